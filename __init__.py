@@ -1,0 +1,1 @@
+"""imagequeue: a self-hosted job queue for paid image-generation APIs."""

@@ -1,0 +1,45 @@
+"""Every error a caller can meet, under one base; each says what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ImageQueueError(Exception):
+    """The base of all errors raised on purpose."""
+
+
+class ConfigError(ImageQueueError):
+    """The settings or the machine do not allow a start; the message says what to change."""
+
+
+class RedisUnavailableError(ImageQueueError):
+    """Redis could not be reached, or refused to store; nothing was half done."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a request: the field, dotted (`params.size`), and what to change."""
+
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
+class InvalidRequestError(ImageQueueError):
+    """The request was refused whole, before anything was queued; `problems` lists every reason."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+class UnknownJobError(ImageQueueError):
+    """No job has this id; it may have passed its retention."""
+
+
+class MoveRefusedError(ImageQueueError):
+    """The job's state does not allow this move: somebody else was first, or it is over."""

@@ -1,0 +1,115 @@
+"""What every provider is: request models, and pure functions from and to wire bodies."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from ..errors import InvalidRequestError, Problem
+from .wire import Answer, Call, Report, Submission
+
+Account = Literal["kie", "acedata"]
+
+
+def _http_url(url: str) -> str:
+    """Refuse what a provider could not fetch; the URL itself is passed on untouched."""
+    if not url.startswith(("http://", "https://")) or len(url.split("/", 3)[2]) == 0:
+        raise ValueError("must be an http:// or https:// URL")
+    return url
+
+
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+ImageURL = Annotated[str, AfterValidator(_http_url)]
+
+
+class Request(BaseModel):
+    """A checked request: `prompt` and `image_urls` where its action takes them, then `params`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Provider(ABC):
+    """One image API. No HTTP, no clock and no Redis in it: the worker brings those."""
+
+    name: ClassVar[str]
+    account: ClassVar[Account]
+    """Whose key, base URL and rate limit it uses."""
+    actions: ClassVar[Mapping[str, type[Request]]]
+    dialects: ClassVar[tuple[str, ...]] = ("v1",)
+    """The forms of the API it can speak; a job keeps the one it was sent in."""
+
+    def request(
+        self, action: str, prompt: str, image_urls: Sequence[str], params: Mapping[str, Any]
+    ) -> Request:
+        """Check a whole request; raises InvalidRequestError with every problem found."""
+        model = self.actions.get(action)
+        if model is None:
+            raise InvalidRequestError(
+                [Problem("action", f"{self.name} offers {', '.join(self.actions)}")]
+            )
+        fields: dict[str, Any] = dict(params)
+        misplaced = [name for name in ("prompt", "image_urls") if name in fields]
+        if misplaced:
+            raise InvalidRequestError(
+                [Problem(f"params.{n}", f"belongs beside params, as `{n}`") for n in misplaced]
+            )
+        if prompt or "prompt" in model.model_fields:
+            fields["prompt"] = prompt
+        if image_urls:
+            fields["image_urls"] = list(image_urls)
+        try:
+            return model.model_validate(fields)
+        except ValidationError as error:
+            raise InvalidRequestError(
+                [_problem(model, detail) for detail in error.errors(include_url=False)]
+            ) from None
+
+    @abstractmethod
+    def submission(self, request: Request, callback_url: str | None, dialect: str) -> Call:
+        """The call that asks, and pays, for the pictures."""
+
+    @abstractmethod
+    def read_submission(self, answer: Answer, dialect: str) -> Submission:
+        """What the answer to a submission says; anything undocumented is `Unknown`."""
+
+    @abstractmethod
+    def lookup(self, task_id: str, dialect: str) -> Call:
+        """The call that asks how a task is doing; free of charge."""
+
+    @abstractmethod
+    def read_lookup(self, answer: Answer, dialect: str) -> Report:
+        """What a look-up says; raises UnreadableError on an undocumented body."""
+
+    @abstractmethod
+    def read_callback(self, body: bytes) -> Report:
+        """What a callback says, in any dialect; raises UnreadableError as `read_lookup` does."""
+
+
+def _problem(model: type[Request], detail: ErrorDetails) -> Problem:
+    """One pydantic error as a field of the job request and what to change."""
+    path = [str(part) for part in detail["loc"]]
+    name = path[0] if path else ""
+    top = name in ("prompt", "image_urls")
+    where = ".".join(path if top else ["params", *path])
+    if detail["type"] == "extra_forbidden":
+        return Problem(where if not top else name, _unknown(model, name))
+    if detail["type"] == "missing":
+        return Problem(where, "is required for this action")
+    if top and detail["type"] in ("string_too_short", "too_short"):
+        return Problem(name, "must not be empty")
+    return Problem(where, detail["msg"].removeprefix("Value error, "))
+
+
+def _unknown(model: type[Request], name: str) -> str:
+    if name in ("prompt", "image_urls"):
+        return "this action takes none; leave it out"
+    known = [field for field in model.model_fields if field not in ("prompt", "image_urls")]
+    near = difflib.get_close_matches(name, known, n=1)
+    return (
+        f"unknown parameter; {f'did you mean {near[0]}?' if near else 'known: ' + ', '.join(known)}"
+    )

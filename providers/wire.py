@@ -1,0 +1,137 @@
+"""What passes between the queue and a provider: calls out, answers and reports back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+RefusalReason = Literal["policy", "bad_input", "auth", "credit", "provider"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One HTTP request to a provider, relative to its base URL; the caller adds the key."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    query: dict[str, str] = field(default_factory=dict)
+    body: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What came back over HTTP: the status and the raw body, not yet believed."""
+
+    status: int
+    body: bytes
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResultImage:
+    """A picture (or video) the provider made: where it lies and how long it stays there."""
+
+    url: str
+    lifetime_s: int
+    kind: Literal["result", "origin"] = "result"
+
+
+# What the answer to a submission says. Only `RefusedForNow` and `OtherDialect` may be sent again.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The provider has the task; a synchronous answer brings the pictures with it."""
+
+    task_id: str
+    images: tuple[ResultImage, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefusedForNow:
+    """Not taken, not charged: send again later; `rate_limited` burns no attempt."""
+
+    code: str
+    message: str
+    rate_limited: bool = False
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """Not taken, not charged, and the same request would be refused again."""
+
+    reason: RefusalReason
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OtherDialect:
+    """Refused for its wording alone: the same job may be sent once more in `dialect`."""
+
+    dialect: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unknown:
+    """The answer does not say whether the task was taken: it may have been paid."""
+
+    code: str
+    message: str
+
+
+Submission = Accepted | RefusedForNow | Refused | OtherDialect | Unknown
+
+
+# What a look-up or a callback reports about a task.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pending:
+    """The task is known and not finished."""
+
+    task_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Succeeded:
+    """The task is finished; at least one image of kind `result` is there."""
+
+    images: tuple[ResultImage, ...]
+    task_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """The task is finished without pictures, with the provider's own code and words."""
+
+    reason: RefusalReason
+    code: str
+    message: str
+    task_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Missing:
+    """The provider does not know the task: perhaps not yet."""
+
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unavailable:
+    """The look-up itself failed and says nothing about the task: ask again later."""
+
+    code: str
+    message: str
+    retry_after_s: float | None = None
+
+
+Report = Pending | Succeeded | Failed | Missing | Unavailable
+
+
+class UnreadableError(Exception):
+    """A body that is none of the shapes the provider documents; the message never quotes it."""
