@@ -1,1 +1,1 @@
-"""."""
+"""What a job is, how it may change, where it is kept and when it wakes."""

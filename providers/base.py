@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, V
 from pydantic_core import ErrorDetails
 
 from ..errors import InvalidRequestError, Problem
+from .reading import is_http_url
 from .wire import Answer, Call, Report, Submission
 
 Account = Literal["kie", "acedata"]
@@ -18,7 +19,7 @@ Account = Literal["kie", "acedata"]
 
 def _http_url(url: str) -> str:
     """Refuse what a provider could not fetch; the URL itself is passed on untouched."""
-    if not url.startswith(("http://", "https://")) or len(url.split("/", 3)[2]) == 0:
+    if not is_http_url(url):
         raise ValueError("must be an http:// or https:// URL")
     return url
 
@@ -31,6 +32,10 @@ class Request(BaseModel):
     """A checked request: `prompt` and `image_urls` where its action takes them, then `params`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def conflicts(self) -> Sequence[Problem]:
+        """What is wrong between fields that are each right alone."""
+        return ()
 
 
 class Provider(ABC):
@@ -63,15 +68,21 @@ class Provider(ABC):
         if image_urls:
             fields["image_urls"] = list(image_urls)
         try:
-            return model.model_validate(fields)
+            request = model.model_validate(fields)
         except ValidationError as error:
             raise InvalidRequestError(
                 [_problem(model, detail) for detail in error.errors(include_url=False)]
             ) from None
+        if conflicts := request.conflicts():
+            raise InvalidRequestError(conflicts)
+        return request
 
     @abstractmethod
     def submission(self, request: Request, callback_url: str | None, dialect: str) -> Call:
-        """The call that asks, and pays, for the pictures."""
+        """The call that asks, and pays, for the pictures.
+
+        Raises InvalidRequestError where `dialect` has no words for what `request` asks.
+        """
 
     @abstractmethod
     def read_submission(self, answer: Answer, dialect: str) -> Submission:

@@ -1,0 +1,63 @@
+"""The Celery app every process shares, with the settings that make a message a mere hint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from kombu import Queue as KombuQueue
+
+from .queues import Queue
+from .redis import redis_url
+from .settings import Settings
+
+
+def broker_url(settings: Settings) -> str:
+    """The broker's address as kombu writes it."""
+    url = settings.broker_url or redis_url(settings)
+    return url.replace("unix://", "redis+socket://", 1)
+
+
+def make_celery(settings: Settings) -> Celery:
+    """A Celery app on the broker of `settings`, without tasks of its own."""
+    app = Celery("imagequeue", broker=broker_url(settings))
+    app.conf.update(celery_config())
+    return app
+
+
+def celery_config() -> dict[str, Any]:
+    """Celery's settings; each keeps a lost, doubled or late message harmless."""
+    return {
+        # Queues on the default direct exchange: a named one loses restored messages.
+        "task_queues": [KombuQueue(queue) for queue in Queue],
+        "task_default_queue": Queue.SUBMIT,
+        "task_create_missing_queues": False,
+        # Fair and late: a hint survives most crashes, and the due set makes up for the rest.
+        "task_acks_late": True,
+        "worker_prefetch_multiplier": 1,
+        # Never rerun or kill what may be in the middle of a paid request.
+        "task_reject_on_worker_lost": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        # The job's record is the result.
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "worker_hijack_root_logger": False,
+        # Never give up on a broker that is away.
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_transport_options": {
+            # Safe because no message waits: countdowns live in the due set.
+            "visibility_timeout": 300,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 15,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            # One key a queue instead of four in every BRPOP.
+            "priority_steps": [0],
+        },
+        # Flower lists tasks from these events.
+        "worker_send_task_events": True,
+        "task_send_sent_event": False,
+    }

@@ -1,0 +1,69 @@
+"""The connection to Redis, and what this queue demands of the server behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import redis
+from redis.exceptions import RedisError
+
+from ..errors import ConfigError, RedisUnavailableError
+from .settings import PREFIX, Settings
+
+ADDRESS_FILE = "address"
+
+
+def embedded_folder(settings: Settings) -> Path:
+    """Where the embedded Redis of `imagequeue up` keeps its data, and its address while it runs."""
+    return settings.data_dir.resolve() / "redis"
+
+
+def redis_url(settings: Settings) -> str:
+    """The address of the Redis that holds the jobs."""
+    if settings.redis_url:
+        return settings.redis_url
+    address = embedded_folder(settings) / ADDRESS_FILE
+    try:
+        return address.read_text().strip()
+    except FileNotFoundError:
+        raise ConfigError(
+            f"no Redis: set {PREFIX}REDIS_URL, or run `imagequeue up` with the data folder "
+            f"{settings.data_dir}"
+        ) from None
+
+
+def connect(settings: Settings) -> redis.Redis:
+    """A client with timeouts on everything; raises one clear error if the server is unfit."""
+    url = redis_url(settings)
+    # A socket file has no network under it that keepalive could probe.
+    keepalive = {} if url.startswith("unix://") else {"socket_keepalive": True}
+    client = redis.Redis.from_url(
+        url, socket_timeout=15, socket_connect_timeout=5, health_check_interval=30, **keepalive
+    )
+    require_fit(client)
+    return client
+
+
+def require_fit(client: redis.Redis) -> None:
+    """Refuse a Redis that is away or may evict: an evicted record is a job lost and paid for."""
+    try:
+        policy = client.info("memory")["maxmemory_policy"]
+    except RedisError as error:
+        raise unavailable(error) from error
+    if policy != "noeviction":
+        raise ConfigError(
+            f"this Redis may evict jobs (maxmemory-policy {policy}): "
+            "set `maxmemory-policy noeviction` in its configuration"
+        )
+
+
+def is_durable(client: redis.Redis) -> bool:
+    """Whether the server appends every write to a file, so that a restart keeps the jobs."""
+    return bool(client.info("persistence")["aof_enabled"])
+
+
+def unavailable(error: RedisError) -> RedisUnavailableError:
+    """The error a caller sees for Redis's own, with what to look at."""
+    return RedisUnavailableError(
+        f"Redis does not answer ({error}): check {PREFIX}REDIS_URL and that the server runs"
+    )

@@ -1,0 +1,231 @@
+"""Every setting, once: `IMAGEQUEUE_*` variables and `.env`, checked before a start."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ..errors import ConfigError
+
+PREFIX = "IMAGEQUEUE_"
+ENV_FILE = ".env"
+
+
+def _split(value: Any) -> Any:
+    """Turn `a, b` into ("a", "b"); an empty text is no entry."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part for part in (raw.strip() for raw in value.split(",")) if part)
+
+
+def _base_url(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+        raise ValueError("must be an http:// or https:// URL without a query")
+    return url.rstrip("/")
+
+
+def _redis_url(url: str) -> str:
+    if not re.match(r"(redis|rediss|unix)://.", url):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    return url
+
+
+def _storage_url(url: str) -> str:
+    if not url.startswith("file:///"):
+        raise ValueError("must be file:/// and an absolute path")
+    return url
+
+
+def _empty_as_unset(value: Any) -> Any:
+    return None if value == "" else value
+
+
+BaseURL = Annotated[str, AfterValidator(_base_url)]
+RedisURL = Annotated[str, AfterValidator(_redis_url)]
+StorageURL = Annotated[str, AfterValidator(_storage_url)]
+Unset = BeforeValidator(_empty_as_unset)
+Commas = (NoDecode, BeforeValidator(_split))
+
+
+class Account(NamedTuple):
+    """Where a provider is reached, and the key that pays there."""
+
+    base_url: str
+    key: str
+
+
+class Settings(BaseSettings):
+    """The settings of every process; a name or value that is not understood stops the start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    # Where things are
+    redis_url: Annotated[RedisURL | None, Unset] = Field(
+        None, description="The Redis that holds the jobs; unset, the one `imagequeue up` embeds."
+    )
+    broker_url: Annotated[RedisURL | None, Unset] = Field(
+        None, description="The Redis that carries Celery's messages; unset, `REDIS_URL`."
+    )
+    data_dir: Path = Field(
+        Path("data"), description="The folder of the embedded Redis, the secret and the pictures."
+    )
+    storage_url: Annotated[StorageURL | None, Unset] = Field(
+        None, description="Where pictures are saved; unset, `pictures/` under `DATA_DIR`."
+    )
+    public_url: Annotated[BaseURL | None, Unset] = Field(
+        None, description="The receiver's address as providers see it; unset, jobs are polled."
+    )
+
+    # Secrets
+    secret_key: Annotated[tuple[SecretStr, ...], *Commas] = Field(
+        (), description="Signs callback URLs: the first signs, all verify; comma separated."
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], *Commas] = Field(
+        (), description="Bearer keys of the HTTP API, comma separated; unset, it is open."
+    )
+    kie_api_key: Annotated[SecretStr | None, Unset] = Field(None, description="Your key at kie.ai.")
+    acedata_api_key: Annotated[SecretStr | None, Unset] = Field(
+        None, description="Your token at AceData Cloud."
+    )
+    kie_webhook_hmac_key: Annotated[SecretStr | None, Unset] = Field(
+        None, description="Set, kie callbacks without a good signature are set aside."
+    )
+
+    # Providers
+    kie_base_url: BaseURL = Field("https://api.kie.ai", description="kie.ai's address.")
+    kie_flux_api: Literal["legacy", "jobs"] = Field(
+        "legacy", description="The form of kie's Flux Kontext API that new jobs are sent in."
+    )
+    acedata_base_url: BaseURL = Field(
+        "https://api.acedata.cloud", description="AceData Cloud's address."
+    )
+
+    # Time, in seconds
+    poll_countdowns: Annotated[tuple[PositiveFloat, ...], *Commas] = Field(
+        (60, 300, 900),
+        min_length=1,
+        description="Pauses before the first polls: each counts from the poll before it.",
+    )
+    poll_tail_s: PositiveFloat = Field(
+        1800, description="Pause between polls once the countdowns are used up (`overdue`)."
+    )
+    give_up_after_s: PositiveFloat = Field(
+        86400, description="From acceptance to `failed` with reason `timed_out`."
+    )
+    submit_timeout_s: PositiveFloat = Field(
+        20, description="Deadline of one submission, answer included."
+    )
+    unconfirmed_after_s: PositiveFloat = Field(
+        3600, description="How long a job whose answer was lost waits for its own callback."
+    )
+    download_timeout_s: PositiveFloat = Field(300, description="Deadline of one image's transfer.")
+    sweep_every_s: PositiveFloat = Field(1, description="How often a worker looks for due jobs.")
+    lease_s: PositiveFloat = Field(
+        25, description="How long a hint or a worker may be silent before its job is woken again."
+    )
+    retention_s: PositiveFloat = Field(
+        2592000, description="How long the record of an ended job is kept; pictures stay."
+    )
+
+    # Bounds
+    submit_attempts: PositiveInt = Field(
+        20, description="Refusals for now (not rate limits) before a job fails."
+    )
+    download_attempts: PositiveInt = Field(
+        8, description="Tries for each image before a job is `unsaved`."
+    )
+    download_max_bytes: PositiveInt = Field(
+        536870912, description="The largest image or video that is saved."
+    )
+    download_trusted_hosts: Annotated[tuple[str, ...], *Commas] = Field(
+        (), description="`host:port` list that may lie on private addresses, comma separated."
+    )
+    queue_bound: PositiveInt = Field(
+        400, description="Hints that may stand in one queue; the rest wait in Redis, in order."
+    )
+    rate_limit_pause_s: NonNegativeFloat = Field(
+        10, description="Pause after a rate limit that names none."
+    )
+
+    # Logs
+    log_format: Literal["console", "json"] = Field(
+        "console", description="One line for people, or one JSON object, for each event."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The least severe event that is logged."
+    )
+
+    @property
+    def signing_secrets(self) -> tuple[bytes, ...]:
+        """The secrets of callback URLs, the signing one first; raises ConfigError without one."""
+        if not self.secret_key:
+            raise ConfigError(
+                f"{PREFIX}SECRET_KEY is not set: give every process the same long random text "
+                "(`imagequeue up` makes one and keeps it under its data folder)"
+            )
+        return tuple(secret.get_secret_value().encode() for secret in self.secret_key)
+
+    def account(self, name: Literal["kie", "acedata"]) -> Account:
+        """The account that a provider is paid from; raises ConfigError without its key."""
+        base_url, key = {
+            "kie": (self.kie_base_url, self.kie_api_key),
+            "acedata": (self.acedata_base_url, self.acedata_api_key),
+        }[name]
+        if key is None:
+            raise ConfigError(f"no key for {name}: set {PREFIX}{name.upper()}_API_KEY")
+        return Account(base_url, key.get_secret_value())
+
+    @property
+    def pictures_url(self) -> str:
+        """Where pictures are saved, as a `file://` URL."""
+        return self.storage_url or (self.data_dir.resolve() / "pictures").as_uri()
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """The settings of this process; raises ConfigError with one line that says what to change."""
+    _refuse_unknown_names()
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = (
+            f"{PREFIX}{'.'.join(str(part) for part in detail['loc']).upper()}: "
+            f"{detail['msg'].removeprefix('Value error, ')}"
+            for detail in error.errors(include_url=False, include_input=False)
+        )
+        raise ConfigError("; ".join(lines)) from None
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings, read once a process."""
+    return read_settings()
+
+
+def _refuse_unknown_names() -> None:
+    """Stop at a name that is no setting: a typo would silently leave the default in place."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    given = {name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))}
+    for name in sorted(given - known):
+        if name.startswith(PREFIX):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see .env.example for all of them"
+            raise ConfigError(f"{name} is no setting; {hint}")

@@ -1,0 +1,224 @@
+"""A job as a value, and the one table of the moves it may make."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+from ulid import ULID
+
+from ..config.queues import Queue
+from ..errors import MoveRefusedError
+
+
+class State(StrEnum):
+    """Where a job is; the comment under each says who moves it on."""
+
+    QUEUED = "queued"
+    """Accepted here, nothing sent: a submit worker, or cancel."""
+    SUBMITTING = "submitting"
+    """The intent to pay is recorded, the request is out: its answer, or its lease running out."""
+    UNCONFIRMED = "unconfirmed"
+    """It may have been paid: its own callback, its deadline, or a person's retry."""
+    WAITING = "waiting"
+    """The provider has it: callback or poll."""
+    OVERDUE = "overdue"
+    """Past the last countdown, polled on a slow tail: callback, poll, or the give-up time."""
+    DOWNLOADING = "downloading"
+    """Result URLs are known: every result image stored."""
+    UNSAVED = "unsaved"
+    """Made and paid for, saving failed for good: `retry`, which pays nothing."""
+    SUCCEEDED = "succeeded"
+    """Final: every result image is verified bytes in storage."""
+    FAILED = "failed"
+    """Final, with a reason; a success that comes late revives what timed out."""
+    CANCELLED = "cancelled"
+    """Final; what was sent before is still charged."""
+
+
+class Reason(StrEnum):
+    """Why a job failed."""
+
+    POLICY = "policy"
+    BAD_INPUT = "bad_input"
+    AUTH = "auth"
+    CREDIT = "credit"
+    PROVIDER = "provider"
+    TIMED_OUT = "timed_out"
+    UNCONFIRMED = "unconfirmed"
+    CANCELLED = "cancelled"
+
+
+_S = State
+MOVES: dict[State, frozenset[State]] = {
+    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.FAILED}),
+    _S.SUBMITTING: frozenset(
+        {_S.WAITING, _S.QUEUED, _S.FAILED, _S.UNCONFIRMED, _S.DOWNLOADING},
+    ),
+    _S.UNCONFIRMED: frozenset(
+        {_S.WAITING, _S.QUEUED, _S.FAILED, _S.DOWNLOADING, _S.CANCELLED},
+    ),
+    _S.WAITING: frozenset({_S.DOWNLOADING, _S.FAILED, _S.OVERDUE, _S.CANCELLED}),
+    _S.OVERDUE: frozenset({_S.DOWNLOADING, _S.FAILED, _S.CANCELLED}),
+    _S.DOWNLOADING: frozenset({_S.SUCCEEDED, _S.UNSAVED}),
+    _S.UNSAVED: frozenset({_S.DOWNLOADING}),
+    _S.FAILED: frozenset({_S.DOWNLOADING, _S.QUEUED}),
+    _S.SUCCEEDED: frozenset(),
+    _S.CANCELLED: frozenset(),
+}
+REVIVABLE = frozenset({Reason.TIMED_OUT, Reason.UNCONFIRMED})
+
+# Which queue's due set holds a job's wake-up. A job that rests here waits for its retention.
+WAKES: dict[State, Queue | None] = {
+    _S.QUEUED: Queue.SUBMIT,
+    _S.SUBMITTING: Queue.SUBMIT,
+    _S.UNCONFIRMED: Queue.POLL,
+    _S.WAITING: Queue.POLL,
+    _S.OVERDUE: Queue.POLL,
+    _S.DOWNLOADING: Queue.DOWNLOAD,
+    _S.UNSAVED: None,
+    _S.SUCCEEDED: None,
+    _S.FAILED: None,
+    _S.CANCELLED: None,
+}
+RESTING = frozenset(state for state, queue in WAKES.items() if queue is None)
+
+
+class Change(NamedTuple):
+    """One entry of a job's history: when it entered `to`, and what caused it."""
+
+    at: datetime
+    to: State
+    cause: str
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class JobError(_Value):
+    """Why a job failed, or could not be saved, with the provider's own code and words."""
+
+    reason: Reason | None = Field(None, description="None where saving the pictures failed.")
+    code: str = Field("", description="The provider's own code.")
+    message: str = Field("", description="The provider's own words.")
+
+
+class Image(_Value):
+    """One picture or video of a job: where it was made and where it is kept."""
+
+    index: int
+    kind: Literal["result", "origin"] = "result"
+    source_url: str = Field(description="The provider's URL; it dies at `expires_at`.")
+    expires_at: datetime
+    state: Literal["pending", "stored", "expired"] = "pending"
+    attempts: int = Field(0, exclude=True)
+    uri: str | None = Field(None, description="Where the bytes are kept.")
+    sha256: str | None = None
+    bytes: int | None = None
+    content_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+class Entry(BaseModel):
+    """A history entry as it is shown."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    at: datetime
+    from_: State = Field(alias="from")
+    to: State
+    cause: str
+
+
+class Job(_Value):
+    """A request for pictures and what became of it; every change makes a new value."""
+
+    id: str
+    state: State = State.QUEUED
+    provider: str
+    action: str
+    prompt: str = ""
+    image_urls: tuple[str, ...] = ()
+    params: dict[str, Any] = Field(default_factory=dict)
+    delivery: Literal["callback", "poll"]
+    task_id: str | None = Field(None, description="The provider's id of the task.")
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; never sent on.")
+    error: JobError | None = None
+    images: tuple[Image, ...] = ()
+    created_at: datetime
+
+    revision: str = Field(default_factory=lambda: secrets.token_hex(6), exclude=True)
+    """Random, so that a writer whose answer was lost knows its own write again."""
+    wake_at: datetime = Field(exclude=True)
+    """The wake-up that the last move set; for a resting job, the end of its retention."""
+    dialect: str = Field("", exclude=True)
+    """The form of the provider's API that the task was sent in."""
+    attempts: int = Field(0, exclude=True)
+    """Submissions sent, those that met a rate limit left out."""
+    changes: tuple[Change, ...] = Field((), exclude=True)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def updated_at(self) -> datetime:
+        """When the job last changed its state."""
+        return self.changes[-1].at if self.changes else self.created_at
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def history(self) -> list[Entry]:
+        """Every change of state, oldest first."""
+        left = (State.QUEUED, *(change.to for change in self.changes))
+        return [
+            Entry(at=change.at, from_=state, to=change.to, cause=change.cause)
+            for state, change in zip(left, self.changes, strict=False)
+        ]
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether nothing happens to the job any more unless a person asks, or a result is late."""
+        return self.state in RESTING
+
+    @property
+    def accepted_at(self) -> datetime:
+        """When the provider took the task; the poll schedule counts from here."""
+        taken = (c.at for c in reversed(self.changes) if c.to is State.WAITING)
+        return next(taken, self.created_at)
+
+    @property
+    def submissions(self) -> int:
+        """How often the job was sent: tells one submission from the next."""
+        return sum(change.to is State.SUBMITTING for change in self.changes)
+
+    def allows(self, to: State) -> bool:
+        """Whether the table lets the job move to `to` now."""
+        if self.state is State.FAILED and to is State.DOWNLOADING:
+            return self.error is not None and self.error.reason in REVIVABLE
+        return to in MOVES[self.state]
+
+    def to(self, to: State, cause: str, at: datetime, wake_at: datetime, **fields: Any) -> Job:
+        """The job after a move; raises MoveRefusedError if the table does not hold it."""
+        if not self.allows(to):
+            raise MoveRefusedError(f"{self.id} is {self.state}: it cannot become {to} ({cause})")
+        change = Change(at, to, cause)
+        return self.amended(wake_at, state=to, changes=(*self.changes, change), **fields)
+
+    def amended(self, wake_at: datetime, **fields: Any) -> Job:
+        """The job with fields changed, a wake-up set and a revision of its own."""
+        update = {**fields, "wake_at": wake_at, "revision": secrets.token_hex(6)}
+        return self.model_copy(update=update)
+
+
+def new_job(at: datetime, **fields: Any) -> Job:
+    """A job that was just accepted and is due at once; ids sort by the time they were made."""
+    job_id = f"job_{ULID.from_datetime(at)}"
+    return Job(id=job_id, created_at=at, wake_at=at, **fields)
+
+
+def after(at: datetime, seconds: float) -> datetime:
+    """`seconds` later."""
+    return at + timedelta(seconds=seconds)

@@ -1,0 +1,158 @@
+"""Where jobs are kept: the record is the truth, and one compare-and-set changes it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import redis
+
+from ..config.queues import Queue
+from ..errors import MoveRefusedError, UnknownJobError
+from . import keys
+from .job import RESTING, WAKES, Job, State
+from .record import dump, load
+
+ONCE_KEPT_S = 86400
+# A move is refused for good when the record changed under it this often in a row.
+MOVE_TRIES = 50
+PAGE = 200
+
+
+class Page(NamedTuple):
+    """Some jobs, newest first, and the cursor of the next page if there is one."""
+
+    jobs: list[Job]
+    cursor: str | None
+
+
+class Store:
+    """Jobs in Redis. Every live job has exactly one wake-up, in the due set of its state."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.redis = client
+        self._add = self._script("add")
+        self._move = self._script("move")
+        self._forget = self._script("forget")
+
+    def add(self, jobs: Sequence[Job], once: str = "") -> list[str]:
+        """Keep new jobs and return their ids; under a known `once` key, the id it stands for."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for job in jobs:
+                record, index = keys.record(job.id), keys.index(job.state)
+                self._add(
+                    keys=[
+                        record,
+                        index,
+                        keys.due(WAKES[job.state]),
+                        keys.once(once) if once else "",
+                    ],
+                    args=[job.id, dump(job), job.wake_at.timestamp(), ONCE_KEPT_S],
+                    client=pipe,
+                )
+            return [_text(job_id) for job_id in pipe.execute()]
+
+    def get(self, job_id: str) -> Job:
+        """The job as it is now; raises UnknownJobError."""
+        record = self.redis.get(keys.record(job_id))
+        if record is None:
+            raise UnknownJobError(f"no job {job_id}")
+        return load(_bytes(record))
+
+    def move(self, job_id: str, step: Callable[[Job], Job]) -> Job:
+        """Apply `step` to the job as it is now, all or nothing, and return what it became.
+
+        `step` is pure and may run again: when somebody else was first it sees their job, and
+        raises MoveRefusedError if its own move no longer stands.
+        """
+        for _ in range(MOVE_TRIES):
+            before = self.get(job_id)
+            after = step(before)
+            if after is before or self._swap(before, after):
+                return after
+        raise MoveRefusedError(f"{job_id} changes too often to be moved")
+
+    def _swap(self, before: Job, after: Job) -> bool:
+        done = self._move(
+            keys=[
+                keys.record(before.id),
+                *(keys.index(job.state) for job in (before, after)),
+                *(keys.due(WAKES[job.state]) for job in (before, after)),
+            ],
+            args=[before.id, before.revision, dump(after), after.wake_at.timestamp()],
+        )
+        # The client asks again when a connection breaks: the second time, the record that is in
+        # the way may be our own.
+        return bool(done) or self.get(before.id).revision == after.revision
+
+    def snooze(self, queue: Queue, job_id: str, until: datetime) -> None:
+        """Move a wake-up without a move of the job; one that is gone stays gone."""
+        self.redis.zadd(keys.due(queue), {job_id: until.timestamp()}, xx=True)
+
+    def counts(self) -> dict[State, int]:
+        """How many jobs are in each state."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for state in State:
+                pipe.zcard(keys.index(state))
+            return dict(zip(State, pipe.execute(), strict=True))
+
+    def list(
+        self,
+        state: State | None = None,
+        provider: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Jobs, newest first, from the one after `cursor` on."""
+        states = [state] if state else list(State)
+        ids = heapq.merge(*(self._ids(each, cursor) for each in states), reverse=True)
+        found = (job for job in self._load(ids) if provider in (None, job.provider))
+        jobs = list(islice(found, limit + 1))
+        return Page(jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None)
+
+    def _ids(self, state: State, below: str | None) -> Iterator[str]:
+        while True:
+            top = f"({below}" if below else "+"
+            index = keys.index(state)
+            page: Any = self.redis.zrange(
+                index, top, "-", desc=True, bylex=True, offset=0, num=PAGE
+            )
+            for job_id in page:
+                yield (below := _text(job_id))
+            if len(page) < PAGE:
+                return
+
+    def _load(self, ids: Iterable[str]) -> Iterator[Job]:
+        ids = iter(ids)
+        while batch := list(islice(ids, PAGE)):
+            records: Any = self.redis.mget([keys.record(job_id) for job_id in batch])
+            yield from (load(record) for record in records if record is not None)
+
+    def forget_ended(self, now: datetime, most: int = PAGE) -> int:
+        """Remove ended jobs whose retention is over; returns how many."""
+        ids: Any = self.redis.zrange(
+            keys.RETENTION, "-inf", now.timestamp(), byscore=True, offset=0, num=most
+        )
+        indexes = [keys.index(state) for state in RESTING]
+        return sum(
+            self._forget(
+                keys=[keys.record(job_id), keys.RETENTION, keys.callbacks(job_id), *indexes],
+                args=[job_id, now.timestamp()],
+            )
+            for job_id in map(_text, ids)
+        )
+
+    def _script(self, name: str) -> Any:
+        return self.redis.register_script(Path(__file__).with_name(f"{name}.lua").read_text())
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()

@@ -1,0 +1,299 @@
+"""The command line; whatever takes long to import is imported where it is used."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import __version__
+from ..errors import ImageQueueError
+
+if TYPE_CHECKING:
+    from ..jobs.job import Job
+    from .client import Client
+
+BAD_INPUT = 2
+"""Exit status of a command that was refused; 1 tells of jobs that did not succeed."""
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """A job queue for paid image-generation APIs: nothing lost, nothing paid twice."""
+
+
+@cli.command()
+@click.argument("provider")
+@click.argument("prompt", default="")
+@click.option("--action", default="generate", show_default=True, help="generate, edit, ...")
+@click.option("--image", "images", multiple=True, metavar="URL", help="An image to start from.")
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
+@click.option("--delivery", default="auto", show_default=True, help="auto, callback or poll.")
+@click.option("--metadata", default="{}", metavar="JSON", help="Kept with the job.")
+@click.option("--wait", "wait_too", is_flag=True, help="Wait until the pictures are saved.")
+@as_json
+def submit(
+    provider: str,
+    prompt: str,
+    action: str,
+    images: tuple[str, ...],
+    params: tuple[str, ...],
+    delivery: str,
+    metadata: str,
+    wait_too: bool,
+    as_json: bool,
+) -> None:
+    """Queue one job and print its id."""
+    client = _client()
+    job = client.submit(
+        provider,
+        prompt,
+        action=action,
+        image_urls=images,
+        params=dict(_parameter(each) for each in params),
+        delivery=delivery,
+        metadata=_object(metadata, "--metadata"),
+    )
+    if wait_too:
+        job = client.wait(job.id)
+    _show([job], as_json)
+    if wait_too:
+        _exit_by([job])
+
+
+@cli.command()
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@as_json
+def batch(file: Iterable[str], as_json: bool) -> None:
+    """Queue every line of a JSON Lines FILE (- for standard input), or none if one is wrong."""
+    numbered = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
+    requests = [_object(line, f"line {number}") for number, line in numbered]
+    _show(_client().submit_many(requests), as_json)
+
+
+@cli.command()
+@click.argument("job_id")
+@as_json
+def status(job_id: str, as_json: bool) -> None:
+    """Show a job with its history and pictures."""
+    job = _client().get(job_id)
+    if as_json:
+        _print_json(job)
+        return
+    _show([job], as_json=False)
+    for entry in job.history:
+        click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.from_} -> {entry.to}  ({entry.cause})")
+    for image in job.images:
+        click.echo(f"  image {image.index}: {image.state}  {image.uri or image.source_url}")
+    if job.error:
+        click.echo(f"  {job.error.reason or 'error'}: {job.error.code} {job.error.message}")
+
+
+@cli.command("list")
+@click.option("--state", help="Only jobs in this state.")
+@click.option("--provider", help="Only jobs of this provider.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--cursor", help="Where the page before ended.")
+@as_json
+def list_jobs(
+    state: str | None, provider: str | None, limit: int, cursor: str | None, as_json: bool
+) -> None:
+    """List jobs, newest first."""
+    from ..jobs.job import State
+
+    if state is not None and state not in list(State):
+        raise click.UsageError(f"--state is one of {', '.join(State)}")
+    page = _client().list(
+        state=State(state) if state else None, provider=provider, limit=limit, cursor=cursor
+    )
+    _show(page.jobs, as_json)
+    if page.cursor:
+        click.echo(f"more: --cursor {page.cursor}", err=True)
+
+
+@cli.command()
+@click.argument("job_ids", nargs=-1, required=True)
+@click.option("--timeout", type=float, help="Give up after so many seconds.")
+@as_json
+def wait(job_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
+    """Wait until jobs have ended; the exit status is 1 if one did not succeed."""
+    client = _client()
+    deadline = None if timeout is None else time.monotonic() + timeout
+    jobs = []
+    for job_id in job_ids:
+        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        jobs.append(client.wait(job_id, left_s))
+    _show(jobs, as_json)
+    _exit_by(jobs)
+
+
+@cli.command()
+@click.argument("job_id")
+@as_json
+def cancel(job_id: str, as_json: bool) -> None:
+    """Cancel a job: free while it is queued; later the charge stands."""
+    _show([_client().cancel(job_id)], as_json)
+
+
+@cli.command()
+@click.argument("job_id")
+@click.option("--pay-again", is_flag=True, help="Send, and pay for, a failed job once more.")
+@as_json
+def retry(job_id: str, pay_again: bool, as_json: bool) -> None:
+    """Save an unsaved job's pictures again (free), or run a failed job again (paid)."""
+    _show([_client().retry(job_id, pay_again=pay_again)], as_json)
+
+
+@cli.command()
+@as_json
+def doctor(as_json: bool) -> None:
+    """Check the settings and what they lead to; the exit status is 1 if something is amiss."""
+    from .doctor import diagnose
+
+    findings = list(diagnose())
+    if as_json:
+        click.echo(json.dumps([finding._asdict() for finding in findings]))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}")
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@cli.command()
+@click.option("--api-port", default=8000, show_default=True)
+@click.option("--callback-port", default=8001, show_default=True)
+@click.option("--flower-port", default=5555, show_default=True)
+@click.option("--sandbox", is_flag=True, help="Simulate the providers: real images, no bill.")
+@click.option("--sandbox-port", default=9000, show_default=True)
+def up(
+    api_port: int, callback_port: int, flower_port: int, sandbox: bool, sandbox_port: int
+) -> None:
+    """Run everything on this machine until Ctrl-C, with a Redis of its own where none is set."""
+    from .up import TICK_S, Options, running
+
+    options = Options(
+        api_port=api_port,
+        callback_port=callback_port,
+        flower_port=flower_port,
+        sandbox_port=sandbox_port if sandbox else None,
+    )
+    with _until_stopped(), running(options, _tell) as system:
+        addresses = " ".join(f"{name}={url}" for name, url in options.urls.items())
+        click.echo(f"ready {addresses} pictures={system.settings.pictures_url}")
+        while True:
+            system.tend()
+            time.sleep(TICK_S)
+
+
+@cli.command()
+@click.option("--keep", is_flag=True, help="Leave it running at the end, until Ctrl-C.")
+def demo(keep: bool) -> None:
+    """Watch a handful of jobs over three simulated providers, from prompt to picture."""
+    from rich.console import Console
+
+    from .demo import demo as run_demo
+
+    with _until_stopped():
+        sys.exit(0 if run_demo(Console(), keep) else 1)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def sandbox(arguments: tuple[str, ...]) -> None:
+    """Run the simulated providers alone; `imagequeue sandbox --help` lists its options."""
+    os.execv(  # noqa: S606  the same Python, another module
+        sys.executable, [sys.executable, "-m", "imagequeue.sandbox", *arguments]
+    )
+
+
+def main() -> None:
+    """Run the command line; what is refused is one line on standard error and status 2."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except TimeoutError as error:
+        click.echo(f"imagequeue: {error}", err=True)
+        sys.exit(1)
+    except ImageQueueError as error:
+        click.echo(f"imagequeue: {error}", err=True)
+        sys.exit(BAD_INPUT)
+
+
+def _client() -> Client:
+    from .client import Client
+
+    return Client()
+
+
+def _tell(name: str, line: str) -> None:
+    click.echo(f"{name:>10} | {line}")
+
+
+class _until_stopped:  # noqa: N801  reads as a statement
+    """Turn the first SIGTERM or Ctrl-C into a clean end with status 0; later ones do nothing."""
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        return kind is KeyboardInterrupt
+
+    @staticmethod
+    def _stop(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        click.echo("stopping: what is under way is finished first", err=True)
+        raise KeyboardInterrupt
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """`name=value`, the value as JSON where it is that: 2, true, "text"; else as it stands."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"--param {text}: write NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _object(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise click.UsageError(f"{where} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise click.UsageError(f"{where} must be a JSON object")
+    return value
+
+
+def _show(jobs: Iterable[Job], as_json: bool) -> None:
+    for job in jobs:
+        if as_json:
+            _print_json(job)
+        else:
+            click.echo(f"{job.id}  {job.state:<11}  {job.provider}  {job.prompt[:60]}")
+
+
+def _print_json(job: Job) -> None:
+    click.echo(job.model_dump_json(by_alias=True))
+
+
+def _exit_by(jobs: Iterable[Job]) -> None:
+    if any(job.state != "succeeded" for job in jobs):
+        sys.exit(1)

@@ -1,0 +1,70 @@
+"""A request for a job as it comes in from outside, checked whole before anything is queued."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import InvalidRequestError, Problem
+from . import get
+from .base import Provider
+
+MOST_METADATA_BYTES = 16 * 1024
+MOST_PROMPT_CHARACTERS = 20_000
+
+
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(metadata)) > MOST_METADATA_BYTES:
+        raise ValueError(f"must be at most {MOST_METADATA_BYTES} bytes of JSON")
+    return metadata
+
+
+class JobRequest(BaseModel):
+    """What to ask of which provider."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    provider: str = Field(examples=["kie-flux-kontext"])
+    action: str = Field("generate", description="`generate` or `edit`; Midjourney offers more.")
+    prompt: str = Field("", max_length=MOST_PROMPT_CHARACTERS)
+    image_urls: tuple[str, ...] = Field((), description="What an edit starts from.")
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="The provider's parameters; unknown ones are refused."
+    )
+    delivery: Literal["auto", "callback", "poll"] = Field(
+        "auto", description="`auto`: callback where a public URL is set, else poll."
+    )
+    metadata: Annotated[dict[str, Any], AfterValidator(_small)] = Field(
+        default_factory=dict, description="Yours: kept with the job, never sent on."
+    )
+
+
+def check(fields: Mapping[str, Any]) -> tuple[JobRequest, Provider]:
+    """A request its provider would understand; raises InvalidRequestError with every problem."""
+    try:
+        request = JobRequest.model_validate(dict(fields))
+    except ValidationError as error:
+        raise InvalidRequestError(problems_of(error)) from None
+    provider = get(request.provider)
+    provider.request(request.action, request.prompt, request.image_urls, request.params)
+    return request, provider
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """A pydantic error as problems of a job request."""
+    return [
+        Problem(
+            ".".join(str(part) for part in detail["loc"]) or "request",
+            _words(detail["type"], detail["msg"]),
+        )
+        for detail in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _words(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return f"unknown field; known: {', '.join(JobRequest.model_fields)}"
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,96 @@
+"""The command `python -m imagequeue.sandbox`."""
+
+from __future__ import annotations
+
+import socket
+
+import click
+
+from .options import Options
+from .rates import RATES, Rates
+from .server import serve
+from .trouble import TroubleError
+
+
+class _CannotListenError(click.ClickException):
+    exit_code = 2
+
+
+def _rates(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> object:
+    """Read `NAME=RATE` pairs, or say which one is wrong."""
+    try:
+        rates = {name: float(rate) for name, _, rate in (pair.partition("=") for pair in pairs)}
+        Rates(rates, seed=0)
+    except TroubleError as error:
+        raise click.BadParameter(str(error)) from error
+    except ValueError as error:
+        raise click.BadParameter("write NAME=RATE, such as answer_lost=0.05") from error
+    return rates
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=9000,
+    show_default=True,
+    help="0 takes any free port.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Sandbox seconds in a real second.",
+)
+@click.option(
+    "--latency",
+    "latency_s",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    show_default=True,
+    help="Sandbox seconds that a task takes.",
+)
+@click.option(
+    "--kie-limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="New kie tasks for each key in 10 sandbox seconds; 0 is no limit.",
+)
+@click.option(
+    "--acedata-limit",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="The same for AceData.",
+)
+@click.option("--real-429", is_flag=True, help="kie's rate limit is a real HTTP 429.")
+@click.option("--only-edit", is_flag=True, help="AceData refuses the action `edits`.")
+@click.option("--kie-webhook-hmac-key", default="", help="Sign kie's callbacks with this key.")
+@click.option(
+    "--trouble",
+    multiple=True,
+    callback=_rates,
+    metavar="NAME=RATE",
+    help=f"Trouble by chance, from 0 to 1, repeatable: {', '.join(RATES)}.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the dice behind --trouble.")
+@click.option(
+    "--log",
+    type=click.File("a", encoding="utf-8", lazy=False),
+    help="Append each accepted submission to this file as a line of JSON.",
+)
+def main(host: str, port: int, **options: object) -> None:
+    """Simulate kie.ai and AceData on this machine: real images, no bill."""
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]  # the address stands in the brackets
+        raise _CannotListenError(f"cannot listen on {host}:{port}: {reason}") from error
+    serve(Options(**options), listener)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m imagequeue.sandbox")

@@ -1,0 +1,49 @@
+"""API keys: which are good, how fast each may submit, what each has spent."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+
+from starlette.requests import Request
+
+from .clock import Clock
+
+OPENING_CREDITS = 1_000_000_000
+_WINDOW_S = 10
+
+
+def bearer_key(request: Request) -> str | None:
+    """Return the key of a request, or nothing where it is missing or begins with `bad`."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    key = key.strip()
+    if scheme.lower() != "bearer" or not key or key.startswith("bad"):
+        return None
+    return key
+
+
+class Accounts:
+    """The keys of all accounts, kie's and AceData's apart."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._recent: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
+        self._spent: Counter[tuple[str, str]] = Counter()
+
+    def admit(self, account: str, key: str, limit: int) -> bool:
+        """Count one more submission unless that would be over `limit` in 10 seconds."""
+        recent = self._recent[account, key]
+        now = self._clock.now()
+        while recent and recent[0] <= now - _WINDOW_S:
+            recent.popleft()
+        if limit and len(recent) >= limit:
+            return False
+        recent.append(now)
+        return True
+
+    def charge(self, account: str, key: str, price: int) -> None:
+        """Take the price of one task."""
+        self._spent[account, key] += price
+
+    def balance(self, account: str, key: str) -> int:
+        """Return what a key has left; one that begins with `broke` has nothing."""
+        return 0 if key.startswith("broke") else OPENING_CREDITS - self._spent[account, key]

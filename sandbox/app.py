@@ -1,0 +1,52 @@
+"""The sandbox as one ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from .acedata import AceData
+from .box import Box
+from .control import Control
+from .files import Files
+from .kie_common import KieCommon
+from .kie_flux import KieFlux
+from .kie_jobs import KieJobs
+from .kie_midjourney import KieMidjourney
+from .options import Options
+from .wire import Refusal
+
+
+def create_app(options: Options | None = None) -> Starlette:
+    """Build a sandbox; serve it with `server.serve`, without which no connection can be cut."""
+    box = Box(options or Options())
+    files = Files(box)
+    parts = (
+        KieFlux(box),
+        KieJobs(box),
+        KieMidjourney(box),
+        KieCommon(box, files),
+        AceData(box),
+        files,
+        Control(box),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        box.courier.close()
+
+    async def refused(request: Request, refusal: Refusal) -> Response:
+        return refusal.response(box.options)
+
+    return Starlette(
+        routes=[route for part in parts for route in part.routes()],
+        exception_handlers={Refusal: cast(ExceptionHandler, refused)},
+        lifespan=lifespan,
+    )

@@ -1,0 +1,66 @@
+"""Trouble by chance: each kind strikes at its own rate, with dice that a seed makes repeatable."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .trouble import Trouble, TroubleError
+from .trouble_words import LATE_S
+
+RATES = {
+    "answer_lost": "accepted and charged, then the connection closes without an answer",
+    "busy_429": "the submission is refused with 429",
+    "busy_503": "the submission is refused with 503, kie's with 455",
+    "callback_lost": "no callback is sent",
+    "callback_doubled": "the callback is delivered twice",
+    "callback_delayed": f"the callback starts {LATE_S:.0f} seconds after the end",
+    "callback_early": "the task ends at once and calls back before its submission is answered",
+    "file_cut": "a GET of a file is cut half way",
+    "file_error": "a GET of a file answers 500",
+    "fail": "the task is accepted and charged, then fails with 500",
+}
+
+_EFFECTS: dict[str, dict[str, Any]] = {
+    "answer_lost": {"answer_lost": True},
+    "callback_lost": {"callback_none": True},
+    "callback_doubled": {"callback_twice": True},
+    "callback_delayed": {"callback_late_s": LATE_S},
+    "callback_early": {"callback_early": True},
+    "fail": {"fail": 500},
+}
+
+
+class Rates:
+    """How often each kind of trouble strikes, from 0 (never) to 1 (always)."""
+
+    def __init__(self, rates: Mapping[str, float], seed: int) -> None:
+        self.values = dict.fromkeys(RATES, 0.0)
+        # Repeatable, not secret: the same seed and the same requests meet the same trouble.
+        self._dice = random.Random(seed)  # noqa: S311
+        self.change(rates)
+
+    def change(self, rates: Mapping[str, object]) -> None:
+        """Set the named rates and leave the others; raises TroubleError and then sets none."""
+        checked: dict[str, float] = {}
+        for name, rate in rates.items():
+            if name not in RATES:
+                raise TroubleError(f"unknown rate {name!r}; known: {', '.join(RATES)}")
+            if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+                raise TroubleError(f"{name} must be a number from 0 to 1")
+            checked[name] = float(rate)
+        self.values |= checked
+
+    def strikes(self, name: str) -> bool:
+        """Throw the dice for one kind of trouble."""
+        return self._dice.random() < self.values[name]
+
+    def add_to(self, trouble: Trouble) -> Trouble:
+        """Add to a task's own trouble whatever chance brings it; what its prompt says stands."""
+        changes: dict[str, Any] = {}
+        for kind, effect in _EFFECTS.items():
+            if self.strikes(kind):
+                changes |= {name: to for name, to in effect.items() if not getattr(trouble, name)}
+        return replace(trouble, **changes)

@@ -1,0 +1,35 @@
+"""Calls to a provider: its base URL, its key and a bound on what it answers."""
+
+from __future__ import annotations
+
+from ..providers.base import Provider
+from ..providers.wire import Answer, Call
+from .context import Context
+
+# The largest documented answer, a batch look-up, stays far below this.
+MOST_ANSWER_BYTES = 4 * 1024 * 1024
+LOOKUP_TIMEOUT_S = 20.0
+
+
+def send(ctx: Context, provider: Provider, call: Call, deadline: float) -> Answer:
+    """Send a call and read its whole answer; raises NotSentError or NoAnswerError."""
+    account = ctx.settings.account(provider.account)
+    with ctx.http.exchange(
+        call.method,
+        account.base_url + call.path,
+        deadline=deadline,
+        headers={"Authorization": f"Bearer {account.key}", "Accept": "application/json"},
+        params=call.query,
+        json=call.body,
+    ) as response:
+        body = response.raw.read(MOST_ANSWER_BYTES, decode_content=True)
+        return Answer(
+            status=response.status_code,
+            body=body,
+            retry_after_s=_seconds(response.headers.get("Retry-After", "")),
+        )
+
+
+def _seconds(retry_after: str) -> float | None:
+    """The header's seconds; its other form, a date, is left to the caller's default."""
+    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None

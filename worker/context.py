@@ -1,0 +1,64 @@
+"""What every step of the work needs, opened once a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from celery import Celery
+
+from ..config.redis import connect
+from ..config.settings import Settings
+from ..jobs.due import Due
+from ..jobs.inbox import Inbox
+from ..jobs.job import WAKES, Job
+from ..jobs.store import Store
+from ..providers.kie_flux_kontext import KieFluxKontext
+from .http import Http
+from .storage import Storage
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Settings, the store and the ways out; tests bring a clock of their own."""
+
+    settings: Settings
+    store: Store
+    due: Due
+    inbox: Inbox
+    http: Http
+    storage: Storage
+    now: Callable[[], datetime] = utc_now
+    dialects: dict[str, str] = field(default_factory=dict)
+    """The form of its API that each provider is spoken to in, where it is not the first."""
+
+    def move(self, job_id: str, step: Callable[[Job], Job]) -> Job:
+        """Move a job as the store does, and hint it at once if it is due already."""
+        job = self.store.move(job_id, step)
+        queue, now = WAKES[job.state], self.now()
+        if queue and job.wake_at <= now:
+            self.due.hint(queue, [job_id], now)
+        return job
+
+
+def open_context(
+    settings: Settings, celery: Celery, now: Callable[[], datetime] = utc_now
+) -> Context:
+    """Connect to everything; raises ConfigError or RedisUnavailableError."""
+    client = connect(settings)
+    return Context(
+        settings=settings,
+        store=Store(client),
+        due=Due(client, celery, settings.queue_bound, settings.lease_s),
+        inbox=Inbox(client),
+        http=Http(settings.download_trusted_hosts),
+        storage=Storage(settings.pictures_url),
+        now=now,
+        dialects={KieFluxKontext.name: settings.kie_flux_api},
+    )

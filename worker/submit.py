@@ -1,0 +1,126 @@
+"""Submit: record the intent to pay, send the paid request once, and read what the answer says."""
+
+from __future__ import annotations
+
+import random
+import time
+from functools import partial
+
+from ..config.logs import get_logger
+from ..errors import InvalidRequestError, MoveRefusedError
+from ..jobs.callback_url import callback_url
+from ..jobs.job import Job, JobError, Reason, State, after
+from ..jobs.schedule import backoff
+from ..providers import get as get_provider
+from ..providers.wire import Accepted, OtherDialect, Refused, RefusedForNow, Submission, Unknown
+from .calls import send
+from .context import Context
+from .http import NoAnswerError, NotSentError
+from .settle import failed, with_images
+
+log = get_logger(__name__)
+
+# Between a submission's deadline and the end of its lease: time to write down the answer.
+ANSWER_MARGIN_S = 5.0
+
+
+def submit(ctx: Context, job_id: str) -> None:
+    """Send a queued job to its provider, or end the wait for a submission whose worker died."""
+    if ctx.store.get(job_id).state is State.SUBMITTING:
+        ctx.move(job_id, partial(_abandoned, ctx))
+        return
+    # Counted from before the move: a worker frozen here finds its deadline gone, and sends nothing.
+    deadline = time.monotonic() + ctx.settings.submit_timeout_s
+    job = ctx.move(job_id, partial(_intend, ctx))
+    if job.state is not State.SUBMITTING:
+        return
+    submission = _ask(ctx, job, deadline)
+    log.info("submitted", answer=type(submission).__name__, attempt=job.attempts)
+    ctx.move(job_id, partial(_answered, ctx, job.submissions, submission))
+    if isinstance(submission, Accepted):
+        ctx.dialects[job.provider] = job.dialect
+
+
+def _intend(ctx: Context, job: Job) -> Job:
+    """The job with the intent to pay on record; nothing is sent before this is stored."""
+    now, settings = ctx.now(), ctx.settings
+    if job.state is not State.QUEUED:
+        raise MoveRefusedError(f"{job.id} is {job.state}: somebody else submits it")
+    if job.attempts >= settings.submit_attempts:
+        return failed(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
+    lease_s = max(settings.lease_s, settings.submit_timeout_s + ANSWER_MARGIN_S)
+    return job.to(
+        State.SUBMITTING,
+        "submit",
+        now,
+        wake_at=after(now, lease_s),
+        attempts=job.attempts + 1,
+        dialect=job.dialect or ctx.dialects.get(job.provider, ""),
+    )
+
+
+def _abandoned(ctx: Context, job: Job) -> Job:
+    """A submission past its lease may have been paid: it waits for its own callback."""
+    if job.state is not State.SUBMITTING or ctx.now() < job.wake_at:
+        raise MoveRefusedError(f"{job.id} is {job.state}, and not left alone")
+    return _unconfirmed(ctx, job, "the worker died while the request was out")
+
+
+def _ask(ctx: Context, job: Job, deadline: float) -> Submission:
+    """Send the request, and turn whatever comes back into one of the kinds of answer."""
+    provider = get_provider(job.provider)
+    dialect = job.dialect or provider.dialects[0]
+    url = None
+    if job.delivery == "callback" and ctx.settings.public_url:
+        secrets = ctx.settings.signing_secrets
+        url = callback_url(ctx.settings.public_url, secrets, job.provider, job.id)
+    try:
+        request = provider.request(job.action, job.prompt, job.image_urls, job.params)
+        answer = send(ctx, provider, provider.submission(request, url, dialect), deadline)
+    except InvalidRequestError as error:
+        return Refused(reason="bad_input", code="", message=str(error))
+    except NotSentError as error:
+        return RefusedForNow(code="not sent", message=str(error))
+    except NoAnswerError as error:
+        return Unknown(code="no answer", message=str(error))
+    return provider.read_submission(answer, dialect)
+
+
+def _answered(ctx: Context, nth: int, submission: Submission, job: Job) -> Job:
+    """The job after the answer to its `nth` submission."""
+    now = ctx.now()
+    if job.submissions != nth:
+        raise MoveRefusedError(f"{job.id} was submitted again since")
+    match submission:
+        case Accepted(task_id=task_id, images=()):
+            first_poll = after(now, ctx.settings.poll_countdowns[0])
+            return job.to(State.WAITING, "accepted", now, first_poll, task_id=task_id, error=None)
+        case Accepted(task_id=task_id, images=images):
+            return with_images(ctx, job, "answer", images, task_id)
+        case OtherDialect(dialect=dialect, code=code):
+            log.info("refused for its wording", code=code, next=dialect)
+            return _again(ctx, job, 0, attempts=job.attempts - 1, dialect=dialect)
+        case RefusedForNow(rate_limited=True, retry_after_s=wait_s):
+            # Spread out, or all that were refused together would be refused together again.
+            pause_s = (wait_s or ctx.settings.rate_limit_pause_s) * random.uniform(1, 2)  # noqa: S311
+            return _again(ctx, job, pause_s, attempts=job.attempts - 1)
+        case RefusedForNow(code=code, message=message, retry_after_s=wait_s):
+            error = JobError(reason=Reason.PROVIDER, code=code, message=message)
+            return _again(ctx, job, wait_s or backoff(job.attempts), error=error)
+        case Refused(reason=reason, code=code, message=message):
+            error = JobError(reason=Reason(reason), code=code, message=message)
+            return failed(ctx, job, "refused", error)
+        case Unknown(code=code, message=message):
+            return _unconfirmed(ctx, job, message, code)
+
+
+def _again(ctx: Context, job: Job, pause_s: float, **fields: object) -> Job:
+    now = ctx.now()
+    return job.to(State.QUEUED, "refused for now", now, after(now, pause_s), **fields)
+
+
+def _unconfirmed(ctx: Context, job: Job, message: str, code: str = "") -> Job:
+    now = ctx.now()
+    error = JobError(reason=Reason.UNCONFIRMED, code=code, message=message)
+    deadline = after(now, ctx.settings.unconfirmed_after_s)
+    return job.to(State.UNCONFIRMED, "no answer", now, deadline, error=error)
