@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
@@ -217,6 +217,11 @@ def new_job(at: datetime, **fields: Any) -> Job:
     """A job that was just accepted and is due at once; ids sort by the time they were made."""
     job_id = f"job_{ULID.from_datetime(at)}"
     return Job(id=job_id, created_at=at, wake_at=at, **fields)
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
 
 
 def after(at: datetime, seconds: float) -> datetime:

@@ -6,7 +6,6 @@ import functools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -16,10 +15,10 @@ from ..config.queues import Queue
 from ..config.redis import connect, unavailable
 from ..config.settings import Settings, get_settings
 from ..errors import InvalidRequestError, MoveRefusedError, Problem
+from ..jobs.accept import accept
 from ..jobs.due import Due
-from ..jobs.job import WAKES, Image, Job, State, after, new_job
+from ..jobs.job import WAKES, Image, Job, State, after, utc_now
 from ..jobs.store import Page, Store
-from ..providers.request import JobRequest, check
 
 FIRST_LOOK_S = 0.05
 LATER_LOOKS_S = 1.0
@@ -77,7 +76,7 @@ class Client:
 
     def submit_request(self, request: Mapping[str, Any]) -> Job:
         """Queue one job given as the fields of a request, as `submit` does."""
-        (job,) = self._queue([self._job(request)])
+        (job,) = self._queue([accept(self.settings, request, utc_now())])
         return job
 
     def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Jobs:
@@ -85,7 +84,7 @@ class Client:
         jobs, problems = [], []
         for index, request in enumerate(requests):
             try:
-                jobs.append(self._job(request))
+                jobs.append(accept(self.settings, request, utc_now()))
             except InvalidRequestError as error:
                 problems += [Problem(f"{index}.{p.field}", p.message) for p in error.problems]
         if problems:
@@ -148,23 +147,6 @@ class Client:
         self._hint([job])
         return job
 
-    def _job(self, fields: Mapping[str, Any]) -> Job:
-        request, provider = check(fields)
-        self.settings.account(provider.account)
-        return new_job(
-            datetime.now(UTC),
-            **{**request.model_dump(), "delivery": self._delivery(request)},
-        )
-
-    def _delivery(self, request: JobRequest) -> str:
-        if request.delivery == "auto":
-            return "callback" if self.settings.public_url else "poll"
-        if request.delivery == "callback" and not self.settings.public_url:
-            raise InvalidRequestError(
-                [Problem("delivery", "callbacks need IMAGEQUEUE_PUBLIC_URL; use poll, or set it")]
-            )
-        return request.delivery
-
     @_reachable()
     def _queue(self, jobs: Jobs) -> Jobs:
         self._store.add(jobs)
@@ -174,14 +156,14 @@ class Client:
     def _hint(self, jobs: Jobs) -> None:
         for queue in Queue:
             if ids := [job.id for job in jobs if WAKES[job.state] is queue]:
-                self._due.hint(queue, ids, datetime.now(UTC))
+                self._due.hint(queue, ids, utc_now())
 
     def _cancelled(self, job: Job) -> Job:
-        now = datetime.now(UTC)
+        now = utc_now()
         return job.to(State.CANCELLED, "cancel", now, after(now, self.settings.retention_s))
 
     def _retried(self, job: Job, pay_again: bool) -> Job:
-        now = datetime.now(UTC)
+        now = utc_now()
         if job.state is State.UNSAVED:
             again = tuple(map(_fresh, job.images))
             return job.to(State.DOWNLOADING, "retry", now, now, images=again, error=None)

@@ -31,7 +31,7 @@ def read_callbacks(ctx: Context, job_id: str) -> None:
 
 
 def _read(ctx: Context, job_id: str, callback: Callback) -> None:
-    job = ctx.store.get(job_id)
+    job = ctx.load(job_id)
     report = get_provider(job.provider).read_callback(callback.body)
     if not isinstance(report, Pending | Succeeded | Failed):
         raise UnreadableError(f"a callback that reports {type(report).__name__}")

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
+import structlog
 from celery import Celery
 
 from ..config.redis import connect
 from ..config.settings import Settings
 from ..jobs.due import Due
 from ..jobs.inbox import Inbox
-from ..jobs.job import WAKES, Job
+from ..jobs.job import WAKES, Job, utc_now
 from ..jobs.store import Store
 from ..providers.kie_flux_kontext import KieFluxKontext
 from .http import Http
 from .storage import Storage
-
-
-def utc_now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +33,12 @@ class Context:
     now: Callable[[], datetime] = utc_now
     dialects: dict[str, str] = field(default_factory=dict)
     """The form of its API that each provider is spoken to in, where it is not the first."""
+
+    def load(self, job_id: str) -> Job:
+        """The job as it is now, its provider from here on named in the logs."""
+        job = self.store.get(job_id)
+        structlog.contextvars.bind_contextvars(provider=job.provider)
+        return job
 
     def move(self, job_id: str, step: Callable[[Job], Job]) -> Job:
         """Move a job as the store does, and hint it at once if it is due already."""

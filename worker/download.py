@@ -33,7 +33,7 @@ class DeadURLError(Exception):
 
 def download(ctx: Context, job_id: str) -> float | None:
     """Fetch what is missing of a job; returns the seconds to the next try, if there is one."""
-    job = ctx.store.get(job_id)
+    job = ctx.load(job_id)
     if job.state is not State.DOWNLOADING:
         raise MoveRefusedError(f"{job_id} is {job.state}: there is nothing to download")
     for image in job.images:

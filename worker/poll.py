@@ -24,7 +24,7 @@ LOOKUP_RETRY_S = 30.0
 
 def poll(ctx: Context, job_id: str) -> float | None:
     """Look after a waiting job; returns the seconds to its next poll, if there is one."""
-    job = ctx.store.get(job_id)
+    job = ctx.load(job_id)
     if job.state is State.UNCONFIRMED:
         ctx.move(job_id, partial(_never_confirmed, ctx))
         return None

@@ -19,7 +19,7 @@ from ..config.start import one_line_errors, start_process
 from ..jobs.callback_url import is_genuine
 from ..jobs.due import Due
 from ..jobs.inbox import Callback, Inbox
-from .context import utc_now
+from ..jobs.job import utc_now
 
 log = get_logger(__name__)
 

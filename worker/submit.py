@@ -26,7 +26,7 @@ ANSWER_MARGIN_S = 5.0
 
 def submit(ctx: Context, job_id: str) -> None:
     """Send a queued job to its provider, or end the wait for a submission whose worker died."""
-    if ctx.store.get(job_id).state is State.SUBMITTING:
+    if ctx.load(job_id).state is State.SUBMITTING:
         ctx.move(job_id, partial(_abandoned, ctx))
         return
     # Counted from before the move: a worker frozen here finds its deadline gone, and sends nothing.

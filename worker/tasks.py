@@ -6,13 +6,15 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
+from celery.exceptions import Reject
 
 from ..config.logs import get_logger
 from ..config.queues import Queue
-from ..errors import MoveRefusedError, UnknownJobError
+from ..errors import ConfigError, InvalidRequestError, MoveRefusedError, UnknownJobError
 from ..jobs.job import after
 from .callback import read_callbacks
 from .context import Context
+from .create import create
 from .download import download
 from .poll import poll
 from .submit import submit
@@ -40,7 +42,7 @@ class JobTask(Task[[str], None]):
     def __call__(self, job_id: str) -> None:
         """Run the step with the job's id and stage on every log line."""
         stage = self.name.rpartition(".")[2]
-        with structlog.contextvars.bound_contextvars(job_id=job_id, stage=stage):
+        with structlog.contextvars.bound_contextvars(job_id=job_id, stage=stage, provider=""):
             try:
                 self.run(job_id)
             except (MoveRefusedError, UnknownJobError) as error:
@@ -60,6 +62,16 @@ class JobTask(Task[[str], None]):
 
 def register(app: Celery) -> None:
     """Add the tasks to the app."""
+
+    @app.task(bind=True, name="imagequeue.create", queue=Queue.SUBMIT.value)
+    def create_task(self: Task[Any, Any], /, **request: Any) -> None:
+        context: Context = self.app.context  # type: ignore[attr-defined]
+        try:
+            job_id = create(context, request, str(self.request.id))
+        except (InvalidRequestError, ConfigError) as error:
+            log.error("job refused", message_id=self.request.id, error=str(error))
+            raise Reject(str(error), requeue=False) from None
+        log.info("job created", job_id=job_id, provider=request["provider"], stage="create")
 
     @app.task(base=JobTask, bind=True, name="imagequeue.submit")
     def submit_task(self: JobTask, job_id: str) -> None:

@@ -1,0 +1,33 @@
+"""From a request that came in to a job that can be kept: checked whole, or refused whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ..config.settings import PREFIX, Settings
+from ..errors import InvalidRequestError, Problem
+from ..providers.request import check
+from .job import Job, new_job
+
+
+def accept(settings: Settings, fields: Mapping[str, Any], now: datetime) -> Job:
+    """A job that its provider would understand and this machine can pay for, not kept yet.
+
+    Raises InvalidRequestError with every problem, or ConfigError where the provider has no key.
+    """
+    request, provider = check(fields)
+    settings.account(provider.account)
+    delivery = _delivery(settings, request.delivery)
+    return new_job(now, **request.model_dump(exclude={"delivery"}), delivery=delivery)
+
+
+def _delivery(settings: Settings, wanted: str) -> str:
+    if wanted == "auto":
+        return "callback" if settings.public_url else "poll"
+    if wanted == "callback" and not settings.public_url:
+        raise InvalidRequestError(
+            [Problem("delivery", f"callbacks need {PREFIX}PUBLIC_URL: set it, or use poll")]
+        )
+    return wanted

@@ -1,0 +1,93 @@
+"""Fixtures: a real Redis for the session, settings and a context for each test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from support.clock import Clock
+from support.processes import Process, sandbox
+
+from imagequeue.config.celery_app import make_celery
+from imagequeue.config.embedded_redis import EmbeddedRedis
+from imagequeue.config.settings import PREFIX, Settings, read_settings
+from imagequeue.worker.context import Context, open_context
+
+SETTINGS = {
+    "secret_key": "a secret of the tests",
+    "kie_api_key": "a kie key",
+    "acedata_api_key": "an acedata key",
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No .env and no variable of the person who runs the tests gets in."""
+    monkeypatch.chdir(tmp_path)
+    import os
+
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = EmbeddedRedis(Settings(data_dir=tmp_path_factory.mktemp("redis")))
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> Iterator[str]:
+    """The address of a Redis that is empty."""
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()
+    yield redis_server
+
+
+@pytest.fixture
+def overrides(redis_url: str, tmp_path: Path) -> dict[str, str]:
+    """The settings of a test, by their names; change them before `settings` is used."""
+    return {**SETTINGS, "redis_url": redis_url, "data_dir": str(tmp_path / "data")}
+
+
+@pytest.fixture
+def settings(overrides: dict[str, str]) -> Settings:
+    return read_settings(**overrides)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ctx(settings: Settings, clock: Clock) -> Iterator[Context]:
+    """Everything a step of the work needs, with a clock that the test moves."""
+    with make_celery(settings) as celery:
+        yield open_context(settings, celery, now=clock)
+
+
+@pytest.fixture(scope="session")
+def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A quick sandbox that all tests share: a task takes a fifth of a second."""
+    with sandbox(tmp_path_factory.mktemp("sandbox"), "--latency", "0.2", "--kie-limit", "0") as url:
+        yield url
+
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def start(overrides: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+    """Starts a command with the settings of the test; whatever is left at the end is killed."""
+    processes: list[Process] = []
+
+    def start_one(*command: str, **env: str) -> Process:
+        variables = {f"{PREFIX}{name.upper()}": value for name, value in overrides.items()}
+        processes.append(Process(list(command), {**variables, **env}, tmp_path))
+        return processes[-1]
+
+    yield start_one
+    for process in processes:
+        process.kill()

@@ -1,0 +1,101 @@
+"""Real processes for tests, each ended by its own id."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import requests
+
+from imagequeue.config.ports import free_port
+
+BIN = Path(sys.executable).parent
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], timeout_s: float = 30.0) -> T:
+    """What `look` returns once it is true; the bound is only for a run that would never end."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+    return found
+
+
+class Process:
+    """A command under test, its output in a file."""
+
+    def __init__(self, command: list[str], env: Mapping[str, str], folder: Path) -> None:
+        self.log = folder / f"{Path(command[0]).name}-{free_port()}.log"
+        with self.log.open("wb") as log:
+            self.popen = subprocess.Popen(
+                command,
+                env={**clean_environment(), **env},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, text: str, timeout_s: float = 60.0) -> None:
+        def said() -> bool:
+            assert self.popen.poll() is None or text in self.output, self.output
+            return text in self.output
+
+        eventually(said, timeout_s)
+
+    def send(self, number: int) -> None:
+        os.killpg(self.popen.pid, number)
+
+    def kill(self) -> None:
+        if self.popen.poll() is None:
+            self.send(signal.SIGKILL)
+        self.popen.wait()
+
+    def stop(self, timeout_s: float = 60.0) -> int:
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+        return self.popen.wait(timeout_s)
+
+
+def clean_environment() -> dict[str, str]:
+    """This environment without any setting of the person who runs the tests."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("IMAGEQUEUE_", "FLOWER_"))}
+    return {**kept, "PATH": f"{BIN}{os.pathsep}{kept.get('PATH', '')}", "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def running(command: list[str], env: Mapping[str, str], folder: Path) -> Iterator[Process]:
+    process = Process(command, env, folder)
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+@contextmanager
+def sandbox(folder: Path, *arguments: str) -> Iterator[str]:
+    """A sandbox of one's own; yields its URL."""
+    port = free_port()
+    command = [sys.executable, "-m", "imagequeue.sandbox", "--port", str(port), *arguments]
+    with running(command, {}, folder):
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: answers(f"{url}/healthz"))
+        yield url
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
