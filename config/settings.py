@@ -195,6 +195,11 @@ class Settings(BaseSettings):
         return Account(base_url, key.get_secret_value())
 
     @property
+    def dialects(self) -> dict[str, str]:
+        """The form of its API that a provider is spoken to in, where it is not its first."""
+        return {"kie-flux-kontext": self.kie_flux_api}
+
+    @property
     def pictures_url(self) -> str:
         """Where pictures are saved, as a `file://` URL."""
         return self.storage_url or (self.data_dir.resolve() / "pictures").as_uri()

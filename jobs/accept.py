@@ -19,6 +19,9 @@ def accept(settings: Settings, fields: Mapping[str, Any], now: datetime) -> Job:
     """
     request, provider = check(fields)
     settings.account(provider.account)
+    # Built for nobody: some requests cannot be said in some forms of an API.
+    checked = provider.request(request.action, request.prompt, request.image_urls, request.params)
+    provider.submission(checked, None, settings.dialects.get(provider.name, provider.dialects[0]))
     delivery = _delivery(settings, request.delivery)
     return new_job(now, **request.model_dump(exclude={"delivery"}), delivery=delivery)
 

@@ -15,7 +15,6 @@ from ..jobs.due import Due
 from ..jobs.inbox import Inbox
 from ..jobs.job import WAKES, Job, utc_now
 from ..jobs.store import Store
-from ..providers.kie_flux_kontext import KieFluxKontext
 from .http import Http
 from .storage import Storage
 
@@ -62,5 +61,5 @@ def open_context(
         http=Http(settings.download_trusted_hosts),
         storage=Storage(settings.pictures_url),
         now=now,
-        dialects={KieFluxKontext.name: settings.kie_flux_api},
+        dialects=settings.dialects,
     )

@@ -70,20 +70,29 @@ def _ask(ctx: Context, job: Job, deadline: float) -> Submission:
     """Send the request, and turn whatever comes back into one of the kinds of answer."""
     provider = get_provider(job.provider)
     dialect = job.dialect or provider.dialects[0]
-    url = None
-    if job.delivery == "callback" and ctx.settings.public_url:
-        secrets = ctx.settings.signing_secrets
-        url = callback_url(ctx.settings.public_url, secrets, job.provider, job.id)
     try:
         request = provider.request(job.action, job.prompt, job.image_urls, job.params)
-        answer = send(ctx, provider, provider.submission(request, url, dialect), deadline)
+        call = provider.submission(request, _callback_url(ctx, job), dialect)
+        submission = provider.read_submission(send(ctx, provider, call, deadline), dialect)
     except InvalidRequestError as error:
         return Refused(reason="bad_input", code="", message=str(error))
     except NotSentError as error:
         return RefusedForNow(code="not sent", message=str(error))
     except NoAnswerError as error:
         return Unknown(code="no answer", message=str(error))
-    return provider.read_submission(answer, dialect)
+    if isinstance(submission, OtherDialect):
+        other = provider.submission(request, _callback_url(ctx, job), submission.dialect)
+        if other == call:
+            # The wording was not at fault: the other dialect says the same.
+            return Refused(reason="bad_input", code=submission.code, message=submission.message)
+    return submission
+
+
+def _callback_url(ctx: Context, job: Job) -> str | None:
+    if job.delivery == "poll" or not ctx.settings.public_url:
+        return None
+    secrets = ctx.settings.signing_secrets
+    return callback_url(ctx.settings.public_url, secrets, job.provider, job.id)
 
 
 def _answered(ctx: Context, nth: int, submission: Submission, job: Job) -> Job:
