@@ -8,7 +8,8 @@ from typing import Any
 
 from ..config.settings import PREFIX, Settings
 from ..errors import InvalidRequestError, Problem
-from ..providers.request import check
+from ..providers import get as get_provider
+from ..providers.request import parse
 from .job import Job, new_job
 
 
@@ -17,10 +18,11 @@ def accept(settings: Settings, fields: Mapping[str, Any], now: datetime) -> Job:
 
     Raises InvalidRequestError with every problem, or ConfigError where the provider has no key.
     """
-    request, provider = check(fields)
+    request = parse(fields)
+    provider = get_provider(request.provider)
     settings.account(provider.account)
-    # Built for nobody: some requests cannot be said in some forms of an API.
     checked = provider.request(request.action, request.prompt, request.image_urls, request.params)
+    # Built for nobody: some requests cannot be said in some forms of an API.
     provider.submission(checked, None, settings.dialects.get(provider.name, provider.dialects[0]))
     delivery = _delivery(settings, request.delivery)
     return new_job(now, **request.model_dump(exclude={"delivery"}), delivery=delivery)

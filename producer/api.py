@@ -144,5 +144,9 @@ def _is_local(request: Request) -> bool:
         return False
 
 
-with one_line_errors():
-    app = create_app(start_process())
+def __getattr__(name: str) -> FastAPI:
+    """`app`, made when a server asks for it: importing this module connects to nothing."""
+    if name != "app":
+        raise AttributeError(name)
+    with one_line_errors():
+        return create_app(start_process())

@@ -1,4 +1,4 @@
-"""A request for a job as it comes in from outside, checked whole before anything is queued."""
+"""A request for a job as it comes in from outside, in the form that all providers share."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InvalidRequestError, Problem
-from . import get
-from .base import Provider
 
 MOST_METADATA_BYTES = 16 * 1024
 MOST_PROMPT_CHARACTERS = 20_000
@@ -42,18 +40,15 @@ class JobRequest(BaseModel):
     )
 
 
-def check(fields: Mapping[str, Any]) -> tuple[JobRequest, Provider]:
-    """A request its provider would understand; raises InvalidRequestError with every problem."""
+def parse(fields: Mapping[str, Any]) -> JobRequest:
+    """A request in its outer form; its provider has not seen it yet."""
     try:
-        request = JobRequest.model_validate(dict(fields))
+        return JobRequest.model_validate(dict(fields))
     except ValidationError as error:
-        raise InvalidRequestError(problems_of(error)) from None
-    provider = get(request.provider)
-    provider.request(request.action, request.prompt, request.image_urls, request.params)
-    return request, provider
+        raise InvalidRequestError(_problems(error)) from None
 
 
-def problems_of(error: ValidationError) -> list[Problem]:
+def _problems(error: ValidationError) -> list[Problem]:
     """A pydantic error as problems of a job request."""
     return [
         Problem(

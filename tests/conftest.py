@@ -1,17 +1,19 @@
 """Fixtures: a real Redis for the session, settings and a context for each test."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
-from support.clock import Clock
-from support.processes import Process, sandbox
 
 from imagequeue.config.celery_app import make_celery
 from imagequeue.config.embedded_redis import EmbeddedRedis
 from imagequeue.config.settings import PREFIX, Settings, read_settings
 from imagequeue.worker.context import Context, open_context
+from support.clock import Clock
+from support.processes import Process, sandbox
+from support.stub import Stub, stub_server
 
 SETTINGS = {
     "secret_key": "a secret of the tests",
@@ -24,8 +26,6 @@ SETTINGS = {
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No .env and no variable of the person who runs the tests gets in."""
     monkeypatch.chdir(tmp_path)
-    import os
-
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
 
@@ -38,11 +38,11 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def redis_url(redis_server: str) -> Iterator[str]:
+def redis_url(redis_server: str) -> str:
     """The address of a Redis that is empty."""
     with redis.Redis.from_url(redis_server) as client:
         client.flushall()
-    yield redis_server
+    return redis_server
 
 
 @pytest.fixture
@@ -73,6 +73,13 @@ def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A quick sandbox that all tests share: a task takes a fifth of a second."""
     with sandbox(tmp_path_factory.mktemp("sandbox"), "--latency", "0.2", "--kie-limit", "0") as url:
         yield url
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    """A provider that answers as the test says."""
+    with stub_server() as server:
+        yield server
 
 
 Start = Callable[..., Process]

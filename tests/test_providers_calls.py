@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from imagequeue.errors import InvalidRequestError
 from imagequeue.providers import PROVIDERS, get
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from imagequeue.providers import PROVIDERS
 from imagequeue.providers.base import Provider
 from imagequeue.providers.wire import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from imagequeue.providers.kie import verify_signature
 
 # printf 'task12345.1760000000' | openssl dgst -sha256 -hmac 'whk_secret' -binary | base64

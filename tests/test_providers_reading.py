@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from imagequeue.providers.reading import as_int, as_message, as_object, as_text, as_url
 
 

@@ -13,9 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import imagequeue.sandbox
 import pytest
 import requests
+
+import imagequeue.sandbox
 from imagequeue.sandbox.__main__ import main
 from imagequeue.sandbox.rates import RATES
 from imagequeue.sandbox.trouble_words import WORDS

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from imagequeue.tests.test_sandbox import QUICK, Receiver, Sandbox, receiving, running, until
 from PIL import Image
+
+from imagequeue.tests.test_sandbox import QUICK, Receiver, Sandbox, receiving, running, until
 
 
 @pytest.fixture(scope="module")

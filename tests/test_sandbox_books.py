@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from imagequeue.tests.test_sandbox import QUICK, Receiver, Sandbox, receiving, running, until
 
 RECORD = "/api/v1/flux/kontext/record-info"

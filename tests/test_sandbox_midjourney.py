@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from imagequeue.tests.test_sandbox import QUICK, Receiver, Sandbox, receiving, running
 
 BASE = "/api/v1/mj"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from imagequeue.sandbox.rates import RATES, Rates
 from imagequeue.sandbox.trouble import Trouble, TroubleError, read_trouble
 from imagequeue.tests.test_sandbox import QUICK, Receiver, Sandbox, receiving, running

@@ -95,5 +95,9 @@ def create_app(settings: Settings) -> Starlette:
     )
 
 
-with one_line_errors():
-    app = create_app(start_process())
+def __getattr__(name: str) -> Starlette:
+    """`app`, made when a server asks for it: importing this module connects to nothing."""
+    if name != "app":
+        raise AttributeError(name)
+    with one_line_errors():
+        return create_app(start_process())

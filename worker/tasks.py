@@ -63,7 +63,7 @@ class JobTask(Task[[str], None]):
 def register(app: Celery) -> None:
     """Add the tasks to the app."""
 
-    @app.task(bind=True, name="imagequeue.create", queue=Queue.SUBMIT.value)
+    @app.task(bind=True, name="imagequeue.create")
     def create_task(self: Task[Any, Any], /, **request: Any) -> None:
         context: Context = self.app.context  # type: ignore[attr-defined]
         try:

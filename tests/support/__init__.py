@@ -1,1 +1,1 @@
-"""What the tests stand on: real processes, a clock that is set by hand, a provider made of stubs."""
+"""What the tests stand on: real processes, a clock set by hand, a provider of stubs."""

@@ -1,0 +1,50 @@
+"""Jobs for the tests of the steps, and the answers a stub gives them."""
+
+from typing import Any
+
+from imagequeue.jobs.accept import accept
+from imagequeue.jobs.job import Job, State
+from imagequeue.worker.context import Context
+from imagequeue.worker.submit import submit
+
+TASK = "task-1"
+KIE_ACCEPTED = (200, {"code": 200, "msg": "success", "data": {"taskId": TASK}})
+KIE_PENDING = (200, {"code": 200, "msg": "success", "data": {"taskId": TASK, "successFlag": 0}})
+
+
+def kie_refused(code: int, message: str = "no") -> tuple[int, dict[str, Any]]:
+    return 200, {"code": code, "msg": message, "data": None}
+
+
+def kie_done(*urls: str) -> tuple[int, dict[str, Any]]:
+    """A look-up's answer with a result URL, and perhaps an origin URL."""
+    response = dict(zip(("resultImageUrl", "originImageUrl"), urls, strict=False))
+    data = {"taskId": TASK, "successFlag": 1, "response": response}
+    return 200, {"code": 200, "msg": "success", "data": data}
+
+
+def kie_callback(url: str = "", code: int = 200, task: str = TASK) -> dict[str, Any]:
+    info = {"originImageUrl": "", "resultImageUrl": url}
+    return {"code": code, "msg": "words", "data": {"taskId": task, "info": info}}
+
+
+def queued(ctx: Context, **fields: Any) -> str:
+    """A job that is kept and due; returns its id."""
+    request = {"provider": "kie-flux-kontext", "prompt": "a cat", **fields}
+    job = accept(ctx.settings, request, ctx.now())
+    ctx.store.add([job])
+    return job.id
+
+
+def waiting(ctx: Context, stub: Any, **fields: Any) -> str:
+    """A job that the stub has accepted."""
+    job_id = queued(ctx, **fields)
+    stub.answer = lambda *_: KIE_ACCEPTED
+    submit(ctx, job_id)
+    assert ctx.store.get(job_id).state is State.WAITING
+    return job_id
+
+
+def path(job: Job) -> list[str]:
+    """The states a job went through."""
+    return ["queued", *(entry.to.value for entry in job.history)]

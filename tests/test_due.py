@@ -1,0 +1,75 @@
+"""Hints: bounded, in order, leased, and never the truth."""
+
+from datetime import datetime
+
+from imagequeue.config.queues import Queue
+from imagequeue.jobs import keys
+from imagequeue.jobs.job import Job, after, new_job
+from imagequeue.worker.context import Context
+from imagequeue.worker.sweep import sweep
+
+
+def wake(ctx: Context, now: datetime) -> list[str]:
+    """A sweep of the submit queue in an interval of its own."""
+    ctx.store.redis.delete(keys.guard(Queue.SUBMIT))
+    return ctx.due.sweep(Queue.SUBMIT, now, every_s=60)
+
+
+def add(ctx: Context, count: int) -> list[Job]:
+    jobs = [
+        new_job(after(ctx.now(), n / 1000), provider="p", action="generate", delivery="poll")
+        for n in range(count)
+    ]
+    ctx.store.add(jobs)
+    return jobs
+
+
+def standing(ctx: Context) -> int:
+    return int(ctx.store.redis.llen("submit"))  # type: ignore[arg-type]
+
+
+def test_a_sweep_hints_due_jobs_in_order_and_leases_them(ctx: Context) -> None:
+    jobs = add(ctx, 5)
+    now = after(ctx.now(), 0.0025)
+    hinted = wake(ctx, now)
+    assert hinted == [job.id for job in jobs[:3]]
+    lease_end = after(now, ctx.settings.lease_s).timestamp()
+    scores = [ctx.store.redis.zscore(keys.due(Queue.SUBMIT), job.id) for job in jobs[:3]]
+    assert scores == [lease_end] * 3
+    assert wake(ctx, now) == []
+
+
+def test_a_hint_that_was_lost_comes_again_when_its_lease_is_over(ctx: Context) -> None:
+    (job,) = add(ctx, 1)
+    ctx.due.hint(Queue.SUBMIT, [job.id], ctx.now())
+    ctx.store.redis.delete("submit")
+    almost = after(ctx.now(), ctx.settings.lease_s - 0.1)
+    assert wake(ctx, almost) == []
+    over = after(ctx.now(), ctx.settings.lease_s)
+    assert wake(ctx, over) == [job.id]
+
+
+def test_hints_stay_under_the_bound_and_the_rest_stays_due(ctx: Context) -> None:
+    bound = ctx.settings.queue_bound
+    jobs = add(ctx, bound + 50)
+    ctx.due.hint(Queue.SUBMIT, [job.id for job in jobs[: bound + 10]], ctx.now())
+    assert standing(ctx) == bound
+    later = after(ctx.now(), 10)
+    assert wake(ctx, later) == []
+    ctx.store.redis.ltrim("submit", 0, bound - 8)
+    assert wake(ctx, later) == [job.id for job in jobs[bound : bound + 7]]
+
+
+def test_of_two_sweeps_in_one_interval_one_acts(ctx: Context) -> None:
+    add(ctx, 1)
+    assert len(ctx.due.sweep(Queue.SUBMIT, ctx.now(), every_s=60)) == 1
+    add(ctx, 1)
+    assert ctx.due.sweep(Queue.SUBMIT, ctx.now(), every_s=60) == []
+
+
+def test_the_sweep_of_a_worker_looks_at_every_queue_and_at_what_is_over(ctx: Context) -> None:
+    (job,) = add(ctx, 1)
+    for queue in Queue:
+        ctx.store.redis.zadd(keys.due(queue), {job.id: 0})
+    sweep(ctx)
+    assert [ctx.store.redis.llen(queue.value) for queue in Queue] == [1] * len(Queue)

@@ -1,0 +1,49 @@
+"""The poll schedule and the backoff: pure functions."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagequeue.jobs.schedule import BACKOFF_MOST_S, backoff, next_poll
+
+COUNTDOWNS, TAIL_S = (60, 300, 900), 1800
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "in_s", "overdue"),
+    [
+        (0, 60, False),
+        (60, 300, False),
+        (360, 900, False),
+        (1260, 1800, True),
+        (3060, 1800, True),
+        # Late polls do not shift the ones after them.
+        (61.5, 298.5, False),
+        (400, 860, False),
+        (1300, 1760, True),
+    ],
+)
+def test_the_default_schedule(elapsed_s: float, in_s: float, overdue: bool) -> None:
+    assert next_poll(elapsed_s, COUNTDOWNS, TAIL_S) == (in_s, overdue)
+
+
+@given(
+    st.floats(0, 1e6), st.lists(st.floats(0.1, 1e4), min_size=1, max_size=5), st.floats(0.1, 1e4)
+)
+def test_there_is_always_a_next_poll_and_it_lies_ahead(
+    elapsed_s: float, countdowns: list[float], tail_s: float
+) -> None:
+    coming = next_poll(elapsed_s, countdowns, tail_s)
+    assert 0 < coming.in_s <= max(*countdowns, tail_s)
+    assert coming.overdue == (elapsed_s >= sum(countdowns)) or elapsed_s == pytest.approx(
+        sum(countdowns)
+    )
+
+
+def test_backoff_grows_to_its_bound_and_stays_there() -> None:
+    pauses = [backoff(attempt) for attempt in range(1, 40)]
+    assert pauses[0] == 5
+    assert all(a <= b for a, b in pairwise(pauses))
+    assert pauses[-1] == BACKOFF_MOST_S

@@ -1,0 +1,173 @@
+"""The store on a real Redis: compare-and-set, wake-ups, lists and retention."""
+
+import threading
+from datetime import timedelta
+from functools import partial
+
+import pytest
+import redis
+
+from imagequeue.config.queues import Queue
+from imagequeue.errors import MoveRefusedError, UnknownJobError
+from imagequeue.jobs import keys
+from imagequeue.jobs.job import WAKES, Job, State, after, new_job
+from imagequeue.jobs.store import Store
+from support.clock import Clock
+
+
+@pytest.fixture
+def store(redis_url: str) -> Store:
+    return Store(redis.Redis.from_url(redis_url))
+
+
+@pytest.fixture
+def job(store: Store, clock: Clock) -> Job:
+    return add(store, clock)
+
+
+def add(store: Store, clock: Clock, provider: str = "acedata-flux") -> Job:
+    job = new_job(clock(), provider=provider, action="generate", delivery="poll")
+    store.add([job])
+    return job
+
+
+def to(state: State, clock: Clock, job: Job) -> Job:
+    return job.to(state, "test", clock(), after(clock(), 30))
+
+
+def wake_ups(store: Store, job_id: str) -> list[Queue | None]:
+    """Every due set that holds the job."""
+    return [q for q in (*Queue, None) if store.redis.zscore(keys.due(q), job_id) is not None]
+
+
+def test_a_new_job_is_found_due_and_counted(store: Store, job: Job) -> None:
+    assert store.get(job.id) == job
+    assert wake_ups(store, job.id) == [Queue.SUBMIT]
+    assert store.counts()[State.QUEUED] == 1
+
+
+def test_an_unknown_job_is_an_error_of_its_own(store: Store) -> None:
+    with pytest.raises(UnknownJobError, match="job_none"):
+        store.get("job_none")
+
+
+def test_a_move_carries_record_index_and_wake_up_together(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    path = (State.SUBMITTING, State.WAITING, State.DOWNLOADING, State.SUCCEEDED)
+    for state in path:
+        store.move(job.id, partial(to, state, clock))
+        assert store.get(job.id).state is state
+        assert wake_ups(store, job.id) == [WAKES[state]]
+        assert {s for s, n in store.counts().items() if n} == {state}
+    assert [entry.to for entry in store.get(job.id).history] == list(path)
+
+
+def test_a_refused_move_changes_nothing(store: Store, job: Job, clock: Clock) -> None:
+    before = store.redis.dump(keys.record(job.id))
+    with pytest.raises(MoveRefusedError):
+        store.move(job.id, partial(to, State.SUCCEEDED, clock))
+    assert store.redis.dump(keys.record(job.id)) == before
+
+
+def test_of_many_who_move_a_job_at_once_exactly_one_is_first(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    outcomes: list[str] = []
+    gate = threading.Barrier(16)
+
+    def race() -> None:
+        gate.wait()
+        try:
+            store.move(job.id, partial(to, State.SUBMITTING, clock))
+            outcomes.append("moved")
+        except MoveRefusedError:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=race) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["moved"] + ["refused"] * 15
+    assert len(store.get(job.id).history) == 1
+
+
+def test_whoever_was_overtaken_decides_again_on_the_new_job(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    seen: list[State] = []
+
+    def step(now: Job) -> Job:
+        seen.append(now.state)
+        if len(seen) == 1:
+            store.move(job.id, partial(to, State.SUBMITTING, clock))
+        return to(State.WAITING if now.state is State.SUBMITTING else State.CANCELLED, clock, now)
+
+    assert store.move(job.id, step).state is State.WAITING
+    assert seen == [State.QUEUED, State.SUBMITTING]
+
+
+def test_a_write_whose_answer_was_lost_is_recognised(
+    store: Store, job: Job, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store._move
+
+    def twice(**arguments: object) -> object:
+        """As the client does when the connection breaks after the script ran."""
+        run(**arguments)
+        return run(**arguments)
+
+    monkeypatch.setattr(store, "_move", twice)
+    assert store.move(job.id, partial(to, State.SUBMITTING, clock)).state is State.SUBMITTING
+    assert len(store.get(job.id).history) == 1
+
+
+def test_one_key_makes_one_job(store: Store, clock: Clock) -> None:
+    first, second = (
+        new_job(clock(), provider="p", action="generate", delivery="poll") for _ in range(2)
+    )
+    assert store.add([first], once="k") == store.add([second], once="k") == [first.id]
+    with pytest.raises(UnknownJobError):
+        store.get(second.id)
+
+
+def test_lists_are_newest_first_and_their_pages_hold_every_job_once(
+    store: Store, clock: Clock
+) -> None:
+    ids = []
+    for number in range(7):
+        clock.advance(1)
+        job = add(store, clock, provider=("even", "odd")[number % 2])
+        ids.insert(0, job.id)
+        if number % 3 == 0:
+            store.move(job.id, partial(to, State.SUBMITTING, clock))
+    found, cursor = [], None
+    while True:
+        page = store.list(limit=2, cursor=cursor)
+        found += [job.id for job in page.jobs]
+        if (cursor := page.cursor) is None:
+            break
+    assert found == ids
+    assert [job.id for job in store.list(provider="odd").jobs] == ids[1::2]
+    assert [job.id for job in store.list(state=State.SUBMITTING).jobs] == ids[0::3]
+
+
+def test_an_ended_job_is_forgotten_after_its_retention_and_not_before(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    store.move(job.id, partial(to, State.CANCELLED, clock))
+    assert store.forget_ended(clock() + timedelta(seconds=29)) == 0
+    assert store.forget_ended(clock() + timedelta(seconds=30)) == 1
+    assert [key for key in store.redis.scan_iter("iq:*") if job.id.encode() in key] == []
+    assert sum(store.counts().values()) == 0
+    assert wake_ups(store, job.id) == []
+
+
+def test_a_snooze_moves_a_wake_up_and_never_brings_one_back(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    store.snooze(Queue.SUBMIT, job.id, after(clock(), 99))
+    assert store.redis.zscore(keys.due(Queue.SUBMIT), job.id) == clock().timestamp() + 99
+    store.snooze(Queue.POLL, job.id, clock())
+    assert wake_ups(store, job.id) == [Queue.SUBMIT]
