@@ -1,0 +1,209 @@
+"""Download: verified bytes or none, tries that end, and `retry` that pays nothing."""
+
+import io
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image as Picture
+
+from imagequeue.jobs.job import State
+from imagequeue.producer.client import Client
+from imagequeue.providers.wire import ResultImage, Succeeded
+from imagequeue.worker.context import Context
+from imagequeue.worker.download import download
+from imagequeue.worker.media import NotMediaError, examine
+from imagequeue.worker.settle import settle
+from support.clock import Clock
+from support.jobs import path, waiting
+from support.stub import Stub
+
+VIDEO = Path(__file__).parent.parent / "sandbox" / "sample.mp4"
+
+
+@pytest.fixture
+def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
+    trusted = urlsplit(stub.url).netloc
+    return {**overrides, "kie_base_url": stub.url, "download_trusted_hosts": trusted}
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (8, 6)) -> bytes:
+    buffer = io.BytesIO()
+    Picture.effect_noise(size, 80).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def downloading(ctx: Context, stub: Stub, *images: ResultImage) -> str:
+    """A job whose result URLs are known: `images`, or one that lives for a minute."""
+    job_id = waiting(ctx, stub)
+    known = images or (ResultImage(url=f"{stub.url}/0", lifetime_s=60),)
+    settle(ctx, job_id, Succeeded(images=known), "callback")
+    return job_id
+
+
+def files(ctx: Context) -> list[str]:
+    folder = ctx.storage.folder
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type", "extension"),
+    [
+        ("PNG", "image/png", "png"),
+        ("JPEG", "image/jpeg", "jpg"),
+        ("WEBP", "image/webp", "webp"),
+        ("GIF", "image/gif", "gif"),
+    ],
+)
+def test_a_picture_is_saved_as_what_its_bytes_are(
+    ctx: Context, stub: Stub, kind: str, content_type: str, extension: str
+) -> None:
+    data = picture(kind)
+    job_id = downloading(ctx, stub)
+    stub.answer = lambda *_: (200, data, {"Content-Type": "text/plain"})
+    assert download(ctx, job_id) is None
+    job = ctx.store.get(job_id)
+    (image,) = job.images
+    assert job.state is State.SUCCEEDED
+    assert (image.content_type, image.width, image.height) == (content_type, 8, 6)
+    assert image.uri == (ctx.storage.folder / job_id / f"0.{extension}").as_uri()
+    assert (ctx.storage.folder / job_id / f"0.{extension}").read_bytes() == data
+    assert image.bytes == len(data)
+
+
+def test_a_video_is_saved_too(ctx: Context, stub: Stub) -> None:
+    job_id = downloading(ctx, stub)
+    stub.answer = lambda *_: (200, VIDEO.read_bytes())
+    download(ctx, job_id)
+    assert ctx.store.get(job_id).images[0].content_type == "video/mp4"
+
+
+CUT = {"Content-Length": "99999"}
+BROKEN: dict[str, Any] = {
+    "HTML as 200": (200, b"<html>sorry</html>"),
+    "empty": (200, b""),
+    "half a PNG": (200, picture(size=(64, 64))[:900]),
+    "half a video": (200, VIDEO.read_bytes()[:3000]),
+    "gone": (404, b""),
+    "refused": (403, picture()),
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+def test_what_is_no_whole_picture_is_tried_again_and_ends_unsaved_with_no_file(
+    ctx: Context, stub: Stub, answer: Any
+) -> None:
+    job_id = downloading(ctx, stub)
+    stub.answer = lambda *_: answer
+    pauses = []
+    while (pause_s := download(ctx, job_id)) is not None:
+        pauses.append(pause_s)
+        assert files(ctx) == []
+    assert pauses[:3] == [5, 10, 20]
+    assert len(pauses) == ctx.settings.download_attempts - 1
+    job = ctx.store.get(job_id)
+    assert job.state is State.UNSAVED
+    assert job.error
+    assert job.error.message == "1 of 1 pictures could not be saved"
+    assert files(ctx) == []
+
+
+@pytest.mark.parametrize(
+    "answer", [None, (503, b""), (200, picture(), CUT)], ids=["hangs up", "503", "cut off"]
+)
+def test_a_host_in_trouble_is_asked_for_as_long_as_the_url_lives(
+    ctx: Context, stub: Stub, clock: Clock, answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagequeue.worker.http.READ_TIMEOUT_S", 0.2)
+    vars(ctx)["settings"] = ctx.settings.model_copy(update={"download_attempts": 2})
+    job_id = downloading(ctx, stub)
+    stub.answer = lambda *_: answer
+    for _ in range(4):
+        assert download(ctx, job_id) is not None
+    clock.advance(60)
+    assert download(ctx, job_id) is None
+    assert ctx.store.get(job_id).state is State.UNSAVED
+
+
+def test_a_private_address_is_never_asked_unless_it_is_trusted(ctx: Context, stub: Stub) -> None:
+    other = stub.url.replace("127.0.0.1", "localhost")
+    job_id = downloading(ctx, stub, ResultImage(url=f"{other}/0", lifetime_s=60))
+    asked = len(stub.asked)
+    assert download(ctx, job_id) is not None
+    assert len(stub.asked) == asked
+
+
+def test_a_redirect_to_a_private_address_is_not_followed(ctx: Context, stub: Stub) -> None:
+    other = stub.url.replace("127.0.0.1", "localhost")
+    job_id = downloading(ctx, stub)
+    stub.answer = lambda *_: (302, b"", {"Location": f"{other}/secret"})
+    download(ctx, job_id)
+    assert stub.asked[-1][1] == "/0"
+    assert ctx.store.get(job_id).images[0].state == "pending"
+
+
+def test_a_file_above_the_bound_is_refused(ctx: Context, stub: Stub) -> None:
+    vars(ctx)["settings"] = ctx.settings.model_copy(update={"download_max_bytes": 100})
+    job_id = downloading(ctx, stub)
+    stub.answer = lambda *_: (200, picture(size=(64, 64)))
+    assert download(ctx, job_id) is not None
+    assert files(ctx) == []
+
+
+def test_the_loss_of_the_origin_image_alone_fails_nothing(ctx: Context, stub: Stub) -> None:
+    job_id = downloading(
+        ctx,
+        stub,
+        ResultImage(url=f"{stub.url}/result", lifetime_s=60),
+        ResultImage(url=f"{stub.url}/origin", lifetime_s=60, kind="origin"),
+    )
+    stub.answer = lambda _, url, __: (200, picture()) if url == "/result" else (403, b"")
+    while download(ctx, job_id) is not None:
+        pass
+    job = ctx.store.get(job_id)
+    assert job.state is State.SUCCEEDED
+    assert [image.state for image in job.images] == ["stored", "expired"]
+    assert sum(url == "/result" for _, url, _ in stub.asked) == 1
+
+
+def test_retry_of_an_unsaved_job_downloads_again_and_pays_nothing(ctx: Context, stub: Stub) -> None:
+    job_id = downloading(ctx, stub)
+    while download(ctx, job_id) is not None:
+        pass
+    posts = len(stub.posts)
+    Client(ctx.settings).retry(job_id)
+    stub.answer = lambda *_: (200, picture())
+    download(ctx, job_id)
+    job = ctx.store.get(job_id)
+    assert path(job)[-4:] == ["downloading", "unsaved", "downloading", "succeeded"]
+    assert len(stub.posts) == posts
+
+
+def test_a_kill_in_the_middle_leaves_no_file_at_a_final_name(ctx: Context, stub: Stub) -> None:
+    class Killed(BaseException):
+        pass
+
+    def chunks() -> Any:
+        yield picture()
+        raise Killed
+
+    with pytest.raises(Killed):
+        ctx.storage.save("job_x", 0, chunks())
+    assert [name for name in files(ctx) if not name.endswith(".part")] == []
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.png"
+    Picture.new("1", (20_000, 10_000)).save(bomb)
+    with pytest.raises(NotMediaError, match="pixels"):
+        examine(bomb)
+
+
+def test_every_cut_of_a_video_is_noticed(tmp_path: Path) -> None:
+    whole = VIDEO.read_bytes()
+    cut = tmp_path / "cut.mp4"
+    for length in range(16, len(whole), 97):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(NotMediaError):
+            examine(cut)
