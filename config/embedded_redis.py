@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import redis
 from redis.exceptions import RedisError
@@ -48,6 +48,7 @@ class EmbeddedRedis:
                 # Ctrl-C in a terminal is for the supervisor, which stops this server last.
                 start_new_session=True,
             )
+            os.write(lock, f" {self._process.pid}".encode())
         finally:
             os.close(lock)
         self._wait_until_it_answers(log)
@@ -78,10 +79,10 @@ class EmbeddedRedis:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            owner = os.read(lock, 20).decode() or "another process"
+            holder = _holder(os.read(lock, 40).decode().split())
             os.close(lock)
             raise ConfigError(
-                f"{self.folder} is in use by an imagequeue that runs already (pid {owner}): "
+                f"{self.folder} is in use by {holder}: "
                 "stop it, or choose another IMAGEQUEUE_DATA_DIR"
             ) from None
         os.ftruncate(lock, 0)
@@ -90,9 +91,9 @@ class EmbeddedRedis:
 
     def _listen(self) -> tuple[str, list[str]]:
         path = self.folder / "redis.sock"
-        if len(str(path)) <= SOCKET_PATH_MAX:
+        if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
             arguments = ["--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
-            return f"unix://{path}", arguments
+            return f"unix://{quote(str(path))}", arguments
         # Started again, it answers where its clients look for it.
         port = urlsplit(self.url).port or free_port()
         return f"redis://{LOOPBACK}:{port}/0", ["--bind", LOOPBACK, "--port", str(port)]
@@ -126,6 +127,24 @@ class EmbeddedRedis:
         raise ConfigError(
             f"the embedded Redis does not answer after {START_TIMEOUT_S} s: see {log}"
         )
+
+
+def _holder(pids: list[str]) -> str:
+    """Who holds the lock, by the pids in its file: the owner's, then its server's."""
+    owner, *server = pids or ["unknown"]
+    if server and not _is_alive(int(owner)):
+        return f"the redis-server (pid {server[0]}) of an imagequeue that was killed (pid {owner})"
+    return f"an imagequeue that runs already (pid {owner})"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _server_binary() -> str:

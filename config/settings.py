@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -14,8 +15,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    NonNegativeFloat,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
@@ -57,6 +56,10 @@ def _empty_as_unset(value: Any) -> Any:
     return None if value == "" else value
 
 
+# Beyond this a date cannot be counted on: `inf` would stop a worker in the middle of its work.
+MOST_SECONDS = 10 * 365 * 86400
+
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
 BaseURL = Annotated[str, AfterValidator(_base_url)]
 RedisURL = Annotated[str, AfterValidator(_redis_url)]
 StorageURL = Annotated[str, AfterValidator(_storage_url)]
@@ -120,29 +123,29 @@ class Settings(BaseSettings):
     )
 
     # Time, in seconds
-    poll_countdowns: Annotated[tuple[PositiveFloat, ...], *Commas] = Field(
+    poll_countdowns: Annotated[tuple[Seconds, ...], *Commas] = Field(
         (60, 300, 900),
         min_length=1,
         description="Pauses before the first polls: each counts from the poll before it.",
     )
-    poll_tail_s: PositiveFloat = Field(
+    poll_tail_s: Seconds = Field(
         1800, description="Pause between polls once the countdowns are used up (`overdue`)."
     )
-    give_up_after_s: PositiveFloat = Field(
+    give_up_after_s: Seconds = Field(
         86400, description="From acceptance to `failed` with reason `timed_out`."
     )
-    submit_timeout_s: PositiveFloat = Field(
+    submit_timeout_s: Seconds = Field(
         20, description="Deadline of one submission, answer included."
     )
-    unconfirmed_after_s: PositiveFloat = Field(
+    unconfirmed_after_s: Seconds = Field(
         3600, description="How long a job whose answer was lost waits for its own callback."
     )
-    download_timeout_s: PositiveFloat = Field(300, description="Deadline of one image's transfer.")
-    sweep_every_s: PositiveFloat = Field(1, description="How often a worker looks for due jobs.")
-    lease_s: PositiveFloat = Field(
+    download_timeout_s: Seconds = Field(300, description="Deadline of one image's transfer.")
+    sweep_every_s: Seconds = Field(1, description="How often a worker looks for due jobs.")
+    lease_s: Seconds = Field(
         25, description="How long a hint or a worker may be silent before its job is woken again."
     )
-    retention_s: PositiveFloat = Field(
+    retention_s: Seconds = Field(
         2592000, description="How long the record of an ended job is kept; pictures stay."
     )
 
@@ -162,7 +165,7 @@ class Settings(BaseSettings):
     queue_bound: PositiveInt = Field(
         400, description="Hints that may stand in one queue; the rest wait in Redis, in order."
     )
-    rate_limit_pause_s: NonNegativeFloat = Field(
+    rate_limit_pause_s: Annotated[float, Field(ge=0, le=MOST_SECONDS)] = Field(
         10, description="Pause after a rate limit that names none."
     )
 
@@ -207,7 +210,7 @@ class Settings(BaseSettings):
 
 def read_settings(**overrides: Any) -> Settings:
     """The settings of this process; raises ConfigError with one line that says what to change."""
-    _refuse_unknown_names()
+    _refuse_unknown_names(overrides)
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -225,12 +228,20 @@ def get_settings() -> Settings:
     return read_settings()
 
 
-def _refuse_unknown_names() -> None:
+def _refuse_unknown_names(overrides: Iterable[str]) -> None:
     """Stop at a name that is no setting: a typo would silently leave the default in place."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    given = {name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))}
+    prefixed = (f"{PREFIX}{name}" for name in overrides)
+    given = {name.upper() for name in (*os.environ, *_env_file_names(), *prefixed)}
     for name in sorted(given - known):
         if name.startswith(PREFIX):
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "see .env.example for all of them"
             raise ConfigError(f"{name} is no setting; {hint}")
+
+
+def _env_file_names() -> Iterable[str]:
+    try:
+        return dotenv_values(ENV_FILE)
+    except UnicodeDecodeError:
+        raise ConfigError(f"{ENV_FILE} is not UTF-8 text: save it as that") from None

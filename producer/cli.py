@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 BAD_INPUT = 2
 """Exit status of a command that was refused; 1 tells of jobs that did not succeed."""
 
+PORT = click.IntRange(1, 65535)
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -76,7 +78,10 @@ def submit(
 @as_json
 def batch(file: Iterable[str], as_json: bool) -> None:
     """Queue every line of a JSON Lines FILE (- for standard input), or none if one is wrong."""
-    numbered = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
+    try:
+        numbered = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
+    except UnicodeDecodeError:
+        raise click.UsageError("FILE is not UTF-8 text") from None
     requests = [_object(line, f"line {number}") for number, line in numbered]
     _show(_client().submit_many(requests), as_json)
 
@@ -170,11 +175,11 @@ def doctor(as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--api-port", default=8000, show_default=True)
-@click.option("--callback-port", default=8001, show_default=True)
-@click.option("--flower-port", default=5555, show_default=True)
+@click.option("--api-port", type=PORT, default=8000, show_default=True)
+@click.option("--callback-port", type=PORT, default=8001, show_default=True)
+@click.option("--flower-port", type=PORT, default=5555, show_default=True)
 @click.option("--sandbox", is_flag=True, help="Simulate the providers: real images, no bill.")
-@click.option("--sandbox-port", default=9000, show_default=True)
+@click.option("--sandbox-port", type=PORT, default=9000, show_default=True)
 def up(
     api_port: int, callback_port: int, flower_port: int, sandbox: bool, sandbox_port: int
 ) -> None:
@@ -220,8 +225,11 @@ def main() -> None:
     """Run the command line; what is refused is one line on standard error and status 2."""
     try:
         cli.main(standalone_mode=False)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"imagequeue: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)

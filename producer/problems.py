@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -18,6 +19,7 @@ from ..errors import (
     RedisUnavailableError,
     UnknownJobError,
 )
+from ..providers.request import JobRequest
 
 STATUSES: dict[type[ImageQueueError], HTTPStatus] = {
     InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -25,6 +27,12 @@ STATUSES: dict[type[ImageQueueError], HTTPStatus] = {
     MoveRefusedError: HTTPStatus.CONFLICT,
     RedisUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     ConfigError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+# Where FastAPI's own words do not say what to change.
+WORDS = {
+    "extra_forbidden": f"unknown field; known: {', '.join(JobRequest.model_fields)}",
+    "model_attributes_type": "send one JSON object, as Content-Type: application/json",
 }
 
 
@@ -45,16 +53,21 @@ class ProblemDocument(BaseModel):
     problems: list[FieldProblem] = Field(default=[], description="Each field that was refused.")
 
 
-def problem(status: int, detail: str, problems: list[FieldProblem] | None = None) -> JSONResponse:
+def problem(
+    status: int,
+    detail: str,
+    problems: list[FieldProblem] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
     """The answer that tells of an error."""
     document = ProblemDocument(
         title=HTTPStatus(status).phrase, status=status, detail=detail, problems=problems or []
     )
-    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     return JSONResponse(
         document.model_dump(exclude_defaults=True) | {"type": document.type},
         status,
-        headers,
+        {**(headers or {}), **challenge},
         media_type="application/problem+json",
     )
 
@@ -65,6 +78,7 @@ def install(app: FastAPI) -> None:
         app.exception_handler(kind)(_on_our_error)
     app.exception_handler(RequestValidationError)(_on_invalid)
     app.exception_handler(HTTPException)(_on_http_error)
+    app.exception_handler(Exception)(_on_bug)
 
 
 def _on_our_error(_: Request, error: Exception) -> JSONResponse:
@@ -84,7 +98,7 @@ def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     fields = [
         FieldProblem(
             field=".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0]),
-            message=each["msg"].removeprefix("Value error, "),
+            message=WORDS.get(each["type"], each["msg"].removeprefix("Value error, ")),
         )
         for each in found
     ]
@@ -94,4 +108,9 @@ def _on_invalid(_: Request, error: Exception) -> JSONResponse:
 
 def _on_http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this kind alone
-    return problem(error.status_code, str(error.detail))
+    return problem(error.status_code, str(error.detail), headers=error.headers)
+
+
+def _on_bug(_: Request, error: Exception) -> JSONResponse:
+    """What nobody foresaw; the server logs it with its traceback."""
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug: the log of the API has its traceback")
