@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo up test check format clean
+.PHONY: help demo up test lint check format clean
 
 help:  ## the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,11 +16,12 @@ up: .venv/installed  ## the whole queue on this machine, with your keys from .en
 test: .venv/installed  ## the tests, against real processes
 	$(BIN)/pytest
 
-check: .venv/installed  ## lint, format, types and the tests
+lint: .venv/installed  ## style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p imagequeue
-	$(BIN)/pytest
+
+check: lint test  ## all that a change has to pass
 
 format: .venv/installed  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -103,7 +103,8 @@ class Settings(BaseSettings):
         (), description="Signs callback URLs: the first signs, all verify; comma separated."
     )
     api_keys: Annotated[tuple[SecretStr, ...], *Commas] = Field(
-        (), description="Bearer keys of the HTTP API, comma separated; unset, it is open."
+        (),
+        description="Bearer keys of the HTTP API, comma separated; unset, it serves this machine alone.",
     )
     kie_api_key: Annotated[SecretStr | None, Unset] = Field(None, description="Your key at kie.ai.")
     acedata_api_key: Annotated[SecretStr | None, Unset] = Field(

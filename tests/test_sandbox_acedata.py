@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from imagequeue.tests.test_sandbox import QUICK, Receiver, Sandbox, receiving, running, until
+from support.processes import eventually
+from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_a_failure_is_an_error_in_every_form(sandbox: Sandbox, receiver: Receive
     assert callback["success"] is False
     assert callback["error"]["code"] == "forbidden"
     assert "data" not in callback
-    assert until(lambda: look_up(sandbox, id=later["task_id"]).get("response")) == callback
+    assert eventually(lambda: look_up(sandbox, id=later["task_id"]).get("response")) == callback
 
 
 @pytest.mark.parametrize(

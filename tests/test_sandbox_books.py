@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagequeue.tests.test_sandbox import QUICK, Receiver, Sandbox, receiving, running, until
+from support.processes import eventually
+from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
 
 RECORD = "/api/v1/flux/kontext/record-info"
 GENERATE = "/api/v1/flux/kontext/generate"
@@ -29,7 +30,7 @@ def test_kie_tries_four_times_and_no_more(sandbox: Sandbox, receiver: Receiver) 
     # Only a 200 counts: another 2xx is tried again.
     receiver.answers = [500, 204, 404, 503]
     sandbox.flux("a cat", callBackUrl=f"{receiver.url}/never")
-    until(lambda: ledger(sandbox)["callbacks_failed"] == 4)
+    eventually(lambda: ledger(sandbox)["callbacks_failed"] == 4)
     counts = ledger(sandbox)
     assert (counts["callbacks_sent"], counts["callbacks_delivered"]) == (4, 0)
     assert len(receiver.bodies("/never")) == 4
@@ -42,7 +43,7 @@ def test_acedata_tries_once_and_takes_any_2xx(sandbox: Sandbox, receiver: Receiv
         body = {"action": "generate", "prompt": "a cat", "callback_url": receiver.url + path}
         sandbox.post("/flux/images", body)
         receiver.wait(path)
-    until(lambda: ledger(sandbox)["callbacks_failed"])
+    eventually(lambda: ledger(sandbox)["callbacks_failed"])
     assert ledger(sandbox)["callbacks_delivered"] == 1
     assert ledger(sandbox)["callbacks_sent"] == 2
 
@@ -52,7 +53,7 @@ def test_an_origin_dies_after_ten_minutes_and_its_result_lives() -> None:
         task_id = sandbox.flux("a cat")["data"]["taskId"]
         urls = sandbox.ended(RECORD, task_id, "successFlag", 1)["response"]
         assert sandbox.get(urls["originImageUrl"]).status_code == 200
-        until(lambda: sandbox.get(urls["originImageUrl"]).status_code == 403)
+        eventually(lambda: sandbox.get(urls["originImageUrl"]).status_code == 403)
         assert sandbox.get(urls["resultImageUrl"]).status_code == 200
 
 
@@ -60,7 +61,7 @@ def test_results_die_after_fourteen_days() -> None:
     with running("--speed", "1000000", "--kie-limit", "0") as sandbox:
         task_id = sandbox.flux("a cat")["data"]["taskId"]
         urls = sandbox.ended(RECORD, task_id, "successFlag", 1)["response"]
-        until(lambda: sandbox.get(urls["resultImageUrl"]).status_code == 403)
+        eventually(lambda: sandbox.get(urls["resultImageUrl"]).status_code == 403)
         dead = {"url": urls["resultImageUrl"]}
         assert sandbox.post("/api/v1/common/download-url", dead).json()["code"] == 422
 
@@ -84,7 +85,7 @@ def test_the_limit_is_a_window_that_moves_on() -> None:
     with running("--kie-limit", "1", "--speed", "5") as sandbox:
         codes = [sandbox.flux("a cat")["code"] for _ in range(2)]
         assert codes == [200, 429]
-        until(lambda: sandbox.flux("a cat")["code"] == 200)
+        eventually(lambda: sandbox.flux("a cat")["code"] == 200)
 
 
 def test_the_ledger_counts_by_provider_and_begins_anew(
@@ -96,7 +97,7 @@ def test_the_ledger_counts_by_provider_and_begins_anew(
     receiver.wait("/dog")
     sandbox.get(record["response"]["resultImageUrl"])
     sandbox.flux("a dog [refuse=422]")
-    until(lambda: ledger(sandbox)["callbacks_delivered"])
+    eventually(lambda: ledger(sandbox)["callbacks_delivered"])
     books = sandbox.get("/sandbox/ledger").json()
     counts = books["providers"]["kie-flux-kontext"]
     assert counts.pop("lookups") >= 1

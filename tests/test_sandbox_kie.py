@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from imagequeue.tests.test_sandbox import QUICK, Receiver, Sandbox, receiving, running, until
+from support.processes import eventually
+from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
 
 FLUX = "/api/v1/flux/kontext"
 JOBS = "/api/v1/jobs"
@@ -168,10 +169,10 @@ def test_download_urls_are_renewed_for_kie_files_alone(sandbox: Sandbox) -> None
     task_id = sandbox.flux("a cat [url=dies:1]")["data"]["taskId"]
     record = sandbox.ended(f"{FLUX}/record-info", task_id, "successFlag", 1)
     url = record["response"]["resultImageUrl"]
-    until(lambda: sandbox.get(url).status_code == 403)
+    eventually(lambda: sandbox.get(url).status_code == 403)
     renewed = renew(url)["data"]
     assert sandbox.get(renewed).status_code == 200
-    until(lambda: sandbox.get(renewed).status_code == 403)
+    eventually(lambda: sandbox.get(renewed).status_code == 403)
     assert sandbox.get(renew(renewed)["data"]).status_code == 200
     foreign = (url.replace("127.0.0.1", "example.com"), url.replace("0.jpeg", "7.jpeg"), "?")
     assert [renew(one)["code"] for one in foreign] == [422, 422, 422]

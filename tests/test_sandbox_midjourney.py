@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagequeue.tests.test_sandbox import QUICK, Receiver, Sandbox, receiving, running
+from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
 
 BASE = "/api/v1/mj"
 IMAGE = "https://a.example/cat.png"

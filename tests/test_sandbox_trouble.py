@@ -11,7 +11,7 @@ import requests
 
 from imagequeue.sandbox.rates import RATES, Rates
 from imagequeue.sandbox.trouble import Trouble, TroubleError, read_trouble
-from imagequeue.tests.test_sandbox import QUICK, Receiver, Sandbox, receiving, running
+from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
 
 RECORD = "/api/v1/flux/kontext/record-info"
 
