@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -74,7 +75,7 @@ def demo(console: Console, keep: bool) -> bool:
     )
     DATA_DIR.mkdir(parents=True, exist_ok=True)
     log = DATA_DIR / "demo.log"
-    console.print(f"Starting Redis, the workers, the sandbox and Flower (their log: {log}) ...")
+    console.print(f"Starting everything; its log is {log} ...")
     with (
         log.open("w") as file,
         running(options, lambda name, line: print(f"{name:>10} | {line}", file=file)) as system,
@@ -104,7 +105,8 @@ def _run(console: Console, system: System) -> list[Job]:
 
 
 def _table(jobs: Iterable[Job]) -> Table:
-    table = Table("job", "provider", "action", "delivery", "state", "seconds", "pictures")
+    columns = ("job", "provider", "action", "delivery", "state", "seconds", "pictures")
+    table = Table(*columns, box=box.SIMPLE_HEAD)
     for job in jobs:
         colour = COLOURS.get(job.state, "yellow")
         stored = sum(image.state == "stored" for image in job.images)
@@ -134,8 +136,8 @@ def _conclude(console: Console, jobs: list[Job], flower: str, keep: bool) -> Non
         console.print(f"\nFlower: {flower}   (Ctrl-C ends the demo)")
     else:
         console.print(
-            "\nTo watch the tasks in Flower: `imagequeue demo --keep`, or `imagequeue up --sandbox`"
-            " and http://127.0.0.1:5555"
+            "\nTo see the tasks in Flower: `imagequeue demo --keep`, or `imagequeue up --sandbox`"
+            "\nand http://127.0.0.1:5555"
         )
 
 

@@ -115,7 +115,7 @@ def test_what_is_no_whole_picture_is_tried_again_and_ends_unsaved_with_no_file(
 def test_a_host_in_trouble_is_asked_for_as_long_as_the_url_lives(
     ctx: Context, stub: Stub, clock: Clock, answer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagequeue.worker.http.READ_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("imagequeue.worker.connections.READ_TIMEOUT_S", 0.2)
     vars(ctx)["settings"] = ctx.settings.model_copy(update={"download_attempts": 2})
     job_id = downloading(ctx, stub)
     stub.answer = lambda *_: answer

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from imagequeue.config.ports import free_port
-from imagequeue.worker.http import Http, NoAnswerError, NotSentError, is_public
+from imagequeue.worker.connections import is_public
+from imagequeue.worker.http import Http, NoAnswerError, NotSentError
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from ..config.queues import Queue
 from ..errors import MoveRefusedError
 from ..jobs.job import Image, Job, JobError, State, after
 from ..jobs.schedule import backoff
+from .connections import CHUNK_BYTES, PrivateAddressError
 from .context import Context
-from .http import CHUNK_BYTES, NoAnswerError, NotSentError, PrivateAddressError
+from .http import NoAnswerError, NotSentError
 from .media import NotMediaError
 
 log = get_logger(__name__)
