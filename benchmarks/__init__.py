@@ -1,0 +1,1 @@
+"""Measurements that anyone can make again; see README.md."""

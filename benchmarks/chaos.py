@@ -1,0 +1,219 @@
+"""Jobs over three providers while everything is killed around them: is one lost, or paid twice?
+
+    python -m imagequeue.benchmarks.chaos --jobs 1000 --seed 7
+
+Exits with status 1 if a job was lost or paid twice, or an image is missing or corrupt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from imagequeue.errors import RedisUnavailableError
+from imagequeue.jobs.job import Job, State
+from imagequeue.producer.client import Client
+from imagequeue.worker.media import NotMediaError, examine
+
+from .faults import TROUBLE, Faults
+from .system import System
+
+# Minutes in real life; a second here. The defaults are longer in the same proportion.
+SETTINGS = {
+    "lease_s": "3",
+    "submit_timeout_s": "2",
+    "sweep_every_s": "0.25",
+    "poll_countdowns": "1,2,4",
+    "poll_tail_s": "4",
+    "unconfirmed_after_s": "30",
+    "give_up_after_s": "90",
+    "rate_limit_pause_s": "0.5",
+    "log_level": "WARNING",
+}
+SANDBOX = ("--speed", "60", "--latency", "60", "--kie-limit", "0")
+JOBS_A_SECOND = 20.0
+CALM_TIMEOUT_S = 240.0
+CAT = ("https://example.com/cat.png",)
+KINDS: list[dict[str, Any]] = [
+    {"provider": "kie-flux-kontext"},
+    {"provider": "kie-flux-kontext", "action": "edit", "image_urls": CAT, "delivery": "poll"},
+    {"provider": "kie-midjourney"},
+    {"provider": "acedata-flux"},
+    {"provider": "acedata-flux", "delivery": "poll"},
+]
+
+
+class Verdict(NamedTuple):
+    """What a run came to."""
+
+    jobs: int
+    accepted: int
+    ends: Counter[str]
+    lost: int
+    paid_twice: int
+    missing_or_corrupt: int
+    recoveries_s: list[float]
+    struck: Counter[str]
+
+    @property
+    def clean(self) -> bool:
+        """Whether the promises held."""
+        return not (self.lost or self.paid_twice or self.missing_or_corrupt)
+
+
+def run(jobs: int, seed: int, folder: Path) -> Verdict:
+    """Submit jobs while faults strike, wait for calm, and count."""
+    system = System(folder, SETTINGS, (*SANDBOX, "--seed", str(seed), *_trouble_flags()))
+    try:
+        system.start_all()
+        faults = Faults(system, seed)
+        faults.start()
+        client = Client(system.settings)
+        accepted = _submit(client, jobs, random.Random(seed))
+        _wait(client, until_live=max(1, jobs // 20))
+        faults.stop()
+        _wait(client, until_live=0)
+        return _judge(system, client, jobs, accepted, faults)
+    finally:
+        system.stop()
+
+
+def _trouble_flags() -> list[str]:
+    return [text for name, rate in TROUBLE.items() for text in ("--trouble", f"{name}={rate}")]
+
+
+def _submit(client: Client, jobs: int, rng: random.Random) -> list[str]:
+    """The ids of the jobs that were accepted; each call asks for a picture of its own."""
+    ids: list[str] = []
+    number = 0
+    while len(ids) < jobs:
+        number += 1
+        try:
+            ids.append(client.submit(prompt=f"chaos {number}", **rng.choice(KINDS)).id)
+        except RedisUnavailableError:
+            # Whether it was accepted is not known: as any service would, ask for another.
+            time.sleep(0.1)
+        time.sleep(rng.expovariate(JOBS_A_SECOND))
+    return ids
+
+
+def _wait(client: Client, until_live: int) -> None:
+    deadline = time.monotonic() + CALM_TIMEOUT_S
+    while time.monotonic() < deadline:
+        try:
+            counts = client.counts()
+        except RedisUnavailableError:
+            continue
+        resting = (State.SUCCEEDED, State.FAILED, State.UNSAVED, State.CANCELLED)
+        if sum(n for state, n in counts.items() if state not in resting) <= until_live:
+            return
+        time.sleep(0.2)
+
+
+def _judge(
+    system: System, client: Client, jobs: int, accepted: list[str], faults: Faults
+) -> Verdict:
+    found = {job.id: job for job in _all_jobs(client)}
+    ends = Counter(_end(job) for job in found.values())
+    lost = sum(job_id not in found for job_id in accepted)
+    lost += sum(not job.is_resting for job in found.values())
+    payments = Counter(json.loads(line)["prompt"] for line in system.accepted.open())
+    broken = sum(
+        not _is_whole(image.uri, image.sha256)
+        for job in found.values()
+        for image in job.images
+        if image.state == "stored" or (job.state is State.SUCCEEDED and image.kind == "result")
+    )
+    moves = sorted(change.at for job in found.values() for change in job.changes)
+    return Verdict(
+        jobs=jobs,
+        accepted=len(found),
+        ends=ends,
+        lost=lost,
+        paid_twice=sum(count > 1 for count in payments.values()),
+        missing_or_corrupt=broken,
+        recoveries_s=_recoveries(faults.kills, moves),
+        struck=faults.struck,
+    )
+
+
+def _all_jobs(client: Client) -> list[Job]:
+    jobs: list[Job] = []
+    cursor = None
+    while True:
+        page = client.list(limit=500, cursor=cursor)
+        jobs += page.jobs
+        if (cursor := page.cursor) is None:
+            return jobs
+
+
+def _end(job: Job) -> str:
+    reason = job.error.reason if job.error else None
+    return f"{job.state} ({reason})" if reason else job.state.value
+
+
+def _is_whole(uri: str | None, sha256: str | None) -> bool:
+    path = Path(unquote(urlsplit(uri or "").path))
+    try:
+        examine(path)
+        return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    except (OSError, NotMediaError):
+        return False
+
+
+def _recoveries(kills: list[datetime], moves: list[datetime]) -> list[float]:
+    """From each kill, the seconds to the next move of any job."""
+    waits = (min((at for at in moves if at > kill), default=None) for kill in kills)
+    return sorted((at - kill).total_seconds() for kill, at in zip(kills, waits, strict=True) if at)
+
+
+def report(verdict: Verdict, seed: int, took_s: float) -> str:
+    """The verdict as a Markdown table."""
+    cuts = quantiles(verdict.recoveries_s, n=100) if len(verdict.recoveries_s) > 1 else [0.0] * 99
+    longest = max(verdict.recoveries_s, default=0.0)
+    rows = {
+        "seed": seed,
+        "seconds": f"{took_s:.0f}",
+        "faults": ", ".join(f"{name} {n}" for name, n in sorted(verdict.struck.items())),
+        "jobs": verdict.jobs,
+        "accepted": verdict.accepted,
+        **dict(sorted(verdict.ends.items())),
+        "**lost**": verdict.lost,
+        "**paid twice**": verdict.paid_twice,
+        "**images missing or corrupt**": verdict.missing_or_corrupt,
+        "kill to next move, s": f"p50 {cuts[49]:.2f}, p99 {cuts[98]:.2f}, max {longest:.2f}",
+    }
+    lines = [f"| {name} | {value} |" for name, value in rows.items()]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def main() -> None:
+    """Run once, print the table, and exit by it."""
+    parser = argparse.ArgumentParser(description="Kill everything, and count what was lost.")
+    parser.add_argument("--jobs", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--keep", type=Path, help="keep logs, jobs and pictures in this folder")
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
+        folder = options.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        started = time.monotonic()
+        verdict = run(options.jobs, options.seed, folder)
+        print(report(verdict, options.seed, time.monotonic() - started))
+    sys.exit(0 if verdict.clean else 1)
+
+
+if __name__ == "__main__":
+    main()

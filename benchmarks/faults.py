@@ -1,0 +1,108 @@
+"""Faults that strike a running system at random, from a seed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime
+
+import redis
+import requests
+
+from .system import System
+
+# What the sandbox does to jobs all along.
+TROUBLE = {
+    "answer_lost": 0.05,
+    "busy_429": 0.05,
+    "busy_503": 0.02,
+    "callback_lost": 0.2,
+    "callback_doubled": 0.3,
+    "callback_delayed": 0.1,
+    "callback_early": 0.1,
+    "file_cut": 0.05,
+    "file_error": 0.05,
+}
+BURST = {"busy_429": 0.6, "busy_503": 0.3}
+PAUSE_S = (0.4, 2.0)
+# Up to twice the lease of the run: some frozen workers wake up to find their jobs taken over.
+FREEZE_S = (0.5, 6.0)
+
+
+class Faults(threading.Thread):
+    """Strikes until told to stop; `kills` are the times of what ended a process."""
+
+    def __init__(self, system: System, seed: int) -> None:
+        super().__init__(daemon=True)
+        self._system = system
+        self._random = random.Random(seed)
+        self._over = threading.Event()
+        self.struck: Counter[str] = Counter()
+        self.kills: list[datetime] = []
+        self.error: BaseException | None = None
+
+    def stop(self) -> None:
+        """Strike no more; raises whatever went wrong with the faults themselves."""
+        self._over.set()
+        self.join()
+        if self.error:
+            raise self.error
+
+    def run(self) -> None:
+        """Strike again and again, with pauses."""
+        strikes = (
+            self.kill_worker,
+            self.kill_receiver,
+            self.freeze_worker,
+            self.kill_redis,
+            self.kill_connections,
+            self.refuse_in_a_burst,
+        )
+        try:
+            while not self._over.wait(self._random.uniform(*PAUSE_S)):
+                strike = self._random.choice(strikes)
+                strike()
+                self.struck[strike.__name__] += 1
+        except BaseException as error:
+            self.error = error
+
+    def kill_worker(self) -> None:
+        """SIGKILL a worker in the middle of whatever it does, and start it again."""
+        self._kill(self._random.choice(self._system.workers))
+
+    def kill_receiver(self) -> None:
+        """SIGKILL the receiver, and start it again."""
+        self._kill("receiver")
+
+    def _kill(self, name: str) -> None:
+        self._system.kill(name)
+        self.kills.append(datetime.now(UTC))
+        self._system.start(name)
+
+    def freeze_worker(self) -> None:
+        """SIGSTOP a worker, for longer than its lease now and then, and SIGCONT."""
+        name = self._random.choice(self._system.workers)
+        self._system.signal(name, signal.SIGSTOP)
+        time.sleep(self._random.uniform(*FREEZE_S))
+        self._system.signal(name, signal.SIGCONT)
+
+    def kill_redis(self) -> None:
+        """SIGKILL Redis, and start it again from its append-only file."""
+        self.kills.append(datetime.now(UTC))
+        self._system.restart_redis()
+
+    def kill_connections(self) -> None:
+        """Cut every connection to Redis at once."""
+        with redis.Redis.from_url(self._system.redis.url) as client:
+            client.client_kill_filter(_type="normal", skipme=True)
+            client.client_kill_filter(_type="pubsub")
+
+    def refuse_in_a_burst(self) -> None:
+        """Let the providers refuse most submissions for a second."""
+        url = f"{self._system.sandbox_url}/sandbox/trouble"
+        requests.put(url, json=BURST, timeout=10).raise_for_status()
+        time.sleep(1)
+        requests.put(url, json={name: TROUBLE[name] for name in BURST}, timeout=10)
