@@ -37,6 +37,10 @@ class InvalidRequestError(ImageQueueError):
         self.problems = tuple(problems)
 
 
+class NotDurableError(RedisUnavailableError):
+    """Redis has a write that it could not bring to its disk in time."""
+
+
 class UnknownJobError(ImageQueueError):
     """No job has this id; it may have passed its retention."""
 

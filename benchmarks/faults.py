@@ -57,6 +57,7 @@ class Faults(threading.Thread):
             self.kill_worker,
             self.kill_receiver,
             self.freeze_worker,
+            self.restart_worker,
             self.kill_redis,
             self.kill_connections,
             self.refuse_in_a_burst,
@@ -88,6 +89,13 @@ class Faults(threading.Thread):
         self._system.signal(name, signal.SIGSTOP)
         time.sleep(self._random.uniform(*FREEZE_S))
         self._system.signal(name, signal.SIGCONT)
+
+    def restart_worker(self) -> None:
+        """SIGTERM a worker, as a rolling deployment does, and start the next."""
+        name = self._random.choice(self._system.workers)
+        status = self._system.terminate(name)
+        assert status == 0, f"{name} ended with status {status}"
+        self._system.start(name)
 
     def kill_redis(self) -> None:
         """SIGKILL Redis, and start it again from its append-only file."""

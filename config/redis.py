@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from ..errors import ConfigError, RedisUnavailableError
 from .settings import PREFIX, Settings
 
 ADDRESS_FILE = "address"
+WAITAOF_SINCE = (7, 2)
 
 
 def embedded_folder(settings: Settings) -> Path:
@@ -57,9 +59,31 @@ def require_fit(client: redis.Redis) -> None:
         )
 
 
-def is_durable(client: redis.Redis) -> bool:
-    """Whether the server appends every write to a file, so that a restart keeps the jobs."""
-    return bool(client.info("persistence")["aof_enabled"])
+REMEDY = "set `appendonly yes` and `appendfsync always`, or use Redis 7.2 or newer"
+
+
+class Guarantee(StrEnum):
+    """What a Redis promises about a write that it has answered."""
+
+    ALWAYS = "every answered write is on disk (appendfsync always)"
+    WAITAOF = "an intent to pay is on disk before the request is sent (WAITAOF)"
+    EVERY_SECOND = "writes survive a killed Redis, but a power cut may take the last second"
+    NONE = "jobs are in memory alone: a restart loses what was paid for"
+
+
+def guarantee(client: redis.Redis) -> Guarantee:
+    """What this server really promises, by its configuration and version."""
+    if not client.info("persistence")["aof_enabled"]:
+        return Guarantee.NONE
+    try:
+        policy = client.config_get("appendfsync").get("appendfsync")
+    except ResponseError:
+        # A hosted Redis may keep its configuration to itself: the weaker promise is assumed.
+        policy = None
+    if policy == "always":
+        return Guarantee.ALWAYS
+    version = tuple(int(part) for part in client.info("server")["redis_version"].split("."))
+    return Guarantee.WAITAOF if version >= WAITAOF_SINCE else Guarantee.EVERY_SECOND
 
 
 def unavailable(error: RedisError) -> RedisUnavailableError:

@@ -53,6 +53,14 @@ class Inbox:
         """Forget the `count` oldest callbacks of a job: they were read."""
         self._drop(keys=[keys.callbacks(job_id), keys.due(Queue.CALLBACK)], args=[job_id, count])
 
+    def set_aside(self, job_id: str, kept_s: float) -> None:
+        """Take a job's callbacks out of the way of its reader, and keep them for a person."""
+        with self._redis.pipeline() as pipe:
+            pipe.rename(keys.callbacks(job_id), keys.aside(job_id))
+            pipe.expire(keys.aside(job_id), round(kept_s))
+            pipe.zrem(keys.due(Queue.CALLBACK), job_id)
+            pipe.execute(raise_on_error=False)
+
     def _script(self, name: str) -> Any:
         return self._redis.register_script(Path(__file__).with_name(f"{name}.lua").read_text())
 

@@ -9,6 +9,10 @@ RETENTION = "iq:retention"
 """Sorted set of resting jobs by the time their records are removed."""
 
 
+STARTS = "iq:starts"
+"""Hash: how often each `job.stage` was begun and did not end."""
+
+
 def record(job_id: str) -> str:
     """String: the job's record."""
     return f"iq:{job_id}"
@@ -32,6 +36,11 @@ def guard(queue: Queue) -> str:
 def callbacks(job_id: str) -> str:
     """List of the callbacks that arrived for a job and were not read yet."""
     return f"iq:callbacks:{job_id}"
+
+
+def aside(job_id: str) -> str:
+    """List of the callbacks of a job that could not be read, kept for a person."""
+    return f"iq:aside:{job_id}"
 
 
 def once(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -12,7 +13,8 @@ from typing import Any, NamedTuple
 import redis
 
 from ..config.queues import Queue
-from ..errors import MoveRefusedError, UnknownJobError
+from ..config.redis import Guarantee, guarantee
+from ..errors import MoveRefusedError, NotDurableError, UnknownJobError
 from . import keys
 from .job import RESTING, WAKES, Job, State
 from .record import dump, load
@@ -21,6 +23,7 @@ ONCE_KEPT_S = 86400
 # A move is refused for good when the record changed under it this often in a row.
 MOVE_TRIES = 50
 PAGE = 200
+WAITAOF_TIMEOUT_MS = 5000
 
 
 class Page(NamedTuple):
@@ -63,31 +66,39 @@ class Store:
             raise UnknownJobError(f"no job {job_id}")
         return load(_bytes(record))
 
-    def move(self, job_id: str, step: Callable[[Job], Job]) -> Job:
+    def move(self, job_id: str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:
         """Apply `step` to the job as it is now, all or nothing, and return what it became.
 
         `step` is pure and may run again: when somebody else was first it sees their job, and
-        raises MoveRefusedError if its own move no longer stands.
+        raises MoveRefusedError if its own move no longer stands. A durable move returns once it is
+        on Redis's disk, as far as the server can say so; raises NotDurableError if it is not.
         """
         for _ in range(MOVE_TRIES):
             before = self.get(job_id)
             after = step(before)
-            if after is before or self._swap(before, after):
+            if after is before or self._swap(before, after, durable):
                 return after
         raise MoveRefusedError(f"{job_id} changes too often to be moved")
 
-    def _swap(self, before: Job, after: Job) -> bool:
-        done = self._move(
-            keys=[
+    def _swap(self, before: Job, after: Job, durable: bool) -> bool:
+        keys_and_args = {
+            "keys": [
                 keys.record(before.id),
                 *(keys.index(job.state) for job in (before, after)),
                 *(keys.due(WAKES[job.state]) for job in (before, after)),
             ],
-            args=[before.id, before.revision, dump(after), after.wake_at.timestamp()],
-        )
-        # The client asks again when a connection breaks: the second time, the record that is in
-        # the way may be our own.
-        return bool(done) or self.get(before.id).revision == after.revision
+            "args": [before.id, before.revision, dump(after), after.wake_at.timestamp()],
+        }
+        if not durable or self._guarantee is not Guarantee.WAITAOF:
+            return bool(self._move(**keys_and_args))
+        # In one pipeline, because WAITAOF speaks of the writes of its own connection.
+        with self.redis.pipeline(transaction=False) as pipe:
+            self._move(**keys_and_args, client=pipe)
+            pipe.waitaof(1, 0, WAITAOF_TIMEOUT_MS)
+            done, (flushed, _) = pipe.execute()
+        if done and not flushed:
+            raise NotDurableError(f"{before.id}: Redis did not flush its file in time")
+        return bool(done)
 
     def snooze(self, queue: Queue, job_id: str, until: datetime) -> None:
         """Move a wake-up without a move of the job; one that is gone stays gone."""
@@ -145,6 +156,10 @@ class Store:
             )
             for job_id in map(_text, ids)
         )
+
+    @functools.cached_property
+    def _guarantee(self) -> Guarantee:
+        return guarantee(self.redis)
 
     def _script(self, name: str) -> Any:
         return self.redis.register_script(Path(__file__).with_name(f"{name}.lua").read_text())

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 from redis.exceptions import RedisError
 
-from ..config.redis import connect, is_durable
+from ..config.redis import REMEDY, Guarantee, connect, guarantee
 from ..config.settings import PREFIX, Settings, read_settings
 from ..errors import ImageQueueError
 
@@ -42,12 +42,10 @@ def diagnose() -> Iterator[Finding]:
 def _redis(settings: Settings) -> str:
     client = connect(settings)
     version = client.info("server")["redis_version"]
-    if not is_durable(client):
-        raise ImageQueueError(
-            f"Redis {version} keeps jobs in memory alone: set `appendonly yes`, or a restart "
-            "loses what was paid for"
-        )
-    return f"Redis {version}, append-only file on, evicts nothing"
+    promise = guarantee(client)
+    if promise in (Guarantee.NONE, Guarantee.EVERY_SECOND):
+        raise ImageQueueError(f"Redis {version}: {promise}; {REMEDY}")
+    return f"Redis {version} evicts nothing; {promise}"
 
 
 def _secret(settings: Settings) -> str:

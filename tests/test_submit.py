@@ -179,8 +179,8 @@ def test_a_worker_frozen_past_its_deadline_sends_nothing(
     job_id = queued(ctx)
     move = ctx.store.move
 
-    def frozen(*arguments: Any) -> Any:
-        moved = move(*arguments)
+    def frozen(*arguments: Any, **options: Any) -> Any:
+        moved = move(*arguments, **options)
         monkeypatch.setattr("time.monotonic", lambda: 1e12)
         return moved
 

@@ -14,6 +14,7 @@ from ..config.settings import Settings
 from ..jobs.due import Due
 from ..jobs.inbox import Inbox
 from ..jobs.job import WAKES, Job, utc_now
+from ..jobs.starts import Starts
 from ..jobs.store import Store
 from .http import Http
 from .storage import Storage
@@ -27,6 +28,7 @@ class Context:
     store: Store
     due: Due
     inbox: Inbox
+    starts: Starts
     http: Http
     storage: Storage
     now: Callable[[], datetime] = utc_now
@@ -39,9 +41,9 @@ class Context:
         structlog.contextvars.bind_contextvars(provider=job.provider)
         return job
 
-    def move(self, job_id: str, step: Callable[[Job], Job]) -> Job:
+    def move(self, job_id: str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:
         """Move a job as the store does, and hint it at once if it is due already."""
-        job = self.store.move(job_id, step)
+        job = self.store.move(job_id, step, durable=durable)
         queue, now = WAKES[job.state], self.now()
         if queue and job.wake_at <= now:
             self.due.hint(queue, [job_id], now)
@@ -58,6 +60,7 @@ def open_context(
         store=Store(client),
         due=Due(client, celery, settings.queue_bound, settings.lease_s),
         inbox=Inbox(client),
+        starts=Starts(client),
         http=Http(settings.download_trusted_hosts),
         storage=Storage(settings.pictures_url),
         now=now,

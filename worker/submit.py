@@ -7,7 +7,7 @@ import time
 from functools import partial
 
 from ..config.logs import get_logger
-from ..errors import InvalidRequestError, MoveRefusedError
+from ..errors import InvalidRequestError, MoveRefusedError, NotDurableError
 from ..jobs.callback_url import callback_url
 from ..jobs.job import Job, JobError, Reason, State, after
 from ..jobs.schedule import backoff
@@ -31,10 +31,16 @@ def submit(ctx: Context, job_id: str) -> None:
         return
     # Counted from before the move: a worker frozen here finds its deadline gone, and sends nothing.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
-    job = ctx.move(job_id, partial(_intend, ctx))
-    if job.state is not State.SUBMITTING:
-        return
-    submission = _ask(ctx, job, deadline)
+    try:
+        job = ctx.move(job_id, partial(_intend, ctx), durable=True)
+    except NotDurableError as error:
+        # An intent that a power cut may take back is no licence to pay.
+        job = ctx.load(job_id)
+        submission: Submission = RefusedForNow(code="not durable", message=str(error))
+    else:
+        if job.state is not State.SUBMITTING:
+            return
+        submission = _ask(ctx, job, deadline)
     log.info("submitted", answer=type(submission).__name__, attempt=job.attempts)
     ctx.move(job_id, partial(_answered, ctx, job.submissions, submission))
     if isinstance(submission, Accepted):

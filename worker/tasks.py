@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
-from celery.exceptions import Reject
+from celery.exceptions import Reject, Retry
 
 from ..config.logs import get_logger
 from ..config.queues import Queue
@@ -16,6 +16,7 @@ from .callback import read_callbacks
 from .context import Context
 from .create import create
 from .download import download
+from .poison import bury
 from .poll import poll
 from .submit import submit
 
@@ -39,15 +40,29 @@ class JobTask(Task[[str], None]):
         context: Context = app.context
         return context
 
+    @property
+    def stage(self) -> Queue:
+        """The queue whose step this is."""
+        return Queue(self.name.rpartition(".")[2])
+
     def __call__(self, job_id: str) -> None:
         """Run the step with the job's id and stage on every log line."""
-        stage = self.name.rpartition(".")[2]
+        ctx, stage = self.context, self.stage
         with structlog.contextvars.bound_contextvars(job_id=job_id, stage=stage, provider=""):
             try:
-                self.run(job_id)
+                starts = ctx.starts.begin(job_id, stage)
+                if starts > ctx.settings.poison_after:
+                    bury(ctx, job_id, stage, starts - 1)
+                else:
+                    self.run(job_id)
             except (MoveRefusedError, UnknownJobError) as error:
                 # A hint that came late or twice: somebody else was first, and this one stops.
                 log.debug("nothing to do", why=str(error))
+            except Retry:
+                ctx.starts.end(job_id, stage)
+                raise
+            # Not reached by an unexpected error: that start keeps counting.
+            ctx.starts.end(job_id, stage)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
         """Set the job's wake-up where there is a countdown; else send a message as Celery does."""
@@ -55,8 +70,7 @@ class JobTask(Task[[str], None]):
         if countdown is None:
             return super().apply_async(args, kwargs, *rest, **options)
         (job_id,) = args
-        stage = Queue(self.name.rpartition(".")[2])
-        self.context.store.snooze(stage, job_id, after(self.context.now(), countdown))
+        self.context.store.snooze(self.stage, job_id, after(self.context.now(), countdown))
         return self.AsyncResult(options["task_id"])
 
 
