@@ -55,6 +55,9 @@ def configure_logs(settings: Settings) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    # At DEBUG they print arguments and signed paths.
+    for name in ("urllib3", "celery.concurrency"):
+        logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     for name in SILENCED:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = False

@@ -6,12 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 
 import redis
+from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError, ResponseError
+from redis.retry import Retry
 
 from ..errors import ConfigError, RedisUnavailableError
 from .settings import PREFIX, Settings
 
 ADDRESS_FILE = "address"
+RETRIES = 6
 WAITAOF_SINCE = (7, 2)
 
 
@@ -40,7 +43,13 @@ def connect(settings: Settings) -> redis.Redis:
     # A socket file has no network under it that keepalive could probe.
     keepalive = {} if url.startswith("unix://") else {"socket_keepalive": True}
     client = redis.Redis.from_url(
-        url, socket_timeout=15, socket_connect_timeout=5, health_check_interval=30, **keepalive
+        url,
+        socket_timeout=15,
+        socket_connect_timeout=5,
+        health_check_interval=30,
+        # A restart of Redis takes about a second. Every script here may run twice.
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), RETRIES),
+        **keepalive,
     )
     require_fit(client)
     return client
@@ -52,6 +61,8 @@ def require_fit(client: redis.Redis) -> None:
         policy = client.info("memory")["maxmemory_policy"]
     except RedisError as error:
         raise unavailable(error) from error
+    if guarantee(client) is Guarantee.NONE:
+        raise ConfigError(f"this Redis keeps {Guarantee.NONE}; {REMEDY}")
     if policy != "noeviction":
         raise ConfigError(
             f"this Redis may evict jobs (maxmemory-policy {policy}): "
@@ -68,7 +79,7 @@ class Guarantee(StrEnum):
     ALWAYS = "every answered write is on disk (appendfsync always)"
     WAITAOF = "an intent to pay is on disk before the request is sent (WAITAOF)"
     EVERY_SECOND = "writes survive a killed Redis, but a power cut may take the last second"
-    NONE = "jobs are in memory alone: a restart loses what was paid for"
+    NONE = "jobs in memory alone: a restart loses what was paid for"
 
 
 def guarantee(client: redis.Redis) -> Guarantee:

@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     )
     api_keys: Annotated[tuple[SecretStr, ...], *Commas] = Field(
         (),
-        description="Bearer keys of the HTTP API, comma separated; unset, it serves this machine alone.",
+        description="Keys of the HTTP API, comma separated; unset, only this machine gets in.",
     )
     kie_api_key: Annotated[SecretStr | None, Unset] = Field(None, description="Your key at kie.ai.")
     acedata_api_key: Annotated[SecretStr | None, Unset] = Field(
@@ -156,6 +156,9 @@ class Settings(BaseSettings):
     )
     download_attempts: PositiveInt = Field(
         8, description="Tries for each image before a job is `unsaved`."
+    )
+    poison_after: PositiveInt = Field(
+        10, description="Times that a step may break its worker before its job is ended."
     )
     download_max_bytes: PositiveInt = Field(
         536870912, description="The largest image or video that is saved."
@@ -231,14 +234,14 @@ def get_settings() -> Settings:
 
 def _refuse_unknown_names(overrides: Iterable[str]) -> None:
     """Stop at a name that is no setting: a typo would silently leave the default in place."""
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known = {name.upper() for name in Settings.model_fields}
     prefixed = (f"{PREFIX}{name}" for name in overrides)
     given = {name.upper() for name in (*os.environ, *_env_file_names(), *prefixed)}
-    for name in sorted(given - known):
-        if name.startswith(PREFIX):
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "see .env.example for all of them"
-            raise ConfigError(f"{name} is no setting; {hint}")
+    # Without the prefix that all share, or every name would be near to some.
+    for name in sorted({n.removeprefix(PREFIX) for n in given if n.startswith(PREFIX)} - known):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {PREFIX}{near[0]}?" if near else "see .env.example for all of them"
+        raise ConfigError(f"{PREFIX}{name} is no setting; {hint}")
 
 
 def _env_file_names() -> Iterable[str]:

@@ -16,12 +16,15 @@ CANNOT_START = 2
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Leave with status 2 and one line, without a traceback, where the start is refused."""
+    """Leave with one line, without a traceback, where the start is refused.
+
+    The status is 2 where another start would fail as well, 1 where Redis may be back by then.
+    """
     try:
         yield
     except (ConfigError, RedisUnavailableError) as error:
         print(f"imagequeue: {error}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(CANNOT_START) from None
+        raise SystemExit(CANNOT_START if isinstance(error, ConfigError) else 1) from None
 
 
 def start_process() -> Settings:

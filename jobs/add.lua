@@ -6,6 +6,8 @@ if KEYS[4] ~= '' then
   if known then return known end
   redis.call('SET', KEYS[4], ARGV[1], 'EX', ARGV[4])
 end
+-- A client whose connection broke asks again: by then the job may be on its way already.
+if redis.call('EXISTS', KEYS[1]) == 1 then return ARGV[1] end
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[2], 0, ARGV[1])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,14 +44,14 @@ class Inbox:
             )
         )
 
-    def unread(self, job_id: str) -> list[Callback]:
-        """A job's callbacks, oldest first."""
+    def unread(self, job_id: str) -> dict[bytes, Callback]:
+        """A job's callbacks, oldest first, each under the entry that `drop` takes."""
         entries: Any = self._redis.lrange(keys.callbacks(job_id), 0, -1)
-        return [_parse(entry) for entry in entries]
+        return {entry: _parse(entry) for entry in entries}
 
-    def drop(self, job_id: str, count: int) -> None:
-        """Forget the `count` oldest callbacks of a job: they were read."""
-        self._drop(keys=[keys.callbacks(job_id), keys.due(Queue.CALLBACK)], args=[job_id, count])
+    def drop(self, job_id: str, entries: Iterable[bytes]) -> None:
+        """Forget callbacks of a job that were read."""
+        self._drop(keys=[keys.callbacks(job_id), keys.due(Queue.CALLBACK)], args=[job_id, *entries])
 
     def set_aside(self, job_id: str, kept_s: float) -> None:
         """Take a job's callbacks out of the way of its reader, and keep them for a person."""

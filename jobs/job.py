@@ -87,6 +87,11 @@ WAKES: dict[State, Queue | None] = {
 RESTING = frozenset(state for state, queue in WAKES.items() if queue is None)
 
 
+RETRY = "retry"
+"""The cause of a move that a person asked for."""
+TIMES = ", times "
+
+
 class Change(NamedTuple):
     """One entry of a job's history: when it entered `to`, and what caused it."""
 
@@ -160,6 +165,10 @@ class Job(_Value):
     """The form of the provider's API that the task was sent in."""
     attempts: int = Field(0, exclude=True)
     """Submissions sent, those that met a rate limit left out."""
+    submissions: int = Field(0, exclude=True)
+    """Every submission there was: tells the answer to one from the answer to the next."""
+    former_tasks: tuple[str, ...] = Field((), exclude=True)
+    """Task ids of submissions before a retry; what is reported of them is no news."""
     changes: tuple[Change, ...] = Field((), exclude=True)
 
     @computed_field  # type: ignore[prop-decorator]
@@ -190,9 +199,10 @@ class Job(_Value):
         return next(taken, self.created_at)
 
     @property
-    def submissions(self) -> int:
-        """How often the job was sent: tells one submission from the next."""
-        return sum(change.to is State.SUBMITTING for change in self.changes)
+    def asked_at(self) -> datetime:
+        """When the job was last asked for by a person: at its start, or by a retry."""
+        retries = (c.at for c in reversed(self.changes) if c.cause == RETRY)
+        return next(retries, self.created_at)
 
     def allows(self, to: State) -> bool:
         """Whether the table lets the job move to `to` now."""
@@ -204,13 +214,27 @@ class Job(_Value):
         """The job after a move; raises MoveRefusedError if the table does not hold it."""
         if not self.allows(to):
             raise MoveRefusedError(f"{self.id} is {self.state}: it cannot become {to} ({cause})")
-        change = Change(at, to, cause)
-        return self.amended(wake_at, state=to, changes=(*self.changes, change), **fields)
+        changes = _folded((*self.changes, Change(at, to, cause)))
+        return self.amended(wake_at, state=to, changes=changes, **fields)
 
     def amended(self, wake_at: datetime, **fields: Any) -> Job:
         """The job with fields changed, a wake-up set and a revision of its own."""
         update = {**fields, "wake_at": wake_at, "revision": secrets.token_hex(6)}
         return self.model_copy(update=update)
+
+
+def _folded(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """A history in which a pair of moves that repeats itself stands once, with its count.
+
+    A job that meets a rate limit again and again would outgrow its record otherwise.
+    """
+    if len(changes) < 4:
+        return changes
+    *older, a, b, c, d = changes
+    cause, _, times = b.cause.partition(TIMES)
+    if (a.to, a.cause, b.to, cause) != (c.to, c.cause, d.to, d.cause):
+        return changes
+    return (*older, c, Change(d.at, d.to, f"{cause}{TIMES}{int(times or 1) + 1}"))
 
 
 def new_job(at: datetime, **fields: Any) -> Job:

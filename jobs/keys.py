@@ -33,6 +33,11 @@ def guard(queue: Queue) -> str:
     return f"iq:sweep:{queue}"
 
 
+def pause(account: str, stage: Queue) -> str:
+    """String that lives while an account is to be left alone."""
+    return f"iq:pause:{account}:{stage}"
+
+
 def callbacks(job_id: str) -> str:
     """List of the callbacks that arrived for a job and were not read yet."""
     return f"iq:callbacks:{job_id}"

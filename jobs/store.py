@@ -43,8 +43,8 @@ class Store:
         self._forget = self._script("forget")
 
     def add(self, jobs: Sequence[Job], once: str = "") -> list[str]:
-        """Keep new jobs and return their ids; under a known `once` key, the id it stands for."""
-        with self.redis.pipeline(transaction=False) as pipe:
+        """Keep new jobs, all or none, and return their ids; under a known `once` key, its job's."""
+        with self.redis.pipeline(transaction=True) as pipe:
             for job in jobs:
                 record, index = keys.record(job.id), keys.index(job.state)
                 self._add(

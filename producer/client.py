@@ -17,7 +17,7 @@ from ..config.settings import Settings, get_settings
 from ..errors import InvalidRequestError, MoveRefusedError, Problem
 from ..jobs.accept import accept
 from ..jobs.due import Due
-from ..jobs.job import WAKES, Image, Job, State, after, utc_now
+from ..jobs.job import RETRY, WAKES, Image, Job, JobError, Reason, State, after, utc_now
 from ..jobs.store import Page, Store
 
 FIRST_LOOK_S = 0.05
@@ -160,20 +160,21 @@ class Client:
 
     def _cancelled(self, job: Job) -> Job:
         now = utc_now()
-        return job.to(State.CANCELLED, "cancel", now, after(now, self.settings.retention_s))
+        over = after(now, self.settings.retention_s)
+        return job.to(State.CANCELLED, "cancel", now, over, error=JobError(reason=Reason.CANCELLED))
 
     def _retried(self, job: Job, pay_again: bool) -> Job:
         now = utc_now()
         if job.state is State.UNSAVED:
             again = tuple(map(_fresh, job.images))
-            return job.to(State.DOWNLOADING, "retry", now, now, images=again, error=None)
+            return job.to(State.DOWNLOADING, RETRY, now, now, images=again, error=None)
         if job.state not in (State.FAILED, State.UNCONFIRMED):
             raise MoveRefusedError(f"{job.id} is {job.state}: there is nothing to retry")
         if not pay_again:
             raise MoveRefusedError(f"{job.id} is {job.state}: a retry pays again; say pay_again")
-        return job.to(
-            State.QUEUED, "retry", now, now, attempts=0, task_id=None, error=None, images=()
-        )
+        former = (*job.former_tasks, job.task_id) if job.task_id else job.former_tasks
+        anew = {"attempts": 0, "task_id": None, "dialect": "", "error": None, "images": ()}
+        return job.to(State.QUEUED, RETRY, now, now, former_tasks=former, **anew)
 
 
 def _fresh(image: Image) -> Image:

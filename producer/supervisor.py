@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import IO
 
 from ..config.start import CANNOT_START
@@ -22,8 +23,6 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 # A process that ran this long was healthy: its next pause is a short one again.
 HEALTHY_AFTER_S = 60.0
-# Longer than the longest exchange with a provider, so that a paid answer is still written down.
-STOP_GRACE_S = 40.0
 LINES_OF_REASON = 3
 
 Tell = Callable[[str, str], None]
@@ -64,7 +63,9 @@ class Child:
         output: IO[str] | None = process.stdout
         for line in output or ():
             self._last_lines.append(line.strip())
-            self._tell(self.name, line.rstrip())
+            # Whoever listened may be gone; the process must not block on a pipe nobody reads.
+            with suppress(OSError, ValueError):
+                self._tell(self.name, line.rstrip())
 
     @property
     def pid(self) -> int | None:
@@ -127,7 +128,10 @@ class Child:
 class Supervisor:
     """Several processes that live and stop together."""
 
-    def __init__(self, commands: Mapping[str, str], env: Mapping[str, str], tell: Tell) -> None:
+    def __init__(
+        self, commands: Mapping[str, str], env: Mapping[str, str], tell: Tell, grace_s: float
+    ) -> None:
+        self._grace_s = grace_s
         self.children = [Child(name, command, env, tell) for name, command in commands.items()]
 
     def start(self) -> None:
@@ -144,7 +148,7 @@ class Supervisor:
         """Let each finish what it is doing, within a grace, and return when all are gone."""
         for child in self.children:
             child.signal(signal.SIGTERM)
-        deadline = time.monotonic() + STOP_GRACE_S
+        deadline = time.monotonic() + self._grace_s
         for child in self.children:
             child.wait(deadline)
 

@@ -24,6 +24,7 @@ from .supervisor import Supervisor, Tell, read_procfile
 PROCFILE = Path(__file__).parent.parent / "Procfile"
 READY_TIMEOUT_S = 90.0
 TICK_S = 0.1
+STOP_MARGIN_S = 20.0
 # Paths that answer without a key, on the processes that listen.
 PROBES = {"api": "/healthz", "receiver": "/healthz", "flower": "/healthcheck"}
 # The names in the Procfile that Celery's workers carry too.
@@ -101,7 +102,10 @@ def running(options: Options, tell: Tell) -> Iterator[System]:
             overrides["secret_key"] = _kept_secret(settings.data_dir)
         settings = read_settings(**overrides)
         connect(settings).close()
-        supervisor = Supervisor(_commands(options), _environment(options, overrides), tell)
+        environment = _environment(options, overrides)
+        # A submission under way is answered and written down; a long download is begun again.
+        grace_s = settings.submit_timeout_s + STOP_MARGIN_S
+        supervisor = Supervisor(_commands(options), environment, tell, grace_s)
         stack.callback(supervisor.stop)
         supervisor.start()
         system = System(settings, supervisor, redis, tell)

@@ -15,7 +15,11 @@ MOST_PROMPT_CHARACTERS = 20_000
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(metadata)) > MOST_METADATA_BYTES:
+    try:
+        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError("must be JSON: text in UTF-8, numbers, lists and objects") from None
+    if size > MOST_METADATA_BYTES:
         raise ValueError(f"must be at most {MOST_METADATA_BYTES} bytes of JSON")
     return metadata
 

@@ -4,9 +4,12 @@ import socket
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from imagequeue.config.ports import free_port
-from imagequeue.errors import MoveRefusedError
+from imagequeue.config.queues import Queue
+from imagequeue.errors import ConfigError, MoveRefusedError
+from imagequeue.jobs import keys
 from imagequeue.jobs.job import State
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
@@ -76,18 +79,98 @@ def test_a_definite_refusal_ends_the_job_with_its_reason(
     assert job.error.message == "the provider's words"
 
 
-def test_a_rate_limit_burns_no_attempt_and_its_own_pause_is_kept(ctx: Context, stub: Stub) -> None:
+def test_a_rate_limit_burns_no_attempt_and_its_own_pause_is_kept(
+    ctx: Context, stub: Stub, clock: Clock
+) -> None:
     job_id = queued(ctx)
     stub.answer = lambda *_: (429, {}, {"Retry-After": "30"})
-    for _ in range(ctx.settings.submit_attempts + 2):
+    rounds = ctx.settings.submit_attempts + 2
+    for _ in range(rounds):
+        ctx.store.redis.delete(keys.pause("kie", Queue.SUBMIT))
+        clock.time = max(clock.time, ctx.store.get(job_id).wake_at)
         submit(ctx, job_id)
     job = ctx.store.get(job_id)
     assert (job.state, job.attempts) == (State.QUEUED, 0)
     assert 30 <= (job.wake_at - ctx.now()).total_seconds() <= 60
+    # However long it goes on, the record does not grow.
+    assert [entry.cause for entry in job.history] == [
+        "submit",
+        f"refused for now, times {rounds}",
+    ]
+
+
+def test_a_rate_limit_holds_back_every_job_of_the_account(ctx: Context, stub: Stub) -> None:
+    first, second = queued(ctx), queued(ctx, provider="kie-midjourney")
+    other = queued(ctx, provider="acedata-flux")
+    stub.answer = lambda *_: (429, {}, {"Retry-After": "30"})
+    submit(ctx, first)
+    countdown = submit(ctx, second)
+    assert countdown
+    assert 29 <= countdown <= 60
+    submit(ctx, other)
+    assert len(stub.posts) == 2
+
+
+def test_an_absurd_pause_is_not_believed(ctx: Context, stub: Stub) -> None:
+    job_id = queued(ctx)
+    stub.answer = lambda *_: (429, {}, {"Retry-After": "999999999999"})
+    submit(ctx, job_id)
+    assert (ctx.store.get(job_id).wake_at - ctx.now()).total_seconds() <= 7200
+
+
+def test_a_hint_before_its_time_sends_nothing(ctx: Context, stub: Stub) -> None:
+    job_id = queued(ctx)
+    stub.answer = lambda *_: kie_refused(455, "maintenance")
+    submit(ctx, job_id)
+    with pytest.raises(MoveRefusedError):
+        submit(ctx, job_id)
+    assert len(stub.posts) == 1
+
+
+def test_a_job_that_is_refused_for_now_for_ever_ends(
+    ctx: Context, stub: Stub, clock: Clock
+) -> None:
+    job_id = queued(ctx)
+    stub.answer = lambda *_: (429, {})
+    submit(ctx, job_id)
+    ctx.store.redis.delete(keys.pause("kie", Queue.SUBMIT))
+    clock.advance(ctx.settings.give_up_after_s)
+    submit(ctx, job_id)
+    job = ctx.store.get(job_id)
+    assert job.error
+    assert (job.state, job.error.reason) == (State.FAILED, "timed_out")
+
+
+def test_an_answer_is_held_while_redis_is_away(
+    ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagequeue.worker.submit.ANSWER_RETRY_S", 0.01)
+    job_id = queued(ctx)
+    stub.answer = lambda *_: KIE_ACCEPTED
+    move, calls = ctx.store.move, iter(range(9))
+
+    def flaky(*arguments: Any, **options: Any) -> Any:
+        if next(calls) in (1, 2):
+            raise RedisConnectionError
+        return move(*arguments, **options)
+
+    monkeypatch.setattr(ctx.store, "move", flaky)
+    submit(ctx, job_id)
+    assert (ctx.store.get(job_id).state, len(stub.posts)) == (State.WAITING, 1)
+
+
+def test_without_a_key_on_this_worker_nothing_is_sent_and_the_job_stays_queued(
+    ctx: Context, stub: Stub
+) -> None:
+    job_id = queued(ctx)
+    vars(ctx)["settings"] = ctx.settings.model_copy(update={"kie_api_key": None})
+    with pytest.raises(ConfigError):
+        submit(ctx, job_id)
+    assert path(ctx.store.get(job_id)) == ["queued"]
 
 
 def test_refusals_for_now_back_off_and_end_the_job_when_its_attempts_are_used_up(
-    ctx: Context, stub: Stub
+    ctx: Context, stub: Stub, clock: Clock
 ) -> None:
     job_id = queued(ctx)
     stub.answer = lambda *_: kie_refused(455, "maintenance")
@@ -95,6 +178,7 @@ def test_refusals_for_now_back_off_and_end_the_job_when_its_attempts_are_used_up
     for _ in range(ctx.settings.submit_attempts):
         submit(ctx, job_id)
         pauses.append((ctx.store.get(job_id).wake_at - ctx.now()).total_seconds())
+        clock.advance(pauses[-1])
     assert pauses[:4] == [5, 10, 20, 40]
     submit(ctx, job_id)
     job = ctx.store.get(job_id)

@@ -104,7 +104,8 @@ def test_a_process_that_cannot_start_brings_everything_down_with_its_reason(
 def test_pauses_grow_from_one_death_to_the_next() -> None:
     told: list[str] = []
     command = {"mayfly": f"{sys.executable} -c pass"}
-    supervisor = Supervisor(command, clean_environment(), lambda _, line: told.append(line))
+    tell = lambda _, line: told.append(line)  # noqa: E731
+    supervisor = Supervisor(command, clean_environment(), tell, grace_s=5)
     supervisor.start()
 
     def died_twice() -> bool:

@@ -16,18 +16,26 @@ log = get_logger(__name__)
 
 # kie states no window for its timestamps; its clients allow five minutes.
 SIGNATURE_WINDOW_S = 300
+LONGEST_TIMESTAMP = 12
 
 
 def read_callbacks(ctx: Context, job_id: str) -> None:
-    """Read a job's callbacks in the order they came; whatever they hold, each is read once."""
-    callbacks = ctx.inbox.unread(job_id)
-    for callback in callbacks:
+    """Read a job's callbacks in the order they came; one that cannot be read stays."""
+    read, broken = [], None
+    for entry, callback in ctx.inbox.unread(job_id).items():
         try:
             _read(ctx, job_id, callback)
         except (MoveRefusedError, UnknownJobError, UnreadableError) as error:
             # Doubled, late, mismatched or not for us: an ordinary end, and nothing changed.
             log.info("callback changed nothing", why=str(error))
-    ctx.inbox.drop(job_id, len(callbacks))
+        except Exception as error:
+            # Those behind it are read all the same.
+            broken = error
+            continue
+        read.append(entry)
+    ctx.inbox.drop(job_id, read)
+    if broken:
+        raise broken
 
 
 def _read(ctx: Context, job_id: str, callback: Callback) -> None:
@@ -46,8 +54,8 @@ def _require_signature(ctx: Context, job: Job, callback: Callback, task_id: str)
         return
     timestamp = callback.headers.get("x-webhook-timestamp", "")
     signature = callback.headers.get("x-webhook-signature", "")
-    age_s = abs(callback.at.timestamp() - int(timestamp)) if timestamp.isdecimal() else None
-    if age_s is None or age_s > SIGNATURE_WINDOW_S:
+    is_time = timestamp.isdecimal() and len(timestamp) <= LONGEST_TIMESTAMP
+    if not is_time or abs(callback.at.timestamp() - int(timestamp)) > SIGNATURE_WINDOW_S:
         raise UnreadableError("the signature's time is missing or outside its window")
     if not verify_signature(key.get_secret_value(), task_id, timestamp, signature):
         raise UnreadableError("the signature does not fit")

@@ -9,15 +9,20 @@ from .context import Context
 # The largest documented answer, a batch look-up, stays far below this.
 MOST_ANSWER_BYTES = 4 * 1024 * 1024
 LOOKUP_TIMEOUT_S = 20.0
+# A wait that a provider asks for by mistake must not become a job without an end.
+LONGEST_RETRY_AFTER_S = 3600.0
 
 
-def send(ctx: Context, provider: Provider, call: Call, deadline: float) -> Answer:
+def send(
+    ctx: Context, provider: Provider, call: Call, deadline: float, *, fresh: bool = False
+) -> Answer:
     """Send a call and read its whole answer; raises NotSentError or NoAnswerError."""
     account = ctx.settings.account(provider.account)
     with ctx.http.exchange(
         call.method,
         account.base_url + call.path,
         deadline=deadline,
+        fresh=fresh,
         headers={"Authorization": f"Bearer {account.key}", "Accept": "application/json"},
         params=call.query,
         json=call.body,
@@ -32,4 +37,6 @@ def send(ctx: Context, provider: Provider, call: Call, deadline: float) -> Answe
 
 def _seconds(retry_after: str) -> float | None:
     """The header's seconds; its other form, a date, is left to the caller's default."""
-    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
+    if not (retry_after.isascii() and retry_after.isdigit()):
+        return None
+    return min(float(retry_after[:9]), LONGEST_RETRY_AFTER_S)

@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+# Of an image host; a provider may be silent until the deadline.
 READ_TIMEOUT_S = 15.0
 CHUNK_BYTES = 256 * 1024
 
@@ -27,7 +28,10 @@ class Exchange(threading.local):
     """What the connections of this thread need to know about the exchange under way."""
 
     deadline: float = 0.0
+    silence_s: float = READ_TIMEOUT_S
+    """How long the other side may say nothing."""
     sent: bool = False
+    """Set just before the first byte leaves: from then on it may have arrived."""
     guarded: bool = False
     trusted: Collection[str] = ()
     refused: str = ""
@@ -50,7 +54,7 @@ class _DeadlineReader(io.RawIOBase):
         left_s = exchange.deadline - time.monotonic()
         if left_s <= 0:
             raise TimeoutError("the deadline of the exchange has passed")
-        self._sock.settimeout(min(left_s, READ_TIMEOUT_S))
+        self._sock.settimeout(min(left_s, exchange.silence_s))
         count: int | None = self._raw.readinto(buffer)
         return count
 

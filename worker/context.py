@@ -14,6 +14,7 @@ from ..config.settings import Settings
 from ..jobs.due import Due
 from ..jobs.inbox import Inbox
 from ..jobs.job import WAKES, Job, utc_now
+from ..jobs.pauses import Pauses
 from ..jobs.starts import Starts
 from ..jobs.store import Store
 from .http import Http
@@ -29,11 +30,12 @@ class Context:
     due: Due
     inbox: Inbox
     starts: Starts
+    pauses: Pauses
     http: Http
     storage: Storage
     now: Callable[[], datetime] = utc_now
     dialects: dict[str, str] = field(default_factory=dict)
-    """The form of its API that each provider is spoken to in, where it is not the first."""
+    """The form of its API that each provider is spoken to in first; learnt from its answers."""
 
     def load(self, job_id: str) -> Job:
         """The job as it is now, its provider from here on named in the logs."""
@@ -61,8 +63,9 @@ def open_context(
         due=Due(client, celery, settings.queue_bound, settings.lease_s),
         inbox=Inbox(client),
         starts=Starts(client),
+        pauses=Pauses(client),
         http=Http(settings.download_trusted_hosts),
         storage=Storage(settings.pictures_url),
         now=now,
-        dialects=settings.dialects,
+        dialects=dict(settings.dialects),
     )

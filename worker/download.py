@@ -51,13 +51,14 @@ def _fetched(ctx: Context, job: Job, image: Image) -> Image:
     """The image after one try to save it: stored, to be tried again, or given up."""
     try:
         stored = ctx.storage.save(job.id, image.index, _chunks(ctx, job, image.source_url))
-    except (NoAnswerError, NotSentError, TroubledServerError) as error:
-        log.warning("picture not saved", index=image.index, error=str(error))
-        hopeless = image.attempts + 1 >= ctx.settings.download_attempts
-        return _tried(image, hopeless and ctx.now() >= image.expires_at)
     except (DeadURLError, NotMediaError, PrivateAddressError) as error:
         log.warning("picture not saved", index=image.index, error=str(error))
         return _tried(image, image.attempts + 1 >= ctx.settings.download_attempts)
+    # The network, the image's server, or the disk it should be written to.
+    except (NoAnswerError, NotSentError, TroubledServerError, OSError) as error:
+        log.warning("picture not saved", index=image.index, error=str(error))
+        hopeless = image.attempts + 1 >= ctx.settings.download_attempts
+        return _tried(image, hopeless and ctx.now() >= image.expires_at)
     log.info("picture saved", index=image.index, bytes=stored.bytes)
     return image.model_copy(
         update={
@@ -101,7 +102,11 @@ def _chunks(ctx: Context, job: Job, url: str) -> Iterator[bytes]:
 def _recorded(ctx: Context, image: Image, job: Job) -> Job:
     """The job with one image as it is now, and a lease for the rest of the work."""
     _require_downloading(job)
-    images = tuple(image if each.index == image.index else each for each in job.images)
+    # What another worker has stored meanwhile stays stored.
+    images = tuple(
+        image if each.index == image.index and each.state != "stored" else each
+        for each in job.images
+    )
     return job.amended(after(ctx.now(), ctx.settings.lease_s), images=images)
 
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import requests
 from urllib3.exceptions import HTTPError
 
-from .connections import READ_TIMEOUT_S, Adapter, PrivateAddressError
+from . import connections
+from .connections import Adapter, PrivateAddressError
 from .connections import exchange as under_way
 
 CONNECT_TIMEOUT_S = 5.0
@@ -40,6 +41,7 @@ class Http:
         *,
         deadline: float,
         guarded: bool = False,
+        fresh: bool = False,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         json: object = None,
@@ -47,8 +49,9 @@ class Http:
         """One request and its answer, to be read before `deadline` on the monotonic clock.
 
         A guarded exchange follows redirects, and raises PrivateAddressError at a step that leaves
-        the public internet. Raises NotSentError or NoAnswerError otherwise, also while the body is
-        read inside the `with`.
+        the public internet. A fresh one has a connection of its own: an idle one may be dead
+        without a sign. Raises NotSentError or NoAnswerError otherwise, also while the body is read
+        inside the `with`.
         """
         under_way.deadline = deadline
         left_s = max(0.001, deadline - time.monotonic())
@@ -56,14 +59,16 @@ class Http:
         under_way.guarded = guarded
         under_way.trusted = self._trusted
         under_way.refused = ""
+        under_way.silence_s = min(connections.READ_TIMEOUT_S, left_s) if guarded else left_s
+        closing = {"Connection": "close"} if fresh else {}
         try:
-            with self._session().request(
+            with self._session("guarded" if guarded else "fresh" if fresh else "kept").request(
                 method,
                 url,
-                headers=headers,
+                headers={**(headers or {}), **closing},
                 params=params,
                 json=json,
-                timeout=(min(CONNECT_TIMEOUT_S, left_s), min(READ_TIMEOUT_S, left_s)),
+                timeout=(min(CONNECT_TIMEOUT_S, left_s), under_way.silence_s),
                 stream=True,
                 allow_redirects=guarded,
             ) as response:
@@ -74,10 +79,12 @@ class Http:
             kind = NoAnswerError if under_way.sent else NotSentError
             raise kind(_describe(error)) from None
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
+    def _session(self, kind: str) -> requests.Session:
+        """This thread's session of a kind: a connection made unguarded is never used guarded."""
+        session: requests.Session | None = getattr(self._local, kind, None)
         if session is None:
-            session = self._local.session = requests.Session()
+            session = requests.Session()
+            setattr(self._local, kind, session)
             # A .netrc or a proxy of this machine must not replace a key or carry it elsewhere.
             session.trust_env = False
             session.max_redirects = MOST_REDIRECTS

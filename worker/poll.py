@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import time
 from functools import partial
 
 from ..config.logs import get_logger
-from ..errors import MoveRefusedError
+from ..errors import ImageQueueError, MoveRefusedError
 from ..jobs.job import Job, JobError, Reason, State, after
 from ..jobs.schedule import next_poll
 from ..providers import get as get_provider
@@ -39,13 +40,14 @@ def poll(ctx: Context, job_id: str) -> float | None:
 
 
 def _look_up(ctx: Context, job: Job) -> Report:
-    provider = get_provider(job.provider)
-    dialect = job.dialect or provider.dialects[0]
     deadline = time.monotonic() + min(LOOKUP_TIMEOUT_S, ctx.settings.lease_s)
     try:
+        provider = get_provider(job.provider)
+        dialect = job.dialect or provider.dialects[0]
         answer = send(ctx, provider, provider.lookup(job.task_id or "", dialect), deadline)
         return provider.read_lookup(answer, dialect)
-    except (NotSentError, NoAnswerError, UnreadableError) as error:
+    # Without a key or a provider of that name here, the give-up time must be reached all the same.
+    except (NotSentError, NoAnswerError, UnreadableError, ImageQueueError) as error:
         return Unavailable(code=type(error).__name__, message=str(error))
 
 
@@ -60,7 +62,9 @@ def _wait(ctx: Context, job: Job, report: Report) -> float | None:
     in_s = min(coming.in_s, settings.give_up_after_s - elapsed_s)
     if isinstance(report, Unavailable):
         log.warning("look-up failed", code=report.code, error=report.message)
-        in_s = min(in_s, report.retry_after_s or LOOKUP_RETRY_S)
+        # Spread out, or a provider that had a bad minute gets the next one all at once.
+        soon_s = (report.retry_after_s or LOOKUP_RETRY_S) * random.uniform(1, 2)  # noqa: S311
+        in_s = min(in_s, soon_s)
     if coming.overdue and job.state is State.WAITING:
         ctx.move(job.id, partial(_overdue, ctx, in_s))
     return in_s

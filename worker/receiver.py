@@ -5,6 +5,7 @@ from __future__ import annotations
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -48,13 +49,17 @@ class Receiver:
         headers = {k: v for k in SIGNING_HEADERS if (v := request.headers.get(k)) is not None}
         callback = Callback(utc_now(), headers, body)
         try:
-            await run_in_threadpool(self._keep, path["job_id"], callback)
+            kept = await run_in_threadpool(self._inbox.put, path["job_id"], callback, callback.at)
         except RedisError as error:
             log.error("callback not kept", job_id=path["job_id"], error=type(error).__name__)
+            kept = False
+        if not kept:
             # The provider sends it again, on its own schedule.
             return JSONResponse({"error": "try again later"}, 503)
         log.info("callback kept", job_id=path["job_id"], provider=path["provider"])
-        return JSONResponse({"status": "received"})
+        # After the answer: a broker that is slow must not cost the provider its patience.
+        hint = BackgroundTask(self._due.hint, Queue.CALLBACK, [path["job_id"]], callback.at)
+        return JSONResponse({"status": "received"}, background=hint)
 
     async def health(self, _: Request) -> Response:
         """GET /healthz: 200 while callbacks can be kept."""
@@ -63,10 +68,6 @@ class Receiver:
         except (RedisError, OperationalError):
             return JSONResponse({"status": "Redis does not answer"}, 503)
         return JSONResponse({"status": "ok"})
-
-    def _keep(self, job_id: str, callback: Callback) -> None:
-        if self._inbox.put(job_id, callback, wake_at=callback.at):
-            self._due.hint(Queue.CALLBACK, [job_id], callback.at)
 
 
 async def _bounded_body(request: Request) -> bytes | None:

@@ -17,12 +17,11 @@ def settle(ctx: Context, job_id: str, report: Report, cause: str) -> Job:
 
 
 def _settled(ctx: Context, report: Report, cause: str, job: Job) -> Job:
+    _require_news(job, report)
     match report:
         case Succeeded(images=images, task_id=task_id):
-            _require_same_task(job, task_id)
             return with_images(ctx, job, cause, images, task_id)
         case Failed(reason=reason, code=code, message=message, task_id=task_id):
-            _require_same_task(job, task_id)
             error = JobError(reason=Reason(reason), code=code, message=message)
             return failed(ctx, job, cause, error, task_id=job.task_id or task_id)
         case Pending(task_id=task_id) if task_id and job.task_id is None:
@@ -61,6 +60,12 @@ def failed(ctx: Context, job: Job, cause: str, error: JobError, **fields: object
     return job.to(State.FAILED, cause, now, over, error=error, **fields)
 
 
-def _require_same_task(job: Job, task_id: str | None) -> None:
+def _require_news(job: Job, report: Report) -> None:
+    """Refuse a report on another task than the one that this job waits for."""
+    task_id = getattr(report, "task_id", None)
+    if job.state is State.QUEUED or task_id in job.former_tasks:
+        raise MoveRefusedError(f"{job.id} is to be submitted again: the report is of an old task")
     if job.task_id and task_id and job.task_id != task_id:
         raise MoveRefusedError(f"{job.id} is task {job.task_id}: the report names another one")
+    if job.state is State.SUBMITTING and task_id is None and isinstance(report, Failed):
+        raise MoveRefusedError(f"{job.id} is being submitted: the failure may be an older one's")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from .media import Media, examine
+
+ORPHAN_AFTER_S = 3600.0
 
 
 class Stored(NamedTuple):
@@ -33,6 +36,8 @@ class Storage:
         """Write, verify and move into place; raises NotMediaError, or what `chunks` raises."""
         folder = self.folder / job_id
         folder.mkdir(parents=True, exist_ok=True)
+        _flush(self.folder)
+        _remove_orphans(folder)
         with _temporary(folder) as path:
             digest = hashlib.sha256()
             with path.open("wb") as file:
@@ -57,6 +62,14 @@ def _temporary(folder: Path) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _remove_orphans(folder: Path) -> None:
+    """Remove what a killed worker left behind; one that writes has touched its file of late."""
+    for path in folder.glob(".*.part"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > ORPHAN_AFTER_S:
+                path.unlink()
 
 
 def _flush(folder: Path) -> None:

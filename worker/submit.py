@@ -6,7 +6,10 @@ import random
 import time
 from functools import partial
 
+from redis.exceptions import RedisError
+
 from ..config.logs import get_logger
+from ..config.queues import Queue
 from ..errors import InvalidRequestError, MoveRefusedError, NotDurableError
 from ..jobs.callback_url import callback_url
 from ..jobs.job import Job, JobError, Reason, State, after
@@ -22,13 +25,26 @@ log = get_logger(__name__)
 
 # Between a submission's deadline and the end of its lease: time to write down the answer.
 ANSWER_MARGIN_S = 5.0
+# An answer that may have been paid for is held this long while Redis is away.
+ANSWER_KEPT_S = 300.0
+ANSWER_RETRY_S = 0.5
+# A hint that comes before its time is refused, but for what two machines' clocks may differ by.
+CLOCKS_DIFFER_S = 2.0
 
 
-def submit(ctx: Context, job_id: str) -> None:
-    """Send a queued job to its provider, or end the wait for a submission whose worker died."""
-    if ctx.load(job_id).state is State.SUBMITTING:
+def submit(ctx: Context, job_id: str) -> float | None:
+    """Send a queued job to its provider, or end the wait for a submission whose worker died.
+
+    Returns the seconds after which it should be tried again, where the provider asked for a pause.
+    """
+    job = ctx.load(job_id)
+    if job.state is State.SUBMITTING:
         ctx.move(job_id, partial(_abandoned, ctx))
-        return
+        return None
+    account = get_provider(job.provider).account
+    ctx.settings.account(account)
+    if pause_s := ctx.pauses.left_s(account, Queue.SUBMIT):
+        return _spread(pause_s)
     # Counted from before the move: a worker frozen here finds its deadline gone, and sends nothing.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
     try:
@@ -39,12 +55,38 @@ def submit(ctx: Context, job_id: str) -> None:
         submission: Submission = RefusedForNow(code="not durable", message=str(error))
     else:
         if job.state is not State.SUBMITTING:
-            return
+            return None
         submission = _ask(ctx, job, deadline)
-    log.info("submitted", answer=type(submission).__name__, attempt=job.attempts)
-    ctx.move(job_id, partial(_answered, ctx, job.submissions, submission))
-    if isinstance(submission, Accepted):
-        ctx.dialects[job.provider] = job.dialect
+    task_id = getattr(submission, "task_id", None)
+    log.info("submitted", answer=type(submission).__name__, attempt=job.attempts, task_id=task_id)
+    _write_down(ctx, job, submission)
+    if isinstance(submission, RefusedForNow) and submission.rate_limited:
+        wait_s = submission.retry_after_s or ctx.settings.rate_limit_pause_s
+        ctx.pauses.begin(account, Queue.SUBMIT, wait_s)
+    return None
+
+
+def _write_down(ctx: Context, job: Job, submission: Submission) -> None:
+    """Record an answer that may have been paid for, however long Redis is away meanwhile."""
+    deadline = time.monotonic() + ANSWER_KEPT_S
+    while True:
+        try:
+            ctx.move(job.id, partial(_answered, ctx, job.submissions, submission))
+        except RedisError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("answer not recorded yet", error=type(error).__name__)
+            time.sleep(ANSWER_RETRY_S)
+        else:
+            # What worked is tried first from now on, except where a setting says what to try.
+            if isinstance(submission, Accepted) and job.provider not in ctx.settings.dialects:
+                ctx.dialects[job.provider] = job.dialect
+            return
+
+
+def _spread(pause_s: float) -> float:
+    """Up to twice as long: all that were refused together would be refused together again."""
+    return pause_s * random.uniform(1, 2)  # noqa: S311
 
 
 def _intend(ctx: Context, job: Job) -> Job:
@@ -52,8 +94,13 @@ def _intend(ctx: Context, job: Job) -> Job:
     now, settings = ctx.now(), ctx.settings
     if job.state is not State.QUEUED:
         raise MoveRefusedError(f"{job.id} is {job.state}: somebody else submits it")
+    if job.wake_at > after(now, CLOCKS_DIFFER_S):
+        raise MoveRefusedError(f"{job.id} is not due before {job.wake_at:%H:%M:%S}")
     if job.attempts >= settings.submit_attempts:
         return failed(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
+    if now >= after(job.asked_at, settings.give_up_after_s):
+        error = JobError(reason=Reason.TIMED_OUT, message="refused for now all the time")
+        return failed(ctx, job, "gave up", error)
     lease_s = max(settings.lease_s, settings.submit_timeout_s + ANSWER_MARGIN_S)
     return job.to(
         State.SUBMITTING,
@@ -61,6 +108,7 @@ def _intend(ctx: Context, job: Job) -> Job:
         now,
         wake_at=after(now, lease_s),
         attempts=job.attempts + 1,
+        submissions=job.submissions + 1,
         dialect=job.dialect or ctx.dialects.get(job.provider, ""),
     )
 
@@ -79,7 +127,9 @@ def _ask(ctx: Context, job: Job, deadline: float) -> Submission:
     try:
         request = provider.request(job.action, job.prompt, job.image_urls, job.params)
         call = provider.submission(request, _callback_url(ctx, job), dialect)
-        submission = provider.read_submission(send(ctx, provider, call, deadline), dialect)
+        submission = provider.read_submission(
+            send(ctx, provider, call, deadline, fresh=True), dialect
+        )
     except InvalidRequestError as error:
         return Refused(reason="bad_input", code="", message=str(error))
     except NotSentError as error:
@@ -116,8 +166,7 @@ def _answered(ctx: Context, nth: int, submission: Submission, job: Job) -> Job:
             log.info("refused for its wording", code=code, next=dialect)
             return _again(ctx, job, 0, attempts=job.attempts - 1, dialect=dialect)
         case RefusedForNow(rate_limited=True, retry_after_s=wait_s):
-            # Spread out, or all that were refused together would be refused together again.
-            pause_s = (wait_s or ctx.settings.rate_limit_pause_s) * random.uniform(1, 2)  # noqa: S311
+            pause_s = _spread(wait_s or ctx.settings.rate_limit_pause_s)
             return _again(ctx, job, pause_s, attempts=job.attempts - 1)
         case RefusedForNow(code=code, message=message, retry_after_s=wait_s):
             error = JobError(reason=Reason.PROVIDER, code=code, message=message)
