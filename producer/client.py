@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -42,8 +43,11 @@ class Client:
     for a job it does not hold.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, now: Callable[[], datetime] = utc_now
+    ) -> None:
         self.settings = settings or get_settings()
+        self._now = now
         client = connect(self.settings)
         self._store = Store(client)
         self._due = Due(
@@ -76,7 +80,7 @@ class Client:
 
     def submit_request(self, request: Mapping[str, Any]) -> Job:
         """Queue one job given as the fields of a request, as `submit` does."""
-        (job,) = self._queue([accept(self.settings, request, utc_now())])
+        (job,) = self._queue([accept(self.settings, request, self._now())])
         return job
 
     def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Jobs:
@@ -84,7 +88,7 @@ class Client:
         jobs, problems = [], []
         for index, request in enumerate(requests):
             try:
-                jobs.append(accept(self.settings, request, utc_now()))
+                jobs.append(accept(self.settings, request, self._now()))
             except InvalidRequestError as error:
                 problems += [Problem(f"{index}.{p.field}", p.message) for p in error.problems]
         if problems:
@@ -156,15 +160,15 @@ class Client:
     def _hint(self, jobs: Jobs) -> None:
         for queue in Queue:
             if ids := [job.id for job in jobs if WAKES[job.state] is queue]:
-                self._due.hint(queue, ids, utc_now())
+                self._due.hint(queue, ids, self._now())
 
     def _cancelled(self, job: Job) -> Job:
-        now = utc_now()
+        now = self._now()
         over = after(now, self.settings.retention_s)
         return job.to(State.CANCELLED, "cancel", now, over, error=JobError(reason=Reason.CANCELLED))
 
     def _retried(self, job: Job, pay_again: bool) -> Job:
-        now = utc_now()
+        now = self._now()
         if job.state is State.UNSAVED:
             again = tuple(map(_fresh, job.images))
             return job.to(State.DOWNLOADING, RETRY, now, now, images=again, error=None)

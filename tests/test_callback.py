@@ -107,7 +107,7 @@ def test_a_result_for_a_cancelled_job_is_recorded_and_not_downloaded(
     ctx: Context, stub: Stub
 ) -> None:
     job_id = waiting(ctx, stub)
-    Client(ctx.settings).cancel(job_id)
+    Client(ctx.settings, now=ctx.now).cancel(job_id)
     arrive(ctx, job_id, kie_callback(URL))
     read_callbacks(ctx, job_id)
     job = ctx.store.get(job_id)
@@ -181,3 +181,24 @@ def test_where_kie_signs_only_signed_callbacks_count(
     arrive(ctx, job_id, kie_callback(URL), **headers)
     read_callbacks(ctx, job_id)
     assert (ctx.store.get(job_id).state is State.DOWNLOADING) == settled
+
+
+def test_what_is_reported_of_a_task_before_the_retry_is_no_news(ctx: Context, stub: Stub) -> None:
+    job_id = waiting(ctx, stub)
+    for _ in range(2):
+        arrive(ctx, job_id, kie_callback(code=500))
+    read_callbacks(ctx, job_id)
+    Client(ctx.settings, now=ctx.now).retry(job_id, pay_again=True)
+    arrive(ctx, job_id, kie_callback(code=500))
+    read_callbacks(ctx, job_id)
+    assert ctx.store.get(job_id).state is State.QUEUED
+
+    def answer(*_: Any) -> Any:
+        arrive(ctx, job_id, kie_callback(code=501))
+        read_callbacks(ctx, job_id)
+        return 200, {"code": 200, "msg": "success", "data": {"taskId": "task-2"}}
+
+    stub.answer = answer
+    submit(ctx, job_id)
+    job = ctx.store.get(job_id)
+    assert (job.state, job.task_id) == (State.WAITING, "task-2")

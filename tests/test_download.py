@@ -1,6 +1,7 @@
 """Download: verified bytes or none, tries that end, and `retry` that pays nothing."""
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.worker.context import Context
-from imagequeue.worker.download import download
+from imagequeue.worker.download import _recorded, download
 from imagequeue.worker.media import NotMediaError, examine
 from imagequeue.worker.settle import settle
 from support.clock import Clock
@@ -172,7 +173,7 @@ def test_retry_of_an_unsaved_job_downloads_again_and_pays_nothing(ctx: Context, 
     while download(ctx, job_id) is not None:
         pass
     posts = len(stub.posts)
-    Client(ctx.settings).retry(job_id)
+    Client(ctx.settings, now=ctx.now).retry(job_id)
     stub.answer = lambda *_: (200, picture())
     download(ctx, job_id)
     job = ctx.store.get(job_id)
@@ -207,3 +208,27 @@ def test_every_cut_of_a_video_is_noticed(tmp_path: Path) -> None:
         cut.write_bytes(whole[:length])
         with pytest.raises(NotMediaError):
             examine(cut)
+
+
+def test_what_another_worker_has_stored_stays_stored(ctx: Context, stub: Stub) -> None:
+    job_id = downloading(ctx, stub)
+    (pending,) = ctx.store.get(job_id).images
+    stored = pending.model_copy(update={"state": "stored", "uri": "file:///kept.png"})
+    ctx.move(job_id, partial(_recorded, ctx, stored))
+    given_up = pending.model_copy(update={"state": "expired"})
+    ctx.move(job_id, partial(_recorded, ctx, given_up))
+    assert ctx.store.get(job_id).images == (stored,)
+
+
+def test_a_disk_that_cannot_be_written_is_tried_again_and_ends_unsaved(
+    ctx: Context, stub: Stub, clock: Clock
+) -> None:
+    job_id = downloading(ctx, stub)
+    stub.answer = lambda *_: (200, picture())
+    ctx.storage.folder.parent.mkdir(parents=True, exist_ok=True)
+    ctx.storage.folder.write_text("a file where the folder should be")
+    assert download(ctx, job_id) == 5
+    clock.advance(60)
+    while download(ctx, job_id) is not None:
+        pass
+    assert ctx.store.get(job_id).state is State.UNSAVED

@@ -171,3 +171,28 @@ def test_a_snooze_moves_a_wake_up_and_never_brings_one_back(
     assert store.redis.zscore(keys.due(Queue.SUBMIT), job.id) == clock().timestamp() + 99
     store.snooze(Queue.POLL, job.id, clock())
     assert wake_ups(store, job.id) == [Queue.SUBMIT]
+
+
+def test_an_add_that_runs_twice_does_not_bring_an_old_job_back(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    """As the client does when the connection breaks after the script ran."""
+    moved = store.move(job.id, partial(to, State.SUBMITTING, clock))
+    assert store.add([job]) == [job.id]
+    assert store.get(job.id) == moved
+    assert sum(store.counts().values()) == 1
+
+
+def test_a_batch_that_redis_has_no_room_for_leaves_nothing(store: Store, clock: Clock) -> None:
+    jobs = [
+        new_job(clock(), provider="p", action="generate", delivery="poll", prompt="x" * 4000)
+        for _ in range(500)
+    ]
+    store.redis.config_set("maxmemory", store.redis.info("memory")["used_memory"] + 200_000)
+    try:
+        with pytest.raises(redis.RedisError):
+            store.add(jobs)
+    finally:
+        store.redis.config_set("maxmemory", 0)
+    kept = sum(store.counts().values())
+    assert kept in (0, len(jobs))

@@ -66,7 +66,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self, ctx: Context, clock: Clock) -> None:
         super().__init__()
         self.ctx, self.clock = ctx, clock
-        self.client = Client(ctx.settings)
+        self.client = Client(ctx.settings, now=ctx.now)
         ctx.store.redis.flushdb()
         # For each job, the requests that went out and were not definitely refused.
         self.perhaps_paid: dict[str, set[int]] = defaultdict(set)

@@ -28,26 +28,26 @@ def register(app: Celery) -> None:
     """Add the tasks to the app."""
     _register_create(app)
 
-    @app.task(base=JobTask, bind=True, name="imagequeue.submit")
+    @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.submit")
     def submit_task(self: JobTask, job_id: str) -> None:
         self.again_in(submit(self.context, job_id))
 
-    @app.task(base=JobTask, bind=True, name="imagequeue.poll")
+    @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.poll")
     def poll_task(self: JobTask, job_id: str) -> None:
         self.again_in(poll(self.context, job_id))
 
-    @app.task(base=JobTask, bind=True, name="imagequeue.callback")
+    @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.callback")
     def callback_task(self: JobTask, job_id: str) -> None:
         read_callbacks(self.context, job_id)
 
-    @app.task(base=JobTask, bind=True, name="imagequeue.download")
+    @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.download")
     def download_task(self: JobTask, job_id: str) -> None:
         self.again_in(download(self.context, job_id))
 
 
 def _register_create(app: Celery) -> None:
     # Without events: they would carry the prompt to whoever watches.
-    @app.task(bind=True, name="imagequeue.create", send_events=False)
+    @app.task(bind=True, shared=False, name="imagequeue.create", send_events=False)
     def create_task(self: Task[Any, Any], /, **request: Any) -> None:
         context: Context = self.app.context  # type: ignore[attr-defined]
         try:

@@ -1,0 +1,113 @@
+"""The base of the tasks: poison is ended, a worker's own trouble is no job's fault."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from celery import Celery
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from imagequeue.config.queues import Queue
+from imagequeue.config.settings import Settings
+from imagequeue.errors import ConfigError
+from imagequeue.jobs import keys
+from imagequeue.jobs.inbox import Callback
+from imagequeue.jobs.job import State, after
+from imagequeue.providers.wire import ResultImage, Succeeded
+from imagequeue.worker.app import make_worker_app
+from imagequeue.worker.context import Context
+from imagequeue.worker.settle import settle
+from support.clock import Clock
+from support.jobs import queued
+
+
+@pytest.fixture
+def app(settings: Settings, clock: Clock) -> Celery:
+    return make_worker_app(settings, now=clock)
+
+
+def breaking(monkeypatch: pytest.MonkeyPatch, stage: str, error: Exception) -> Callable[..., Any]:
+    """The step of a stage raises `error` from now on."""
+
+    def step(*_: Any) -> None:
+        raise error
+
+    name = "read_callbacks" if stage == "callback" else stage
+    monkeypatch.setattr(f"imagequeue.worker.tasks.{name}", step)
+    return step
+
+
+@pytest.mark.parametrize(
+    ("stage", "path", "state", "reason"),
+    [
+        ("submit", [], State.FAILED, "bad_input"),
+        ("submit", [State.SUBMITTING], State.UNCONFIRMED, None),
+        ("poll", [State.SUBMITTING, State.WAITING], State.FAILED, "timed_out"),
+        ("poll", [State.SUBMITTING, State.UNCONFIRMED], State.FAILED, "unconfirmed"),
+    ],
+)
+def test_a_job_that_breaks_its_worker_every_time_is_ended_with_a_reason(
+    app: Celery,
+    ctx: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    path: list[State],
+    state: State,
+    reason: str | None,
+) -> None:
+    job_id = queued(ctx)
+    for step in path:
+        ctx.move(job_id, lambda job, to=step: job.to(to, "test", ctx.now(), after(ctx.now(), 9)))
+    breaking(monkeypatch, stage, ZeroDivisionError())
+    for _ in range(ctx.settings.poison_after):
+        with pytest.raises(ZeroDivisionError):
+            app.tasks[f"imagequeue.{stage}"](job_id)
+    app.tasks[f"imagequeue.{stage}"](job_id)
+    job = ctx.store.get(job_id)
+    assert job.state is state
+    assert job.error
+    assert (job.error.reason, job.error.code) == (reason, "poison")
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+
+
+def test_a_picture_that_breaks_its_worker_ends_unsaved(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = queued(ctx)
+    ctx.move(job_id, lambda job: job.to(State.SUBMITTING, "test", ctx.now(), ctx.now()))
+    images = (ResultImage(url="https://a.example/0.png", lifetime_s=60),)
+    settle(ctx, job_id, Succeeded(images=images), "callback")
+    breaking(monkeypatch, "download", ZeroDivisionError())
+    for _ in range(ctx.settings.poison_after):
+        with pytest.raises(ZeroDivisionError):
+            app.tasks["imagequeue.download"](job_id)
+    app.tasks["imagequeue.download"](job_id)
+    assert ctx.store.get(job_id).state is State.UNSAVED
+
+
+def test_callbacks_that_break_their_reader_are_set_aside(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = queued(ctx)
+    ctx.inbox.put(job_id, Callback(ctx.now(), {}, b"poison"), ctx.now())
+    breaking(monkeypatch, "callback", ZeroDivisionError())
+    for _ in range(ctx.settings.poison_after):
+        with pytest.raises(ZeroDivisionError):
+            app.tasks["imagequeue.callback"](job_id)
+    app.tasks["imagequeue.callback"](job_id)
+    assert not ctx.inbox.unread(job_id)
+    assert ctx.store.redis.zcard(keys.due(Queue.CALLBACK)) == 0
+    assert ctx.store.redis.llen(keys.aside(job_id)) == 1
+
+
+@pytest.mark.parametrize("error", [ConfigError("no key"), RedisConnectionError("away")])
+def test_a_workers_own_trouble_puts_the_job_off_and_never_ends_it(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    job_id = queued(ctx)
+    breaking(monkeypatch, "submit", error)
+    for _ in range(ctx.settings.poison_after * 2):
+        app.tasks["imagequeue.submit"](job_id)
+    assert ctx.store.get(job_id).state is State.QUEUED
+    due = ctx.store.redis.zscore(keys.due(Queue.SUBMIT), job_id)
+    assert due == after(ctx.now(), 15).timestamp()
