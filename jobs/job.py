@@ -244,8 +244,9 @@ def new_job(at: datetime, **fields: Any) -> Job:
 
 
 def utc_now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
+    """The time in UTC, in the whole milliseconds that a record keeps."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def after(at: datetime, seconds: float) -> datetime:

@@ -67,13 +67,16 @@ def create_app(settings: Settings) -> FastAPI:
         page = client.list(state=state, provider=provider, limit=limit, cursor=cursor)
         return JobList(jobs=page.jobs, cursor=page.cursor)
 
-    @app.get("/v1/jobs/{job_id}", dependencies=guard, tags=["jobs"], responses=_errors(404))
+    @app.get("/v1/jobs/{job_id}", dependencies=guard, tags=["jobs"], responses=_errors(404, 422))
     def get(job_id: str) -> Job:
         """Look at a job, its history included."""
         return client.get(job_id)
 
     @app.post(
-        "/v1/jobs/{job_id}/cancel", dependencies=guard, tags=["jobs"], responses=_errors(404, 409)
+        "/v1/jobs/{job_id}/cancel",
+        dependencies=guard,
+        tags=["jobs"],
+        responses=_errors(404, 409, 422),
     )
     def cancel(job_id: str) -> Job:
         """Cancel a job: free while it is queued; later the charge stands."""

@@ -7,19 +7,20 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import __version__
-from ..errors import ImageQueueError
+from ..errors import ImageQueueError, InvalidRequestError, Problem
 
 if TYPE_CHECKING:
     from ..jobs.job import Job
     from .client import Client
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 BAD_INPUT = 2
 """Exit status of a command that was refused; 1 tells of jobs that did not succeed."""
 
@@ -83,7 +84,14 @@ def batch(file: Iterable[str], as_json: bool) -> None:
     except UnicodeDecodeError:
         raise click.UsageError("FILE is not UTF-8 text") from None
     requests = [_object(line, f"line {number}") for number, line in numbered]
-    _show(_client().submit_many(requests), as_json)
+    try:
+        jobs = _client().submit_many(requests)
+    except InvalidRequestError as error:
+        lines = [number for number, _ in numbered]
+        raise InvalidRequestError(
+            [_at_line(lines, problem) for problem in error.problems]
+        ) from None
+    _show(jobs, as_json)
 
 
 @cli.command()
@@ -242,9 +250,11 @@ def main() -> None:
 
 
 def _client() -> Client:
+    from ..config.start import start_process
     from .client import Client
 
-    return Client()
+    # With logs set up they go to standard error, out of the way of what is printed here.
+    return Client(start_process())
 
 
 def _tell(name: str, line: str) -> None:
@@ -255,7 +265,7 @@ class _until_stopped:  # noqa: N801  reads as a statement
     """Turn the first SIGTERM or Ctrl-C into a clean end with status 0; later ones do nothing."""
 
     def __enter__(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._stop)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
@@ -263,7 +273,7 @@ class _until_stopped:  # noqa: N801  reads as a statement
 
     @staticmethod
     def _stop(number: int, frame: FrameType | None) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
+        for each in STOP_SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         click.echo("stopping: what is under way is finished first", err=True)
         raise KeyboardInterrupt
@@ -278,6 +288,12 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def _at_line(lines: Sequence[int], problem: Problem) -> Problem:
+    """A problem of a batch, by the line of its file instead of its place among the requests."""
+    index, _, field = problem.field.partition(".")
+    return Problem(f"line {lines[int(index)]}: {field}", problem.message)
 
 
 def _object(text: str, where: str) -> dict[str, Any]:

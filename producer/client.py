@@ -175,7 +175,9 @@ class Client:
         if job.state not in (State.FAILED, State.UNCONFIRMED):
             raise MoveRefusedError(f"{job.id} is {job.state}: there is nothing to retry")
         if not pay_again:
-            raise MoveRefusedError(f"{job.id} is {job.state}: a retry pays again; say pay_again")
+            raise MoveRefusedError(
+                f"{job.id} is {job.state}: a retry pays again: give pay_again to allow it"
+            )
         former = (*job.former_tasks, job.task_id) if job.task_id else job.former_tasks
         anew = {"attempts": 0, "task_id": None, "dialect": "", "error": None, "images": ()}
         return job.to(State.QUEUED, RETRY, now, now, former_tasks=former, **anew)

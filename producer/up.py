@@ -24,6 +24,7 @@ from .supervisor import Supervisor, Tell, read_procfile
 PROCFILE = Path(__file__).parent.parent / "Procfile"
 READY_TIMEOUT_S = 90.0
 TICK_S = 0.1
+# On top of the longest exchange with a provider: time to write its answer down, and to leave.
 STOP_MARGIN_S = 20.0
 # Paths that answer without a key, on the processes that listen.
 PROBES = {"api": "/healthz", "receiver": "/healthz", "flower": "/healthcheck"}

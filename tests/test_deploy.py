@@ -18,7 +18,8 @@ from ruamel.yaml import YAML
 
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import PREFIX, Settings, read_settings
-from imagequeue.producer.supervisor import STOP_GRACE_S, read_procfile
+from imagequeue.producer.supervisor import read_procfile
+from imagequeue.producer.up import STOP_MARGIN_S
 from imagequeue.producer.up import PROBES
 
 ROOT = Path(__file__).parent.parent
@@ -148,7 +149,7 @@ def test_every_service_is_watched_and_started_again(name: str) -> None:
     assert health["test"][0] != "NONE"
     assert not health.get("disable")
     assert service["restart"] == "unless-stopped"
-    longest = max(STOP_GRACE_S, Settings.model_fields["submit_timeout_s"].default)
+    longest = Settings.model_fields["submit_timeout_s"].default + STOP_MARGIN_S
     assert seconds(service["stop_grace_period"]) > longest
 
 

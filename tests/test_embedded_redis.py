@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from imagequeue.config.celery_app import make_celery
-from imagequeue.config.embedded_redis import EmbeddedRedis
-from imagequeue.config.redis import connect, is_durable, redis_url
+from imagequeue.config.embedded_redis import SOCKET_PATH_MAX, EmbeddedRedis
+from imagequeue.config.redis import connect, redis_url
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError
 from support.processes import Process, eventually
@@ -76,8 +76,12 @@ def test_a_stop_leaves_no_address_and_another_start_finds_everything(settings: S
 
 def test_it_appends_every_write_and_evicts_nothing(server: EmbeddedRedis) -> None:
     with redis.Redis.from_url(server.url) as client:
-        assert is_durable(client)
-        wanted = {"appendfsync": "always", "maxmemory-policy": "noeviction", "save": ""}
+        wanted = {
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "maxmemory-policy": "noeviction",
+            "save": "",
+        }
         assert {name: client.config_get(name)[name] for name in wanted} == wanted
 
 
@@ -89,9 +93,13 @@ def test_on_a_socket_it_has_no_port_and_only_the_owner_may_use_it(
     assert (settings.data_dir / "redis" / "redis.sock").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("folder", ["n" * 110, "ü" * 55])
-def test_a_path_too_long_for_a_socket_gets_a_loopback_port(tmp_path: Path, folder: str) -> None:
-    server = EmbeddedRedis(read_settings(data_dir=tmp_path / folder))
+@pytest.mark.parametrize(("letter", "beyond"), [("n", 1), ("ü", 0)])
+def test_a_path_too_long_for_a_socket_gets_a_loopback_port(
+    tmp_path_factory: pytest.TempPathFactory, letter: str, beyond: int
+) -> None:
+    folder = tmp_path_factory.mktemp("f")
+    room = SOCKET_PATH_MAX - len(f"{folder}//redis/redis.sock")
+    server = EmbeddedRedis(read_settings(data_dir=folder / (letter * (room + beyond))))
     try:
         assert server.start().startswith("redis://127.0.0.1:")
         (listener,) = [c for c in server_process(server).net_connections() if c.status == "LISTEN"]
@@ -137,9 +145,11 @@ def test_a_server_that_outlives_its_killed_owner_is_named_and_keeps_the_folder(
         orphan = psutil.Process(client.info("server")["process_id"])
         client.set("job", "paid for")
     owner.kill()
-    with pytest.raises(ConfigError, match=rf"in use by the redis-server \(pid {orphan.pid}\)"):
-        EmbeddedRedis(settings).start()
-    orphan.terminate()
+    try:
+        with pytest.raises(ConfigError, match=rf"in use by the redis-server \(pid {orphan.pid}\)"):
+            EmbeddedRedis(settings).start()
+    finally:
+        orphan.terminate()
     eventually(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
     third = EmbeddedRedis(settings)
     third.start()

@@ -1,0 +1,38 @@
+"""The command line, run inside the test: the same `main`, without a new Python each time."""
+
+import io
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from typing import NamedTuple
+
+import pytest
+
+from imagequeue.config import start
+from imagequeue.config.settings import PREFIX, get_settings
+from imagequeue.producer.cli import main
+
+
+class Ran(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+def imagequeue(*arguments: str, settings: Mapping[str, str], stdin: str = "") -> Ran:
+    """What `imagequeue ARGUMENTS` does under these settings; an error it lets out goes on."""
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    get_settings.cache_clear()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["imagequeue", *arguments])
+        patch.setattr(sys, "stdin", io.StringIO(stdin))
+        # The logs of this process are pytest's.
+        patch.setattr(start, "configure_logs", lambda _: None)
+        for name, value in settings.items():
+            patch.setenv(f"{PREFIX}{name.upper()}", value)
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+    get_settings.cache_clear()
+    return Ran(status, out.getvalue(), err.getvalue())
