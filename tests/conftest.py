@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
@@ -14,6 +15,11 @@ from imagequeue.worker.context import Context, open_context
 from support.clock import Clock
 from support.processes import Process, sandbox
 from support.stub import Stub, stub_server
+
+# The same examples in every CI run; on a laptop new ones each time.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 SETTINGS = {
     "secret_key": "a secret of the tests",

@@ -116,7 +116,7 @@ def test_a_retry_pays_again_only_where_that_is_said(api: str, ctx: Context) -> N
     move(ctx, job_id, State.SUBMITTING, State.FAILED, error=JobError(reason=Reason.PROVIDER))
     for body in (None, {}, {"pay_again": False}):
         answer = requests.post(f"{api}/{job_id}/retry", json=body, timeout=30)
-        assert (answer.status_code, "say pay_again" in answer.text) == (409, True)
+        assert (answer.status_code, "give pay_again" in answer.text) == (409, True)
     answer = requests.post(f"{api}/{job_id}/retry", json={"pay_again": True}, timeout=30)
     assert (answer.status_code, answer.json()["state"]) == (200, "queued")
 

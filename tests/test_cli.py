@@ -115,7 +115,8 @@ def test_cancel_and_retry(run: Any, ctx: Context) -> None:
     again = run("cancel", job_id, "--json")
     assert (again.status, again.out) == (2, "")
     assert (
-        run("retry", bad).err == f"imagequeue: {bad} is failed: a retry pays again; say pay_again\n"
+        run("retry", bad).err
+        == f"imagequeue: {bad} is failed: a retry pays again: give pay_again to allow it\n"
     )
     (job,) = jobs_of(run("retry", bad, "--pay-again", "--json"))
     assert job["state"] == "queued"

@@ -19,8 +19,7 @@ from ruamel.yaml import YAML
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import PREFIX, Settings, read_settings
 from imagequeue.producer.supervisor import read_procfile
-from imagequeue.producer.up import STOP_MARGIN_S
-from imagequeue.producer.up import PROBES
+from imagequeue.producer.up import PROBES, STOP_MARGIN_S
 
 ROOT = Path(__file__).parent.parent
 COMPOSE_FILE = ROOT / "docker-compose.yml"
