@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -140,8 +141,8 @@ def _sandbox_settings(options: Options) -> dict[str, str]:
 def _commands(options: Options) -> dict[str, str]:
     commands = read_procfile(PROCFILE.read_text())
     if options.sandbox_port:
-        arguments = " ".join(("--port", str(options.sandbox_port), *options.sandbox_arguments))
-        commands["sandbox"] = f"{sys.executable} -m imagequeue.sandbox {arguments}"
+        sandbox = [sys.executable, "-m", "imagequeue.sandbox", "--port", str(options.sandbox_port)]
+        commands["sandbox"] = shlex.join([*sandbox, *options.sandbox_arguments])
     return commands
 
 
