@@ -106,7 +106,7 @@ def _run(console: Console, system: System) -> list[Job]:
 
 def _table(jobs: Iterable[Job]) -> Table:
     columns = ("job", "provider", "action", "delivery", "state", "seconds", "pictures")
-    table = Table(*columns, box=box.SIMPLE_HEAD)
+    table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for job in jobs:
         colour = COLOURS.get(job.state, "yellow")
         stored = sum(image.state == "stored" for image in job.images)
@@ -135,10 +135,8 @@ def _conclude(console: Console, jobs: list[Job], flower: str, keep: bool) -> Non
     if keep:
         console.print(f"\nFlower: {flower}   (Ctrl-C ends the demo)")
     else:
-        console.print(
-            "\nTo see the tasks in Flower: `imagequeue demo --keep`, or `imagequeue up --sandbox`"
-            "\nand http://127.0.0.1:5555"
-        )
+        console.print("\nTo see the tasks in Flower: `imagequeue demo --keep`, or")
+        console.print("`imagequeue up --sandbox` and http://127.0.0.1:5555")
 
 
 def _path(uri: str) -> str:
