@@ -180,8 +180,9 @@ def _recoveries(kills: list[datetime], moves: list[datetime]) -> list[float]:
 
 def report(verdict: Verdict, seed: int, took_s: float) -> str:
     """The verdict as a Markdown table."""
-    cuts = quantiles(verdict.recoveries_s, n=100) if len(verdict.recoveries_s) > 1 else [0.0] * 99
-    longest = max(verdict.recoveries_s, default=0.0)
+    # Two points at least, so that a run without a kill has quantiles too.
+    waits_s = [*verdict.recoveries_s, *([0.0] * (2 - len(verdict.recoveries_s)))]
+    cuts = quantiles(waits_s, n=100, method="inclusive")
     rows = {
         "seed": seed,
         "seconds": f"{took_s:.0f}",
@@ -192,7 +193,7 @@ def report(verdict: Verdict, seed: int, took_s: float) -> str:
         "**lost**": verdict.lost,
         "**paid twice**": verdict.paid_twice,
         "**images missing or corrupt**": verdict.missing_or_corrupt,
-        "kill to next move, s": f"p50 {cuts[49]:.2f}, p99 {cuts[98]:.2f}, max {longest:.2f}",
+        "kill to next move, s": f"p50 {cuts[49]:.2f}, p99 {cuts[98]:.2f}, max {max(waits_s):.2f}",
     }
     lines = [f"| {name} | {value} |" for name, value in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])

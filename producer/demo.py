@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -106,7 +105,7 @@ def _run(console: Console, system: System) -> list[Job]:
 
 def _table(jobs: Iterable[Job]) -> Table:
     columns = ("job", "provider", "action", "delivery", "state", "seconds", "pictures")
-    table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     for job in jobs:
         colour = COLOURS.get(job.state, "yellow")
         stored = sum(image.state == "stored" for image in job.images)
