@@ -17,7 +17,7 @@ import requests
 from ..config.celery_app import make_celery
 from ..config.embedded_redis import EmbeddedRedis
 from ..config.ports import LOOPBACK, require_free
-from ..config.redis import connect
+from ..config.redis import connect, guarantee
 from ..config.settings import PREFIX, Settings, read_settings
 from ..errors import ConfigError
 from .supervisor import Supervisor, Tell, read_procfile
@@ -103,7 +103,8 @@ def running(options: Options, tell: Tell) -> Iterator[System]:
         if not settings.secret_key:
             overrides["secret_key"] = _kept_secret(settings.data_dir)
         settings = read_settings(**overrides)
-        connect(settings).close()
+        with connect(settings) as client:
+            tell("up", f"redis: {guarantee(client)}")
         environment = _environment(options, overrides)
         # A submission under way is answered and written down; a long download is begun again.
         grace_s = settings.submit_timeout_s + STOP_MARGIN_S

@@ -8,18 +8,24 @@ from datetime import datetime
 from celery import Celery
 
 from ..config.celery_app import make_celery
+from ..config.logs import get_logger
+from ..config.redis import guarantee
 from ..config.settings import Settings
 from ..jobs.job import utc_now
 from .context import open_context
 from .sweep import SweepStep
 from .tasks import register
 
+log = get_logger(__name__)
+
 
 def make_worker_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Celery:
     """A Celery app with everything a worker needs; raises ConfigError if it cannot work."""
     app = make_celery(settings)
     settings.signing_secrets  # noqa: B018  refuses to start without one
-    app.context = open_context(settings, app, now)  # type: ignore[attr-defined]
+    context = open_context(settings, app, now)
+    log.info("redis", promises=guarantee(context.store.redis).value)
+    app.context = context  # type: ignore[attr-defined]
     register(app)
     app.steps["worker"].add(SweepStep)
     return app
