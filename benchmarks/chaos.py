@@ -65,6 +65,7 @@ class Verdict(NamedTuple):
     missing_or_corrupt: int
     recoveries_s: list[float]
     struck: Counter[str]
+    ended_alone: int
 
     @property
     def clean(self) -> bool:
@@ -81,9 +82,9 @@ def run(jobs: int, seed: int, folder: Path) -> Verdict:
         faults.start()
         client = Client(system.settings)
         accepted = _submit(client, jobs, random.Random(seed))
-        _wait(client, until_live=max(1, jobs // 20))
+        _wait(system, client, until_live=max(1, jobs // 20))
         faults.stop()
-        _wait(client, until_live=0)
+        _wait(system, client, until_live=0)
         return _judge(system, client, jobs, accepted, faults)
     finally:
         system.stop()
@@ -108,9 +109,11 @@ def _submit(client: Client, jobs: int, rng: random.Random) -> list[str]:
     return ids
 
 
-def _wait(client: Client, until_live: int) -> None:
+def _wait(system: System, client: Client, until_live: int) -> None:
     deadline = time.monotonic() + CALM_TIMEOUT_S
     while time.monotonic() < deadline:
+        if not until_live:
+            system.revive()
         try:
             counts = client.counts()
         except RedisUnavailableError:
@@ -145,6 +148,7 @@ def _judge(
         missing_or_corrupt=broken,
         recoveries_s=_recoveries(faults.kills, moves),
         struck=faults.struck,
+        ended_alone=system.revived,
     )
 
 
@@ -187,6 +191,7 @@ def report(verdict: Verdict, seed: int, took_s: float) -> str:
         "seed": seed,
         "seconds": f"{took_s:.0f}",
         "faults": ", ".join(f"{name} {n}" for name, n in sorted(verdict.struck.items())),
+        "processes that ended of their own": verdict.ended_alone,
         "jobs": verdict.jobs,
         "accepted": verdict.accepted,
         **dict(sorted(verdict.ends.items())),

@@ -64,6 +64,7 @@ class Faults(threading.Thread):
         )
         try:
             while not self._over.wait(self._random.uniform(*PAUSE_S)):
+                self._system.revive()
                 strike = self._random.choice(strikes)
                 strike()
                 self.struck[strike.__name__] += 1

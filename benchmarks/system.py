@@ -85,6 +85,7 @@ class System:
                 *("--without-gossip", "--without-mingle"),
             ]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self.revived = 0
 
     @property
     def workers(self) -> list[str]:
@@ -129,6 +130,13 @@ class System:
         """Ask a process to end, and return its status once it has."""
         self._running[name].terminate()
         return self._running[name].wait(60)
+
+    def revive(self) -> None:
+        """Start again what ended of its own, as any process manager does."""
+        for name, process in list(self._running.items()):
+            if process.poll() is not None:
+                self.revived += 1
+                self.start(name)
 
     def restart_redis(self) -> None:
         """Kill Redis and start it again from its append-only file."""

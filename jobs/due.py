@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from celery import Celery
@@ -17,6 +17,17 @@ from . import keys
 from .job import after
 
 log = get_logger(__name__)
+
+
+# Should a worker die in the middle of a sweep, the others wait no longer than this.
+GUARD_MS = 1000
+
+
+class Swept(NamedTuple):
+    """The ids that a sweep hinted, and whether more may be due than the queue had room for."""
+
+    hinted: list[str]
+    behind: bool
 
 
 class Due:
@@ -44,23 +55,26 @@ class Due:
             # The jobs are kept and their wake-ups set: nothing is lost but a second.
             log.warning("hint not sent", queue=queue, error=type(error).__name__)
 
-    def sweep(self, queue: Queue, now: datetime, every_s: float) -> list[str]:
-        """Top the queue up with due jobs, in order; returns the ids that were hinted."""
-        room = self._room(queue)
-        if room <= 0:
-            return []
+    def sweep(self, queue: Queue, now: datetime) -> Swept:
+        """Top the queue up with due jobs, in order, unless another worker is just doing so."""
+        if not self._redis.zcount(keys.due(queue), "-inf", now.timestamp()):
+            return Swept([], behind=False)
+        # Two workers that saw the same room would fill the queue past its bound together.
+        if not self._redis.set(keys.guard(queue), 1, nx=True, px=GUARD_MS):
+            return Swept([], behind=True)
+        try:
+            room = self._room(queue)
+            ids = self._leased(queue, now, room) if room else []
+            self._send(queue, ids)
+            return Swept(ids, behind=len(ids) == room)
+        finally:
+            self._redis.delete(keys.guard(queue))
+
+    def _leased(self, queue: Queue, now: datetime, most: int) -> list[str]:
         ids: Any = self._take(
-            keys=[keys.due(queue), keys.guard(queue)],
-            args=[
-                now.timestamp(),
-                room,
-                self._lease(now),
-                max(1, round(every_s * 500)),
-            ],
+            keys=[keys.due(queue)], args=[now.timestamp(), most, self._lease(now)]
         )
-        job_ids = [job_id.decode() for job_id in ids]
-        self._send(queue, job_ids)
-        return job_ids
+        return [job_id.decode() for job_id in ids]
 
     def _lease(self, now: datetime) -> float:
         return after(now, self._lease_s).timestamp()

@@ -29,7 +29,7 @@ def due(queue: Queue | None) -> str:
 
 
 def guard(queue: Queue) -> str:
-    """String that lives while a sweep of `queue` has just acted."""
+    """String that lives while a worker tops `queue` up."""
     return f"iq:sweep:{queue}"
 
 

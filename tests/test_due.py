@@ -10,9 +10,8 @@ from imagequeue.worker.sweep import sweep
 
 
 def wake(ctx: Context, now: datetime) -> list[str]:
-    """A sweep of the submit queue in an interval of its own."""
-    ctx.store.redis.delete(keys.guard(Queue.SUBMIT))
-    return ctx.due.sweep(Queue.SUBMIT, now, every_s=60)
+    """The ids that a sweep of the submit queue hints."""
+    return ctx.due.sweep(Queue.SUBMIT, now).hinted
 
 
 def add(ctx: Context, count: int) -> list[Job]:
@@ -60,11 +59,23 @@ def test_hints_stay_under_the_bound_and_the_rest_stays_due(ctx: Context) -> None
     assert wake(ctx, later) == [job.id for job in jobs[bound : bound + 7]]
 
 
-def test_of_two_sweeps_in_one_interval_one_acts(ctx: Context) -> None:
-    add(ctx, 1)
-    assert len(ctx.due.sweep(Queue.SUBMIT, ctx.now(), every_s=60)) == 1
-    add(ctx, 1)
-    assert ctx.due.sweep(Queue.SUBMIT, ctx.now(), every_s=60) == []
+def test_while_one_worker_tops_a_queue_up_the_others_leave_it_alone(ctx: Context) -> None:
+    (job,) = add(ctx, 1)
+    ctx.store.redis.set(keys.guard(Queue.SUBMIT), 1)
+    assert ctx.due.sweep(Queue.SUBMIT, ctx.now()) == ([], True)
+    ctx.store.redis.delete(keys.guard(Queue.SUBMIT))
+    assert ctx.due.sweep(Queue.SUBMIT, ctx.now()) == ([job.id], False)
+    assert not ctx.store.redis.exists(keys.guard(Queue.SUBMIT))
+
+
+def test_a_sweep_says_when_it_is_behind(ctx: Context) -> None:
+    bound = ctx.settings.queue_bound
+    add(ctx, bound + 1)
+    later = after(ctx.now(), 10)
+    assert ctx.due.sweep(Queue.SUBMIT, later).behind
+    assert ctx.due.sweep(Queue.SUBMIT, later) == ([], True)
+    ctx.store.redis.delete("submit")
+    assert not ctx.due.sweep(Queue.SUBMIT, later).behind
 
 
 def test_the_sweep_of_a_worker_looks_at_every_queue_and_at_what_is_over(ctx: Context) -> None:

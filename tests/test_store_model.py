@@ -161,8 +161,7 @@ class Machine(RuleBasedStateMachine):
     @rule(queue=st.sampled_from(Queue), seconds=st.floats(0, 4000))
     def time_passes_and_a_worker_sweeps(self, queue: Queue, seconds: float) -> None:
         self.clock.advance(seconds)
-        self.ctx.store.redis.delete(keys.guard(queue))
-        self.ctx.due.sweep(queue, self.clock(), every_s=1)
+        self.ctx.due.sweep(queue, self.clock())
 
     @rule(job_id=jobs, queue=st.sampled_from(Queue), seconds=st.floats(0, 100))
     def snooze(self, job_id: str, queue: Queue, seconds: float) -> None:

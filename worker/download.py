@@ -53,7 +53,9 @@ def _fetched(ctx: Context, job: Job, image: Image) -> Image:
         stored = ctx.storage.save(job.id, image.index, _chunks(ctx, job, image.source_url))
     except (DeadURLError, NotMediaError, PrivateAddressError) as error:
         log.warning("picture not saved", index=image.index, error=str(error))
-        return _tried(image, image.attempts + 1 >= ctx.settings.download_attempts)
+        # No job waits for an origin that is gone: it lives for minutes, and nobody asked for it.
+        last = image.kind == "origin" or image.attempts + 1 >= ctx.settings.download_attempts
+        return _tried(image, last)
     # The network, the image's server, or the disk it should be written to.
     except (NoAnswerError, NotSentError, TroubledServerError, OSError) as error:
         log.warning("picture not saved", index=image.index, error=str(error))

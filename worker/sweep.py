@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from celery import bootsteps
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from ..config.logs import get_logger
 from ..config.queues import Queue
@@ -15,37 +14,51 @@ from .context import Context
 log = get_logger(__name__)
 
 
-def sweep(ctx: Context) -> None:
-    """Hint what is due, as far as the queues have room, and remove what has been kept enough."""
+# While a queue cannot take all that is due, it is topped up before its workers run dry.
+BEHIND_EVERY_S = 0.05
+
+
+def sweep(ctx: Context) -> bool:
+    """Hint what is due and remove what was kept long enough; returns whether more is due."""
+    behind = False
     for queue in Queue:
-        hinted = ctx.due.sweep(queue, ctx.now(), ctx.settings.sweep_every_s)
-        if hinted:
-            log.debug("woke", queue=queue, jobs=len(hinted))
+        swept = ctx.due.sweep(queue, ctx.now())
+        behind |= swept.behind
+        if swept.hinted:
+            log.debug("woke", queue=queue, jobs=len(swept.hinted))
     ctx.store.forget_ended(ctx.now())
+    return behind
 
 
 class SweepStep(bootsteps.StartStopStep):
-    """Runs the sweep on the worker's own timer, whatever its pool."""
+    """Runs the sweep in a thread of its own: a slow Redis must not hold up the worker's loop."""
 
     requires = ("celery.worker.components:Timer",)
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
-        self._entry: Any = None
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def start(self, worker: Any) -> None:
         """Begin to sweep."""
-        every_s = worker.app.context.settings.sweep_every_s
-        self._entry = worker.timer.call_repeatedly(every_s, self._sweep, (worker.app.context,))
+        context = worker.app.context
+        self._thread = threading.Thread(target=self._run, args=(context,), daemon=True)
+        self._thread.start()
 
     def stop(self, worker: Any) -> None:
         """Leave the due sets to the other workers."""
-        if self._entry is not None:
-            self._entry.cancel()
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
 
-    def _sweep(self, ctx: Context) -> None:
-        try:
-            sweep(ctx)
-        except (OperationalError, RedisError, OSError) as error:
-            # Redis is away for a moment; the due sets are in it, and keep.
-            log.warning("sweep put off", error=type(error).__name__)
+    def _run(self, ctx: Context) -> None:
+        pause_s = ctx.settings.sweep_every_s
+        while not self._over.wait(pause_s):
+            pause_s = ctx.settings.sweep_every_s
+            try:
+                if sweep(ctx):
+                    pause_s = min(pause_s, BEHIND_EVERY_S)
+            except Exception:
+                # Whatever it was, the due sets are in Redis, and keep: the sweep must not end.
+                log.exception("sweep put off")
