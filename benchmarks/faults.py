@@ -95,7 +95,8 @@ class Faults(threading.Thread):
         """SIGTERM a worker, as a rolling deployment does, and start the next."""
         name = self._random.choice(self._system.workers)
         status = self._system.terminate(name)
-        assert status == 0, f"{name} ended with status {status}"
+        # One that was asked before it had begun to listen for it ends by the signal, with no work.
+        assert status in (0, -signal.SIGTERM), f"{name} ended with status {status}"
         self._system.start(name)
 
     def kill_redis(self) -> None:

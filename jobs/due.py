@@ -20,7 +20,9 @@ log = get_logger(__name__)
 
 
 # Should a worker die in the middle of a sweep, the others wait no longer than this.
-GUARD_MS = 1000
+GUARD_MS = 3000
+# Sent in a fraction of that time on any machine; a sweep that is behind comes back at once.
+MOST_AT_ONCE = 100
 
 
 class Swept(NamedTuple):
@@ -63,10 +65,10 @@ class Due:
         if not self._redis.set(keys.guard(queue), 1, nx=True, px=GUARD_MS):
             return Swept([], behind=True)
         try:
-            room = self._room(queue)
-            ids = self._leased(queue, now, room) if room else []
+            most = min(self._room(queue), MOST_AT_ONCE)
+            ids = self._leased(queue, now, most) if most else []
             self._send(queue, ids)
-            return Swept(ids, behind=len(ids) == room)
+            return Swept(ids, behind=len(ids) == most)
         finally:
             self._redis.delete(keys.guard(queue))
 

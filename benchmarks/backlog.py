@@ -1,0 +1,112 @@
+"""A backlog: many jobs come due at once, and the hints stay few.
+
+    python -m imagequeue.benchmarks.backlog --jobs 100000
+
+The jobs are unconfirmed ones past their deadline, which a worker ends without asking anybody: the
+cheapest step there is, so that the queue itself is what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from imagequeue.config.queues import Queue
+from imagequeue.jobs import keys
+from imagequeue.jobs.job import Job, State, new_job, utc_now
+from imagequeue.jobs.store import Store
+
+from .system import System, until
+
+BATCH = 1000
+SAMPLE_EVERY_S = 0.02
+SLOW_US = 1000
+
+
+def _overdue() -> Job:
+    due = utc_now() - timedelta(seconds=1)
+    job = new_job(due, provider="acedata-flux", action="generate", delivery="poll")
+    sent = job.to(State.SUBMITTING, "submit", due, due)
+    return sent.to(State.UNCONFIRMED, "no answer", due, due)
+
+
+class Watcher(threading.Thread):
+    """Looks at the poll queue all along: how long it is, and whether it is dry with work due."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True)
+        self._redis = redis.Redis.from_url(url)
+        self.over = threading.Event()
+        self.longest = self.samples = self.dry = 0
+
+    def run(self) -> None:
+        """Sample until it is over."""
+        while not self.over.wait(SAMPLE_EVERY_S):
+            standing: Any = self._redis.llen(Queue.POLL.value)
+            due: Any = self._redis.zcount(keys.due(Queue.POLL), "-inf", time.time())
+            self.longest = max(self.longest, standing)
+            self.samples += 1
+            self.dry += bool(not standing and due)
+
+
+def measure(jobs: int, workers: int, folder: Path) -> dict[str, object]:
+    """Fill, start the workers, and watch until the last job has ended."""
+    system = System(folder, {"log_level": "WARNING"}, workers=workers)
+    try:
+        client = redis.Redis.from_url(system.redis.url)
+        store = Store(client)
+        for start in range(0, jobs, BATCH):
+            store.add([_overdue() for _ in range(min(BATCH, jobs - start))])
+        client.config_set("slowlog-log-slower-than", SLOW_US)
+        client.config_set("slowlog-max-len", 10_000)
+        client.slowlog_reset()
+        client.config_resetstat()
+        watcher = Watcher(system.redis.url)
+        for name in system.workers:
+            system.start(name)
+        until(lambda: store.counts()[State.FAILED], 60)
+        watcher.start()
+        started = time.monotonic()
+        until(lambda: store.counts()[State.FAILED] == jobs, 3600)
+        took_s = time.monotonic() - started
+        watcher.over.set()
+        watcher.join()
+        hints = client.info("commandstats")["cmdstat_lpush"]["calls"]
+        slow: Any = client.slowlog_get(10_000)
+        worst = max(slow, key=lambda entry: entry["duration"], default=None)
+        blocked = f"{worst['duration'] / 1000:.1f} ({worst['command'][:40]!r})" if worst else "< 1"
+        return {
+            "jobs due at once": f"{jobs:,}",
+            "workers": workers,
+            "jobs a second": f"{jobs / took_s:,.0f}",
+            "longest queue (bound)": f"{watcher.longest} ({system.settings.queue_bound})",
+            "hints beyond one a job": f"{hints / jobs - 1:.2%}",
+            "queue dry while work was due": f"{watcher.dry / max(1, watcher.samples):.1%}",
+            "Redis blocked at most, ms": blocked,
+        }
+    finally:
+        system.stop()
+
+
+def main() -> None:
+    """Measure once, and print a table."""
+    parser = argparse.ArgumentParser(description="Many jobs due at once.")
+    parser.add_argument("--jobs", type=int, default=100_000)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = measure(options.jobs, options.workers, Path(folder))
+    print("| | |\n|---|---|")
+    for name, value in figures.items():
+        print(f"| {name} | {value} |")
+
+
+if __name__ == "__main__":
+    main()
