@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo up test lint check format clean
+.PHONY: help demo up test lint check chaos bench format clean
 
 help:  ## the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,14 @@ lint: .venv/installed  ## style, format and types
 	$(BIN)/mypy -p imagequeue
 
 check: lint test  ## all that a change has to pass
+
+chaos: .venv/installed  ## 1,000 jobs while everything is killed: is one lost, or paid twice?
+	$(BIN)/python -m imagequeue.benchmarks.chaos --jobs 1000
+
+bench: .venv/installed  ## recovery, waiting and a backlog, measured
+	$(BIN)/python -m imagequeue.benchmarks.recovery
+	$(BIN)/python -m imagequeue.benchmarks.waiting --jobs 100000
+	$(BIN)/python -m imagequeue.benchmarks.backlog --jobs 100000
 
 format: .venv/installed  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -73,9 +73,9 @@ class Verdict(NamedTuple):
         return not (self.lost or self.paid_twice or self.missing_or_corrupt)
 
 
-def run(jobs: int, seed: int, folder: Path) -> Verdict:
+def run(jobs: int, seed: int, folder: Path, **settings: str) -> Verdict:
     """Submit jobs while faults strike, wait for calm, and count."""
-    system = System(folder, SETTINGS, (*SANDBOX, "--seed", str(seed), *_trouble_flags()))
+    system = System(folder, SETTINGS | settings, (*SANDBOX, "--seed", str(seed), *_trouble_flags()))
     try:
         system.start_all()
         faults = Faults(system, seed)
@@ -131,7 +131,8 @@ def _judge(
     ends = Counter(_end(job) for job in found.values())
     lost = sum(job_id not in found for job_id in accepted)
     lost += sum(not job.is_resting for job in found.values())
-    payments = Counter(json.loads(line)["prompt"] for line in system.accepted.open())
+    lines = system.accepted.read_text().splitlines()
+    payments = Counter(json.loads(line)["prompt"] for line in lines)
     broken = sum(
         not _is_whole(image.uri, image.sha256)
         for job in found.values()

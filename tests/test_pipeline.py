@@ -145,6 +145,36 @@ def test_a_worker_killed_in_the_middle_of_a_submission_never_sends_it_again(
     assert charged(accounts) == [prompt]
 
 
+def test_a_worker_that_is_asked_to_stop_writes_down_the_answer_it_waits_for(
+    start: Start, settings: Settings, accounts: Path
+) -> None:
+    client = Client(settings)
+    worker = start(*WORKER)
+    job = client.submit("acedata-flux", "a cat [answer=slow:1]", delivery="poll")
+    eventually(lambda: accounts.exists() and charged(accounts))
+    assert worker.stop() == 0
+    assert path(client.get(job.id)) == ["queued", "submitting", "waiting"]
+    start(*WORKER)
+    assert client.wait(job.id, 60).state is State.SUCCEEDED
+
+
+def test_rolling_restarts_under_load_lose_nothing(
+    start: Start, settings: Settings, accounts: Path
+) -> None:
+    client = Client(settings)
+    workers = [start(*WORKER, "-n", f"{name}@%h") for name in ("a", "b")]
+    prompts = [f"picture {n} [answer=slow:0.2]" for n in range(60)]
+    jobs = [client.submit("acedata-flux", prompt, delivery="poll") for prompt in prompts]
+    for round_, worker in enumerate(workers):
+        eventually(lambda n=round_: accounts.exists() and len(charged(accounts)) > 10 * (n + 1))
+        assert worker.stop() == 0
+        start(*WORKER, "-n", f"next-{round_}@%h")
+    ended = [client.wait(job.id, 60) for job in jobs]
+    assert {job.state for job in ended} == {State.SUCCEEDED}
+    assert not any("unconfirmed" in path(job) for job in ended)
+    assert charged(accounts) == sorted(prompts)
+
+
 def test_a_receiver_that_is_away_costs_nothing_but_time(start: Start, settings: Settings) -> None:
     start(*WORKER)
     client = Client(settings)
