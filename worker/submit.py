@@ -98,7 +98,8 @@ def _intend(ctx: Context, job: Job) -> Job:
         raise MoveRefusedError(f"{job.id} is not due before {job.wake_at:%H:%M:%S}")
     if job.attempts >= settings.submit_attempts:
         return failed(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
-    if now >= after(job.asked_at, settings.give_up_after_s):
+    # One that was never sent waits its turn, however long the queue before it is.
+    if job.submissions and now >= after(job.asked_at, settings.give_up_after_s):
         error = JobError(reason=Reason.TIMED_OUT, message="refused for now all the time")
         return failed(ctx, job, "gave up", error)
     lease_s = max(settings.lease_s, settings.submit_timeout_s + ANSWER_MARGIN_S)
