@@ -77,9 +77,9 @@ class Verdict(NamedTuple):
 def run(jobs: int, seed: int, folder: Path, **settings: str) -> Verdict:
     """Submit jobs while faults strike, wait for calm, and count."""
     system = System(folder, SETTINGS | settings, (*SANDBOX, "--seed", str(seed), *_trouble_flags()))
+    faults = Faults(system, seed)
     try:
         system.start_all()
-        faults = Faults(system, seed)
         faults.start()
         client = Client(system.settings)
         accepted = _submit(client, jobs, random.Random(seed))
@@ -88,6 +88,8 @@ def run(jobs: int, seed: int, folder: Path, **settings: str) -> Verdict:
         _wait(system, client, until_live=0)
         return _judge(system, client, jobs, accepted, faults)
     finally:
+        # First of all: what they would start again after this is nobody's to stop.
+        faults.stop()
         system.stop()
 
 

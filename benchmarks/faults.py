@@ -47,7 +47,8 @@ class Faults(threading.Thread):
     def stop(self) -> None:
         """Strike no more; raises whatever went wrong with the faults themselves."""
         self._over.set()
-        self.join()
+        if self.is_alive():
+            self.join()
         if self.error:
             raise self.error
 
