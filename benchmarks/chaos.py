@@ -37,7 +37,7 @@ SETTINGS = {
     "poll_countdowns": "1,2,4",
     "poll_tail_s": "4",
     "unconfirmed_after_s": "30",
-    "give_up_after_s": "90",
+    "give_up_after_s": "600",
     # The sandbox refuses at random, not by a window: a pause of its length would never end.
     "rate_limit_pause_s": "0.1",
     "log_level": "WARNING",
