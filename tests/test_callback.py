@@ -53,10 +53,13 @@ def test_a_callback_settles_the_job_and_takes_its_poll_away(ctx: Context, stub: 
     assert not ctx.inbox.unread(job_id)
 
 
-def test_doubled_callbacks_settle_once(ctx: Context, stub: Stub) -> None:
+def test_doubled_callbacks_settle_once(ctx: Context, stub: Stub, clock: Clock) -> None:
     job_id = waiting(ctx, stub)
     for _ in range(3):
+        # Each at a time of its own, or they would be one entry.
+        clock.advance(1)
         arrive(ctx, job_id, kie_callback(URL))
+    assert len(ctx.inbox.unread(job_id)) == 3
     read_callbacks(ctx, job_id)
     assert path(ctx.store.get(job_id)) == ["queued", "submitting", "waiting", "downloading"]
 

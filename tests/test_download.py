@@ -111,7 +111,14 @@ def test_what_is_no_whole_picture_is_tried_again_and_ends_unsaved_with_no_file(
 
 
 @pytest.mark.parametrize(
-    "answer", [None, (503, b""), (200, picture(), CUT)], ids=["hangs up", "503", "cut off"]
+    "answer",
+    [
+        None,
+        (503, b""),
+        (200, picture(), CUT),
+        (200, picture(), {**CUT, "Connection": "close"}),
+    ],
+    ids=["hangs up", "503", "goes silent", "cut off"],
 )
 def test_a_host_in_trouble_is_asked_for_as_long_as_the_url_lives(
     ctx: Context, stub: Stub, clock: Clock, answer: Any, monkeypatch: pytest.MonkeyPatch

@@ -76,10 +76,14 @@ def test_of_many_who_move_a_job_at_once_exactly_one_is_first(
     outcomes: list[str] = []
     gate = threading.Barrier(16)
 
+    def together(now: Job) -> Job:
+        if now.state is State.QUEUED:
+            gate.wait()
+        return to(State.SUBMITTING, clock, now)
+
     def race() -> None:
-        gate.wait()
         try:
-            store.move(job.id, partial(to, State.SUBMITTING, clock))
+            store.move(job.id, together)
             outcomes.append("moved")
         except MoveRefusedError:
             outcomes.append("refused")
