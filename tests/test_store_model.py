@@ -11,6 +11,7 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -55,6 +56,7 @@ REPORTS: list[Report] = [
     Failed(reason="provider", code="500", message="", task_id="t"),
     Pending(task_id="t"),
 ]
+MOST_JOBS = 2
 
 
 class Machine(RuleBasedStateMachine):
@@ -78,6 +80,7 @@ class Machine(RuleBasedStateMachine):
         except MoveRefusedError:
             return None
 
+    @precondition(lambda self: sum(self.ctx.store.counts().values()) < MOST_JOBS)
     @rule(target=jobs, delivery=st.sampled_from(["callback", "poll"]))
     def add(self, delivery: str) -> str:
         job = new_job(self.clock(), provider="acedata-flux", action="generate", delivery=delivery)
@@ -103,6 +106,11 @@ class Machine(RuleBasedStateMachine):
         if isinstance(submission, NOT_TAKEN):
             self.perhaps_paid[job_id].discard(nth)
         self.attempt(job_id, partial(submit._answered, self.ctx, nth, submission))
+
+    @rule(job_id=jobs)
+    def its_wake_up_comes(self, job_id: str) -> None:
+        """Or a lease, a backoff and what follows them would seldom meet in forty steps."""
+        self.clock.time = max(self.clock.time, self.ctx.store.get(job_id).wake_at)
 
     @rule(job_id=jobs)
     def find_abandoned(self, job_id: str) -> None:

@@ -52,6 +52,10 @@ class SweepStep(bootsteps.StartStopStep):
         if self._thread is not None:
             self._thread.join()
 
+    def terminate(self, parent: Any) -> None:
+        """Where a worker ends at once, its sweep must not go on without it."""
+        self.stop(parent)
+
     def _run(self, ctx: Context) -> None:
         pause_s = ctx.settings.sweep_every_s
         while not self._over.wait(pause_s):
