@@ -12,8 +12,10 @@ from imagequeue.config.celery_app import make_celery
 from imagequeue.config.embedded_redis import EmbeddedRedis
 from imagequeue.config.settings import PREFIX, Settings, read_settings
 from imagequeue.worker.context import Context, open_context
+from support import processes
 from support.clock import Clock
-from support.processes import Process, sandbox
+from support.processes import Process
+from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
 from support.stub import Stub, stub_server
 
 # The same examples in every CI run; on a laptop new ones each time.
@@ -77,7 +79,9 @@ def ctx(settings: Settings, clock: Clock) -> Iterator[Context]:
 @pytest.fixture(scope="session")
 def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A quick sandbox that all tests share: a task takes a fifth of a second."""
-    with sandbox(tmp_path_factory.mktemp("sandbox"), "--latency", "0.2", "--kie-limit", "0") as url:
+    with processes.sandbox(
+        tmp_path_factory.mktemp("sandbox"), "--latency", "0.2", "--kie-limit", "0"
+    ) as url:
         yield url
 
 
@@ -86,6 +90,20 @@ def stub() -> Iterator[Stub]:
     """A provider that answers as the test says."""
     with stub_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox in a hurry, for the tests of one file."""
+    with running(*QUICK) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    """What takes that sandbox's callbacks."""
+    with receiving() as one:
+        yield one
 
 
 Start = Callable[..., Process]

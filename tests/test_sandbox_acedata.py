@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from support.processes import eventually
-from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running(*QUICK) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    with receiving() as one:
-        yield one
+from support.sandbox import QUICK, Receiver, Sandbox, running
 
 
 def submit(sandbox: Sandbox, **fields: Any) -> Any:

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
+from support.sandbox import Receiver, Sandbox
 
 BASE = "/api/v1/mj"
 IMAGE = "https://a.example/cat.png"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running(*QUICK) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    with receiving() as one:
-        yield one
 
 
 def submit(sandbox: Sandbox, path: str = "generate", **fields: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,21 +10,9 @@ import requests
 
 from imagequeue.sandbox.rates import RATES, Rates
 from imagequeue.sandbox.trouble import Trouble, TroubleError, read_trouble
-from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
+from support.sandbox import QUICK, Receiver, Sandbox, running
 
 RECORD = "/api/v1/flux/kontext/record-info"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with running(*QUICK) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    with receiving() as one:
-        yield one
 
 
 def finished_url(sandbox: Sandbox, prompt: str) -> str:

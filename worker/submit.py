@@ -131,17 +131,18 @@ def _ask(ctx: Context, job: Job, deadline: float) -> Submission:
         submission = provider.read_submission(
             send(ctx, provider, call, deadline, fresh=True), dialect
         )
+        if isinstance(submission, OtherDialect):
+            other = provider.submission(request, _callback_url(ctx, job), submission.dialect)
+            if other == call:
+                # The wording was not at fault: the other dialect says the same.
+                code, message = submission.code, submission.message
+                return Refused(reason="bad_input", code=code, message=message)
     except InvalidRequestError as error:
         return Refused(reason="bad_input", code="", message=str(error))
     except NotSentError as error:
         return RefusedForNow(code="not sent", message=str(error))
     except NoAnswerError as error:
         return Unknown(code="no answer", message=str(error))
-    if isinstance(submission, OtherDialect):
-        other = provider.submission(request, _callback_url(ctx, job), submission.dialect)
-        if other == call:
-            # The wording was not at fault: the other dialect says the same.
-            return Refused(reason="bad_input", code=submission.code, message=submission.message)
     return submission
 
 
