@@ -1,7 +1,8 @@
-"""Flower executes this file: it stays on loopback unless it has a password."""
+"""Flower executes this file: readable tasks, and loopback alone unless it has a password."""
 
 import ipaddress
 import sys
+from typing import Any
 
 from tornado.options import options
 
@@ -16,7 +17,18 @@ def is_loopback(host: str) -> bool:
 
 address = options.address or "127.0.0.1"
 max_tasks = 10_000
-tasks_columns = "uuid,name,state,received,runtime,retries,worker"
+# By job; what it was hinted for has an id of its own, which leads to its page.
+tasks_columns = "args,name,state,received,runtime,retries,worker,uuid"
+
+
+def format_task(task: Any) -> Any:
+    """Show `submit` and the job's id, for people; searches still know the whole names."""
+    task.name = (task.name or "").removeprefix("imagequeue.")
+    task.args = (task.args or "").strip("()[],'\"")
+    # A hint carries nothing else.
+    task.kwargs = "" if task.kwargs == "{}" else task.kwargs
+    return task
+
 
 if not (options.basic_auth or options.auth or options.unix_socket or is_loopback(address)):
     sys.exit(

@@ -16,3 +16,5 @@ class Queue(StrEnum):
     """Read the callback bodies that the receiver stored."""
     DOWNLOAD = "download"
     """Save the pictures."""
+    NOTIFY = "notify"
+    """Send the webhooks."""

@@ -6,7 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 
 import redis
-from redis.backoff import ExponentialWithJitterBackoff
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
@@ -15,6 +17,7 @@ from .settings import PREFIX, Settings
 
 ADDRESS_FILE = "address"
 RETRIES = 6
+BRIEF_S = 1.5
 WAITAOF_SINCE = (7, 2)
 
 
@@ -53,6 +56,17 @@ def connect(settings: Settings) -> redis.Redis:
     )
     require_fit(client)
     return client
+
+
+def connect_briefly(settings: Settings) -> redis.asyncio.Redis:
+    """A client for those whose own caller waits: an answer within seconds, or an error."""
+    return redis.asyncio.Redis.from_url(
+        redis_url(settings),
+        socket_timeout=BRIEF_S,
+        socket_connect_timeout=BRIEF_S,
+        # Once more, for a connection that was cut while it was idle.
+        retry=AsyncRetry(NoBackoff(), 1),
+    )
 
 
 def require_fit(client: redis.Redis) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import os
 import re
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import unquote
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -22,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..errors import ConfigError
+from .beside import beside
 
 PREFIX = "IMAGEQUEUE_"
 ENV_FILE = ".env"
@@ -47,9 +50,32 @@ def _redis_url(url: str) -> str:
 
 
 def _storage_url(url: str) -> str:
-    if not url.startswith("file:///"):
-        raise ValueError("must be file:/// and an absolute path")
+    bucket = r"(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^\s/?#]+)*/?"
+    if not re.fullmatch(rf"file:///[^?#]+|{bucket}", url):
+        raise ValueError(
+            "must be file:///folder, s3://bucket/prefix, gs://bucket/prefix or "
+            "az://container/prefix; credentials go into the provider's own variables"
+        )
+    if {".", ".."} & set(unquote(url).split("/")):
+        raise ValueError("must name its folder or prefix without . and ..")
     return url
+
+
+def _any_url(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/\S*)?", url):
+        raise ValueError("must be an http:// or https:// URL without a user in it")
+    return url
+
+
+def _webhook_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for secret in secrets:
+        try:
+            key = base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if not 24 <= len(key) <= 64:
+            raise ValueError("must be `whsec_` and 24 to 64 random bytes in base64")
+    return secrets
 
 
 def _empty_as_unset(value: Any) -> Any:
@@ -60,6 +86,7 @@ def _empty_as_unset(value: Any) -> Any:
 MOST_SECONDS = 10 * 365 * 86400
 
 Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
+AnyURL = Annotated[str, AfterValidator(_any_url)]
 BaseURL = Annotated[str, AfterValidator(_base_url)]
 RedisURL = Annotated[str, AfterValidator(_redis_url)]
 StorageURL = Annotated[str, AfterValidator(_storage_url)]
@@ -89,10 +116,12 @@ class Settings(BaseSettings):
         None, description="The Redis that carries Celery's messages; unset, `REDIS_URL`."
     )
     data_dir: Path = Field(
-        Path("data"), description="The folder of the embedded Redis, the secret and the pictures."
+        Path("data"), description="The folder of the embedded Redis, the secrets and the pictures."
     )
     storage_url: Annotated[StorageURL | None, Unset] = Field(
-        None, description="Where pictures are saved; unset, `pictures/` under `DATA_DIR`."
+        None,
+        description="Where pictures are saved: `file:///folder`, `s3://bucket/prefix`, "
+        "`gs://bucket/prefix` or `az://container/prefix`; unset, `pictures/` under `DATA_DIR`.",
     )
     public_url: Annotated[BaseURL | None, Unset] = Field(
         None, description="The receiver's address as providers see it; unset, jobs are polled."
@@ -104,7 +133,8 @@ class Settings(BaseSettings):
     )
     api_keys: Annotated[tuple[SecretStr, ...], *Commas] = Field(
         (),
-        description="Keys of the HTTP API, comma separated; unset, only this machine gets in.",
+        description="Keys of the HTTP API, `KEY` or `NAME:KEY`, comma separated; "
+        "`imagequeue keys` makes more. Without any, only this machine gets in.",
     )
     kie_api_key: Annotated[SecretStr | None, Unset] = Field(None, description="Your key at kie.ai.")
     acedata_api_key: Annotated[SecretStr | None, Unset] = Field(
@@ -114,8 +144,35 @@ class Settings(BaseSettings):
         None, description="Set, kie callbacks without a good signature are set aside."
     )
 
+    # Webhooks
+    webhook_url: Annotated[AnyURL | None, Unset] = Field(
+        None, description="Where the ends of jobs are told to that name no URL of their own."
+    )
+    webhook_secret: Annotated[tuple[SecretStr, ...], AfterValidator(_webhook_secrets), *Commas] = (
+        Field((), description="Signs webhooks (`whsec_...`, comma separated: all sign).")
+    )
+    webhook_give_up_s: Seconds = Field(
+        86400, description="How long a webhook that nobody takes is sent again."
+    )
+    webhook_trusted_hosts: Annotated[tuple[str, ...], *Commas] = Field(
+        (), description="`host:port` list of webhooks that may lie on private addresses."
+    )
+
+    # What a callback is believed
+    callback_trust: Literal["url", "requery"] = Field(
+        "url", description="`requery` asks the provider before a callback is believed."
+    )
+    callback_hosts: Annotated[tuple[str, ...], *Commas] = Field(
+        (),
+        description="Hosts (`*.example.com` too) that a callback's pictures may lie on; "
+        "the provider is asked about others. Unset, all.",
+    )
+
     # Providers
     kie_base_url: BaseURL = Field("https://api.kie.ai", description="kie.ai's address.")
+    kie_upload_url: BaseURL = Field(
+        "https://kieai.redpandaai.co", description="Where kie takes input images."
+    )
     kie_flux_api: Literal["legacy", "jobs"] = Field(
         "legacy", description="The form of kie's Flux Kontext API that new jobs are sent in."
     )
@@ -140,6 +197,9 @@ class Settings(BaseSettings):
     )
     unconfirmed_after_s: Seconds = Field(
         3600, description="How long a job whose answer was lost waits for its own callback."
+    )
+    url_lifetime_s: Seconds = Field(
+        3600, description="How long a result URL is taken to live where nobody says."
     )
     download_timeout_s: Seconds = Field(300, description="Deadline of one image's transfer.")
     sweep_every_s: Seconds = Field(1, description="How often a worker looks for due jobs.")
@@ -191,6 +251,16 @@ class Settings(BaseSettings):
             )
         return tuple(secret.get_secret_value().encode() for secret in self.secret_key)
 
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """The secrets that sign webhooks; raises ConfigError without one."""
+        if not self.webhook_secret:
+            raise ConfigError(
+                f"{PREFIX}WEBHOOK_SECRET is not set: webhooks would go out unsigned "
+                "(`imagequeue up` makes one and keeps it under its data folder)"
+            )
+        return tuple(secret.get_secret_value() for secret in self.webhook_secret)
+
     def account(self, name: Literal["kie", "acedata"]) -> Account:
         """The account that a provider is paid from; raises ConfigError without its key."""
         base_url, key = {
@@ -202,21 +272,37 @@ class Settings(BaseSettings):
         return Account(base_url, key.get_secret_value())
 
     @property
+    def upload_urls(self) -> dict[str, str]:
+        """Where an account takes files, where it does; with the account's own key."""
+        return {"kie": self.kie_upload_url}
+
+    @property
     def dialects(self) -> dict[str, str]:
         """The form of its API that a provider is spoken to in, where it is not its first."""
         return {"kie-flux-kontext": self.kie_flux_api}
 
     @property
     def pictures_url(self) -> str:
-        """Where pictures are saved, as a `file://` URL."""
+        """Where pictures are saved, as a URL."""
         return self.storage_url or (self.data_dir.resolve() / "pictures").as_uri()
 
+    @property
+    def scratch(self) -> Path:
+        """Where files lie on their way to a bucket."""
+        return self.data_dir.resolve() / "incoming"
 
-def read_settings(**overrides: Any) -> Settings:
-    """The settings of this process; raises ConfigError with one line that says what to change."""
+
+def read_settings(*, alone: bool = False, **overrides: Any) -> Settings:
+    """The settings of this process; raises ConfigError with one line that says what to change.
+
+    What is set nowhere comes from the `imagequeue up` that runs in the same data folder, unless
+    the process stands alone, or on another Redis.
+    """
     _refuse_unknown_names(overrides)
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
+        up = None if alone or settings.redis_url else beside(settings.data_dir)
+        return Settings(_env_file=(up, ENV_FILE), **overrides) if up else settings
     except ValidationError as error:
         lines = (
             f"{PREFIX}{'.'.join(str(part) for part in detail['loc']).upper()}: "

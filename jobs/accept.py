@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,9 +13,19 @@ from ..errors import InvalidRequestError, Problem
 from ..providers import get as get_provider
 from ..providers.request import parse
 from .job import Job, new_job
+from .store import Once
+
+LONGEST_KEY = 255
 
 
-def accept(settings: Settings, fields: Mapping[str, Any], now: datetime) -> Job:
+def accept(
+    settings: Settings,
+    fields: Mapping[str, Any],
+    now: datetime,
+    *,
+    submitted_by: str = "",
+    batch: str | None = None,
+) -> Job:
     """A job that its provider would understand and this machine can pay for, not kept yet.
 
     Raises InvalidRequestError with every problem, or ConfigError where the provider has no key.
@@ -25,7 +37,26 @@ def accept(settings: Settings, fields: Mapping[str, Any], now: datetime) -> Job:
     # Built for nobody: some requests cannot be said in some forms of an API.
     provider.submission(checked, None, settings.dialects.get(provider.name, provider.dialects[0]))
     delivery = _delivery(settings, request.delivery)
-    return new_job(now, **request.model_dump(exclude={"delivery"}), delivery=delivery)
+    webhook_url = request.webhook_url or settings.webhook_url
+    if webhook_url:
+        settings.webhook_secrets  # noqa: B018  refuses one that could not be signed
+    return new_job(
+        now,
+        **request.model_dump(exclude={"delivery", "webhook_url"}),
+        delivery=delivery,
+        webhook_url=webhook_url,
+        submitted_by=submitted_by,
+        batch=batch,
+    )
+
+
+def once(key: str, fields: Mapping[str, Any], caller: str = "") -> Once:
+    """An idempotency key of a caller's, for this request and no other."""
+    if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+        problem = f"must be 1 to {LONGEST_KEY} printable characters"
+        raise InvalidRequestError([Problem("idempotency_key", problem)])
+    canonical = json.dumps(fields, sort_keys=True, default=str).encode(errors="replace")
+    return Once(f"{caller}:{key}", hashlib.sha256(canonical).hexdigest())
 
 
 def _delivery(settings: Settings, wanted: str) -> str:

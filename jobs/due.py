@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +25,29 @@ log = get_logger(__name__)
 GUARD_MS = 3000
 # Sent in a fraction of that time on any machine; a sweep that is behind comes back at once.
 MOST_AT_ONCE = 100
+# What two machines' clocks may differ by.
+CLOCKS_DIFFER_S = 2.0
+
+
+# A URL that lives longer than this is patient: its download never stands in the way of others.
+PATIENT_AFTER_S = 3600.0
+# Of a queue's bound, the share kept free of patient hints.
+URGENT_SHARE = 4
+# Downloads that are under way or put off stand in front of the others, in the order of deadlines.
+MOST_LOOKED_AT = 2000
+
+
+class Lane(IntEnum):
+    """The priority of a hint in its queue, as kombu counts on Redis: a worker takes 0 first."""
+
+    URGENT = 0
+    PATIENT = 1
+
+    @classmethod
+    def of(cls, deadline: datetime | None, now: datetime) -> Lane:
+        """The lane of a job whose first URL dies at `deadline`."""
+        patient = deadline is not None and deadline > after(now, PATIENT_AFTER_S)
+        return cls.PATIENT if patient else cls.URGENT
 
 
 class Swept(NamedTuple):
@@ -44,15 +69,19 @@ class Due:
         self._celery = celery
         self._bound = bound
         self._lease_s = lease_s
-        self._take = client.register_script(Path(__file__).with_name("take.lua").read_text())
+        self._take = self._script("take")
+        self._take_first = self._script("take_first")
+        self._claim = self._script("claim")
 
-    def hint(self, queue: Queue, job_ids: list[str], now: datetime) -> None:
+    def hint(
+        self, queue: Queue, job_ids: list[str], now: datetime, lane: Lane = Lane.URGENT
+    ) -> None:
         """Hint jobs that are due now, as far as the queue has room; a sweep does the rest."""
         try:
-            fitting = job_ids[: self._room(queue)]
-            if fitting:
-                self._redis.zadd(keys.due(queue), dict.fromkeys(fitting, self._lease(now)), xx=True)
-                self._send(queue, fitting)
+            if fitting := job_ids[: self._room(queue)[lane]]:
+                # One that a sweep has leased in the meantime is hinted by it, and not twice.
+                leased = self._claimed(queue, fitting, now.timestamp(), self._lease(now))
+                self._send(queue, dict.fromkeys(leased, lane))
         except (OperationalError, RedisError, OSError) as error:
             # The jobs are kept and their wake-ups set: nothing is lost but a second.
             log.warning("hint not sent", queue=queue, error=type(error).__name__)
@@ -65,38 +94,93 @@ class Due:
         if not self._redis.set(keys.guard(queue), 1, nx=True, px=GUARD_MS):
             return Swept([], behind=True)
         try:
-            most = min(self._room(queue), MOST_AT_ONCE)
-            ids = self._leased(queue, now, most) if most else []
-            self._send(queue, ids)
-            return Swept(ids, behind=len(ids) == most)
+            rooms = [min(room, MOST_AT_ONCE) for room in self._room(queue)]
+            if queue is Queue.DOWNLOAD:
+                taken = self._leased_first(now, *rooms)
+            else:
+                taken = self._leased(queue, now, rooms[Lane.URGENT])
+            self._send(queue, taken)
+            return Swept(list(taken), behind=len(taken) == rooms[Lane.URGENT])
         finally:
             self._redis.delete(keys.guard(queue))
 
-    def _leased(self, queue: Queue, now: datetime, most: int) -> list[str]:
+    def urgent_waits(self, queue: Queue) -> bool:
+        """Whether an urgent hint stands in the queue, so that a patient job should make way."""
+        return bool(self._standing(queue)[Lane.URGENT])
+
+    def coming(self, queue: Queue, now: datetime) -> list[str]:
+        """Some ids that wake within a lease: those that were hinted, or are due soon."""
+        ids: Any = self._redis.zrange(
+            keys.due(queue), "-inf", self._lease(now), byscore=True, offset=0, num=MOST_AT_ONCE
+        )
+        return [job_id.decode() for job_id in ids]
+
+    def claim(self, queue: Queue, job_ids: list[str], now: datetime) -> list[str]:
+        """Keep jobs to oneself for two leases; returns those that nobody else has.
+
+        None at all if somebody has the first: it is the caller's own, which was hinted to it.
+        """
+        # A hint's lease ends no later than this, for it was sent before it came.
+        unclaimed = self._lease(now) + CLOCKS_DIFFER_S
+        claimed = after(now, 2 * self._lease_s).timestamp()
+        return self._claimed(queue, job_ids, unclaimed, claimed, needed=1)
+
+    def _claimed(
+        self, queue: Queue, job_ids: list[str], latest: float, until: float, needed: int = 0
+    ) -> list[str]:
+        args = [latest, until, needed, *job_ids]
+        ids: Any = self._claim(keys=[keys.due(queue)], args=args)
+        return [job_id.decode() for job_id in ids]
+
+    def _leased(self, queue: Queue, now: datetime, most: int) -> dict[str, Lane]:
         ids: Any = self._take(
             keys=[keys.due(queue)], args=[now.timestamp(), most, self._lease(now)]
         )
-        return [job_id.decode() for job_id in ids]
+        return {job_id.decode(): Lane.URGENT for job_id in ids}
+
+    def _leased_first(self, now: datetime, most: int, most_patient: int) -> dict[str, Lane]:
+        """Due downloads by their deadlines, each with its lane."""
+        patience = after(now, PATIENT_AFTER_S).timestamp()
+        taken: Any = self._take_first(
+            keys=[keys.due(Queue.DOWNLOAD), keys.DEADLINES],
+            args=[now.timestamp(), self._lease(now), most, most_patient, patience, MOST_LOOKED_AT],
+        )
+        pairs = zip(taken[::2], taken[1::2], strict=True)
+        return {job_id.decode(): Lane(lane) for job_id, lane in pairs}
+
+    def _script(self, name: str) -> Any:
+        return self._redis.register_script(Path(__file__).with_name(f"{name}.lua").read_text())
 
     def _lease(self, now: datetime) -> float:
         return after(now, self._lease_s).timestamp()
 
-    def _room(self, queue: Queue) -> int:
+    def _room(self, queue: Queue) -> tuple[int, int]:
+        """How many more hints the queue takes in each lane."""
+        room = self._bound - sum(self._standing(queue))
+        return max(0, room), max(0, room - self._bound // URGENT_SHARE)
+
+    def _standing(self, queue: Queue) -> list[int]:
+        """How many hints stand in each lane of the queue; under its plain name are the urgent."""
         with self._celery.producer_pool.acquire(block=True) as producer:
             channel: Any = producer.channel
-            standing: int = channel.queue_declare(queue=queue.value).message_count
-            return max(0, self._bound - standing)
+            # Declaring the queue would tell as well, and make a client of its own each time.
+            with channel.client.pipeline(transaction=False) as pipe:
+                for lane in Lane:
+                    pipe.llen(f"{queue}{channel.sep}{lane}" if lane else queue.value)
+                standing: list[int] = pipe.execute()
+                return standing
 
-    def _send(self, queue: Queue, job_ids: list[str]) -> None:
-        if not job_ids:
+    def _send(self, queue: Queue, lanes: Mapping[str, Lane]) -> None:
+        if not lanes:
             return
         with self._celery.producer_pool.acquire(block=True) as producer:
-            for job_id in job_ids:
+            for job_id, lane in lanes.items():
                 self._celery.send_task(
                     f"imagequeue.{queue}",
                     args=[job_id],
                     task_id=f"{job_id}.{queue}",
                     queue=queue.value,
+                    priority=lane.value,
                     producer=producer,
                     ignore_result=True,
                 )

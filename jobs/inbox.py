@@ -1,71 +1,71 @@
-"""Callbacks that arrived and were not read yet, kept raw and in order for each job."""
+"""Callbacks that were not read yet, kept raw and in order for each job."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import redis
 
 from ..config.queues import Queue
 from . import keys
+from .callbacks import Callback, Outcome
+from .quarantine import MOST_BYTES, MOST_ENTRIES
 
 # A provider sends a handful for each job; more than this is noise.
 MOST_KEPT = 50
+KEEP = Path(__file__).with_name("keep_callbacks.lua").read_text()
+FILE = Path(__file__).with_name("file_callbacks.lua").read_text()
 
 
-class Callback(NamedTuple):
-    """One callback as it arrived: the body is untouched, the headers are those that sign it."""
+def keep_call(batch: Sequence[tuple[str, Callback]]) -> tuple[list[str], list[Any]]:
+    """Keys and arguments of KEEP, which answers 1 for each callback that is kept, in order.
 
-    at: datetime
-    headers: Mapping[str, str]
-    body: bytes
+    It is 0 where a job has so many unread ones that this one was left out.
+    """
+    lists = [keys.callbacks(job_id) for job_id, _ in batch]
+    entries = [
+        part
+        for job_id, callback in batch
+        for part in (job_id, callback.at.timestamp(), callback.dump())
+    ]
+    return [keys.due(Queue.CALLBACK), *lists], [MOST_KEPT, *entries]
 
 
 class Inbox:
     """The callbacks of every job; a job with unread ones is due in the callback queue."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, kept_s: float) -> None:
         self._redis = client
-        self._keep = self._script("keep_callback")
-        self._drop = self._script("drop_callbacks")
+        self._kept_s = round(kept_s)
+        self._keep = client.register_script(KEEP)
+        self._file = client.register_script(FILE)
 
-    def put(self, job_id: str, callback: Callback, wake_at: datetime) -> bool:
-        """Keep a callback; False if the job has so many unread that this one was left out."""
-        head = {"at": callback.at.timestamp(), "headers": dict(callback.headers)}
-        entry = json.dumps(head).encode() + b"\n" + callback.body
-        return bool(
-            self._keep(
-                keys=[keys.callbacks(job_id), keys.due(Queue.CALLBACK)],
-                args=[job_id, entry, wake_at.timestamp(), MOST_KEPT],
-            )
-        )
+    def put(self, job_id: str, callback: Callback) -> bool:
+        """Keep a callback, due at once; False if it was left out."""
+        kept: Any = self._keep(*keep_call([(job_id, callback)]))
+        return bool(kept[0])
 
     def unread(self, job_id: str) -> dict[bytes, Callback]:
-        """A job's callbacks, oldest first, each under the entry that `drop` takes."""
+        """A job's callbacks, oldest first, each under the entry that `file` takes."""
         entries: Any = self._redis.lrange(keys.callbacks(job_id), 0, -1)
-        return {entry: _parse(entry) for entry in entries}
+        return {entry: Callback.load(entry) for entry in entries}
 
-    def drop(self, job_id: str, entries: Iterable[bytes]) -> None:
-        """Forget callbacks of a job that were read."""
-        self._drop(keys=[keys.callbacks(job_id), keys.due(Queue.CALLBACK)], args=[job_id, *entries])
-
-    def set_aside(self, job_id: str, kept_s: float) -> None:
-        """Take a job's callbacks out of the way of its reader, and keep them for a person."""
-        with self._redis.pipeline() as pipe:
-            pipe.rename(keys.callbacks(job_id), keys.aside(job_id))
-            pipe.expire(keys.aside(job_id), round(kept_s))
-            pipe.zrem(keys.due(Queue.CALLBACK), job_id)
-            pipe.execute(raise_on_error=False)
-
-    def _script(self, name: str) -> Any:
-        return self._redis.register_script(Path(__file__).with_name(f"{name}.lua").read_text())
-
-
-def _parse(entry: bytes) -> Callback:
-    head, _, body = entry.partition(b"\n")
-    fields = json.loads(head)
-    return Callback(datetime.fromtimestamp(fields["at"], UTC), fields["headers"], body)
+    def file(self, job_id: str, outcomes: Mapping[bytes, Outcome]) -> None:
+        """Take callbacks that were read off their job, count them, keep what is not used up."""
+        filed = [
+            part
+            for entry, outcome in outcomes.items()
+            for part in (entry, outcome.value, "" if outcome.is_used_up else "kept")
+        ]
+        self._file(
+            keys=[
+                keys.callbacks(job_id),
+                keys.due(Queue.CALLBACK),
+                keys.COUNTERS,
+                keys.QUARANTINE,
+                keys.QUARANTINE_BYTES,
+            ],
+            args=[job_id, self._kept_s, MOST_ENTRIES, MOST_BYTES, *filed],
+        )

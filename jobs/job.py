@@ -34,7 +34,7 @@ class State(StrEnum):
     SUCCEEDED = "succeeded"
     """Final: every result image is verified bytes in storage."""
     FAILED = "failed"
-    """Final, with a reason; a success that comes late revives what timed out."""
+    """Final, with a reason, unless a success arrives after all: pictures win."""
     CANCELLED = "cancelled"
     """Final; what was sent before is still charged."""
 
@@ -69,7 +69,8 @@ MOVES: dict[State, frozenset[State]] = {
     _S.SUCCEEDED: frozenset(),
     _S.CANCELLED: frozenset(),
 }
-REVIVABLE = frozenset({Reason.TIMED_OUT, Reason.UNCONFIRMED})
+# Reasons of our own, given in the place of an answer: a success contradicts none of them.
+PROVISIONAL = frozenset({Reason.TIMED_OUT, Reason.UNCONFIRMED})
 
 # Which queue's due set holds a job's wake-up. A job that rests here waits for its retention.
 WAKES: dict[State, Queue | None] = {
@@ -90,6 +91,8 @@ RESTING = frozenset(state for state, queue in WAKES.items() if queue is None)
 RETRY = "retry"
 """The cause of a move that a person asked for."""
 TIMES = ", times "
+# Beyond this a history takes no more notes: a provider that keeps talking must not fill Redis.
+MOST_NOTED = 100
 
 
 class Change(NamedTuple):
@@ -121,6 +124,10 @@ class Image(_Value):
     expires_at: datetime
     state: Literal["pending", "stored", "expired"] = "pending"
     attempts: int = Field(0, exclude=True)
+    saved_at: datetime | None = Field(None, exclude=True)
+    renewed_url: str | None = Field(None, exclude=True)
+    """Where it lies now, if its provider had to be asked for a fresh URL."""
+    error: str | None = Field(None, description="Why the last try to save it failed.")
     uri: str | None = Field(None, description="Where the bytes are kept.")
     sha256: str | None = None
     bytes: int | None = None
@@ -153,6 +160,9 @@ class Job(_Value):
     delivery: Literal["callback", "poll"]
     task_id: str | None = Field(None, description="The provider's id of the task.")
     metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; never sent on.")
+    submitted_by: str = Field("", description="The name of the API key, or of the program.")
+    batch: str | None = Field(None, description="The batch that the job came in with.")
+    webhook_url: str | None = Field(None, description="Where the job's end is told to.")
     error: JobError | None = None
     images: tuple[Image, ...] = ()
     created_at: datetime
@@ -204,10 +214,16 @@ class Job(_Value):
         retries = (c.at for c in reversed(self.changes) if c.cause == RETRY)
         return next(retries, self.created_at)
 
+    @property
+    def deadline(self) -> datetime | None:
+        """When the first URL still to be downloaded dies; None if nothing is downloaded."""
+        if self.state is not State.DOWNLOADING:
+            return None
+        pending = [image for image in self.images if image.state == "pending"]
+        return min((image.expires_at for image in pending or self.images), default=None)
+
     def allows(self, to: State) -> bool:
-        """Whether the table lets the job move to `to` now."""
-        if self.state is State.FAILED and to is State.DOWNLOADING:
-            return self.error is not None and self.error.reason in REVIVABLE
+        """Whether the table lets the job move to `to`."""
         return to in MOVES[self.state]
 
     def to(self, to: State, cause: str, at: datetime, wake_at: datetime, **fields: Any) -> Job:
@@ -216,6 +232,17 @@ class Job(_Value):
             raise MoveRefusedError(f"{self.id} is {self.state}: it cannot become {to} ({cause})")
         changes = _folded((*self.changes, Change(at, to, cause)))
         return self.amended(wake_at, state=to, changes=changes, **fields)
+
+    def noted(self, cause: str, at: datetime, wake_at: datetime) -> Job:
+        """The job with a line in its history that is no move.
+
+        Raises MoveRefusedError if that line is there already, or many are.
+        """
+        if len(self.changes) >= MOST_NOTED:
+            raise MoveRefusedError(f"{self.id}: its history is long enough")
+        if any((change.to, change.cause) == (self.state, cause) for change in self.changes):
+            raise MoveRefusedError(f"{self.id}: {cause} is on record")
+        return self.amended(wake_at, changes=(*self.changes, Change(at, self.state, cause)))
 
     def amended(self, wake_at: datetime, **fields: Any) -> Job:
         """The job with fields changed, a wake-up set and a revision of its own."""

@@ -18,6 +18,17 @@ class NextPoll(NamedTuple):
     overdue: bool
 
 
+def countdowns_for(delivery: str, countdowns: Sequence[float]) -> Sequence[float]:
+    """The countdowns of a job's polls, which by default are those of a job that is only polled.
+
+    Where a callback is to come a poll is the safety net: the first is left out if there are more.
+    """
+    if delivery == "poll" or len(countdowns) == 1:
+        return countdowns
+    first, second, *rest = countdowns
+    return (first + second, *rest)
+
+
 def next_poll(elapsed_s: float, countdowns: Sequence[float], tail_s: float) -> NextPoll:
     """The poll after one that ran `elapsed_s` after the provider took the task.
 

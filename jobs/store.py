@@ -14,20 +14,38 @@ import redis
 
 from ..config.queues import Queue
 from ..config.redis import Guarantee, guarantee
-from ..errors import MoveRefusedError, NotDurableError, UnknownJobError
+from ..errors import (
+    IdempotencyConflictError,
+    MoveRefusedError,
+    NotDurableError,
+    UnknownJobError,
+)
 from . import keys
+from .batch import Batch, read_batch
+from .effects import effects
 from .job import RESTING, WAKES, Job, State
 from .record import dump, load
 
 ONCE_KEPT_S = 86400
+# Longer than a job lives that waits for days before it ends, and is kept for a month then.
+BATCH_KEPT_S = 90 * 86400
+# As far back as whoever follows the changes may have been away.
+MOST_CHANGES = 10_000
 # A move is refused for good when the record changed under it this often in a row.
 MOVE_TRIES = 50
 PAGE = 200
 WAITAOF_TIMEOUT_MS = 5000
 
 
+class Once(NamedTuple):
+    """An idempotency key, told apart by caller, and the digest of the request under it."""
+
+    key: str
+    digest: str
+
+
 class Page(NamedTuple):
-    """Some jobs, newest first, and the cursor of the next page if there is one."""
+    """Some jobs in order, and the cursor of the next page if there is one."""
 
     jobs: list[Job]
     cursor: str | None
@@ -42,22 +60,50 @@ class Store:
         self._move = self._script("move")
         self._forget = self._script("forget")
 
-    def add(self, jobs: Sequence[Job], once: str = "") -> list[str]:
-        """Keep new jobs, all or none, and return their ids; under a known `once` key, its job's."""
-        with self.redis.pipeline(transaction=True) as pipe:
-            for job in jobs:
-                record, index = keys.record(job.id), keys.index(job.state)
-                self._add(
-                    keys=[
-                        record,
-                        index,
-                        keys.due(WAKES[job.state]),
-                        keys.once(once) if once else "",
-                    ],
-                    args=[job.id, dump(job), job.wake_at.timestamp(), ONCE_KEPT_S],
-                    client=pipe,
-                )
-            return [_text(job_id) for job_id in pipe.execute()]
+    def add(
+        self, jobs: Sequence[Job], once: Sequence[Once | None] = (), batch: Batch | None = None
+    ) -> list[str]:
+        """Keep new jobs, all or none, and return their ids.
+
+        A job with a `once` key that is known is not kept: the id is that of the job kept before.
+        Raises IdempotencyConflictError if that was made of another request.
+        """
+        if not jobs:
+            return []
+        onces = once or [None] * len(jobs)
+        batch_keys = [keys.batch(batch.id), keys.batch_jobs(batch.id)] if batch else ["", ""]
+        job_keys: list[str] = []
+        job_args: list[Any] = []
+        for job, each in zip(jobs, onces, strict=True):
+            key, digest = (keys.once(each.key), each.digest) if each else ("", "")
+            job_keys += [
+                keys.record(job.id),
+                keys.index(job.state),
+                keys.due(WAKES[job.state]),
+                key,
+            ]
+            job_args += [
+                job.id,
+                dump(job),
+                job.wake_at.timestamp(),
+                digest,
+                job.state,
+                job.provider,
+            ]
+        ok, *found = self._add(
+            keys=[keys.COUNTERS, keys.OPEN, keys.CHANGES, *batch_keys, *job_keys],
+            args=[
+                ONCE_KEPT_S,
+                BATCH_KEPT_S,
+                MOST_CHANGES,
+                jobs[0].submitted_by,
+                batch.dump() if batch else "",
+                *job_args,
+            ],
+        )
+        if not ok:
+            raise IdempotencyConflictError([int(place) for place in found])
+        return [_text(job_id) for job_id in found]
 
     def get(self, job_id: str) -> Job:
         """The job as it is now; raises UnknownJobError."""
@@ -65,6 +111,10 @@ class Store:
         if record is None:
             raise UnknownJobError(f"no job {job_id}")
         return load(_bytes(record))
+
+    def get_many(self, job_ids: Iterable[str]) -> Sequence[Job]:
+        """Those of the jobs that are there, as they are now."""
+        return tuple(self._load(job_ids))
 
     def move(self, job_id: str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:
         """Apply `step` to the job as it is now, all or nothing, and return what it became.
@@ -81,13 +131,35 @@ class Store:
         raise MoveRefusedError(f"{job_id} changes too often to be moved")
 
     def _swap(self, before: Job, after: Job, durable: bool) -> bool:
-        keys_and_args = {
+        told = effects(before, after)
+        keys_and_args: dict[str, Any] = {
             "keys": [
                 keys.record(before.id),
                 *(keys.index(job.state) for job in (before, after)),
                 *(keys.due(WAKES[job.state]) for job in (before, after)),
+                keys.DEADLINES,
+                keys.COUNTERS,
+                keys.OPEN,
+                keys.CHANGES,
+                keys.batch(after.batch) if after.batch else "",
+                keys.webhooks(after.id),
+                keys.due(Queue.NOTIFY),
             ],
-            "args": [before.id, before.revision, dump(after), after.wake_at.timestamp()],
+            "args": [
+                before.id,
+                before.revision,
+                dump(after),
+                after.wake_at.timestamp(),
+                round(after.deadline.timestamp(), 3) if after.deadline else "",
+                before.state,
+                after.state,
+                MOST_CHANGES,
+                after.submitted_by,
+                told.opened,
+                told.webhook,
+                after.updated_at.timestamp(),
+                *(part for pair in told.counts.items() for part in pair),
+            ],
         }
         if not durable or self._guarantee is not Guarantee.WAITAOF:
             return bool(self._move(**keys_and_args))
@@ -103,6 +175,10 @@ class Store:
     def snooze(self, queue: Queue, job_id: str, until: datetime) -> None:
         """Move a wake-up without a move of the job; one that is gone stays gone."""
         self.redis.zadd(keys.due(queue), {job_id: until.timestamp()}, xx=True)
+
+    def hasten(self, queue: Queue, job_id: str, until: datetime) -> None:
+        """Move a wake-up forward, never back; one that is gone stays gone."""
+        self.redis.zadd(keys.due(queue), {job_id: until.timestamp()}, xx=True, lt=True)
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
@@ -124,6 +200,44 @@ class Store:
         found = (job for job in self._load(ids) if provider in (None, job.provider))
         jobs = list(islice(found, limit + 1))
         return Page(jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None)
+
+    def known(self, once: Once) -> str | None:
+        """The job that was made under a key; raises IdempotencyConflictError as `add` does."""
+        kept = self.redis.get(keys.once(once.key))
+        if kept is None:
+            return None
+        job_id, _, digest = _text(kept).partition(" ")
+        if digest != once.digest:
+            raise IdempotencyConflictError([0])
+        return job_id
+
+    def keep_batch(self, batch: Batch) -> None:
+        """Keep a batch that no new job came with."""
+        with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(keys.batch(batch.id), "document", batch.dump())
+            pipe.expire(keys.batch(batch.id), BATCH_KEPT_S)
+            pipe.execute()
+
+    def batch(self, batch_id: str) -> Batch:
+        """The batch and how far it is; raises UnknownJobError."""
+        kept: Any = self.redis.hgetall(keys.batch(batch_id))
+        fields = {_text(name): value for name, value in kept.items()}
+        document = fields.pop("document", None)
+        if document is None:
+            raise UnknownJobError(f"no batch {batch_id}")
+        return read_batch(document, {State(name): int(count) for name, count in fields.items()})
+
+    def batch_jobs(self, batch_id: str, limit: int = 50, cursor: str | None = None) -> Page:
+        """A batch's jobs, oldest first, from the one after `cursor` on; raises UnknownJobError."""
+        if not self.redis.hexists(keys.batch(batch_id), "document"):
+            raise UnknownJobError(f"no batch {batch_id}")
+        low = f"({cursor}" if cursor else "-"
+        found: Any = self.redis.zrange(
+            keys.batch_jobs(batch_id), low, "+", bylex=True, offset=0, num=limit + 1
+        )
+        ids = [_text(job_id) for job_id in found]
+        # By their ids, because a job whose retention is over is no longer there.
+        return Page(list(self._load(ids[:limit])), ids[limit - 1] if len(ids) > limit else None)
 
     def _ids(self, state: State, below: str | None) -> Iterator[str]:
         while True:
@@ -151,7 +265,13 @@ class Store:
         indexes = [keys.index(state) for state in RESTING]
         return sum(
             self._forget(
-                keys=[keys.record(job_id), keys.RETENTION, keys.callbacks(job_id), *indexes],
+                keys=[
+                    keys.record(job_id),
+                    keys.RETENTION,
+                    keys.callbacks(job_id),
+                    keys.COUNTERS,
+                    *indexes,
+                ],
                 args=[job_id, now.timestamp()],
             )
             for job_id in map(_text, ids)

@@ -1,0 +1,54 @@
+"""A batch: jobs that came in together, and how far they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+from ulid import ULID
+
+from .job import RESTING, State
+
+
+class Batch(BaseModel):
+    """Jobs that were accepted together."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(examples=["batch_01KAJ6WRX0M9S3H1V5T7Q2Z4CD"])
+    created_at: datetime
+    submitted_by: str = Field("", description="The name of the API key, or of the program.")
+    progress: dict[State, int] = Field(
+        default_factory=dict, description="How many of its jobs are in each state."
+    )
+
+    @computed_field(description="How many jobs were made for it.")  # type: ignore[prop-decorator]
+    @property
+    def total(self) -> int:
+        """How many jobs were made for it; one that was repeated in part made only the rest."""
+        return sum(self.progress.values())
+
+    @computed_field(  # type: ignore[prop-decorator]
+        description="How many of its jobs have ended, or could not be saved."
+    )
+    @property
+    def ended(self) -> int:
+        """How many of its jobs have ended, or could not be saved."""
+        return sum(count for state, count in self.progress.items() if state in RESTING)
+
+    def dump(self) -> str:
+        """What of it never changes."""
+        return self.model_dump_json(include={"id", "created_at", "submitted_by"})
+
+
+def read_batch(document: str | bytes, progress: Mapping[State, int]) -> Batch:
+    """A batch from what is kept of it."""
+    batch = Batch.model_validate_json(document)
+    there = {state: progress[state] for state in State if progress.get(state)}
+    return batch.model_copy(update={"progress": there})
+
+
+def new_batch(at: datetime, submitted_by: str = "") -> Batch:
+    """A batch that is about to be accepted."""
+    return Batch(id=f"batch_{ULID.from_datetime(at)}", created_at=at, submitted_by=submitted_by)

@@ -1,0 +1,48 @@
+"""What was counted since this Redis was new, for metrics: sums over all processes.
+
+A process that is killed takes the last second of its counts with it; what must be exact stands in
+the jobs' records.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from typing import Any
+
+import redis
+
+from . import keys
+
+BUCKETS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 1_000, 10_000, 60_000, 600_000, 3_600_000)
+"""Upper bounds of a histogram's buckets; the last bucket, `inf`, has none."""
+
+
+class Tally(Counter[str]):
+    """Counts of this process that were not added to the sums yet."""
+
+    def observe(self, name: str, ms: float) -> None:
+        """Count a duration into the histogram `name`."""
+        at = bisect_left(BUCKETS_MS, ms)
+        bound = BUCKETS_MS[at] if at < len(BUCKETS_MS) else "inf"
+        self[f"{name}.le.{bound}"] += 1
+        self[f"{name}.us"] += round(ms * 1000)
+
+
+class Counters:
+    """The sums, in one hash."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+
+    def add(self, tally: Tally) -> None:
+        """Add counts to the sums."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            for name, count in tally.items():
+                pipe.hincrby(keys.COUNTERS, name, count)
+            pipe.execute()
+
+    def read(self) -> dict[str, int]:
+        """Every sum by its name."""
+        sums: Any = self._redis.hgetall(keys.COUNTERS)
+        return {name.decode(): int(count) for name, count in sorted(sums.items())}
