@@ -1,0 +1,125 @@
+"""Pictures in a folder: `file:///abs/path`."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from .base import CHUNK_BYTES, UNKNOWN_TYPE, Blob, Storage, StorageError, checked, reason
+
+# Python's own table: what the machine adds to it would differ from host to host.
+TYPES = mimetypes.MimeTypes()
+
+
+MOST_REMEMBERED = 1000
+
+
+class FileStorage(Storage):
+    """A folder; a file's MIME type is told by its name, for there is no place to keep it."""
+
+    remedy = "let this user write there, or change IMAGEQUEUE_STORAGE_URL"
+
+    def __init__(self, url: str) -> None:
+        self.folder = Path(unquote(urlsplit(url).path))
+        # Within the folder, for a rename is atomic on one file system only.
+        super().__init__(url, self.folder / ".incoming")
+        self._flushed: dict[Path, None] = {}
+
+    def put(self, name: str, path: Path, *, content_type: str, sha256: str) -> str:
+        """Move the file to its name, flushed; see Storage."""
+        target = self.folder / checked(name)
+        try:
+            if not _is_same(target, path, sha256):
+                _flush(path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(target)
+            _flush(target.parent)
+            self._flush_above(target.parent)
+        except OSError as error:
+            raise StorageError(f"{target} cannot be written: {reason(error)}") from None
+        return self.uri(name)
+
+    def _flush_above(self, folder: Path) -> None:
+        """Bring the names of folders to the disk, once a process: who made them may have died."""
+        while folder not in self._flushed:
+            above = folder.parent
+            # The last is not ours, and perhaps closed to us.
+            with suppress(PermissionError):
+                _flush(above)
+            self._flushed[folder] = None
+            if len(self._flushed) > MOST_REMEMBERED:
+                self._flushed.pop(next(iter(self._flushed)), None)
+            if folder == self.folder:
+                return
+            folder = above
+
+    def open(self, uri: str, start: int = 0, end: int | None = None) -> Blob:
+        """Open the file behind a URI; see Storage."""
+        path = self._inside(uri)
+        try:
+            if not path.is_file():
+                raise FileNotFoundError(uri)
+            file = path.open("rb")
+        except FileNotFoundError:
+            raise FileNotFoundError(uri) from None
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {reason(error)}") from None
+        size = os.fstat(file.fileno()).st_size
+        chunks = _read(file, start, sys.maxsize if end is None else end)
+        next(chunks)
+        content_type, _ = TYPES.guess_type(path.name, strict=False)
+        return Blob(size, content_type or UNKNOWN_TYPE, chunks)
+
+    def uri(self, name: str) -> str:
+        """The name as a `file://` URI; see Storage."""
+        return (self.folder / checked(name)).as_uri()
+
+    def _inside(self, uri: str) -> Path:
+        """The file that a URI really leads to, symbolic links and `..` followed."""
+        try:
+            parts = urlsplit(uri)
+            path = Path(os.path.realpath(unquote(parts.path)))
+            checked(path.relative_to(self.folder.resolve()).as_posix())
+        except ValueError:
+            raise FileNotFoundError(uri) from None
+        if parts.scheme != "file" or parts.netloc:
+            raise FileNotFoundError(uri)
+        return path
+
+    def _remove(self, name: str) -> None:
+        try:
+            (self.folder / checked(name)).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{name} cannot be removed: {reason(error)}") from None
+
+
+def _read(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    with file:
+        # Taken by `open`: once begun, a generator closes its file even if nobody reads on.
+        yield b""
+        file.seek(start)
+        while chunk := file.read(min(CHUNK_BYTES, max(end - file.tell(), 0))):
+            yield chunk
+
+
+def _is_same(target: Path, path: Path, sha256: str) -> bool:
+    if not target.is_file() or target.stat().st_size != path.stat().st_size:
+        return False
+    with target.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+
+
+def _flush(path: Path) -> None:
+    """Bring a file's bytes, or a folder's names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
