@@ -23,9 +23,6 @@ from .wire import (
     UnreadableError,
 )
 
-RESULT_LIFETIME_S = 3600
-"""AceData documents none, and its URLs lie with several hosts: one pessimistic hour."""
-
 REASONS: Mapping[str, RefusalReason] = {
     "api_error": "provider",
     "bad_request": "bad_input",
@@ -56,7 +53,7 @@ class Error:
         """The error in any body."""
         error = as_object(body.get("error"))
         message = as_message(error.get("message"), "no documented reason was given")
-        return cls(as_text(error.get("code")), message)
+        return cls(as_message(error.get("code")), message)
 
     def refusal(self, http: int) -> RefusalReason | None:
         """Why it ends a request; None where the task may have been taken."""
@@ -100,6 +97,6 @@ def _is_for_now(http: int, word: str) -> bool:
 
 
 def result_images(body: Mapping[str, Any]) -> tuple[ResultImage, ...]:
-    """The pictures in a final body; none where it is not final."""
+    """The pictures in a final body; none where it is not final. How long they live nobody says."""
     urls = (as_url(as_object(entry).get("image_url")) for entry in as_list(body.get("data")))
-    return tuple(ResultImage(url=url, lifetime_s=RESULT_LIFETIME_S) for url in urls if url)
+    return tuple(ResultImage(url=url) for url in urls if url)

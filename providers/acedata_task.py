@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .acedata import REASONS, Error, result_images
-from .reading import as_text, is_moderation, parse
+from .reading import as_object, as_text, is_moderation, parse
 from .wire import (
     Answer,
     Failed,
@@ -25,21 +25,56 @@ from .wire import (
 
 def read_lookup(answer: Answer) -> Report:
     """What a task record says; raises UnreadableError where it is none."""
+    record = _body(answer)
+    if isinstance(record, Unavailable):
+        return record
+    if not record:
+        return Missing(message="no task has this id")
+    return _read_record(record)
+
+
+def read_batch_lookup(answer: Answer) -> Mapping[str, Report] | Unavailable:
+    """What each task record says, by the task's id; an item without an id is nobody's."""
+    body = _body(answer)
+    if isinstance(body, Unavailable):
+        return body
+    if not isinstance(body.get("items"), list):
+        raise UnreadableError("the batch look-up has no items")
+    records = map(as_object, body["items"])
+    return {as_text(record.get("id")): _read_item(record) for record in records if record}
+
+
+def _body(answer: Answer) -> dict[str, Any] | Unavailable:
+    """The object that a look-up came back with, or the error that came in its place."""
     try:
-        record = parse(answer.body)
+        body = parse(answer.body)
     except UnreadableError:
         if answer.status == 200:
             raise
-        record = {}
-    error = Error.of(record)
-    if answer.status != 200 or error.word:
-        return Unavailable(
-            code=error.word or str(answer.status),
-            message=error.message,
-            retry_after_s=answer.retry_after_s,
-        )
-    if not record:
-        return Missing(message="no task has this id")
+        body = {}
+    if answer.status != 200 or Error.of(body).word:
+        return _unavailable(body, str(answer.status), answer.retry_after_s)
+    return body
+
+
+def _unavailable(
+    body: Mapping[str, Any], code: str, retry_after_s: float | None = None
+) -> Unavailable:
+    error = Error.of(body)
+    return Unavailable(code=error.word or code, message=error.message, retry_after_s=retry_after_s)
+
+
+def _read_item(record: Mapping[str, Any]) -> Report:
+    if Error.of(record).word:
+        # Beside the response, not in it: the look-up's own error, as in an answer on one task.
+        return _unavailable(record, "")
+    try:
+        return _read_record(record)
+    except UnreadableError as error:
+        return Unavailable(code=type(error).__name__, message=str(error))
+
+
+def _read_record(record: Mapping[str, Any]) -> Report:
     task_id, response = as_text(record.get("id")), record.get("response")
     if not task_id:
         raise UnreadableError("the look-up is no task record")

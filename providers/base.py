@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from ..errors import InvalidRequestError, Problem
 from .reading import is_http_url
-from .wire import Answer, Call, Report, Submission
+from .wire import Answer, Call, Report, ResultImage, Submission, Unavailable
 
 Account = Literal["kie", "acedata"]
 
@@ -99,6 +99,40 @@ class Provider(ABC):
     @abstractmethod
     def read_callback(self, body: bytes) -> Report:
         """What a callback says, in any dialect; raises UnreadableError as `read_lookup` does."""
+
+
+class BatchProvider(Provider):
+    """A provider that answers for several tasks in one request, whatever dialect they were sent in.
+
+    One item that cannot be read must not spoil the others: its task is `Unavailable`.
+    """
+
+    most_at_once: ClassVar[int]
+    """How many tasks one request may name."""
+
+    @abstractmethod
+    def batch_lookup(self, task_ids: Sequence[str]) -> Call:
+        """The call that asks how tasks are doing, `most_at_once` of them at most."""
+
+    @abstractmethod
+    def read_batch_lookup(self, answer: Answer) -> Mapping[str, Report] | Unavailable:
+        """What the answer says of each task, by its id, or why it says nothing of any.
+
+        A task that it lacks is left out: the caller knows whom it asked for, and who is `Missing`.
+        Raises UnreadableError on an undocumented body.
+        """
+
+
+class RenewingProvider(Provider):
+    """A provider that gives another URL for a picture whose own is refused or dead."""
+
+    @abstractmethod
+    def renewal(self, url: str) -> Call:
+        """The call that asks for another URL of the same file; free of charge."""
+
+    @abstractmethod
+    def read_renewal(self, answer: Answer) -> ResultImage:
+        """The picture at its new URL; raises UnreadableError where none is given."""
 
 
 def _problem(model: type[Request], detail: ErrorDetails) -> Problem:

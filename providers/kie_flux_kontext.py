@@ -13,7 +13,9 @@ from pydantic import Field
 
 from ..errors import InvalidRequestError, Problem
 from . import kie, kie_task
-from .base import ImageURL, Prompt, Provider, Request
+from .base import ImageURL, Prompt, Request
+from .kie_renewal import KieRenewingProvider
+from .kie_uploads import KieUploadProvider
 from .reading import as_object, as_url
 from .wire import Answer, Call, Report, ResultImage, Submission
 
@@ -57,11 +59,10 @@ class Edit(Generate):
     )
 
 
-class KieFluxKontext(Provider):
+class KieFluxKontext(KieUploadProvider, KieRenewingProvider):
     """Callbacks may come in either form, whichever the task was submitted in."""
 
     name = "kie-flux-kontext"
-    account = "kie"
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
     dialects = ("legacy", "jobs")
 

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from . import kie, kie_task
-from .base import Provider, Request
+from .base import Request
 from .kie_midjourney_requests import VIDEO_TASKS, Edit, Extend, Generate, Upscale, Vary
+from .kie_renewal import KieRenewingProvider
+from .kie_uploads import KieUploadProvider
 from .reading import as_object
 from .wire import Answer, Call, Report, ResultImage, Submission
 
@@ -24,11 +26,10 @@ _PATHS: Mapping[type[Request], str] = {
 _RENAMED = {"image_urls": "fileUrls", "omni_weight": "ow", "watermark": "waterMark"}
 
 
-class KieMidjourney(Provider):
+class KieMidjourney(KieUploadProvider, KieRenewingProvider):
     """Look-ups and callbacks list their URLs in different ways; either is read in both."""
 
     name = "kie-midjourney"
-    account = "kie"
     actions: ClassVar[Mapping[str, type[Request]]] = {
         "generate": Generate,
         "edit": Edit,

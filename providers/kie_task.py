@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from .kie import REFUSALS, Reply, effective_code
-from .reading import as_int, as_list, as_message, as_text, as_url, is_moderation
+from .reading import as_int, as_list, as_message, as_text, as_url, host_of, is_moderation
 from .wire import (
     Answer,
     Failed,
@@ -24,8 +24,9 @@ from .wire import (
     UnreadableError,
 )
 
-RESULT_LIFETIME_S = 24 * 3600
-"""kie's pages say 14 days, 15 days and 24 hours (market/common/get-task-detail): the shortest."""
+RESULT_LIFETIME_S = 14 * 86400
+"""Of the media on kie's own hosts; what lies elsewhere lives as long as its host likes."""
+_HOSTS = (".aiquickdraw.com",)
 
 ReadImages = Callable[[Mapping[str, Any]], tuple[ResultImage, ...]]
 
@@ -84,7 +85,11 @@ def read_callback(body: bytes, images: ReadImages) -> Report:
 def result_images(urls: object) -> tuple[ResultImage, ...]:
     """The pictures in a `resultUrls` list of strings, or of objects with a `resultUrl`."""
     found = [as_url(u.get("resultUrl") if isinstance(u, dict) else u) for u in as_list(urls)]
-    return tuple(ResultImage(url=url, lifetime_s=RESULT_LIFETIME_S) for url in found if url)
+    return tuple(ResultImage(url=url, lifetime_s=_lifetime_s(url)) for url in found if url)
+
+
+def _lifetime_s(url: str) -> int | None:
+    return RESULT_LIFETIME_S if host_of(url).endswith(_HOSTS) else None
 
 
 def _read_task(reply: Reply, images: ReadImages) -> Report:

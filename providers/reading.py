@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from .wire import UnreadableError
 
@@ -71,6 +72,14 @@ def as_message(*values: object) -> str:
 def is_http_url(text: str) -> bool:
     """Whether a machine could fetch it: scheme, host, no white space."""
     return _HTTP_URL.fullmatch(text) is not None
+
+
+def host_of(url: str) -> str:
+    """The host of a URL in lower case; empty where it cannot be told."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def is_moderation(message: str) -> bool:

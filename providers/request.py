@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InvalidRequestError, Problem
+from .reading import is_http_url
 
 MOST_METADATA_BYTES = 16 * 1024
 MOST_PROMPT_CHARACTERS = 20_000
@@ -22,6 +23,15 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     if size > MOST_METADATA_BYTES:
         raise ValueError(f"must be at most {MOST_METADATA_BYTES} bytes of JSON")
     return metadata
+
+
+def _http_url(url: str) -> str:
+    if not is_http_url(url) or "@" in url:
+        raise ValueError("must be an http:// or https:// URL without a user in it")
+    return url
+
+
+HttpURL = Annotated[str, AfterValidator(_http_url)]
 
 
 class JobRequest(BaseModel):
@@ -38,6 +48,9 @@ class JobRequest(BaseModel):
     )
     delivery: Literal["auto", "callback", "poll"] = Field(
         "auto", description="`auto`: callback where a public URL is set, else poll."
+    )
+    webhook_url: HttpURL | None = Field(
+        None, description="Where the job's end is told to, instead of the default."
     )
     metadata: Annotated[dict[str, Any], AfterValidator(_small)] = Field(
         default_factory=dict, description="Yours: kept with the job, never sent on."

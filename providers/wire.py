@@ -32,7 +32,8 @@ class ResultImage:
     """A picture (or video) the provider made: where it lies and how long it stays there."""
 
     url: str
-    lifetime_s: int
+    lifetime_s: int | None = None
+    """None where nobody says."""
     kind: Literal["result", "origin"] = "result"
 
 

@@ -19,6 +19,7 @@ from .kie_common import KieCommon
 from .kie_flux import KieFlux
 from .kie_jobs import KieJobs
 from .kie_midjourney import KieMidjourney
+from .kie_uploads import KieUploads
 from .options import Options
 from .wire import Refusal
 
@@ -32,6 +33,7 @@ def create_app(options: Options | None = None) -> Starlette:
         KieJobs(box),
         KieMidjourney(box),
         KieCommon(box, files),
+        KieUploads(box),
         AceData(box),
         files,
         Control(box),
