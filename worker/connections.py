@@ -14,6 +14,7 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NewConnectionError
 
 # Of an image host; a provider may be silent until the deadline.
 READ_TIMEOUT_S = 15.0
@@ -74,15 +75,30 @@ class _Connection(HTTPConnection):
     response_class = _DeadlineResponse
 
     def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        # Checked on the address that was connected to, so a name that resolves anew gains nothing.
-        if exchange.guarded and f"{self.host}:{self.port}" not in exchange.trusted:
-            address = sock.getpeername()[0]
+        if not exchange.guarded or f"{self.host}:{self.port}" in exchange.trusted:
+            return super()._new_conn()
+        # The name is resolved once, here: what is connected to is what was checked, so a name that
+        # leads elsewhere a moment later gains nothing.
+        name, self._dns_host = self._dns_host, self._public_address()
+        try:
+            return super()._new_conn()
+        finally:
+            self._dns_host = name
+
+    def _public_address(self) -> str:
+        """The first address of the host; raises PrivateAddressError unless all are public."""
+        try:
+            found = socket.getaddrinfo(
+                self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM
+            )
+        except (OSError, UnicodeError) as error:
+            raise NewConnectionError(self, f"{type(error).__name__} for the name") from error
+        addresses = [str(sockaddr[0]) for *_, sockaddr in found]
+        for address in addresses:
             if not is_public(address):
-                sock.close()
                 exchange.refused = address
                 raise PrivateAddressError
-        return sock
+        return addresses[0]
 
     def send(self, data: Any) -> None:
         if self.sock is None:
@@ -115,8 +131,23 @@ class Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
+# IPv6 that leads to an IPv4 address: compatible, translated by NAT64, and through a relay (6to4).
+_CARRIERS = {
+    ipaddress.IPv6Network("::/96"): 96,
+    ipaddress.IPv6Network("::ffff:0:0/96"): 96,
+    ipaddress.IPv6Network("::ffff:0:0:0/96"): 96,
+    ipaddress.IPv6Network("64:ff9b::/96"): 96,
+    ipaddress.IPv6Network("64:ff9b:1::/48"): 96,
+    ipaddress.IPv6Network("2002::/16"): 16,
+}
+
+
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet."""
+    """Whether an IP address, and one that it carries, belongs to the public internet."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return (mapped or ip).is_global and not ip.is_multicast
+    if isinstance(ip, ipaddress.IPv6Address):
+        for network, at in _CARRIERS.items():
+            if ip in network:
+                ip = ipaddress.IPv4Address(int(ip) >> (96 - at) & 0xFFFFFFFF)
+                break
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved

@@ -9,16 +9,18 @@ from datetime import datetime
 import structlog
 from celery import Celery
 
+from ..config.queues import Queue
 from ..config.redis import connect
 from ..config.settings import Settings
-from ..jobs.due import Due
+from ..jobs.due import Due, Lane
 from ..jobs.inbox import Inbox
 from ..jobs.job import WAKES, Job, utc_now
+from ..jobs.outbox import Outbox
 from ..jobs.pauses import Pauses
 from ..jobs.starts import Starts
 from ..jobs.store import Store
+from ..storage import Storage, open_storage
 from .http import Http
-from .storage import Storage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +31,12 @@ class Context:
     store: Store
     due: Due
     inbox: Inbox
+    outbox: Outbox
     starts: Starts
     pauses: Pauses
     http: Http
+    webhook_http: Http
+    """For URLs that callers name: other hosts are trusted than with pictures."""
     storage: Storage
     now: Callable[[], datetime] = utc_now
     dialects: dict[str, str] = field(default_factory=dict)
@@ -44,11 +49,13 @@ class Context:
         return job
 
     def move(self, job_id: str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:
-        """Move a job as the store does, and hint it at once if it is due already."""
+        """Move a job as the store does, and hint what is due by that: its next step, a webhook."""
         job = self.store.move(job_id, step, durable=durable)
         queue, now = WAKES[job.state], self.now()
         if queue and job.wake_at <= now:
-            self.due.hint(queue, [job_id], now)
+            self.due.hint(queue, [job_id], now, Lane.of(job.deadline, now))
+        if job.webhook_url and job.is_resting:
+            self.due.hint(Queue.NOTIFY, [job_id], now)
         return job
 
 
@@ -61,11 +68,13 @@ def open_context(
         settings=settings,
         store=Store(client),
         due=Due(client, celery, settings.queue_bound, settings.lease_s),
-        inbox=Inbox(client),
+        inbox=Inbox(client, settings.retention_s),
+        outbox=Outbox(client),
         starts=Starts(client),
         pauses=Pauses(client),
         http=Http(settings.download_trusted_hosts),
-        storage=Storage(settings.pictures_url),
+        webhook_http=Http(settings.webhook_trusted_hosts),
+        storage=open_storage(settings.pictures_url, settings.scratch),
         now=now,
         dialects=dict(settings.dialects),
     )

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config.queues import Queue
-from ..jobs.accept import accept
+from ..jobs.accept import accept, once
 from .context import Context
 
 
 def create(ctx: Context, request: Mapping[str, Any], message_id: str) -> str:
     """Keep the job and return its id; the same message, delivered twice, makes one job."""
     now = ctx.now()
-    (job_id,) = ctx.store.add([accept(ctx.settings, request, now)], once=f"message:{message_id}")
+    caller = str(request.get("submitted_by", "celery"))
+    fields = {name: value for name, value in request.items() if name != "submitted_by"}
+    job = accept(ctx.settings, fields, now, submitted_by=caller)
+    (job_id,) = ctx.store.add([job], [once(f"message {message_id}", fields)])
     ctx.due.hint(Queue.SUBMIT, [job_id], now)
     return job_id

@@ -3,113 +3,134 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import partial
-
-import requests
 
 from ..config.logs import get_logger
 from ..config.queues import Queue
 from ..errors import MoveRefusedError
+from ..jobs.due import Lane
 from ..jobs.job import Image, Job, JobError, State, after
 from ..jobs.schedule import backoff
-from .connections import CHUNK_BYTES, PrivateAddressError
+from ..storage import StorageError
+from .connections import PrivateAddressError
 from .context import Context
-from .http import NoAnswerError, NotSentError
+from .fetch import DeadURLError, TooLargeError, TroubledServerError
+from .http import NoAnswerError, NotSentError, NoWebAddressError
 from .media import NotMediaError
+from .renew import renew
+from .save import save
 
 log = get_logger(__name__)
 
-# Statuses of a server in trouble; any other refusal is about this URL and counts as a try.
-TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+# The URL, or what lies behind it, is at fault: perhaps its provider knows a better one.
+REFUSALS = (DeadURLError, NoWebAddressError, NotMediaError, PrivateAddressError)
+# The network, the image's server, the storage, or this machine's disk.
+TROUBLE = (NoAnswerError, NotSentError, TroubledServerError, StorageError, OSError)
 
 
-class TroubledServerError(Exception):
-    """The image host is in trouble: worth asking again for as long as the URL lives."""
-
-
-class DeadURLError(Exception):
-    """The URL itself is refused, or leads to nothing that can be saved."""
+# What was saved is written down this often. A worker that is killed in between has its pictures
+# fetched once more, and finds that they are there.
+RECORD_EVERY_S = 2.0
 
 
 def download(ctx: Context, job_id: str) -> float | None:
     """Fetch what is missing of a job; returns the seconds to the next try, if there is one."""
     job = ctx.load(job_id)
-    if job.state is not State.DOWNLOADING:
-        raise MoveRefusedError(f"{job_id} is {job.state}: there is nothing to download")
-    for image in job.images:
-        if image.state == "pending":
-            job = ctx.move(job_id, partial(_recorded, ctx, _fetched(ctx, job, image)))
-    pending = [image for image in job.images if image.state == "pending"]
-    if pending:
-        return backoff(min(image.attempts for image in pending))
-    ctx.move(job_id, partial(_finished, ctx))
-    return None
+    _require_downloading(job)
+    tried: dict[int, Image] = {}
+    recorded_at = time.monotonic()
+    for image in sorted(_pending(job), key=lambda image: image.expires_at):
+        if tried and _should_make_way(ctx, image):
+            ctx.move(job_id, partial(_put_back, ctx, tried))
+            return None
+        if time.monotonic() - recorded_at > min(RECORD_EVERY_S, ctx.settings.lease_s / 3):
+            job = ctx.move(job_id, partial(_recorded, ctx, tried))
+            recorded_at = time.monotonic()
+        tried[image.index] = _tried(ctx, job, image)
+    job = ctx.move(job_id, partial(_recorded_or_finished, ctx, tried))
+    return min((_pause_s(ctx, image) for image in _pending(job)), default=None)
 
 
-def _fetched(ctx: Context, job: Job, image: Image) -> Image:
+def _pending(job: Job) -> list[Image]:
+    return [image for image in job.images if image.state == "pending"]
+
+
+def _should_make_way(ctx: Context, image: Image) -> bool:
+    """Whether others are in a hurry, and this image is not."""
+    patient = Lane.of(image.expires_at, ctx.now()) is Lane.PATIENT
+    return patient and ctx.due.urgent_waits(Queue.DOWNLOAD)
+
+
+def _tried(ctx: Context, job: Job, image: Image) -> Image:
     """The image after one try to save it: stored, to be tried again, or given up."""
     try:
-        stored = ctx.storage.save(job.id, image.index, _chunks(ctx, job, image.source_url))
-    except (DeadURLError, NotMediaError, PrivateAddressError) as error:
-        log.warning("picture not saved", index=image.index, error=str(error))
+        return _saved_or_renewed(ctx, job, image)
+    except TooLargeError as error:
+        return _failed(image, error, given_up=True)
+    except REFUSALS as error:
         # No job waits for an origin that is gone: it lives for minutes, and nobody asked for it.
         last = image.kind == "origin" or image.attempts + 1 >= ctx.settings.download_attempts
-        return _tried(image, last)
-    # The network, the image's server, or the disk it should be written to.
-    except (NoAnswerError, NotSentError, TroubledServerError, OSError) as error:
-        log.warning("picture not saved", index=image.index, error=str(error))
+        return _failed(image, error, given_up=last)
+    except TROUBLE as error:
         hopeless = image.attempts + 1 >= ctx.settings.download_attempts
-        return _tried(image, hopeless and ctx.now() >= image.expires_at)
-    log.info("picture saved", index=image.index, bytes=stored.bytes)
-    return image.model_copy(
-        update={
-            "state": "stored",
-            "uri": stored.uri,
-            "sha256": stored.sha256,
-            "bytes": stored.bytes,
-            "content_type": stored.media.content_type,
-            "width": stored.media.width,
-            "height": stored.media.height,
-        }
-    )
+        return _failed(image, error, given_up=hopeless and ctx.now() >= image.expires_at)
 
 
-def _tried(image: Image, given_up: bool) -> Image:
+def _saved_or_renewed(ctx: Context, job: Job, image: Image) -> Image:
+    """The image saved, from a renewed URL where its own is refused."""
+    try:
+        return _saved(ctx, job, image)
+    except REFUSALS:
+        fresh = renew(ctx, job, image)
+        if fresh is None:
+            raise
+    expires_at = after(ctx.now(), fresh.lifetime_s or ctx.settings.url_lifetime_s)
+    renewed = {"renewed_url": fresh.url, "expires_at": expires_at}
+    return _saved(ctx, job, image.model_copy(update=renewed))
+
+
+def _saved(ctx: Context, job: Job, image: Image) -> Image:
+    stored = save(ctx, job, image)
+    left_s = round((image.expires_at - ctx.now()).total_seconds())
+    log.info("picture saved", index=image.index, bytes=stored.bytes, left_s=left_s)
+    return stored
+
+
+def _failed(image: Image, error: Exception, *, given_up: bool) -> Image:
+    why = str(error) or type(error).__name__
+    log.warning("picture not saved", index=image.index, error=why, given_up=given_up)
     state = "expired" if given_up else "pending"
-    return image.model_copy(update={"attempts": image.attempts + 1, "state": state})
+    update = {"attempts": image.attempts + 1, "state": state, "error": why}
+    return image.model_copy(update=update)
 
 
-def _chunks(ctx: Context, job: Job, url: str) -> Iterator[bytes]:
-    """The bytes behind a result URL; the job's lease is renewed while they come."""
-    settings = ctx.settings
-    deadline = time.monotonic() + settings.download_timeout_s
-    renew_at = time.monotonic() + settings.lease_s / 3
-    size = 0
-    with ctx.http.exchange("GET", url, deadline=deadline, guarded=True) as response:
-        if response.status_code in TRANSIENT_STATUSES:
-            raise TroubledServerError(f"HTTP {response.status_code}")
-        if response.status_code != requests.codes.ok:
-            raise DeadURLError(f"HTTP {response.status_code}")
-        while chunk := response.raw.read(CHUNK_BYTES, decode_content=True):
-            size += len(chunk)
-            if size > settings.download_max_bytes:
-                raise DeadURLError(f"larger than {settings.download_max_bytes} bytes")
-            if time.monotonic() > renew_at:
-                ctx.store.snooze(Queue.DOWNLOAD, job.id, after(ctx.now(), settings.lease_s))
-                renew_at = time.monotonic() + settings.lease_s / 3
-            yield chunk
+def _pause_s(ctx: Context, image: Image) -> float:
+    """The pause before the next try: longer each time, but with tries to spare before the end."""
+    left_s = (image.expires_at - ctx.now()).total_seconds()
+    pause_s = backoff(image.attempts)
+    return min(pause_s, max(1.0, left_s / 2)) if left_s > 0 else pause_s
 
 
-def _recorded(ctx: Context, image: Image, job: Job) -> Job:
-    """The job with one image as it is now, and a lease for the rest of the work."""
+def _recorded(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:
+    """The job with its images as they are now, and a lease for the rest of the work."""
     _require_downloading(job)
     # What another worker has stored meanwhile stays stored.
     images = tuple(
-        image if each.index == image.index and each.state != "stored" else each
-        for each in job.images
+        each if each.state == "stored" else tried.get(each.index, each) for each in job.images
     )
     return job.amended(after(ctx.now(), ctx.settings.lease_s), images=images)
+
+
+def _recorded_or_finished(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:
+    """The job with its images as they are now; after the last one at its end, in the same move."""
+    job = _recorded(ctx, tried, job)
+    return job if _pending(job) else _finished(ctx, job)
+
+
+def _put_back(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:
+    """The job due at once, in the place that its next image has."""
+    return _recorded(ctx, tried, job).amended(ctx.now())
 
 
 def _finished(ctx: Context, job: Job) -> Job:
@@ -117,13 +138,13 @@ def _finished(ctx: Context, job: Job) -> Job:
     _require_downloading(job)
     now = ctx.now()
     over = after(now, ctx.settings.retention_s)
-    lost = sum(image.kind == "result" and image.state != "stored" for image in job.images)
+    lost = [image for image in job.images if image.kind == "result" and image.state != "stored"]
     if not lost:
         return job.to(State.SUCCEEDED, "download", now, over)
-    error = JobError(message=f"{lost} of {len(job.images)} pictures could not be saved")
-    return job.to(State.UNSAVED, "download", now, over, error=error)
+    message = f"{len(lost)} of {len(job.images)} pictures could not be saved: {lost[0].error}"
+    return job.to(State.UNSAVED, "download", now, over, error=JobError(message=message))
 
 
 def _require_downloading(job: Job) -> None:
     if job.state is not State.DOWNLOADING:
-        raise MoveRefusedError(f"{job.id} is {job.state}: somebody else was first")
+        raise MoveRefusedError(f"{job.id} is {job.state}: there is nothing to download")

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urljoin
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -26,6 +28,10 @@ class NoAnswerError(Exception):
     """The request went out and no whole answer came back: what it did is not known."""
 
 
+class NoWebAddressError(Exception):
+    """The URL, or one that it leads to, is none that can be asked; or it leads on for ever."""
+
+
 class Http:
     """HTTP for workers; `trusted` hosts (`host:port`) may lie on private addresses."""
 
@@ -41,17 +47,19 @@ class Http:
         *,
         deadline: float,
         guarded: bool = False,
+        follow: bool = True,
         fresh: bool = False,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         json: object = None,
+        data: bytes | None = None,
     ) -> Iterator[requests.Response]:
         """One request and its answer, to be read before `deadline` on the monotonic clock.
 
-        A guarded exchange follows redirects, and raises PrivateAddressError at a step that leaves
-        the public internet. A fresh one has a connection of its own: an idle one may be dead
-        without a sign. Raises NotSentError or NoAnswerError otherwise, also while the body is read
-        inside the `with`.
+        A guarded exchange raises PrivateAddressError at a step that leaves the public internet. It
+        follows redirects, unless told not to, and raises NoWebAddressError at one that is no step.
+        A fresh one has a connection of its own: an idle one may be dead without a sign. Raises
+        NotSentError or NoAnswerError otherwise, also while the body is read inside the `with`.
         """
         under_way.deadline = deadline
         left_s = max(0.001, deadline - time.monotonic())
@@ -62,15 +70,16 @@ class Http:
         under_way.silence_s = min(connections.READ_TIMEOUT_S, left_s) if guarded else left_s
         closing = {"Connection": "close"} if fresh else {}
         try:
-            with self._session("guarded" if guarded else "fresh" if fresh else "kept").request(
+            with _answer(
+                self._session("guarded" if guarded else "fresh" if fresh else "kept"),
                 method,
                 url,
+                MOST_REDIRECTS if guarded and follow else 0,
                 headers={**(headers or {}), **closing},
                 params=params,
                 json=json,
+                data=data,
                 timeout=(min(CONNECT_TIMEOUT_S, left_s), under_way.silence_s),
-                stream=True,
-                allow_redirects=guarded,
             ) as response:
                 yield response
         except (requests.RequestException, HTTPError, TimeoutError, PrivateAddressError) as error:
@@ -83,14 +92,41 @@ class Http:
         """This thread's session of a kind: a connection made unguarded is never used guarded."""
         session: requests.Session | None = getattr(self._local, kind, None)
         if session is None:
-            session = requests.Session()
+            session = _Session()
             setattr(self._local, kind, session)
             # A .netrc or a proxy of this machine must not replace a key or carry it elsewhere.
             session.trust_env = False
-            session.max_redirects = MOST_REDIRECTS
             session.mount("http://", Adapter(pool_maxsize=4))
             session.mount("https://", Adapter(pool_maxsize=4))
         return session
+
+
+class _Session(requests.Session):
+    """Leaves redirects alone: requests would read the body of each, which may have no end."""
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
+        """None; called by requests even where none are to be followed."""
+        return iter(())
+
+
+def _answer(
+    session: requests.Session, method: str, url: str, most_redirects: int, **options: Any
+) -> requests.Response:
+    """The answer at the end of the redirects; raises NoWebAddressError, and what requests does."""
+    options |= {"stream": True, "allow_redirects": False}
+    if not most_redirects:
+        return session.request(method, url, **options)
+    try:
+        for _ in range(most_redirects + 1):
+            response = session.request(method, url, **options)
+            target = session.get_redirect_target(response)
+            if not target:
+                return response
+            response.close()
+            url = urljoin(url, target)
+    except ValueError:  # of another scheme, or broken in one of the many ways that there are
+        raise NoWebAddressError("the URL leads to no web address") from None
+    raise NoWebAddressError(f"more than {most_redirects} redirects")
 
 
 def _describe(error: BaseException) -> str:

@@ -1,22 +1,20 @@
-"""What a file really is: told by its bytes, and refused unless it is whole and can be decoded."""
+"""What a file really is: told by its bytes, and refused unless it is whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import re
+import struct
+from collections.abc import Callable
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, UnidentifiedImageError
+from .formats import BrokenError, Size, avif, gif, jpeg, mp4, png, webp
 
-FORMATS = {
-    "PNG": ("image/png", "png"),
-    "JPEG": ("image/jpeg", "jpg"),
-    "WEBP": ("image/webp", "webp"),
-    "GIF": ("image/gif", "gif"),
-}
-# Decoded, it takes four bytes each. Pillow's own bound warns first, and warnings are global.
+# Decoded, it takes four bytes each; whoever shows the picture has to be able to.
 MOST_PIXELS = 100_000_000
-Image.MAX_IMAGE_PIXELS = None
+HEAD_BYTES = 1024
 
 
 class NotMediaError(Exception):
@@ -32,51 +30,75 @@ class Media(NamedTuple):
     height: int | None = None
 
 
+class Format(NamedTuple):
+    """How a file begins, and the function that walks the rest of it."""
+
+    name: str
+    magic: bytes
+    walk: Callable[[mmap], Size | None]
+    media: Media
+
+
+FORMATS = (
+    Format("PNG", rb"\x89PNG\r\n\x1a\n", png, Media("image/png", "png")),
+    Format("JPEG", rb"\xff\xd8\xff", jpeg, Media("image/jpeg", "jpg")),
+    Format("WebP", rb"RIFF....WEBP", webp, Media("image/webp", "webp")),
+    Format("GIF", rb"GIF8[79]a", gif, Media("image/gif", "gif")),
+    # Among the brands: the first may be that of any image in this kind of file.
+    Format("AVIF", rb"....ftyp(....){0,16}?avi[fs]", avif, Media("image/avif", "avif")),
+    Format("MP4", rb"....ftyp(?!he[iv]|mif1|msf1)", mp4, Media("video/mp4", "mp4")),
+)
+# What hosts send instead of a picture, and pictures that are not taken; the first that fits.
+OTHERS = (
+    (rb"(?i)\s*(<\?xml.*|<!doctype svg.*)?<svg", "an SVG image"),
+    (rb"\s*<\?xml", "an XML document"),
+    (rb"\s*<", "a web page"),
+    (rb"\s*[{\[]\s*[\"{\[\]}]", "JSON"),
+    (rb"....ftyp", "a HEIC image"),
+    (rb"II\*\0|MM\0\*", "a TIFF image"),
+    (rb"BM....\0\0\0\0", "a BMP image"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL image"),
+    (rb"\x1a\x45\xdf\xa3", "a WebM video"),
+    (rb"%PDF-", "a PDF"),
+    (rb"PK\x03\x04", "a ZIP archive"),
+    (rb"[^\0-\x08\x0e-\x1f]+\Z", "text"),
+    (rb"", "no known image or video"),
+)
+
+
 def examine(path: Path) -> Media:
-    """Decode an image whole, or walk a video's boxes; raises NotMediaError."""
+    """Walk a file's structure without decoding it; raises NotMediaError."""
     with path.open("rb") as file:
-        head = file.read(16)
-    if head[4:8] == b"ftyp":
-        return _examine_mp4(path)
-    return _examine_image(path, head)
+        if not os.fstat(file.fileno()).st_size:
+            raise NotMediaError("the file is empty")
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            return _examined(data)
 
 
-def _examine_image(path: Path, head: bytes) -> Media:
+def _examined(data: mmap) -> Media:
+    head = data[:HEAD_BYTES]
+    for form in FORMATS:
+        if _begins(head, form.magic):
+            return _walked(form, data)
+    text = head.removeprefix(b"\xef\xbb\xbf")
+    kind = next(name for magic, name in OTHERS if _begins(text, magic))
+    raise NotMediaError(f"the file is {kind}")
+
+
+def _begins(head: bytes, magic: bytes) -> bool:
+    return re.match(magic, head, re.DOTALL) is not None
+
+
+def _walked(form: Format, data: mmap) -> Media:
     try:
-        with Image.open(path, formats=tuple(FORMATS)) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise NotMediaError(f"the image has over {MOST_PIXELS} pixels")
-            image.load()
-            content_type, extension = FORMATS[image.format or ""]
-            return Media(content_type, extension, image.width, image.height)
-    except UnidentifiedImageError:
-        kind = "a web page" if head.lstrip()[:1] == b"<" else "no image or video"
-        raise NotMediaError(f"the file is {kind}") from None
-    # Pillow's decoders raise these, and a few of their own, on broken data.
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise NotMediaError(f"the image is broken: {error}") from None
-
-
-def _examine_mp4(path: Path) -> Media:
-    """A whole MP4 is boxes that fill the file exactly, the movie's description among them."""
-    if b"moov" not in set(_boxes(path)):
-        raise NotMediaError("the video has no movie box: it is cut off")
-    return Media("video/mp4", "mp4")
-
-
-def _boxes(path: Path) -> Iterator[bytes]:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        at = 0
-        while at < size:
-            file.seek(at)
-            head = file.read(16)
-            length = int.from_bytes(head[:4])
-            if length == 1:  # the size follows in 64 bits
-                length = int.from_bytes(head[8:16])
-            elif length == 0:  # the last box reaches to the end
-                length = size - at
-            if len(head) < 8 or length < 8 or at + length > size:
-                raise NotMediaError("the video is cut off")
-            yield head[4:8]
-            at += length
+        size = form.walk(data)
+    except BrokenError as error:
+        raise NotMediaError(f"the {form.name} {error}") from None
+    except (IndexError, struct.error):
+        raise NotMediaError(f"the {form.name} is cut off") from None
+    if size is None:
+        return form.media
+    width, height = size
+    if not 0 < width * height <= MOST_PIXELS:
+        raise NotMediaError(f"the {form.name} has {width} x {height} pixels")
+    return form.media._replace(width=width, height=height)

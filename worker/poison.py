@@ -6,13 +6,14 @@ from functools import partial
 
 from ..config.logs import get_logger
 from ..config.queues import Queue
+from ..jobs.callbacks import Outcome
 from ..jobs.job import Job, JobError, Reason, State, after
 from .context import Context
 from .settle import failed
 
 log = get_logger(__name__)
 
-# A success that arrives after all revives a job that was paid for; the other reasons are final.
+# What the owner of such a job is told; a success that arrives after all revives it.
 REASONS = {
     State.QUEUED: Reason.BAD_INPUT,
     State.UNCONFIRMED: Reason.UNCONFIRMED,
@@ -22,10 +23,13 @@ REASONS = {
 
 
 def bury(ctx: Context, job_id: str, stage: Queue, starts: int) -> None:
-    """End a job, or set its callbacks aside, after `starts` steps that never came to an end."""
+    """End a job, or set aside what its step broke over, after `starts` that came to no end."""
     log.error("poison", starts=starts)
     if stage is Queue.CALLBACK:
-        ctx.inbox.set_aside(job_id, ctx.settings.retention_s)
+        ctx.inbox.file(job_id, dict.fromkeys(ctx.inbox.unread(job_id), Outcome.POISON))
+        return
+    if stage is Queue.NOTIFY:
+        ctx.outbox.bury(job_id, ctx.outbox.unsent(job_id), ctx.now())
         return
     message = f"its worker broke down {starts} times over the {stage} step"
     ctx.move(job_id, partial(_buried, ctx, JobError(code="poison", message=message)))

@@ -1,26 +1,40 @@
-"""Poll: ask how a task is doing, on the schedule of countdowns and then on a slow tail."""
+"""Poll: ask how a task is doing, on the schedule of countdowns and then on a slow tail.
+
+Where a provider answers for several tasks at once, the poll that comes first asks for all that are
+due; their own polls, when they come, find that nothing is left to ask.
+"""
 
 from __future__ import annotations
 
 import random
-import time
+from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
+import structlog
+from redis.exceptions import RedisError
+
 from ..config.logs import get_logger
-from ..errors import ImageQueueError, MoveRefusedError
+from ..config.queues import Queue
+from ..errors import MoveRefusedError, UnknownJobError
 from ..jobs.job import Job, JobError, Reason, State, after
-from ..jobs.schedule import next_poll
-from ..providers import get as get_provider
-from ..providers.wire import Failed, Report, Succeeded, Unavailable, UnreadableError
-from .calls import LOOKUP_TIMEOUT_S, send
+from ..jobs.schedule import countdowns_for, next_poll
+from ..providers import PROVIDERS
+from ..providers.base import BatchProvider
+from ..providers.wire import Failed, Report, Succeeded, Unavailable
 from .context import Context
-from .http import NoAnswerError, NotSentError
+from .lookup import look_up, look_up_together
 from .settle import failed, settle
 
 log = get_logger(__name__)
 
 # A look-up that failed says nothing about the task: it is asked again before the next countdown.
 LOOKUP_RETRY_S = 30.0
+# A callback that is here but not read will most likely settle the job. Were it garbage it would be
+# set aside before long, and then the poll goes on.
+CALLBACK_FIRST_S = 5.0
+
+ASKED_ABOUT = (State.WAITING, State.OVERDUE)
 
 
 def poll(ctx: Context, job_id: str) -> float | None:
@@ -29,26 +43,75 @@ def poll(ctx: Context, job_id: str) -> float | None:
     if job.state is State.UNCONFIRMED:
         ctx.move(job_id, partial(_never_confirmed, ctx))
         return None
-    if job.state not in (State.WAITING, State.OVERDUE):
+    if job.state not in ASKED_ABOUT:
         raise MoveRefusedError(f"{job_id} is {job.state}: there is nothing to ask")
-    report = _look_up(ctx, job)
+    if ctx.inbox.unread(job_id):
+        return CALLBACK_FIRST_S
+    provider = PROVIDERS.get(job.provider)
+    if isinstance(provider, BatchProvider) and (peers := _claim_peers(ctx, provider, job)):
+        return _heed(ctx, job, _ask_together(ctx, provider, job, peers))
+    return _heed(ctx, job, look_up(ctx, job))
+
+
+def _ask_together(ctx: Context, provider: BatchProvider, job: Job, peers: Sequence[Job]) -> Report:
+    """Ask about a job and its peers, and do with their reports what there is to do."""
+    report, *reports = look_up_together(ctx, provider, [job, *peers])
+    for peer, its_report in zip(peers, reports, strict=True):
+        _heed_peer(ctx, peer, its_report)
+    return report
+
+
+def _claim_peers(ctx: Context, provider: BatchProvider, job: Job) -> list[Job]:
+    """The jobs to ask about together with `job`; raises MoveRefusedError if it is taken itself."""
+    now = ctx.now()
+    peers = {peer.id: peer for peer in _peers(ctx, job, now)[: provider.most_at_once - 1]}
+    claimed = ctx.due.claim(Queue.POLL, [job.id, *peers], now)
+    if not claimed:
+        raise MoveRefusedError(f"{job.id} was polled a moment ago, together with others")
+    return [peers[peer_id] for peer_id in claimed if peer_id != job.id]
+
+
+def _peers(ctx: Context, job: Job, now: datetime) -> list[Job]:
+    """Jobs that one request could ask about as well, also those with an unread callback.
+
+    To know of those takes longer than to ask: whatever settles a job first, it is settled once.
+    """
+    try:
+        coming = ctx.store.get_many(ctx.due.coming(Queue.POLL, now))
+    except ValueError as error:
+        # A record that cannot be read is the trouble of its own poll.
+        log.error("polled without its peers", error=type(error).__name__)
+        return []
+    return [
+        peer
+        for peer in coming
+        if peer.id != job.id and peer.provider == job.provider
+        if peer.state in ASKED_ABOUT and peer.task_id
+    ]
+
+
+def _heed_peer(ctx: Context, peer: Job, report: Report) -> None:
+    """What a poll of its own would do with the report, next wake-up included."""
+    with structlog.contextvars.bound_contextvars(job_id=peer.id):
+        try:
+            in_s = _heed(ctx, peer, report)
+            if in_s is not None:
+                ctx.store.snooze(Queue.POLL, peer.id, after(ctx.now(), in_s))
+        except (MoveRefusedError, UnknownJobError) as error:
+            log.debug("nothing to do", why=str(error))
+        except RedisError:
+            raise  # None of them gets any further without it.
+        except Exception:
+            # Once the claim is over it is polled on its own, counted, and ended before too long.
+            log.exception("a job polled together with others broke")
+
+
+def _heed(ctx: Context, job: Job, report: Report) -> float | None:
     log.info("polled", answer=type(report).__name__)
     if isinstance(report, Succeeded | Failed):
-        settle(ctx, job_id, report, cause="poll")
+        settle(ctx, job.id, report, cause="poll")
         return None
     return _wait(ctx, job, report)
-
-
-def _look_up(ctx: Context, job: Job) -> Report:
-    deadline = time.monotonic() + min(LOOKUP_TIMEOUT_S, ctx.settings.lease_s)
-    try:
-        provider = get_provider(job.provider)
-        dialect = job.dialect or provider.dialects[0]
-        answer = send(ctx, provider, provider.lookup(job.task_id or "", dialect), deadline)
-        return provider.read_lookup(answer, dialect)
-    # Without a key or a provider of that name here, the give-up time must be reached all the same.
-    except (NotSentError, NoAnswerError, UnreadableError, ImageQueueError) as error:
-        return Unavailable(code=type(error).__name__, message=str(error))
 
 
 def _wait(ctx: Context, job: Job, report: Report) -> float | None:
@@ -58,13 +121,16 @@ def _wait(ctx: Context, job: Job, report: Report) -> float | None:
     if elapsed_s >= settings.give_up_after_s:
         ctx.move(job.id, partial(_timed_out, ctx, report))
         return None
-    coming = next_poll(elapsed_s, settings.poll_countdowns, settings.poll_tail_s)
+    countdowns = countdowns_for(job.delivery, settings.poll_countdowns)
+    coming = next_poll(elapsed_s, countdowns, settings.poll_tail_s)
     in_s = min(coming.in_s, settings.give_up_after_s - elapsed_s)
     if isinstance(report, Unavailable):
         log.warning("look-up failed", code=report.code, error=report.message)
+        # Not sooner where the provider would let us: the hints of a whole batch may still be out,
+        # and for a lease they are taken for good ones.
+        soon_s = max(LOOKUP_RETRY_S, report.retry_after_s or 0)
         # Spread out, or a provider that had a bad minute gets the next one all at once.
-        soon_s = (report.retry_after_s or LOOKUP_RETRY_S) * random.uniform(1, 2)  # noqa: S311
-        in_s = min(in_s, soon_s)
+        in_s = min(in_s, soon_s * random.uniform(1, 2))  # noqa: S311
     if coming.overdue and job.state is State.WAITING:
         ctx.move(job.id, partial(_overdue, ctx, in_s))
     return in_s
@@ -76,6 +142,8 @@ def _overdue(ctx: Context, in_s: float, job: Job) -> Job:
 
 
 def _timed_out(ctx: Context, report: Report, job: Job) -> Job:
+    if job.state not in ASKED_ABOUT:
+        raise MoveRefusedError(f"{job.id} is {job.state}: somebody else was first")
     message = getattr(report, "message", "") or "the provider still calls it unfinished"
     error = JobError(reason=Reason.TIMED_OUT, message=message)
     return failed(ctx, job, "gave up", error)

@@ -1,81 +1,149 @@
-"""The callback receiver: check the URL, keep the body, answer; everything else is done later."""
+"""The callback receiver: check the URL, bound the body, keep it, answer; the rest is done later."""
 
 from __future__ import annotations
 
-from kombu.exceptions import OperationalError
+import argparse
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import uvicorn
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ..config.celery_app import make_celery
 from ..config.logs import get_logger
-from ..config.queues import Queue
-from ..config.redis import connect
+from ..config.ports import LOOPBACK
+from ..config.redis import connect, connect_briefly
 from ..config.settings import Settings
 from ..config.start import one_line_errors, start_process
 from ..jobs.callback_url import is_genuine
+from ..jobs.callbacks import Callback
+from ..jobs.challenge import CHALLENGE, proof
+from ..jobs.counters import Counters, Tally
 from ..jobs.due import Due
-from ..jobs.inbox import Callback, Inbox
 from ..jobs.job import utc_now
+from .bounded_http import MOST_HEAD_BYTES, BoundedProtocol
+from .intake import Hints, Intake, NotKeptError
 
 log = get_logger(__name__)
 
 # The largest documented callback, four videos with their prompt, stays far below this.
 MOST_BODY_BYTES = 256 * 1024
+# Providers give up after 15 seconds; whoever takes longer to send is none.
+BODY_TIMEOUT_S = 10.0
+MOST_CONNECTIONS = 512
+# Hints that may stand in the queue before the rest is left to the sweep: enough for idle workers.
+HINTS_AHEAD = 32
+COUNT_EVERY_S = 1.0
 SIGNING_HEADERS = ("x-webhook-timestamp", "x-webhook-signature")
 
 
+class TooLargeError(Exception):
+    """The body is larger than any callback."""
+
+
 class Receiver:
-    """What the receiver's two endpoints share."""
+    """What the receiver's endpoints share."""
 
     def __init__(self, settings: Settings) -> None:
         self._secrets = settings.signing_secrets
-        self._redis = connect(settings)
-        self._inbox = Inbox(self._redis)
-        self._due = Due(self._redis, make_celery(settings), settings.queue_bound, settings.lease_s)
+        client = connect(settings)
+        self._counters = Counters(client)
+        self._tally = Tally()
+        self._brief = connect_briefly(settings)
+        self._intake = Intake(self._brief)
+        self._hints = Hints(Due(client, make_celery(settings), HINTS_AHEAD, settings.lease_s))
 
     async def callback(self, request: Request) -> Response:
         """POST /callbacks/{provider}/{job_id}/{token}: 200 once the body is kept."""
+        started = time.perf_counter()
         path = request.path_params
-        if not is_genuine(path["token"], self._secrets, path["provider"], path["job_id"]):
-            return JSONResponse({"error": "not found"}, 404)
-        body = await _bounded_body(request)
-        if body is None:
-            return JSONResponse({"error": "body too large"}, 413)
-        headers = {k: v for k in SIGNING_HEADERS if (v := request.headers.get(k)) is not None}
-        callback = Callback(utc_now(), headers, body)
+        job_id = path["job_id"]
+        if not is_genuine(path["token"], self._secrets, path["provider"], job_id):
+            return self._refuse("forged", 404, "not found")
         try:
-            kept = await run_in_threadpool(self._inbox.put, path["job_id"], callback, callback.at)
-        except RedisError as error:
-            log.error("callback not kept", job_id=path["job_id"], error=type(error).__name__)
-            kept = False
-        if not kept:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = await _bounded_body(request)
+        except TooLargeError:
+            return self._refuse("oversized", 413, "body too large")
+        except TimeoutError:
+            return self._refuse("slow", 408, "body too slow")
+        headers = {k: v for k in SIGNING_HEADERS if (v := request.headers.get(k)) is not None}
+        try:
+            await self._intake.keep(job_id, Callback(utc_now(), headers, body))
+        except NotKeptError:
             # The provider sends it again, on its own schedule.
-            return JSONResponse({"error": "try again later"}, 503)
-        log.info("callback kept", job_id=path["job_id"], provider=path["provider"])
-        # After the answer: a broker that is slow must not cost the provider its patience.
-        hint = BackgroundTask(self._due.hint, Queue.CALLBACK, [path["job_id"]], callback.at)
-        return JSONResponse({"status": "received"}, background=hint)
+            return self._refuse("not_kept", 503, "try again later")
+        self._hints.add(job_id)
+        self._tally["callbacks.accepted"] += 1
+        self._tally.observe("callbacks.stored_ms", (time.perf_counter() - started) * 1000)
+        return _json(200, b'{"status":"received"}')
+
+    def _refuse(self, name: str, status: int, words: str) -> Response:
+        # Counted and not logged: strangers must not be able to fill a disk.
+        self._tally[f"callbacks.{name}"] += 1
+        return _json(status, b'{"error":"%s"}' % words.encode())
 
     async def health(self, _: Request) -> Response:
-        """GET /healthz: 200 while callbacks can be kept."""
+        """GET /healthz: 200 while this process runs."""
+        return _json(200, b'{"status":"ok"}')
+
+    async def ready(self, request: Request) -> Response:
+        """GET /readyz: 200 while callbacks can be kept; a `challenge` is answered with a proof."""
         try:
-            await run_in_threadpool(self._redis.ping)
-        except (RedisError, OperationalError):
-            return JSONResponse({"status": "Redis does not answer"}, 503)
-        return JSONResponse({"status": "ok"})
+            await self._intake.check()
+        except NotKeptError:
+            return _json(503, b'{"status":"Redis takes no writes"}')
+        challenge = request.query_params.get("challenge", "")
+        if not CHALLENGE.fullmatch(challenge):
+            return _json(200, b'{"status":"ok"}')
+        proven = proof(self._secrets[0], challenge).encode()
+        return _json(200, b'{"status":"ok","proof":"%s"}' % proven)
+
+    @asynccontextmanager
+    async def running(self, _: Starlette) -> AsyncIterator[None]:
+        """Add the counts to the sums once a second, and once more at the end."""
+        counting = asyncio.create_task(self._count())
+        yield
+        counting.cancel()
+        with suppress(asyncio.CancelledError):
+            await counting
+        await self._add_counts()
+        await self._brief.aclose()
+
+    async def _count(self) -> None:
+        while True:
+            await asyncio.sleep(COUNT_EVERY_S)
+            await self._add_counts()
+
+    async def _add_counts(self) -> None:
+        tally, self._tally = self._tally, Tally()
+        if not tally:
+            return
+        try:
+            await asyncio.to_thread(self._counters.add, tally)
+        except RedisError:
+            self._tally.update(tally)
 
 
-async def _bounded_body(request: Request) -> bytes | None:
+def _json(status: int, body: bytes) -> Response:
+    return Response(body, status, media_type="application/json")
+
+
+async def _bounded_body(request: Request) -> bytes:
+    if int(request.headers.get("content-length", 0)) > MOST_BODY_BYTES:
+        raise TooLargeError
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BODY_BYTES:
-            return None
+            raise TooLargeError
     return bytes(body)
 
 
@@ -91,8 +159,10 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             Route("/callbacks/{provider}/{job_id}/{token}", receiver.callback, methods=["POST"]),
             Route("/healthz", receiver.health),
+            Route("/readyz", receiver.ready),
         ],
         exception_handlers={ClientDisconnect: _gone},
+        lifespan=receiver.running,
     )
 
 
@@ -102,3 +172,29 @@ def __getattr__(name: str) -> Starlette:
         raise AttributeError(name)
     with one_line_errors():
         return create_app(start_process())
+
+
+def server_options() -> dict[str, Any]:
+    """What uvicorn is told so that strangers can hold neither its memory nor its connections."""
+    return {
+        "http": BoundedProtocol,
+        "h11_max_incomplete_event_size": MOST_HEAD_BYTES,
+        "limit_concurrency": MOST_CONNECTIONS,
+        "access_log": False,
+        "log_config": None,
+    }
+
+
+def main() -> None:
+    """Serve the receiver with every bound: `python -m imagequeue.worker.receiver`."""
+    parser = argparse.ArgumentParser(description="The callback receiver.")
+    parser.add_argument("--host", default=LOOPBACK)
+    parser.add_argument("--port", type=int, default=8001)
+    options = parser.parse_args()
+    with one_line_errors():
+        app = create_app(start_process())
+    uvicorn.run(app, host=options.host, port=options.port, **server_options())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,8 @@
-"""Settle: where callback and poll meet; whoever comes second finds its move refused."""
+"""Settle: where callback and poll meet; whoever comes second finds its move refused.
+
+Where they contradict each other, pictures win, whoever comes first: a success revives a failed job,
+and a failure of a job whose pictures are known is noted in its history and changes nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,14 @@ from collections.abc import Iterable
 from functools import partial
 
 from ..errors import MoveRefusedError
-from ..jobs.job import Image, Job, JobError, Reason, State, after
+from ..jobs.job import PROVISIONAL, RESTING, Image, Job, JobError, Reason, State, after
+from ..jobs.schedule import countdowns_for
 from ..providers.wire import Failed, Pending, Report, ResultImage, Succeeded
 from .context import Context
+
+
+class OtherTaskError(MoveRefusedError):
+    """The report is on another task than the one that its job waits for."""
 
 
 def settle(ctx: Context, job_id: str, report: Report, cause: str) -> Job:
@@ -21,13 +30,15 @@ def _settled(ctx: Context, report: Report, cause: str, job: Job) -> Job:
     match report:
         case Succeeded(images=images, task_id=task_id):
             return with_images(ctx, job, cause, images, task_id)
+        case Failed(code=code) if job.images:
+            return _noted(ctx, job, f"{cause} reported a failure: {code}")
         case Failed(reason=reason, code=code, message=message, task_id=task_id):
             error = JobError(reason=Reason(reason), code=code, message=message)
             return failed(ctx, job, cause, error, task_id=job.task_id or task_id)
         case Pending(task_id=task_id) if task_id and job.task_id is None:
             # A submission whose answer was lost was taken after all.
             now = ctx.now()
-            first_poll = after(now, ctx.settings.poll_countdowns[0])
+            first_poll = after(now, countdowns_for(job.delivery, ctx.settings.poll_countdowns)[0])
             return job.to(State.WAITING, cause, now, first_poll, task_id=task_id, error=None)
         case _:
             raise MoveRefusedError(f"{job.id} is {job.state}: nothing new was reported")
@@ -43,13 +54,15 @@ def with_images(
             index=index,
             kind=image.kind,
             source_url=image.url,
-            expires_at=after(now, image.lifetime_s),
+            expires_at=after(now, image.lifetime_s or ctx.settings.url_lifetime_s),
         )
         for index, image in enumerate(images)
     )
     fields = {"images": known, "task_id": job.task_id or task_id}
     if job.state is State.CANCELLED and not job.images:
         return job.amended(job.wake_at, **fields)
+    if job.error and job.state is State.FAILED and job.error.reason not in PROVISIONAL:
+        job = _noted(ctx, job, f"{cause} contradicts the failure: {job.error.code}")
     return job.to(State.DOWNLOADING, cause, now, now, error=None, **fields)
 
 
@@ -60,12 +73,19 @@ def failed(ctx: Context, job: Job, cause: str, error: JobError, **fields: object
     return job.to(State.FAILED, cause, now, over, error=error, **fields)
 
 
+def _noted(ctx: Context, job: Job, cause: str) -> Job:
+    """The job with a contradiction on record; it wakes no earlier than it would have."""
+    now = ctx.now()
+    lease = after(now, ctx.settings.lease_s)
+    return job.noted(cause, now, job.wake_at if job.state in RESTING else lease)
+
+
 def _require_news(job: Job, report: Report) -> None:
     """Refuse a report on another task than the one that this job waits for."""
     task_id = getattr(report, "task_id", None)
     if job.state is State.QUEUED or task_id in job.former_tasks:
-        raise MoveRefusedError(f"{job.id} is to be submitted again: the report is of an old task")
+        raise OtherTaskError(f"{job.id} is to be submitted again: the report is of an old task")
     if job.task_id and task_id and job.task_id != task_id:
-        raise MoveRefusedError(f"{job.id} is task {job.task_id}: the report names another one")
+        raise OtherTaskError(f"{job.id} is task {job.task_id}: the report names another one")
     if job.state is State.SUBMITTING and task_id is None and isinstance(report, Failed):
         raise MoveRefusedError(f"{job.id} is being submitted: the failure may be an older one's")

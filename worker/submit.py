@@ -12,8 +12,9 @@ from ..config.logs import get_logger
 from ..config.queues import Queue
 from ..errors import InvalidRequestError, MoveRefusedError, NotDurableError
 from ..jobs.callback_url import callback_url
+from ..jobs.due import CLOCKS_DIFFER_S
 from ..jobs.job import Job, JobError, Reason, State, after
-from ..jobs.schedule import backoff
+from ..jobs.schedule import backoff, countdowns_for
 from ..providers import get as get_provider
 from ..providers.wire import Accepted, OtherDialect, Refused, RefusedForNow, Submission, Unknown
 from .calls import send
@@ -28,8 +29,6 @@ ANSWER_MARGIN_S = 5.0
 # An answer that may have been paid for is held this long while Redis is away.
 ANSWER_KEPT_S = 300.0
 ANSWER_RETRY_S = 0.5
-# A hint that comes before its time is refused, but for what two machines' clocks may differ by.
-CLOCKS_DIFFER_S = 2.0
 
 
 def submit(ctx: Context, job_id: str) -> float | None:
@@ -94,6 +93,7 @@ def _intend(ctx: Context, job: Job) -> Job:
     now, settings = ctx.now(), ctx.settings
     if job.state is not State.QUEUED:
         raise MoveRefusedError(f"{job.id} is {job.state}: somebody else submits it")
+    # A hint that comes before its time is refused, but for what two machines' clocks may differ by.
     if job.wake_at > after(now, CLOCKS_DIFFER_S):
         raise MoveRefusedError(f"{job.id} is not due before {job.wake_at:%H:%M:%S}")
     if job.attempts >= settings.submit_attempts:
@@ -160,7 +160,7 @@ def _answered(ctx: Context, nth: int, submission: Submission, job: Job) -> Job:
         raise MoveRefusedError(f"{job.id} was submitted again since")
     match submission:
         case Accepted(task_id=task_id, images=()):
-            first_poll = after(now, ctx.settings.poll_countdowns[0])
+            first_poll = after(now, countdowns_for(job.delivery, ctx.settings.poll_countdowns)[0])
             return job.to(State.WAITING, "accepted", now, first_poll, task_id=task_id, error=None)
         case Accepted(task_id=task_id, images=images):
             return with_images(ctx, job, "answer", images, task_id)

@@ -16,6 +16,7 @@ from .context import Context
 from .create import create
 from .download import download
 from .job_task import JobTask
+from .notify import notify
 from .poll import poll
 from .submit import submit
 
@@ -38,11 +39,15 @@ def register(app: Celery) -> None:
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.callback")
     def callback_task(self: JobTask, job_id: str) -> None:
-        read_callbacks(self.context, job_id)
+        self.again_in(read_callbacks(self.context, job_id))
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.download")
     def download_task(self: JobTask, job_id: str) -> None:
         self.again_in(download(self.context, job_id))
+
+    @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.notify")
+    def notify_task(self: JobTask, job_id: str) -> None:
+        self.again_in(notify(self.context, job_id))
 
 
 def _register_create(app: Celery) -> None:

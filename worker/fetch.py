@@ -1,0 +1,109 @@
+"""Fetch: the bytes behind a result URL, which comes from outside and is not trusted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import requests
+
+from ..config.settings import Settings
+from .connections import CHUNK_BYTES
+from .http import Http, NoAnswerError
+
+# Statuses of a server in trouble; any other refusal is about this URL.
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+# A transfer that breaks goes on where it stopped, so often; then the whole try counts as failed.
+MOST_RESUMPTIONS = 5
+
+
+class TroubledServerError(Exception):
+    """The image host is in trouble: worth asking again for as long as the URL lives."""
+
+
+class DeadURLError(Exception):
+    """The URL itself is refused, or leads to nothing that can be saved."""
+
+
+class TooLargeError(Exception):
+    """There is more behind the URL than is saved; another try would not change that."""
+
+
+class Fetch:
+    """One transfer; iterate over it for the bytes. `tick` is called now and then."""
+
+    def __init__(self, http: Http, settings: Settings, url: str, tick: Callable[[], None]) -> None:
+        self._http = http
+        self._url = url
+        self._tick = tick
+        self._tick_every_s = settings.lease_s / 3
+        self._most_bytes = settings.download_max_bytes
+        self._deadline = time.monotonic() + settings.download_timeout_s
+        self._size = 0
+        self._version = ""
+        """What the server calls this state of the file, where it can resume; else empty."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The bytes, of which there are at most `download_max_bytes`.
+
+        Raises TroubledServerError, DeadURLError, TooLargeError, and what Http.exchange raises.
+        """
+        for resumption in range(MOST_RESUMPTIONS + 1):
+            before = self._size
+            try:
+                yield from self._transfer()
+            except NoAnswerError:
+                gained = self._size > before
+                if not (gained and self._version) or resumption == MOST_RESUMPTIONS:
+                    raise
+            else:
+                return
+
+    def _transfer(self) -> Iterator[bytes]:
+        # Encoded, the bytes on the wire would not be those of the file.
+        headers = {"Accept-Encoding": "identity"}
+        if self._size:
+            headers |= {"Range": f"bytes={self._size}-", "If-Range": self._version}
+        with self._http.exchange(
+            "GET", self._url, deadline=self._deadline, guarded=True, headers=headers
+        ) as response:
+            self._require_expected(response)
+            ticked = time.monotonic()
+            # Whatever is there: waiting for a whole chunk would lose what came last before a break,
+            # and tick too late where a host is slow.
+            while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+                self._size += len(chunk)
+                if self._size > self._most_bytes:
+                    raise TooLargeError(f"larger than {self._most_bytes} bytes")
+                if time.monotonic() - ticked > self._tick_every_s:
+                    self._tick()
+                    ticked = time.monotonic()
+                yield chunk
+
+    def _require_expected(self, response: requests.Response) -> None:
+        if response.status_code in TRANSIENT_STATUSES:
+            raise TroubledServerError(f"HTTP {response.status_code}")
+        if self._size:
+            begins = response.headers.get("Content-Range", "").startswith(f"bytes {self._size}-")
+            fits = begins and _fits(response, self._version)
+            if response.status_code != requests.codes.partial or not fits:
+                raise TroubledServerError(f"no rest of the file: HTTP {response.status_code}")
+        elif response.status_code != requests.codes.ok:
+            raise DeadURLError(f"HTTP {response.status_code}")
+        else:
+            self._version = _version(response)
+
+
+def _version(response: requests.Response) -> str:
+    """A strong validator: a weak one does not promise the same bytes."""
+    headers = response.headers
+    if headers.get("Accept-Ranges") != "bytes" or "Content-Encoding" in headers:
+        return ""
+    tag = headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
+
+
+def _fits(response: requests.Response, version: str) -> bool:
+    """Whether a part is of that version, which not every server that sends one has looked at."""
+    name = "ETag" if version.startswith('"') else "Last-Modified"
+    return response.headers.get(name, version) == version

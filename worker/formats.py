@@ -1,0 +1,147 @@
+"""Each format's structure, walked without decoding: that the file is whole, and its size.
+
+The bytes are mapped, so that memory stays the same for any file. Every function raises BrokenError,
+or what `struct` and indexing raise where the bytes end too early.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from math import prod
+from mmap import mmap
+from struct import unpack_from
+
+Size = tuple[int, int]
+
+# No marker: a stuffed byte, a temporary, a restart, and a byte that fills up.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
+_JPEG_START, _JPEG_END, _JPEG_SCAN = b"\xd8", b"\xd9", b"\xda"
+_JPEG_FRAMES = {b"\xc0", b"\xc1", b"\xc2", b"\xc9", b"\xca"}  # those that libjpeg decodes
+_GIF_IMAGE, _GIF_EXTENSION, _GIF_END = 0x2C, 0x21, 0x3B
+_WEBP_IMAGES = {b"VP8 ", b"VP8L", b"ANMF"}
+_AVIF_SIZE = re.compile(rb"ispe\0{4}(.{8})", re.DOTALL)
+
+
+class BrokenError(Exception):
+    """The file is not whole; the message goes on after the format's name."""
+
+
+def png(data: mmap) -> Size:
+    """Chunks with right checksums from IHDR to IEND, pixels among them, and nothing after."""
+    at, kind, pixels = 8, b"", False
+    with memoryview(data) as view:  # one chunk may be the whole file, and is not copied
+        while kind != b"IEND":
+            length, kind = unpack_from(">I4s", data, at)
+            end = at + 8 + length
+            (checksum,) = unpack_from(">I", data, end)
+            if zlib.crc32(view[at + 4 : end]) != checksum:
+                raise BrokenError(f"has a wrong checksum at byte {end}")
+            pixels |= kind == b"IDAT"
+            at = end + 4
+    if data[8:16] != b"\0\0\0\x0dIHDR" or not pixels or at != len(data):
+        raise BrokenError("lacks its header or pixels, or has bytes after its end")
+    return _pair(">II", data, 16)
+
+
+def jpeg(data: mmap) -> Size:
+    """Segments with a frame and a scan up to the end; cameras and sites append what they like."""
+    # A thumbnail has an end marker too, but inside a segment; the data of a scan has none.
+    at, size, scans, in_scan = 2, (0, 0), 0, False
+    while found := _JPEG_MARKER.search(data, at):
+        if not in_scan and data[at] != 0xFF:
+            raise BrokenError(f"has no segment at byte {at}")
+        marker, at = found[1], found.end()
+        if marker in (_JPEG_START, _JPEG_END):
+            break
+        if marker in _JPEG_FRAMES:
+            size = _pair(">HH", data, at + 3)[::-1]
+        in_scan = marker == _JPEG_SCAN
+        scans += in_scan
+        at += unpack_from(">H", data, at)[0]
+    if not found or marker != _JPEG_END or not scans:
+        raise BrokenError("is cut off")
+    return size
+
+
+def gif(data: mmap) -> Size:
+    """Blocks with an image among them up to the trailer, and nothing after."""
+    at, images = 13 + _gif_palette(data[10]), 0
+    while (kind := data[at]) != _GIF_END:
+        if kind not in (_GIF_IMAGE, _GIF_EXTENSION):
+            raise BrokenError(f"has no block at byte {at}")
+        images += kind == _GIF_IMAGE
+        at += 11 + _gif_palette(data[at + 9]) if kind == _GIF_IMAGE else 2
+        while length := data[at]:
+            at += 1 + length
+        at += 1
+    if not images or at + 1 != len(data):
+        raise BrokenError("lacks an image, or has bytes after its end")
+    return _pair("<HH", data, 6)
+
+
+def _gif_palette(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def webp(data: mmap) -> Size:
+    """Chunks that fill the length in the header and the file, an image among them."""
+    at, images = 12, 0
+    if unpack_from("<I", data, 4)[0] != len(data) - 8:
+        raise BrokenError("is cut off, or has bytes after its end")
+    while at < len(data):
+        kind, length = unpack_from("<4sI", data, at)
+        images += kind in _WEBP_IMAGES
+        at += 8 + length + length % 2
+    # Not every writer pads the last chunk.
+    if not images or at > len(data) + 1:
+        raise BrokenError("lacks an image, or a chunk is cut off")
+    return _webp_size(data)
+
+
+def _webp_size(data: mmap) -> Size:
+    if data[12:16] == b"VP8X":
+        (bits,) = unpack_from("<Q", data, 23)
+        return (bits >> 8 & 0xFFFFFF) + 1, (bits >> 32 & 0xFFFFFF) + 1
+    if data[12:16] == b"VP8L" and data[20] == 0x2F:
+        (bits,) = unpack_from("<I", data, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if data[12:16] == b"VP8 " and data[23:26] == b"\x9d\x01\x2a":
+        width, height = _pair("<HH", data, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    raise BrokenError("does not begin with an image")
+
+
+def avif(data: mmap) -> Size:
+    """Boxes with a description; the largest item is the picture, others its tiles or alpha."""
+    found = _AVIF_SIZE.findall(data, *_box(b"meta", data))
+    return max((_pair(">II", each) for each in found), key=prod, default=(0, 0))
+
+
+def mp4(data: mmap) -> None:
+    """Boxes with the movie's description; its size is not read."""
+    _box(b"moov", data)
+
+
+def _box(wanted: bytes, data: mmap) -> Size:
+    """From where to where a box reaches, if boxes fill the file, and one holds the frames."""
+    at, spans = 0, {}
+    while at < len(data):
+        length, kind = unpack_from(">I4s", data, at)
+        if length == 1:  # it follows in 64 bits
+            (length,) = unpack_from(">Q", data, at + 8)
+        elif length == 0:  # the last box reaches to the end
+            length = len(data) - at
+        if length < 8 or at + length > len(data):
+            raise BrokenError("is cut off")
+        if kind in (wanted, b"mdat"):
+            spans[kind] = at, at + length
+        at += length
+    if len(spans) < 2:
+        raise BrokenError("is cut off")
+    return spans[wanted]
+
+
+def _pair(layout: str, data: mmap | bytes, at: int = 0) -> Size:
+    first, second = unpack_from(layout, data, at)
+    return first, second
