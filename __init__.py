@@ -12,6 +12,7 @@ from .errors import (
     Problem,
     RedisUnavailableError,
     UnknownJobError,
+    UploadError,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "UnknownJobError",
     "MoveRefusedError",
     "RedisUnavailableError",
+    "UploadError",
 ]
 
 # Looked up when first used: Celery and pydantic take longer to import than `--help` may take.

@@ -13,7 +13,10 @@ import click
 
 from .. import __version__
 from ..errors import ImageQueueError
+from .callback_commands import callbacks
 from .job_commands import JOB_COMMANDS, as_json
+from .key_commands import keys
+from .webhook_commands import webhooks
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 BAD_INPUT = 2
@@ -30,6 +33,9 @@ def cli() -> None:
 
 for command in JOB_COMMANDS:
     cli.add_command(command)
+cli.add_command(callbacks)
+cli.add_command(keys)
+cli.add_command(webhooks)
 
 
 @cli.command()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -15,20 +13,21 @@ from ..config.celery_app import make_celery
 from ..config.queues import Queue
 from ..config.redis import connect, unavailable
 from ..config.settings import Settings, get_settings
-from ..errors import InvalidRequestError, MoveRefusedError, Problem
-from ..jobs.accept import accept
+from ..jobs.batch import Batch
 from ..jobs.due import Due
-from ..jobs.job import RETRY, WAKES, Image, Job, JobError, Reason, State, after, utc_now
+from ..jobs.job import Job, State, after, utc_now
 from ..jobs.store import Page, Store
-
-FIRST_LOOK_S = 0.05
-LATER_LOOKS_S = 1.0
+from . import moves
+from .submitter import OnError, SubmittedBatch, Submitter
+from .uploads import Images
+from .waiting import as_they_rest
 
 Jobs = list[Job]
+Request = Mapping[str, Any]
 
 
 @contextmanager
-def _reachable() -> Iterator[None]:
+def reachable() -> Iterator[None]:
     """Raise Redis's own errors as RedisUnavailableError, which says what to look at."""
     try:
         yield
@@ -36,71 +35,135 @@ def _reachable() -> Iterator[None]:
         raise unavailable(error) from error
 
 
+class Submitted(NamedTuple):
+    """A job, and whether its idempotency key had made it before."""
+
+    job: Job
+    replayed: bool
+
+
 class Client:
     """Submits jobs and looks after them; safe to share between threads.
 
     Every method raises RedisUnavailableError if the store does not answer, and UnknownJobError
-    for a job it does not hold.
+    for a job it does not hold. Under an idempotency key a request makes one job, however often it
+    is sent within a day; another request under it raises IdempotencyConflictError.
     """
 
     def __init__(
-        self, settings: Settings | None = None, now: Callable[[], datetime] = utc_now
+        self,
+        settings: Settings | None = None,
+        now: Callable[[], datetime] = utc_now,
+        *,
+        name: str = "python",
     ) -> None:
+        """`name` is what its jobs are `submitted_by`, unless a call says otherwise."""
         self.settings = settings or get_settings()
         self._now = now
+        self._name = name
         client = connect(self.settings)
         self._store = Store(client)
         self._due = Due(
             client, make_celery(self.settings), self.settings.queue_bound, self.settings.lease_s
         )
+        self._submitter = Submitter(self.settings, self._store, self._due, now)
 
+    @reachable()
     def submit(
         self,
         provider: str,
         prompt: str = "",
         *,
         action: str = "generate",
+        image: Images = (),
         image_urls: Sequence[str] = (),
         params: Mapping[str, Any] | None = None,
         delivery: str = "auto",
         metadata: Mapping[str, Any] | None = None,
+        webhook_url: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Job:
-        """Queue one job; raises InvalidRequestError, and then nothing is queued."""
-        return self.submit_request(
-            {
-                "provider": provider,
-                "action": action,
-                "prompt": prompt,
-                "image_urls": tuple(image_urls),
-                "params": dict(params or {}),
-                "delivery": delivery,
-                "metadata": dict(metadata or {}),
-            }
-        )
+        """Queue one job; raises InvalidRequestError or UploadError, and then nothing is queued.
 
-    def submit_request(self, request: Mapping[str, Any]) -> Job:
-        """Queue one job given as the fields of a request, as `submit` does."""
-        (job,) = self._queue([accept(self.settings, request, self._now())])
+        `image` takes URLs and files of this machine, which are uploaded to the provider: give
+        `image_urls` instead, which takes URLs alone, for what strangers sent you.
+        """
+        request = {
+            "provider": provider,
+            "action": action,
+            "prompt": prompt,
+            "image_urls": tuple(image_urls),
+            "params": dict(params or {}),
+            "delivery": delivery,
+            "metadata": dict(metadata or {}),
+            "webhook_url": webhook_url,
+            **({} if image == () else {"image": image}),
+        }
+        job, _ = self._submitter.one(request, self._name, idempotency_key, files=True)
         return job
 
-    def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> Jobs:
-        """Queue many jobs or none: InvalidRequestError names every problem by its index."""
-        jobs, problems = [], []
-        for index, request in enumerate(requests):
-            try:
-                jobs.append(accept(self.settings, request, self._now()))
-            except InvalidRequestError as error:
-                problems += [Problem(f"{index}.{p.field}", p.message) for p in error.problems]
-        if problems:
-            raise InvalidRequestError(problems)
-        return self._queue(jobs)
+    def submit_request(
+        self,
+        request: Request,
+        *,
+        idempotency_key: str | None = None,
+        submitted_by: str | None = None,
+    ) -> Job:
+        """Queue one job given as the fields of a request; no file is read for it, only URLs."""
+        return self.submit_once(request, idempotency_key, submitted_by).job
 
-    @_reachable()
+    @reachable()
+    def submit_once(
+        self, request: Request, idempotency_key: str | None, submitted_by: str | None = None
+    ) -> Submitted:
+        """The same, and whether the key had made the job before; keys are the submitter's own."""
+        return Submitted(*self._submitter.one(request, submitted_by or self._name, idempotency_key))
+
+    @reachable()
+    def submit_many(self, requests: Iterable[Request]) -> Jobs:
+        """Queue many jobs or none: InvalidRequestError names every problem by its index."""
+        return self._submitter.many(requests, self._name)
+
+    @reachable()
+    def submit_batch(
+        self,
+        requests: Iterable[Any],
+        *,
+        on_error: OnError = "refuse",
+        idempotency_key: str | None = None,
+        submitted_by: str | None = None,
+        files: bool = False,
+    ) -> SubmittedBatch:
+        """Queue up to 5,000 jobs as a batch, whose progress can be asked for.
+
+        With `on_error="skip"` those that are right are queued, and the others listed. A request
+        may have an `idempotency_key` of its own; with `files`, an `image` as `submit` takes it.
+        """
+        items = list(requests)
+        caller = submitted_by or self._name
+        return self._submitter.batch(items, caller, idempotency_key, on_error, files=files)
+
+    @reachable()
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
         return self._store.get(job_id)
 
-    @_reachable()
+    @reachable()
+    def get_many(self, job_ids: Iterable[str]) -> Jobs:
+        """Those of the jobs that are there, in this order."""
+        return [*self._store.get_many(job_ids)]
+
+    @reachable()
+    def batch(self, batch_id: str) -> Batch:
+        """The batch, and how far its jobs are."""
+        return self._store.batch(batch_id)
+
+    @reachable()
+    def batch_jobs(self, batch_id: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """The jobs of a batch, oldest first; `cursor` of one page leads to the next."""
+        return self._store.batch_jobs(batch_id, limit, cursor)
+
+    @reachable()
     def list(
         self,
         *,
@@ -112,79 +175,45 @@ class Client:
         """Jobs, newest first; `cursor` of one page leads to the next."""
         return self._store.list(state, provider, limit, cursor)
 
-    @_reachable()
+    @reachable()
     def ping(self) -> None:
         """Return once the store answers."""
         self._store.redis.ping()
 
-    @_reachable()
+    @reachable()
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
         return self._store.counts()
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
         """The job once it has ended or cannot be saved; raises TimeoutError."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        pause_s = FIRST_LOOK_S
-        while not (job := self.get(job_id)).is_resting:
-            if deadline is not None and time.monotonic() + pause_s > deadline:
-                raise TimeoutError(f"{job_id} is {job.state} after {timeout_s:g} s")
-            time.sleep(pause_s)
-            pause_s = min(LATER_LOOKS_S, pause_s * 1.5)
-        return job
+        return next(self.as_completed([job_id], timeout_s))
 
-    @_reachable()
+    def as_completed(self, job_ids: Iterable[str], timeout_s: float | None = None) -> Iterator[Job]:
+        """Jobs as they end or cannot be saved, each once; raises TimeoutError."""
+        with reachable():
+            yield from as_they_rest(self._store, job_ids, timeout_s)
+
+    @reachable()
     def cancel(self, job_id: str) -> Job:
         """End a job: free while it is queued; later the charge stands, a result is still recorded.
 
         Raises MoveRefusedError for a job that is being sent, is being saved, or has ended.
         """
-        return self._store.move(job_id, self._cancelled)
+        now = self._now()
+        over = after(now, self.settings.retention_s)
+        job = self._store.move(job_id, lambda job: moves.cancelled(job, now, over))
+        if job.webhook_url:
+            self._due.hint(Queue.NOTIFY, [job.id], now)
+        return job
 
-    @_reachable()
+    @reachable()
     def retry(self, job_id: str, *, pay_again: bool = False) -> Job:
         """Download an unsaved job again, which costs nothing, or pay for an ended one again.
 
         Raises MoveRefusedError where there is nothing to retry, or `pay_again` is not said.
         """
-        job = self._store.move(job_id, functools.partial(self._retried, pay_again=pay_again))
-        self._hint([job])
+        now = self._now()
+        job = self._store.move(job_id, lambda job: moves.retried(job, now, pay_again=pay_again))
+        self._submitter.hint([job])
         return job
-
-    @_reachable()
-    def _queue(self, jobs: Jobs) -> Jobs:
-        self._store.add(jobs)
-        self._hint(jobs)
-        return jobs
-
-    def _hint(self, jobs: Jobs) -> None:
-        for queue in Queue:
-            if ids := [job.id for job in jobs if WAKES[job.state] is queue]:
-                self._due.hint(queue, ids, self._now())
-
-    def _cancelled(self, job: Job) -> Job:
-        now = self._now()
-        over = after(now, self.settings.retention_s)
-        return job.to(State.CANCELLED, "cancel", now, over, error=JobError(reason=Reason.CANCELLED))
-
-    def _retried(self, job: Job, pay_again: bool) -> Job:
-        now = self._now()
-        if job.state is State.UNSAVED:
-            again = tuple(map(_fresh, job.images))
-            return job.to(State.DOWNLOADING, RETRY, now, now, images=again, error=None)
-        if job.state not in (State.FAILED, State.UNCONFIRMED):
-            raise MoveRefusedError(f"{job.id} is {job.state}: there is nothing to retry")
-        if not pay_again:
-            raise MoveRefusedError(
-                f"{job.id} is {job.state}: a retry pays again: give pay_again to allow it"
-            )
-        former = (*job.former_tasks, job.task_id) if job.task_id else job.former_tasks
-        anew = {"attempts": 0, "task_id": None, "dialect": "", "error": None, "images": ()}
-        return job.to(State.QUEUED, RETRY, now, now, former_tasks=former, **anew)
-
-
-def _fresh(image: Image) -> Image:
-    """An image that was given up, to be tried again; a stored one stays."""
-    if image.state == "stored":
-        return image
-    return image.model_copy(update={"state": "pending", "attempts": 0})

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from ..errors import InvalidRequestError, Problem
+from .batch_commands import batch, wait
+from .printing import as_json, exit_by, in_words, json_object, open_client, show
 
-if TYPE_CHECKING:
-    from ..jobs.job import Job
-    from .client import Client
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+__all__ = ["JOB_COMMANDS", "as_json"]
 
 
 @click.command()
 @click.argument("provider")
 @click.argument("prompt", default="")
 @click.option("--action", default="generate", show_default=True, help="generate, edit, ...")
-@click.option("--image", "images", multiple=True, metavar="URL", help="An image to start from.")
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="URL|FILE",
+    help="An image to start from; may be repeated. A file is uploaded, to kie alone.",
+)
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
 @click.option("--delivery", default="auto", show_default=True, help="auto, callback or poll.")
 @click.option("--metadata", default="{}", metavar="JSON", help="Kept with the job.")
+@click.option("--idempotency-key", metavar="KEY", help="Queues it once, however often it is sent.")
 @click.option("--wait", "wait_too", is_flag=True, help="Wait until the pictures are saved.")
 @as_json
 def submit(
@@ -37,57 +38,43 @@ def submit(
     params: tuple[str, ...],
     delivery: str,
     metadata: str,
+    idempotency_key: str | None,
     wait_too: bool,
     as_json: bool,
 ) -> None:
     """Queue one job and print its id."""
-    client = _client()
+    client = open_client()
     job = client.submit(
         provider,
         prompt,
         action=action,
-        image_urls=images,
+        image=images,
         params=dict(_parameter(each) for each in params),
         delivery=delivery,
-        metadata=_object(metadata, "--metadata"),
+        metadata=json_object(metadata, "--metadata"),
+        idempotency_key=idempotency_key,
     )
     if wait_too:
         job = client.wait(job.id)
-    _show([job], as_json)
+    show([job], as_json)
     if wait_too:
-        _exit_by([job])
+        exit_by([job])
 
 
 @click.command()
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("job_or_batch")
 @as_json
-def batch(file: Iterable[str], as_json: bool) -> None:
-    """Queue every line of a JSON Lines FILE (- for standard input), or none if one is wrong."""
-    try:
-        numbered = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
-    except UnicodeDecodeError:
-        raise click.UsageError("FILE is not UTF-8 text") from None
-    requests = [_object(line, f"line {number}") for number, line in numbered]
-    try:
-        jobs = _client().submit_many(requests)
-    except InvalidRequestError as error:
-        lines = [number for number, _ in numbered]
-        raise InvalidRequestError(
-            [_at_line(lines, problem) for problem in error.problems]
-        ) from None
-    _show(jobs, as_json)
-
-
-@click.command()
-@click.argument("job_id")
-@as_json
-def status(job_id: str, as_json: bool) -> None:
-    """Show a job with its history and pictures."""
-    job = _client().get(job_id)
-    if as_json:
-        _print_json(job)
+def status(job_or_batch: str, as_json: bool) -> None:
+    """Show a job with its history and pictures, or how far a batch is."""
+    client = open_client()
+    if job_or_batch.startswith("batch_"):
+        found = client.batch(job_or_batch)
+        click.echo(found.model_dump_json() if as_json else in_words(found))
         return
-    _show([job], as_json=False)
+    job = client.get(job_or_batch)
+    show([job], as_json)
+    if as_json:
+        return
     for entry in job.history:
         click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.from_} -> {entry.to}  ({entry.cause})")
     for image in job.images:
@@ -110,28 +97,12 @@ def list_jobs(
 
     if state is not None and state not in list(State):
         raise click.UsageError(f"--state is one of {', '.join(State)}")
-    page = _client().list(
+    page = open_client().list(
         state=State(state) if state else None, provider=provider, limit=limit, cursor=cursor
     )
-    _show(page.jobs, as_json)
+    show(page.jobs, as_json)
     if page.cursor:
         click.echo(f"more: --cursor {page.cursor}", err=True)
-
-
-@click.command()
-@click.argument("job_ids", nargs=-1, required=True)
-@click.option("--timeout", type=float, help="Give up after so many seconds.")
-@as_json
-def wait(job_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
-    """Wait until jobs have ended; the exit status is 1 if one did not succeed."""
-    client = _client()
-    deadline = None if timeout is None else time.monotonic() + timeout
-    jobs = []
-    for job_id in job_ids:
-        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
-        jobs.append(client.wait(job_id, left_s))
-    _show(jobs, as_json)
-    _exit_by(jobs)
 
 
 @click.command()
@@ -139,7 +110,10 @@ def wait(job_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None
 @as_json
 def cancel(job_id: str, as_json: bool) -> None:
     """Cancel a job: free while it is queued; later the charge stands."""
-    _show([_client().cancel(job_id)], as_json)
+    job = open_client().cancel(job_id)
+    show([job], as_json)
+    if job.error and not as_json:
+        click.echo(f"  {job.error.message}")
 
 
 @click.command()
@@ -148,18 +122,15 @@ def cancel(job_id: str, as_json: bool) -> None:
 @as_json
 def retry(job_id: str, pay_again: bool, as_json: bool) -> None:
     """Save an unsaved job's pictures again (free), or run a failed job again (paid)."""
-    _show([_client().retry(job_id, pay_again=pay_again)], as_json)
+    from .moves import cost_of_retry
+
+    job = open_client().retry(job_id, pay_again=pay_again)
+    show([job], as_json)
+    if not as_json:
+        click.echo(f"  {cost_of_retry(job)}")
 
 
 JOB_COMMANDS = (submit, batch, status, list_jobs, wait, cancel, retry)
-
-
-def _client() -> Client:
-    from ..config.start import start_process
-    from .client import Client
-
-    # With logs set up they go to standard error, out of the way of what is printed here.
-    return Client(start_process())
 
 
 def _parameter(text: str) -> tuple[str, Any]:
@@ -171,36 +142,3 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
-
-
-def _at_line(lines: Sequence[int], problem: Problem) -> Problem:
-    """A problem of a batch, by the line of its file instead of its place among the requests."""
-    index, _, field = problem.field.partition(".")
-    return Problem(f"line {lines[int(index)]}: {field}", problem.message)
-
-
-def _object(text: str, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise click.UsageError(f"{where} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise click.UsageError(f"{where} must be a JSON object")
-    return value
-
-
-def _show(jobs: Iterable[Job], as_json: bool) -> None:
-    for job in jobs:
-        if as_json:
-            _print_json(job)
-        else:
-            click.echo(f"{job.id}  {job.state:<11}  {job.provider}  {job.prompt[:60]}")
-
-
-def _print_json(job: Job) -> None:
-    click.echo(job.model_dump_json(by_alias=True))
-
-
-def _exit_by(jobs: Iterable[Job]) -> None:
-    if any(job.state != "succeeded" for job in jobs):
-        sys.exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,8 +14,10 @@ from starlette.exceptions import HTTPException
 
 from ..errors import (
     ConfigError,
+    IdempotencyConflictError,
     ImageQueueError,
     InvalidRequestError,
+    LimitError,
     MoveRefusedError,
     RedisUnavailableError,
     UnknownJobError,
@@ -25,9 +28,29 @@ STATUSES: dict[type[ImageQueueError], HTTPStatus] = {
     InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnknownJobError: HTTPStatus.NOT_FOUND,
     MoveRefusedError: HTTPStatus.CONFLICT,
+    IdempotencyConflictError: HTTPStatus.CONFLICT,
+    LimitError: HTTPStatus.TOO_MANY_REQUESTS,
     RedisUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     ConfigError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+# How many of the fields that were refused are told in the one line for people.
+MOST_IN_DETAIL = 5
+
+MEANINGS = {
+    400: "The body is not what its type says.",
+    401: "No API key, or one that is not known.",
+    403: "Not from here: another machine without a key, or a page of another site.",
+    404: "There is no such thing, or it has passed its retention.",
+    409: "It would contradict what has happened; `detail` says how.",
+    413: "The body is too large.",
+    415: "A body of a type that is not understood.",
+    416: "A range beyond the end.",
+    422: "Refused whole; `problems` lists every reason.",
+    429: "The key has sent as many jobs as it may.",
+    503: "Redis, the storage or a setting does not let it be done now.",
+}
+WAIT = {"description": "Seconds; left out where to wait is no help.", "schema": {"type": "integer"}}
 
 # Where FastAPI's own words do not say what to change.
 WORDS = {
@@ -49,8 +72,22 @@ class ProblemDocument(BaseModel):
     type: str = "about:blank"
     title: str = Field(examples=["Unprocessable Entity"])
     status: int
-    detail: str = Field(description="What to change.")
+    detail: str = Field(
+        description="What to change.",
+        examples=["params.size: must be one of 1:1, 16:9"],
+    )
     problems: list[FieldProblem] = Field(default=[], description="Each field that was refused.")
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the API's document says of answers that tell of an error."""
+    content = {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}}
+    said: dict[int | str, dict[str, Any]] = {
+        status: {"description": MEANINGS[status], "content": content} for status in statuses
+    }
+    if 429 in said:
+        said[429]["headers"] = {"Retry-After": WAIT}
+    return said
 
 
 def problem(
@@ -87,7 +124,15 @@ def _on_our_error(_: Request, error: Exception) -> JSONResponse:
         FieldProblem(field=each.field, message=each.message)
         for each in getattr(error, "problems", ())
     ]
-    return problem(status, str(error), fields)
+    wait_s = getattr(error, "retry_after_s", None)
+    headers = {"Retry-After": str(wait_s)} if wait_s is not None else {}
+    return problem(status, _in_words(fields) or str(error), fields, headers)
+
+
+def _in_words(fields: list[FieldProblem]) -> str:
+    told = "; ".join(f"{each.field}: {each.message}" for each in fields[:MOST_IN_DETAIL])
+    more = len(fields) - MOST_IN_DETAIL
+    return f"{told}; and {more} more problems" if more > 0 else told
 
 
 def _on_invalid(_: Request, error: Exception) -> JSONResponse:
@@ -102,8 +147,7 @@ def _on_invalid(_: Request, error: Exception) -> JSONResponse:
         )
         for each in found
     ]
-    detail = "; ".join(f"{each.field}: {each.message}" for each in fields)
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, fields)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _in_words(fields), fields)
 
 
 def _on_http_error(_: Request, error: Exception) -> JSONResponse:

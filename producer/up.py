@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import shlex
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import requests
 
+from ..config.beside import shared
 from ..config.celery_app import make_celery
 from ..config.embedded_redis import EmbeddedRedis
 from ..config.ports import LOOPBACK, require_free
@@ -28,7 +30,7 @@ TICK_S = 0.1
 # On top of the longest exchange with a provider: time to write its answer down, and to leave.
 STOP_MARGIN_S = 20.0
 # Paths that answer without a key, on the processes that listen.
-PROBES = {"api": "/healthz", "receiver": "/healthz", "flower": "/healthcheck"}
+PROBES = {"api": "/healthz", "receiver": "/readyz", "flower": "/healthcheck"}
 # The names in the Procfile that Celery's workers carry too.
 WORKERS = frozenset({"worker", "downloader"})
 
@@ -93,7 +95,7 @@ def running(options: Options, tell: Tell) -> Iterator[System]:
     with ExitStack() as stack:
         _require_free_ports(options)
         overrides = _sandbox_settings(options) | options.settings
-        settings = read_settings(**overrides)
+        settings = read_settings(alone=True, **overrides)
         overrides["data_dir"] = str(settings.data_dir.resolve())
         redis = None
         if settings.redis_url is None:
@@ -101,8 +103,12 @@ def running(options: Options, tell: Tell) -> Iterator[System]:
             stack.callback(redis.stop)
             overrides["redis_url"] = redis.start()
         if not settings.secret_key:
-            overrides["secret_key"] = _kept_secret(settings.data_dir)
-        settings = read_settings(**overrides)
+            overrides["secret_key"] = _kept_secret(settings.data_dir / "secret_key")
+        if not settings.webhook_secret:
+            path = settings.data_dir / "webhook_secret"
+            overrides["webhook_secret"] = _kept_secret(path, prefix="whsec_")
+        settings = read_settings(alone=True, **overrides)
+        stack.enter_context(shared(settings.data_dir, _variables(overrides)))
         with connect(settings) as client:
             tell("up", f"redis: {guarantee(client)}")
         environment = _environment(options, overrides)
@@ -131,6 +137,7 @@ def _sandbox_settings(options: Options) -> dict[str, str]:
     sandbox = options.urls["sandbox"]
     return {
         "kie_base_url": sandbox,
+        "kie_upload_url": sandbox,
         "kie_api_key": "sandbox",
         "acedata_base_url": sandbox,
         "acedata_api_key": "sandbox",
@@ -156,17 +163,21 @@ def _environment(options: Options, overrides: dict[str, str]) -> dict[str, str]:
         "API_PORT": str(options.api_port),
         "CALLBACK_PORT": str(options.callback_port),
         "FLOWER_PORT": str(options.flower_port),
-        **{f"{PREFIX}{name.upper()}": value for name, value in overrides.items()},
+        **_variables(overrides),
     }
 
 
-def _kept_secret(data_dir: Path) -> str:
-    """The secret that signs this machine's callback URLs, made once."""
-    path = data_dir / "secret_key"
+def _variables(overrides: dict[str, str]) -> dict[str, str]:
+    return {f"{PREFIX}{name.upper()}": value for name, value in overrides.items()}
+
+
+def _kept_secret(path: Path, prefix: str = "") -> str:
+    """A secret of this machine, made once: for its callback URLs, or to sign its webhooks."""
     if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32))
+        # Standard Webhooks wants plain base64; to a callback URL's signature any text will do.
+        path.write_text(prefix + base64.b64encode(secrets.token_bytes(32)).decode())
     return path.read_text().strip()
 
 

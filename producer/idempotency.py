@@ -1,0 +1,33 @@
+"""What an idempotency key stands for: one request of one caller, however often it is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..jobs.accept import once
+from ..jobs.store import Once
+from ..providers.request import parse
+from .uploads import Draft, Picture
+
+
+def once_of(key: str, fields: Mapping[str, Any], caller: str) -> Once:
+    """A caller's key for one request, whether or not its defaults are written out."""
+    return once(key, parse(fields).model_dump(exclude_defaults=True), caller)
+
+
+def batch_onces(key: str, items: Sequence[Mapping[str, Any]], caller: str) -> list[Once]:
+    """Keys for the items of a batch that has one: each for its place in this very batch."""
+    whole = once(key, {"items": items}, caller)
+    return [Once(f"{whole.key}/{index}", whole.digest) for index in range(len(items))]
+
+
+def described(draft: Draft) -> dict[str, Any]:
+    """A request with its files named by what is in them: each upload has a URL of its own."""
+    urls = [_content(each) if isinstance(each, Picture) else each for each in draft.images]
+    return {**draft.fields, "image_urls": urls}
+
+
+def _content(picture: Picture) -> str:
+    return f"sha256:{hashlib.sha256(picture.path.read_bytes()).hexdigest()}"

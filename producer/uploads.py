@@ -1,0 +1,198 @@
+"""Input images that are files of this machine: checked, uploaded to the provider, named by URL."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+import stat
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+from urllib3.filepost import encode_multipart_formdata
+
+from ..config.settings import PREFIX, Settings
+from ..errors import InvalidRequestError, Problem, UploadError
+from ..jobs.accept import accept
+from ..providers import PROVIDERS
+from ..providers.base import Provider
+from ..providers.uploads import UploadAnswer, Uploaded, UploadProvider
+from ..providers.wire import Answer, Refused, RefusedForNow, UnreadableError
+
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 60.0
+PAUSES_S = (0.5, 1.0, 2.0)
+"""Before each further try."""
+
+# Stands where a file's URL will be, so that the rest of a request is checked before it is uploaded.
+STAND_IN = "https://not-uploaded-yet.invalid/"
+
+_SIGNATURES = {
+    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
+    "image/gif": re.compile(rb"GIF8[79]a"),
+    "image/webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+}
+_LONGEST_SIGNATURE = 12
+
+Images = str | Path | Sequence[str | Path]
+"""URLs, and files by their paths: a text with http:// or https:// before it is a URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file that looks like an image, and the provider that is to have it."""
+
+    path: Path
+    media_type: str
+    provider: UploadProvider
+
+    def new_name(self) -> str:
+        """A name that nobody guesses or has used: the provider would overwrite the other file."""
+        return f"{uuid.uuid4().hex}.{self.media_type.removeprefix('image/')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A request that was checked, and lacks only the URLs of its files."""
+
+    fields: Mapping[str, Any]
+    images: tuple[str | Picture, ...]
+
+
+def draft(settings: Settings, request: Mapping[str, Any], now: datetime) -> Draft:
+    """Check a request and the files in its `image`; raises InvalidRequestError or ConfigError."""
+    fields = dict(request)
+    given = _listed(fields.pop("image", ()))
+    if given and fields.get("image_urls"):
+        raise InvalidRequestError([Problem("image", "takes URLs too: leave image_urls out")])
+    if given:
+        fields["image_urls"] = [str(each) if _is_url(each) else STAND_IN for each in given]
+    problems = _refusals(settings, fields, now)
+    provider = PROVIDERS.get(str(fields.get("provider")))
+    if provider is None:
+        raise InvalidRequestError(problems)  # an unknown provider is among them
+    images: list[str | Picture] = []
+    for index, each in enumerate(given):
+        try:
+            images.append(str(each) if _is_url(each) else _inspect(Path(each), provider))
+        except ValueError as error:
+            problems.append(Problem(f"image_urls.{index}", str(error)))
+    if problems:
+        raise InvalidRequestError(problems)
+    return Draft(fields, tuple(images))
+
+
+def finish(settings: Settings, checked: Draft) -> dict[str, Any]:
+    """The request with its files uploaded and their URLs in place; raises UploadError."""
+    urls = [
+        _upload(settings, image) if isinstance(image, Picture) else image
+        for image in checked.images
+    ]
+    return {**checked.fields, "image_urls": urls} if urls else dict(checked.fields)
+
+
+def _listed(images: object) -> tuple[str | Path, ...]:
+    listed = [images] if isinstance(images, str | Path) else images
+    if not isinstance(listed, Sequence) or not all(isinstance(i, str | Path) for i in listed):
+        raise InvalidRequestError(
+            [Problem("image", "must be a URL, the path of a file, or a list of them")]
+        )
+    return tuple(listed)
+
+
+def _is_url(image: str | Path) -> bool:
+    return isinstance(image, str) and image.lower().startswith(("http://", "https://"))
+
+
+def _refusals(settings: Settings, fields: Mapping[str, Any], now: datetime) -> list[Problem]:
+    try:
+        accept(settings, fields, now)
+    except InvalidRequestError as error:
+        return list(error.problems)
+    return []
+
+
+def _inspect(path: Path, provider: Provider) -> Picture:
+    """Look at a file without reading it whole; raises ValueError with what to change."""
+    if not isinstance(provider, UploadProvider):
+        raise ValueError(
+            f"must be an http:// or https:// URL that {provider.name} can fetch: it takes no files"
+        )
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would block whoever opens it
+            raise ValueError(f"{path} is no regular file")
+        if not 0 < found.st_size <= provider.most_upload_bytes:
+            most = provider.most_upload_bytes
+            raise ValueError(f"{path} has {found.st_size} bytes, and may have from 1 to {most}")
+        with path.open("rb") as file:
+            head = file.read(_LONGEST_SIGNATURE)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ValueError(f"{path}: {reason}; give a file, or an http:// or https:// URL") from None
+    for media_type, signature in _SIGNATURES.items():
+        if signature.match(head):
+            return Picture(path, media_type, provider)
+    raise ValueError(f"{path} is no image: give a PNG, JPEG, WebP or GIF file")
+
+
+def _upload(settings: Settings, picture: Picture) -> str:
+    """The URL under which the provider has the file now; raises UploadError."""
+    account = picture.provider.account
+    base_url, key = settings.upload_urls[account], settings.account(account).key
+    setting = f"{PREFIX}{account.upper()}"
+    try:
+        said = _send_until_settled(picture, base_url, key)
+    except OSError as error:
+        raise UploadError(f"{picture.path}: {error.strerror or type(error).__name__}") from None
+    except UnreadableError as error:
+        said = Refused(reason="provider", code="unreadable", message=str(error))
+    if isinstance(said, Uploaded):
+        return said.url
+    where = f"{picture.path} was not uploaded to {base_url}"
+    if isinstance(said, Refused) and said.reason == "auth":
+        raise UploadError(f"{where}: the key was refused; check {setting}_API_KEY")
+    # A server may quote what it was sent.
+    words = f"{said.code} {said.message}".replace(key, "...")
+    advice = "try again later, or " if isinstance(said, RefusedForNow) else ""
+    raise UploadError(f"{where}: {words}; {advice}check {setting}_UPLOAD_URL")
+
+
+def _send_until_settled(picture: Picture, base_url: str, key: str) -> UploadAnswer:
+    name = picture.new_name()
+    call = picture.provider.upload(name)
+    file = (name, picture.path.read_bytes(), picture.media_type)
+    body, content_type = encode_multipart_formdata({**call.fields, call.file_field: file})
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": content_type}
+    send = functools.partial(_send, picture.provider, base_url + call.path, headers, body)
+    said = send()
+    for pause_s in PAUSES_S:
+        if not isinstance(said, RefusedForNow):
+            break
+        time.sleep(pause_s)
+        said = send()
+    return said
+
+
+def _send(
+    provider: UploadProvider, url: str, headers: Mapping[str, str], body: bytes
+) -> UploadAnswer:
+    timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+    with requests.Session() as session:
+        # A .netrc or a proxy of this machine must not replace the key or carry it elsewhere.
+        session.trust_env = False
+        try:
+            # As a file it goes out in blocks: one send, however large, has but one timeout.
+            answer = session.post(
+                url, io.BytesIO(body), headers=headers, timeout=timeout, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            return RefusedForNow(code="no answer", message=f"({type(error).__name__})")
+    return provider.read_upload(Answer(status=answer.status_code, body=answer.content))
