@@ -1,0 +1,48 @@
+"""A FastAPI service with the Python client: no HTTP API between it and the queue."""
+
+import os
+from typing import Annotated
+
+from fastapi import FastAPI, Header, HTTPException, Request, Response
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from imagequeue import Client, Job, UnknownJobError
+
+HOOK = os.environ.get("SERVICE_URL", "http://localhost:5001") + "/webhook"
+client = Client()  # with the settings of the queue: IMAGEQUEUE_* and .env
+SECRET = client.settings.webhook_secrets[0]
+app = FastAPI()
+pictures: dict[str, list[str | None]] = {}  # a real service remembers in its database
+
+
+@app.post("/order", status_code=202)
+def order(prompt: str, idempotency_key: Annotated[str | None, Header()] = None) -> Job:
+    request = {"provider": "acedata-flux", "prompt": prompt, "webhook_url": HOOK}
+    return client.submit_request(request, idempotency_key=idempotency_key)
+
+
+@app.get("/order/{job_id}")
+def ended_order(job_id: str) -> Job:
+    """Waits: for those who would rather not be told by webhook."""
+    try:
+        return client.wait(job_id, timeout_s=30)
+    except UnknownJobError as error:
+        raise HTTPException(404, str(error)) from None
+    except TimeoutError:
+        raise HTTPException(504, "not yet: ask again") from None
+
+
+@app.post("/webhook")
+async def webhook(request: Request) -> Response:
+    try:
+        event = Webhook(SECRET).verify(await request.body(), dict(request.headers))
+    except WebhookVerificationError as error:
+        raise HTTPException(400, str(error)) from None
+    job = event["data"]
+    pictures[job["id"]] = [image["uri"] for image in job["images"]]
+    return Response(status_code=204)
+
+
+@app.get("/pictures")
+def all_pictures() -> dict[str, list[str | None]]:
+    return pictures
