@@ -17,7 +17,7 @@ from imagequeue.config.ports import free_port
 from imagequeue.config.settings import PREFIX, Settings, read_settings
 
 BIN = Path(sys.executable).parent
-QUEUES = "submit,poll,callback,download"
+QUEUES = "submit,poll,callback,download,notify"
 
 
 def until(look: Callable[[], object], timeout_s: float = 60.0) -> None:
@@ -59,6 +59,7 @@ class System:
             "secret_key": "a secret of the benchmark",
             "public_url": self.receiver_url,
             "kie_base_url": self.sandbox_url,
+            "kie_upload_url": self.sandbox_url,
             "kie_api_key": "sandbox",
             "acedata_base_url": self.sandbox_url,
             "acedata_api_key": "sandbox",
@@ -73,8 +74,7 @@ class System:
         self.commands = {
             "sandbox": [python, "-m", "imagequeue.sandbox", "--port", port, *sandbox],
             "receiver": [
-                *(str(BIN / "uvicorn"), "imagequeue.worker.receiver:app"),
-                *("--port", receiver_port, "--no-access-log"),
+                *(python, "-m", "imagequeue.worker.receiver", "--port", receiver_port),
             ],
         }
         self.commands["sandbox"] += ["--log", str(self.accepted)]
