@@ -16,10 +16,13 @@ from support.asgi import serving
 from support.jobs import queued
 
 FIELDS = (
-    "id state provider action prompt image_urls params delivery task_id metadata error images "
+    "id state provider action prompt image_urls params delivery task_id metadata "
+    "submitted_by batch webhook_url error images "
     "created_at updated_at history"
 )
-IMAGE_FIELDS = "index kind source_url expires_at state uri sha256 bytes content_type width height"
+IMAGE_FIELDS = (
+    "index kind source_url expires_at state error uri sha256 bytes content_type width height"
+)
 REQUEST = {
     "provider": "acedata-flux",
     "action": "edit",
@@ -103,6 +106,30 @@ def _listed(api: str, **filters: str) -> list[str]:
     return [job["id"] for job in get(api, params=filters)["jobs"]]
 
 
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        ((), "nothing was sent: free of charge"),
+        (
+            (State.SUBMITTING, State.WAITING),
+            "the charge stands; a result that arrives is still recorded",
+        ),
+        (
+            (State.SUBMITTING, State.UNCONFIRMED),
+            "the charge may stand; a result that arrives is still recorded",
+        ),
+    ],
+)
+def test_a_cancelled_job_says_what_it_cost(
+    api: str, ctx: Context, states: tuple[State, ...], words: str
+) -> None:
+    job_id = queued(ctx)
+    if states:
+        move(ctx, job_id, *states)
+    job = requests.post(f"{api}/{job_id}/cancel", timeout=30).json()
+    assert job["error"] == {"reason": "cancelled", "code": "", "message": words}
+
+
 def test_a_queued_job_is_cancelled_once(api: str, ctx: Context) -> None:
     job_id = queued(ctx)
     assert requests.post(f"{api}/{job_id}/cancel", timeout=30).json()["state"] == "cancelled"
@@ -133,7 +160,8 @@ def test_saving_again_is_free(api: str, ctx: Context) -> None:
 def test_a_saved_image_is_served_and_a_missing_one_is_not(
     api: str, ctx: Context, tmp_path: Path
 ) -> None:
-    path = tmp_path / "0 ü%20.png"
+    path = tmp_path / "data" / "pictures" / "0 ü%20.png"
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"a picture")
     stored = picture(ctx, state="stored", uri=path.as_uri(), content_type="image/png")
     job_id = queued(ctx)

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("config", "jobs", "producer", "providers", "sandbox", "worker")
+PACKAGES = ("config", "jobs", "producer", "providers", "sandbox", "storage", "worker")
 # What each may import of ours, besides itself.
 ALLOWED = {
     "config": {"errors"},
     "providers": {"errors"},
     "jobs": {"config", "providers", "errors"},
-    "producer": {"config", "jobs", "providers", "errors", "__version__"},
-    "worker": {"config", "jobs", "providers", "errors"},
+    "storage": {"errors"},
+    "producer": {"config", "jobs", "providers", "storage", "errors", "__version__"},
+    "worker": {"config", "jobs", "providers", "storage", "errors"},
     "sandbox": set(),
     "errors": set(),
     "__init__": {"config", "jobs", "producer", "errors"},

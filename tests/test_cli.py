@@ -111,27 +111,21 @@ def test_wait_tells_success_from_failure_by_its_status(run: Any, ctx: Context) -
 
 def test_cancel_and_retry(run: Any, ctx: Context) -> None:
     job_id, bad = queued(ctx), failed(ctx)
-    assert run("cancel", job_id).out.split()[:2] == [job_id, "cancelled"]
+    line, words = run("cancel", job_id).out.splitlines()
+    assert line.split()[:2] == [job_id, "cancelled"]
+    assert words == "  nothing was sent: free of charge"
     again = run("cancel", job_id, "--json")
     assert (again.status, again.out) == (2, "")
     assert (
         run("retry", bad).err
-        == f"imagequeue: {bad} is failed: a retry pays again: give pay_again to allow it\n"
+        == f"imagequeue: {bad} is failed: a retry pays again, as kie-flux-kontext charges for it "
+        "once more: give pay_again to allow it\n"
+    )
+    assert run("retry", failed(ctx), "--pay-again").out.splitlines()[1] == (
+        "  sent to kie-flux-kontext once more, which charges for it again"
     )
     (job,) = jobs_of(run("retry", bad, "--pay-again", "--json"))
     assert job["state"] == "queued"
-
-
-def test_doctor_finds_what_is_amiss(run: Any, overrides: Overrides) -> None:
-    ran = run("doctor")
-    assert (ran.status, ran.err) == (0, "")
-    assert {line.split()[0] for line in ran.out.splitlines()} == {"ok"}
-    overrides.pop("secret_key")
-    ran = run("doctor", "--json")
-    amiss = [finding["what"] for finding in json.loads(ran.out) if not finding["ok"]]
-    assert (ran.status, amiss) == (1, ["secret"])
-    overrides["lease_s"] = "soon"
-    assert run("doctor").out.startswith("FAIL  settings: IMAGEQUEUE_LEASE_S: ")
 
 
 def test_help_imports_nothing_that_takes_long() -> None:

@@ -103,8 +103,13 @@ def test_compose_and_procfile_run_the_same_programs() -> None:
 def test_the_programs_are_known() -> None:
     """Both files could be wrong in the same way."""
     assert {meaning(command)[:4] for command in PROCFILE.values()} == {
-        ("uvicorn", "imagequeue.producer.api:app", "--no-access-log"),
-        ("uvicorn", "imagequeue.worker.receiver:app", "--no-access-log"),
+        (
+            "uvicorn",
+            "imagequeue.producer.api:app",
+            "--no-access-log",
+            "--timeout-graceful-shutdown",
+        ),
+        ("python", "-m", "imagequeue.worker.receiver"),
         ("celery", "-A", "imagequeue.worker", "worker"),
         ("celery", "-A", "imagequeue.worker", "flower"),
     }

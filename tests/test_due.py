@@ -48,13 +48,23 @@ def test_a_hint_that_was_lost_comes_again_when_its_lease_is_over(ctx: Context) -
     assert wake(ctx, over) == [job.id]
 
 
+def test_a_job_that_a_sweep_has_taken_already_is_not_hinted_again(ctx: Context) -> None:
+    first, second, late = add(ctx, 3)
+    now = after(ctx.now(), 0.001)
+    assert wake(ctx, now) == [first.id, second.id]
+    ctx.due.hint(Queue.SUBMIT, [first.id, second.id], now)
+    assert standing(ctx) == 2
+    ctx.due.hint(Queue.SUBMIT, [first.id, late.id], after(now, 0.001))
+    assert standing(ctx) == 3
+
+
 def test_hints_stay_under_the_bound_and_the_rest_stays_due(ctx: Context) -> None:
     bound = 60
     vars(ctx.due)["_bound"] = bound
     jobs = add(ctx, bound + 50)
-    ctx.due.hint(Queue.SUBMIT, [job.id for job in jobs[: bound + 10]], ctx.now())
-    assert standing(ctx) == bound
     later = after(ctx.now(), 10)
+    ctx.due.hint(Queue.SUBMIT, [job.id for job in jobs[: bound + 10]], later)
+    assert standing(ctx) == bound
     assert wake(ctx, later) == []
     ctx.store.redis.ltrim("submit", 0, bound - 8)
     assert wake(ctx, later) == [job.id for job in jobs[bound : bound + 7]]
@@ -77,6 +87,40 @@ def test_a_sweep_says_when_it_is_behind(ctx: Context) -> None:
     assert ctx.due.sweep(Queue.SUBMIT, later) == ([], True)
     ctx.store.redis.delete("submit")
     assert not ctx.due.sweep(Queue.SUBMIT, later).behind
+
+
+def test_a_claim_is_of_one_worker_alone_until_it_runs_out(ctx: Context) -> None:
+    ids = [job.id for job in add(ctx, 3)]
+    now = after(ctx.now(), 1)
+    assert wake(ctx, now) == ctx.due.coming(Queue.SUBMIT, now) == ids
+    assert ctx.due.claim(Queue.SUBMIT, ids[:2], now) == ids[:2]
+    assert ctx.due.claim(Queue.SUBMIT, ids[:2], now) == []
+    assert ctx.due.claim(Queue.SUBMIT, [ids[2], *ids[:2]], now) == [ids[2]]
+    assert ctx.due.coming(Queue.SUBMIT, now) == []
+    assert wake(ctx, after(now, 2 * ctx.settings.lease_s - 0.1)) == []
+    over = after(now, 2 * ctx.settings.lease_s)
+    assert wake(ctx, over) == ids
+    assert ctx.due.claim(Queue.SUBMIT, ids, over) == ids
+
+
+def test_who_comes_too_late_for_its_own_job_claims_no_other(ctx: Context) -> None:
+    first, second = (job.id for job in add(ctx, 2))
+    ctx.due.claim(Queue.SUBMIT, [first], ctx.now())
+    assert ctx.due.claim(Queue.SUBMIT, [first, second], ctx.now()) == []
+    assert ctx.due.claim(Queue.SUBMIT, [second], ctx.now()) == [second]
+
+
+def test_a_job_that_is_due_no_more_is_not_claimed_nor_brought_back(ctx: Context) -> None:
+    gone, there = (job.id for job in add(ctx, 2))
+    ctx.store.redis.zrem(keys.due(Queue.SUBMIT), gone)
+    assert ctx.due.claim(Queue.SUBMIT, [there, gone], ctx.now()) == [there]
+    assert ctx.store.redis.zscore(keys.due(Queue.SUBMIT), gone) is None
+
+
+def test_a_hint_from_a_machine_whose_clock_is_ahead_can_be_claimed(ctx: Context) -> None:
+    (job,) = add(ctx, 1)
+    ctx.due.hint(Queue.SUBMIT, [job.id], after(ctx.now(), 2))
+    assert ctx.due.claim(Queue.SUBMIT, [job.id], ctx.now()) == [job.id]
 
 
 def test_the_sweep_of_a_worker_looks_at_every_queue_and_at_what_is_over(ctx: Context) -> None:

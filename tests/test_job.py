@@ -57,10 +57,12 @@ def test_a_move_outside_the_table_is_refused_and_one_inside_is_written_down(
     assert after.revision != before.revision
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_a_late_success_revives_only_what_timed_out_or_was_never_confirmed(reason: Reason) -> None:
-    failed = job(State.FAILED, error=JobError(reason=reason))
-    assert failed.allows(State.DOWNLOADING) == (reason in ("timed_out", "unconfirmed"))
+def test_a_note_stands_in_the_history_once_and_moves_nothing() -> None:
+    waiting = job(State.WAITING)
+    noted = waiting.noted("poll reported a failure: 500", NOW, LATER)
+    assert (noted.state, noted.wake_at, noted.history[-1].to) == (State.WAITING, LATER, noted.state)
+    with pytest.raises(MoveRefusedError):
+        noted.noted("poll reported a failure: 500", LATER, LATER)
 
 
 def test_the_history_tells_where_each_move_came_from() -> None:

@@ -165,6 +165,9 @@ def test_rolling_restarts_under_load_lose_nothing(
     workers = [start(*WORKER, "-n", f"{name}@%h") for name in ("a", "b")]
     prompts = [f"picture {n} [answer=slow:0.2]" for n in range(60)]
     jobs = [client.submit("acedata-flux", prompt, delivery="poll") for prompt in prompts]
+    for worker in workers:
+        # The other one may have done it all while this one was still starting.
+        worker.wait_for("ready.")
     for round_, worker in enumerate(workers):
         eventually(lambda n=round_: accounts.exists() and len(charged(accounts)) > 10 * (n + 1))
         assert worker.stop() == 0

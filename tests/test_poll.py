@@ -9,10 +9,11 @@ from celery.contrib.testing.worker import start_worker
 from imagequeue.config.queues import Queue
 from imagequeue.errors import MoveRefusedError
 from imagequeue.jobs import keys
+from imagequeue.jobs.callbacks import Callback
 from imagequeue.jobs.job import State, after
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
-from imagequeue.worker.poll import poll
+from imagequeue.worker.poll import CALLBACK_FIRST_S, poll
 from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.jobs import KIE_PENDING, kie_done, kie_refused, path, queued, waiting
@@ -67,7 +68,7 @@ def test_a_finished_task_is_settled_and_downloaded_next(ctx: Context, stub: Stub
         ("result", "https://a.example/r.png"),
         ("origin", "https://a.example/o.png"),
     ]
-    assert [(image.expires_at - ctx.now()).total_seconds() for image in job.images] == [86400, 600]
+    assert [(image.expires_at - ctx.now()).total_seconds() for image in job.images] == [3600, 600]
     assert ctx.store.redis.llen("download") == 1
     assert wake_up(ctx, job_id) is None
 
@@ -94,6 +95,33 @@ def test_a_look_up_that_fails_is_asked_again_soon_and_costs_the_job_nothing(
     stub.answer = lambda *_: answer
     assert 30 <= (poll(ctx, job_id) or 0) <= 60
     assert ctx.store.get(job_id).state is State.WAITING
+
+
+def test_a_callback_that_is_here_but_not_read_comes_first(ctx: Context, stub: Stub) -> None:
+    job_id = waiting(ctx, stub)
+    stub.asked.clear()
+    ctx.inbox.put(job_id, Callback(ctx.now(), {}, b"garbage, perhaps"))
+    assert poll(ctx, job_id) == CALLBACK_FIRST_S
+    assert stub.asked == []
+    ctx.store.redis.delete(keys.callbacks(job_id))
+    stub.answer = lambda *_: KIE_PENDING
+    assert poll(ctx, job_id) == 60
+    assert len(stub.asked) == 1
+
+
+def test_where_a_callback_is_to_come_the_polls_are_those_after_the_first(
+    ctx: Context, stub: Stub, clock: Clock
+) -> None:
+    public = {"public_url": "http://callbacks.example"}
+    vars(ctx)["settings"] = ctx.settings.model_copy(update=public)
+    job_id = waiting(ctx, stub)
+    stub.answer = lambda *_: KIE_PENDING
+    countdowns = []
+    for seconds in (0, 360, 900, 1800):
+        clock.advance(seconds)
+        countdowns.append(poll(ctx, job_id))
+    assert countdowns == [360, 900, 1800, 1800]
+    assert path(ctx.store.get(job_id)) == ["queued", "submitting", "waiting", "overdue"]
 
 
 def test_a_task_is_looked_up_in_the_form_of_the_api_it_was_sent_in(

@@ -8,6 +8,7 @@ import pytest
 
 from imagequeue.errors import InvalidRequestError
 from imagequeue.providers import PROVIDERS, get
+from imagequeue.providers.base import BatchProvider
 
 FLUX, MIDJOURNEY, ACEDATA = "kie-flux-kontext", "kie-midjourney", "acedata-flux"
 CAT = "https://cdn.acedata.cloud/ytj2qy.png"
@@ -213,3 +214,12 @@ def test_acedata_lookup() -> None:
     call = get(ACEDATA).lookup("t1", "edits")
     assert (call.method, call.path) == ("POST", "/flux/tasks")
     assert call.body == {"action": "retrieve", "id": "t1"}
+
+
+def test_acedata_batch_lookup() -> None:
+    api = get(ACEDATA)
+    assert isinstance(api, BatchProvider)
+    call = api.batch_lookup(("t1", "t2"))
+    assert (call.method, call.path) == ("POST", "/flux/tasks")
+    assert call.body == {"action": "retrieve_batch", "ids": ["t1", "t2"]}
+    assert api.most_at_once == 50

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagequeue.providers import PROVIDERS
-from imagequeue.providers.base import Provider
+from imagequeue.providers.base import BatchProvider, Provider, RenewingProvider
+from imagequeue.providers.uploads import UploadAnswer, Uploaded, UploadProvider
 from imagequeue.providers.wire import (
     Accepted,
     Answer,
     OtherDialect,
     RefusedForNow,
     Report,
+    ResultImage,
     Submission,
     Unknown,
     UnreadableError,
@@ -30,7 +33,12 @@ REQUIRED = {
     "lookup": {"Pending", "Succeeded", "Failed", "Missing", "Unavailable", "UnreadableError"},
     "callback": {"Succeeded", "Failed", "UnreadableError"},
 }
+REQUIRED_OF_BATCHES = {"dict", "Unavailable", "UnreadableError"}
+REQUIRED_OF_UPLOADS = {"Uploaded", "Refused", "RefusedForNow", "UnreadableError"}
+REQUIRED_OF_RENEWALS = {"ResultImage", "UnreadableError"}
+BATCH_PROVIDERS = [name for name, each in PROVIDERS.items() if isinstance(each, BatchProvider)]
 Case = dict[str, Any]
+Said = Submission | Report | UploadAnswer | ResultImage | Mapping[str, Report]
 
 
 def load(path: Path) -> Case:
@@ -45,17 +53,26 @@ CASES = {str(path.relative_to(RECORDED)): load(path) for path in RECORDED.glob("
 assert CASES
 
 
-def read(case: Case, body: bytes) -> Submission | Report:
+def read(case: Case, body: bytes) -> Said:
     provider: Provider = case["provider"]
     if case["kind"] == "callback":
         return provider.read_callback(body)
     answer = Answer(status=case["status"], body=body, retry_after_s=case.get("retry_after_s"))
     if case["kind"] == "submission":
         return provider.read_submission(answer, case["dialect"])
+    if case["kind"] == "upload":
+        assert isinstance(provider, UploadProvider)
+        return provider.read_upload(answer)
+    if case["kind"] == "renewal":
+        assert isinstance(provider, RenewingProvider)
+        return provider.read_renewal(answer)
+    if case["kind"] == "batch_lookup":
+        assert isinstance(provider, BatchProvider)
+        return provider.read_batch_lookup(answer)
     return provider.read_lookup(answer, case["dialect"])
 
 
-def read_or_unreadable(case: Case, body: bytes) -> Submission | Report | None:
+def read_or_unreadable(case: Case, body: bytes) -> Said | None:
     """None for UnreadableError, which only a submission must never raise."""
     try:
         return read(case, body)
@@ -64,18 +81,23 @@ def read_or_unreadable(case: Case, body: bytes) -> Submission | Report | None:
         return None
 
 
+def check(said: Any, expect: Case) -> None:
+    """What was said has the type that is wanted, and the fields that are given."""
+    wanted = expect["type"]
+    assert type(said).__name__ == (wanted if wanted != "UnreadableError" else "NoneType")
+    if isinstance(said, Mapping):
+        assert set(said) == set(expect["reports"])
+        for task_id, report in said.items():
+            check(report, expect["reports"][task_id])
+    elif said is not None:
+        fields = json.loads(json.dumps(asdict(said)))  # tuples become lists, as in the file
+        assert {"type": wanted, **{key: fields[key] for key in set(expect) - {"type"}}} == expect
+
+
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_recorded(name: str) -> None:
     case = CASES[name]
-    expect = dict(case["expect"])
-    wanted = expect.pop("type")
-
-    said = read_or_unreadable(case, case["bytes"])
-
-    assert type(said).__name__ == (wanted if wanted != "UnreadableError" else "NoneType")
-    if said is not None:
-        fields = json.loads(json.dumps(asdict(said)))  # tuples become lists, as in the file
-        assert {key: fields[key] for key in expect} == expect
+    check(read_or_unreadable(case, case["bytes"]), case["expect"])
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
@@ -87,6 +109,28 @@ def test_every_kind_of_answer_is_recorded(name: str, kind: str) -> None:
     if kind == "submission":
         accepted = {c["dialect"] for c in cases if c["expect"]["type"] == "Accepted"}
         assert accepted == set(PROVIDERS[name].dialects)
+
+
+@pytest.mark.parametrize("name", BATCH_PROVIDERS)
+def test_every_kind_of_batch_is_recorded(name: str) -> None:
+    batches = [
+        case["expect"]
+        for case in CASES.values()
+        if case["provider"].name == name and case["kind"] == "batch_lookup"
+    ]
+    assert {expect["type"] for expect in batches} >= REQUIRED_OF_BATCHES
+    items = [item["type"] for expect in batches for item in expect.get("reports", {}).values()]
+    assert set(items) >= {"Pending", "Succeeded", "Failed", "Unavailable"}
+
+
+def test_every_kind_of_upload_answer_is_recorded() -> None:
+    uploads = {c["expect"]["type"] for c in CASES.values() if c["kind"] == "upload"}
+    assert uploads == REQUIRED_OF_UPLOADS
+
+
+def test_every_kind_of_renewal_is_recorded() -> None:
+    renewals = {c["expect"]["type"] for c in CASES.values() if c["kind"] == "renewal"}
+    assert renewals == REQUIRED_OF_RENEWALS
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
@@ -103,6 +147,16 @@ def test_every_field_is_explained(name: str) -> None:
 def test_lookups_name_the_task(name: str) -> None:
     for dialect in PROVIDERS[name].dialects:
         assert "task&12345" in json.dumps(asdict(PROVIDERS[name].lookup("task&12345", dialect)))
+
+
+@pytest.mark.parametrize("name", BATCH_PROVIDERS)
+def test_batch_lookups_name_their_tasks(name: str) -> None:
+    provider = PROVIDERS[name]
+    assert isinstance(provider, BatchProvider)
+    call = json.dumps(asdict(provider.batch_lookup(["task&1", "task&2"])))
+    assert "task&1" in call
+    assert "task&2" in call
+    assert provider.most_at_once > 1
 
 
 ANY_JSON = st.recursive(
@@ -145,15 +199,44 @@ def hostile_bodies(draw: st.DrawFn, case: Case) -> bytes:
 def test_nothing_surprises_a_reader(data: st.DataObject, case: Case, status: int) -> None:
     said = read_or_unreadable({**case, "status": status}, data.draw(hostile_bodies(case)))
 
-    assert type(said).__name__ in {*REQUIRED[case["kind"]], "OtherDialect", "Pending", "NoneType"}
+    if isinstance(said, Mapping):
+        for task_id, report in said.items():
+            task_id.encode()
+            require_harmless(report, "lookup")
+    else:
+        require_harmless(said, case["kind"])
+
+
+def require_harmless(said: Any, kind: str) -> None:
+    """One of the kinds of answer, and safe to store, log and fetch."""
+    optional = {
+        "batch_lookup": REQUIRED_OF_BATCHES,
+        "upload": REQUIRED_OF_UPLOADS,
+        "renewal": REQUIRED_OF_RENEWALS,
+    }
+    allowed = {**REQUIRED, **optional}[kind]
+    assert type(said).__name__ in {*allowed, "OtherDialect", "Pending", "NoneType"}
     if said is not None:
         json.dumps(asdict(said)).encode("ascii")
         assert len(getattr(said, "message", "")) <= 300
     if isinstance(said, Accepted):
         assert said.task_id
-    for image in getattr(said, "images", ()):
+    # What was uploaded, or renewed, lies behind a URL too.
+    alone = [said] if isinstance(said, Uploaded | ResultImage) else []
+    for image in getattr(said, "images", alone):
         assert image.url.lower().startswith(("http://", "https://"))
         image.url.encode()
+
+
+BATCHES = [c for c in CASES.values() if c["kind"] == "batch_lookup" and c["expect"].get("reports")]
+
+
+@given(case=st.sampled_from(BATCHES), spoilt=st.lists(ANY_JSON, max_size=4))
+def test_no_item_of_a_batch_spoils_another(case: Case, spoilt: list[Any]) -> None:
+    body = {**case["body"], "items": [*spoilt, *case["body"]["items"]]}
+    said = read(case, json.dumps(body).encode())
+    assert isinstance(said, Mapping)
+    check({task_id: said[task_id] for task_id in case["expect"]["reports"]}, case["expect"])
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
@@ -171,6 +254,9 @@ def test_bodies_that_break_parsers(name: str, body: bytes) -> None:
             provider.read_lookup(answer, dialect)
     with pytest.raises(UnreadableError):
         provider.read_callback(body)
+    if isinstance(provider, BatchProvider):
+        with pytest.raises(UnreadableError):
+            provider.read_batch_lookup(answer)
 
 
 SUBMISSIONS = sorted(name for name, case in CASES.items() if case["kind"] == "submission")

@@ -6,7 +6,8 @@ import pytest
 import requests
 
 from imagequeue.config.settings import Settings
-from imagequeue.jobs.callback_url import callback_url
+from imagequeue.jobs.callback_url import callback_url, token
+from imagequeue.jobs.challenge import PURPOSE, proof
 from imagequeue.worker.context import Context
 from imagequeue.worker.receiver import MOST_BODY_BYTES, create_app
 from support.asgi import serving
@@ -75,3 +76,15 @@ def test_a_body_that_cannot_be_kept_is_asked_for_again(receiver: str, ctx: Conte
     finally:
         ctx.store.redis.config_set("maxmemory", "0")
     assert not ctx.inbox.unread(JOB)
+
+
+def test_a_challenge_is_answered_and_is_no_way_to_a_callback_s_token(receiver: str) -> None:
+    challenge = "0123456789abcdef" * 2
+    answer = requests.get(f"{receiver}/readyz?challenge={challenge}", timeout=5)
+    assert answer.json() == {"status": "ok", "proof": proof(b"the new one", challenge)}
+    for given in ("", "a/b", f"acedata-flux/{JOB}", challenge.upper(), f"{challenge}\n"):
+        answer = requests.get(f"{receiver}/readyz", params={"challenge": given}, timeout=5)
+        assert answer.json() == {"status": "ok"}
+    # Neither for the challenge itself, nor for the purpose that its key comes from.
+    assert proof(b"the new one", "a/b")[:32] != token(b"the new one", "a", "b")
+    assert b"/" not in PURPOSE

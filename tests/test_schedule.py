@@ -1,12 +1,12 @@
 """The poll schedule and the backoff: pure functions."""
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagequeue.jobs.schedule import BACKOFF_MOST_S, backoff, next_poll
+from imagequeue.jobs.schedule import BACKOFF_MOST_S, backoff, countdowns_for, next_poll
 
 COUNTDOWNS, TAIL_S = (60, 300, 900), 1800
 
@@ -40,6 +40,27 @@ def test_there_is_always_a_next_poll_and_it_lies_ahead(
     assert coming.overdue == (elapsed_s >= sum(countdowns)) or elapsed_s == pytest.approx(
         sum(countdowns)
     )
+
+
+@given(st.lists(st.floats(0.1, 1e4), min_size=2, max_size=5))
+def test_a_job_with_a_callback_is_polled_when_the_others_are_but_for_the_first_time(
+    countdowns: list[float],
+) -> None:
+    polls, fewer = (
+        list(accumulate(countdowns_for(delivery, countdowns))) for delivery in ("poll", "callback")
+    )
+    assert polls == list(accumulate(countdowns))
+    assert fewer == polls[1:]
+
+
+@pytest.mark.parametrize(
+    ("countdowns", "polls"),
+    [((60, 300, 900), [360, 1260]), ((60, 300), [360]), ((60,), [60])],
+)
+def test_the_safety_net_is_never_without_a_poll(
+    countdowns: tuple[float, ...], polls: list[float]
+) -> None:
+    assert list(accumulate(countdowns_for("callback", countdowns))) == polls
 
 
 def test_backoff_grows_to_its_bound_and_stays_there() -> None:

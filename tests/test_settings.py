@@ -68,7 +68,7 @@ def test_an_env_file_that_is_not_text_is_refused() -> None:
     [
         ("REDIS_URL", "localhost:6379"),
         ("BROKER_URL", "amqp://localhost"),
-        ("STORAGE_URL", "s3://bucket"),
+        ("STORAGE_URL", "ftp://bucket"),
         ("STORAGE_URL", "file://relative"),
         ("PUBLIC_URL", "example.com"),
         ("KIE_BASE_URL", "https://api.kie.ai/?key=1"),

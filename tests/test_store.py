@@ -11,7 +11,7 @@ from imagequeue.config.queues import Queue
 from imagequeue.errors import MoveRefusedError, UnknownJobError
 from imagequeue.jobs import keys
 from imagequeue.jobs.job import WAKES, Job, State, after, new_job
-from imagequeue.jobs.store import Store
+from imagequeue.jobs.store import Once, Store
 from support.clock import Clock
 
 
@@ -131,7 +131,8 @@ def test_one_key_makes_one_job(store: Store, clock: Clock) -> None:
     first, second = (
         new_job(clock(), provider="p", action="generate", delivery="poll") for _ in range(2)
     )
-    assert store.add([first], once="k") == store.add([second], once="k") == [first.id]
+    once = [Once("k", "digest")]
+    assert store.add([first], once) == store.add([second], once) == [first.id]
     with pytest.raises(UnknownJobError):
         store.get(second.id)
 

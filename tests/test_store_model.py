@@ -1,6 +1,6 @@
 """Any interleaving of moves, sweeps, doubled hints and crashes keeps the invariants."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from imagequeue.config.queues import Queue
 from imagequeue.errors import ImageQueueError, MoveRefusedError
 from imagequeue.jobs import keys
-from imagequeue.jobs.job import MOVES, WAKES, Job, State, new_job
+from imagequeue.jobs.job import MOVES, WAKES, Entry, Job, State, new_job
 from imagequeue.producer.client import Client
 from imagequeue.providers.wire import (
     Accepted,
@@ -59,6 +59,12 @@ REPORTS: list[Report] = [
 MOST_JOBS = 2
 
 
+def is_note(entry: Entry) -> bool:
+    """A contradiction on record: a line of the history that is no move."""
+    words = ("reported a failure", "contradicts the failure")
+    return entry.from_ is entry.to and any(each in entry.cause for each in words)
+
+
 class Machine(RuleBasedStateMachine):
     """The store's real scripts, driven by the workers' real steps in any order."""
 
@@ -81,9 +87,19 @@ class Machine(RuleBasedStateMachine):
             return None
 
     @precondition(lambda self: sum(self.ctx.store.counts().values()) < MOST_JOBS)
-    @rule(target=jobs, delivery=st.sampled_from(["callback", "poll"]))
-    def add(self, delivery: str) -> str:
-        job = new_job(self.clock(), provider="acedata-flux", action="generate", delivery=delivery)
+    @rule(
+        target=jobs,
+        delivery=st.sampled_from(["callback", "poll"]),
+        caller=st.sampled_from(["", "shop"]),
+    )
+    def add(self, delivery: str, caller: str) -> str:
+        job = new_job(
+            self.clock(),
+            provider="acedata-flux",
+            action="generate",
+            delivery=delivery,
+            submitted_by=caller,
+        )
         self.ctx.store.add([job])
         return job.id
 
@@ -139,7 +155,7 @@ class Machine(RuleBasedStateMachine):
     def save(self, job_id: str) -> None:
         for image in self.ctx.store.get(job_id).images:
             stored = image.model_copy(update={"state": "stored"})
-            self.attempt(job_id, partial(download._recorded, self.ctx, stored))
+            self.attempt(job_id, partial(download._recorded, self.ctx, {stored.index: stored}))
 
     @rule(job_id=jobs, stage=st.sampled_from([Queue.SUBMIT, Queue.POLL, Queue.DOWNLOAD]))
     def bury(self, job_id: str, stage: Queue) -> None:
@@ -183,11 +199,26 @@ class Machine(RuleBasedStateMachine):
         assert sum(counts.values()) == len(jobs)
         for state in State:
             assert counts[state] == sum(job.state is state for job in jobs)
+        # A record keeps whole milliseconds.
+        scores = redis.zrange(keys.DEADLINES, 0, -1, withscores=True)
+        assert {job_id.decode(): round(score * 1000) for job_id, score in scores} == {
+            job.id: round(job.deadline.timestamp() * 1000) for job in jobs if job.deadline
+        }
+        assert len(scores) == counts[State.DOWNLOADING]
         for job in jobs:
             wakes = [q for q in (*Queue, None) if redis.zscore(keys.due(q), job.id) is not None]
             assert wakes == [WAKES[job.state]]
-            assert all(entry.to in MOVES[entry.from_] for entry in job.history)
+            moves = [entry for entry in job.history if not is_note(entry)]
+            assert all(entry.to in MOVES[entry.from_] for entry in moves)
             assert (job.history[-1].to if job.history else State.QUEUED) is job.state
+
+    @invariant()
+    def each_caller_s_open_jobs_are_counted(self) -> None:
+        jobs = self.ctx.store.list(limit=500).jobs
+        counts: Any = self.ctx.store.redis.hgetall(keys.OPEN)
+        # A count of 0 stays where there was one.
+        counted = {name.decode(): int(count) for name, count in counts.items() if int(count)}
+        assert counted == Counter(job.submitted_by for job in jobs if not job.is_resting)
 
 
 def test_the_store_keeps_its_promises_in_any_order(ctx: Context, clock: Clock) -> None:

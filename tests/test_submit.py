@@ -11,7 +11,9 @@ from imagequeue.config.queues import Queue
 from imagequeue.errors import ConfigError, MoveRefusedError
 from imagequeue.jobs import keys
 from imagequeue.jobs.job import State
+from imagequeue.providers.wire import Pending
 from imagequeue.worker.context import Context
+from imagequeue.worker.settle import settle
 from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.jobs import KIE_ACCEPTED, TASK, kie_refused, path, queued
@@ -23,6 +25,13 @@ def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
     return {**overrides, "kie_base_url": stub.url, "acedata_base_url": stub.url}
 
 
+def called_back(ctx: Context) -> str:
+    """A job that is due, and to be told of by callback."""
+    public = {"public_url": "http://callbacks.example"}
+    vars(ctx)["settings"] = ctx.settings.model_copy(update=public)
+    return queued(ctx)
+
+
 def test_an_accepted_job_waits_with_its_task_id_until_the_first_countdown(
     ctx: Context, stub: Stub
 ) -> None:
@@ -32,6 +41,27 @@ def test_an_accepted_job_waits_with_its_task_id_until_the_first_countdown(
     job = ctx.store.get(job_id)
     assert (job.state, job.task_id, job.attempts) == (State.WAITING, TASK, 1)
     assert (job.wake_at - ctx.now()).total_seconds() == 60
+
+
+def test_where_a_callback_is_to_come_the_first_countdown_is_skipped(
+    ctx: Context, stub: Stub
+) -> None:
+    job_id = called_back(ctx)
+    stub.answer = lambda *_: KIE_ACCEPTED
+    submit(ctx, job_id)
+    job = ctx.store.get(job_id)
+    assert (job.state, job.delivery) == (State.WAITING, "callback")
+    assert (job.wake_at - ctx.now()).total_seconds() == 360
+
+
+def test_so_it_is_where_a_callback_said_that_the_job_was_taken(ctx: Context, stub: Stub) -> None:
+    job_id = called_back(ctx)
+    stub.answer = lambda *_: None
+    submit(ctx, job_id)
+    settle(ctx, job_id, Pending(task_id=TASK), "callback")
+    job = ctx.store.get(job_id)
+    assert (job.state, job.task_id) == (State.WAITING, TASK)
+    assert (job.wake_at - ctx.now()).total_seconds() == 360
 
 
 def test_the_intent_to_pay_is_on_record_before_anything_is_sent(ctx: Context, stub: Stub) -> None:

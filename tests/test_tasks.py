@@ -11,8 +11,9 @@ from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.errors import ConfigError
 from imagequeue.jobs import keys
-from imagequeue.jobs.inbox import Callback
+from imagequeue.jobs.callbacks import Callback, Outcome
 from imagequeue.jobs.job import State, after
+from imagequeue.jobs.quarantine import Quarantine
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
@@ -89,7 +90,7 @@ def test_callbacks_that_break_their_reader_are_set_aside(
     app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = queued(ctx)
-    ctx.inbox.put(job_id, Callback(ctx.now(), {}, b"poison"), ctx.now())
+    ctx.inbox.put(job_id, Callback(ctx.now(), {}, b"poison"))
     breaking(monkeypatch, "callback", ZeroDivisionError())
     for _ in range(ctx.settings.poison_after):
         with pytest.raises(ZeroDivisionError):
@@ -97,7 +98,8 @@ def test_callbacks_that_break_their_reader_are_set_aside(
     app.tasks["imagequeue.callback"](job_id)
     assert not ctx.inbox.unread(job_id)
     assert ctx.store.redis.zcard(keys.due(Queue.CALLBACK)) == 0
-    assert ctx.store.redis.llen(keys.aside(job_id)) == 1
+    (kept,) = Quarantine(ctx.store.redis)
+    assert (kept.job_id, kept.reason, kept.callback.body) == (job_id, Outcome.POISON, b"poison")
 
 
 @pytest.mark.parametrize("error", [ConfigError("no key"), RedisConnectionError("away")])

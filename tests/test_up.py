@@ -1,7 +1,9 @@
 """`imagequeue up` and `imagequeue demo`: all of it or nothing, started again and stopped clean."""
 
+import json
 import re
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,10 @@ def test_up_runs_everything_starts_again_what_dies_and_stops_clean(tmp_path: Pat
         process.wait_for("ready api=")
         children = processes_of(process)
         assert len(children) == 7
+        # Beside it, in the same folder, nothing has to be set.
+        beside = [str(BIN / "imagequeue"), "submit", "kie-flux-kontext", "tea", "--json"]
+        ran = subprocess.run(beside, cwd=tmp_path, env=clean_environment(), capture_output=True)
+        assert json.loads(ran.stdout)["delivery"] == "callback", ran.stderr
         request = {"provider": "acedata-flux", "prompt": "tea", "delivery": "poll"}
         job = requests.post(f"{urls['api']}/v1/jobs", json=request, timeout=10).json()
         eventually(lambda: state_of(job["id"]) == "waiting")

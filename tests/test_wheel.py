@@ -17,6 +17,8 @@ NEEDED = (
     "py.typed",
     "jobs/add.lua",
     "jobs/move.lua",
+    "producer/page/static/live.js",
+    "producer/page/templates/base.html",
     "sandbox/sample.mp4",
 )
 

@@ -9,7 +9,10 @@ from typing import Any
 
 
 class Stub:
-    """`answer(method, path, body)` gives (status, body); None hangs up without an answer."""
+    """`answer(method, path, body)` gives (status, body); None hangs up without an answer.
+
+    A body that is JSON is given as what it says, any other as bytes.
+    """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, Any]] = []
@@ -21,6 +24,13 @@ class Stub:
         return [body for method, _, body in self.asked if method == "POST"]
 
 
+def _read(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw
+
+
 @contextmanager
 def stub_server() -> Iterator[Stub]:
     stub = Stub()
@@ -30,7 +40,7 @@ def stub_server() -> Iterator[Stub]:
 
         def _handle(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            body = json.loads(raw) if raw else None
+            body = _read(raw) if raw else None
             stub.asked.append((self.command, self.path, body))
             answer = stub.answer(self.command, self.path, body)
             if answer is None:
