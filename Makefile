@@ -13,8 +13,8 @@ demo: .venv/installed  ## a handful of jobs over three simulated providers, to t
 up: .venv/installed  ## the whole queue on this machine, with your keys from .env
 	$(BIN)/imagequeue up
 
-test: .venv/installed  ## the tests, against real processes
-	$(BIN)/pytest
+test: .venv/installed  ## the tests, against real processes; they wait more than they work
+	$(BIN)/pytest -n 3 --dist loadfile
 
 lint: .venv/installed  ## style, format and types
 	$(BIN)/ruff check .
@@ -26,10 +26,14 @@ check: lint test  ## all that a change has to pass
 chaos: .venv/installed  ## 1,000 jobs while everything is killed: is one lost, or paid twice?
 	$(BIN)/python -m imagequeue.benchmarks.chaos --jobs 1000
 
-bench: .venv/installed  ## recovery, waiting and a backlog, measured
+bench: .venv/installed  ## recovery, waiting, a backlog, callbacks, submissions and downloads, measured
 	$(BIN)/python -m imagequeue.benchmarks.recovery
 	$(BIN)/python -m imagequeue.benchmarks.waiting --jobs 100000
 	$(BIN)/python -m imagequeue.benchmarks.backlog --jobs 100000
+	$(BIN)/python -m imagequeue.benchmarks.receiver
+	$(BIN)/python -m imagequeue.benchmarks.publishing
+	$(BIN)/python -m imagequeue.benchmarks.downloads
+	$(BIN)/python -m imagequeue.benchmarks.download_kills
 
 format: .venv/installed  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
