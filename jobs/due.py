@@ -57,6 +57,13 @@ class Swept(NamedTuple):
     behind: bool
 
 
+class Turn(NamedTuple):
+    """A job that a worker has taken, and how often its step was begun without an end."""
+
+    job_id: str
+    starts: int
+
+
 class Due:
     """The due sets, and the hints that tell workers of them.
 
@@ -69,9 +76,12 @@ class Due:
         self._celery = celery
         self._bound = bound
         self._lease_s = lease_s
-        self._take = self._script("take")
-        self._take_first = self._script("take_first")
-        self._claim = self._script("claim")
+        take, take_first, claim, following = map(_source, ("take", "take_first", "claim", "next"))
+        self._take = client.register_script(take)
+        self._take_first = client.register_script(take_first)
+        self._claim = client.register_script(claim)
+        self._next = client.register_script(_called_take(take) + following)
+        self._next_first = client.register_script(_called_take(take_first) + following)
 
     def hint(
         self, queue: Queue, job_ids: list[str], now: datetime, lane: Lane = Lane.URGENT
@@ -96,17 +106,36 @@ class Due:
         try:
             rooms = [min(room, MOST_AT_ONCE) for room in self._room(queue)]
             if queue is Queue.DOWNLOAD:
-                taken = self._leased_first(now, *rooms)
+                found: Any = self._take_first(*self._first(now, *rooms))
+                pairs = zip(found[::2], found[1::2], strict=True)
+                taken = {job_id.decode(): Lane(lane) for job_id, lane in pairs}
             else:
-                taken = self._leased(queue, now, rooms[Lane.URGENT])
+                found = self._take(*self._some(queue, now, rooms[Lane.URGENT]))
+                taken = dict.fromkeys((job_id.decode() for job_id in found), Lane.URGENT)
             self._send(queue, taken)
             return Swept(list(taken), behind=len(taken) == rooms[Lane.URGENT])
         finally:
             self._redis.delete(keys.guard(queue))
 
+    def next(self, queue: Queue, now: datetime, ended: str) -> Turn | None:
+        """Take what comes next, if anything is due, for a worker whose step of `ended` is over.
+
+        Where there is a backlog, the next job costs no message.
+        """
+        if queue is Queue.DOWNLOAD:
+            # One that stands in the queue in a hurry was taken for its hint, and comes first.
+            most_patient = 0 if self.urgent_waits(queue) else 1
+            script, (names, args) = self._next_first, self._first(now, 1, most_patient)
+        else:
+            script, (names, args) = self._next, self._some(queue, now, 1)
+        taken: Any = script(keys=[*names, keys.STARTS], args=[*args, ended, queue.value])
+        return Turn(taken[0].decode(), taken[1]) if taken else None
+
     def urgent_waits(self, queue: Queue) -> bool:
         """Whether an urgent hint stands in the queue, so that a patient job should make way."""
-        return bool(self._standing(queue)[Lane.URGENT])
+        with self._celery.producer_pool.acquire(block=True) as producer:
+            channel: Any = producer.channel
+            return bool(channel.client.llen(queue.value))
 
     def coming(self, queue: Queue, now: datetime) -> list[str]:
         """Some ids that wake within a lease: those that were hinted, or are due soon."""
@@ -128,28 +157,21 @@ class Due:
     def _claimed(
         self, queue: Queue, job_ids: list[str], latest: float, until: float, needed: int = 0
     ) -> list[str]:
-        args = [latest, until, needed, *job_ids]
+        args: list[Any] = [latest, until, needed, *job_ids]
         ids: Any = self._claim(keys=[keys.due(queue)], args=args)
         return [job_id.decode() for job_id in ids]
 
-    def _leased(self, queue: Queue, now: datetime, most: int) -> dict[str, Lane]:
-        ids: Any = self._take(
-            keys=[keys.due(queue)], args=[now.timestamp(), most, self._lease(now)]
-        )
-        return {job_id.decode(): Lane.URGENT for job_id in ids}
+    def _some(self, queue: Queue, now: datetime, most: int) -> tuple[list[str], list[Any]]:
+        """Keys and arguments that take due ids."""
+        return [keys.due(queue)], [now.timestamp(), most, self._lease(now)]
 
-    def _leased_first(self, now: datetime, most: int, most_patient: int) -> dict[str, Lane]:
-        """Due downloads by their deadlines, each with its lane."""
+    def _first(self, now: datetime, most: int, most_patient: int) -> tuple[list[str], list[Any]]:
+        """Keys and arguments that take due downloads by their deadlines."""
         patience = after(now, PATIENT_AFTER_S).timestamp()
-        taken: Any = self._take_first(
-            keys=[keys.due(Queue.DOWNLOAD), keys.DEADLINES],
-            args=[now.timestamp(), self._lease(now), most, most_patient, patience, MOST_LOOKED_AT],
+        return (
+            [keys.due(Queue.DOWNLOAD), keys.DEADLINES],
+            [now.timestamp(), self._lease(now), most, most_patient, patience, MOST_LOOKED_AT],
         )
-        pairs = zip(taken[::2], taken[1::2], strict=True)
-        return {job_id.decode(): Lane(lane) for job_id, lane in pairs}
-
-    def _script(self, name: str) -> Any:
-        return self._redis.register_script(Path(__file__).with_name(f"{name}.lua").read_text())
 
     def _lease(self, now: datetime) -> float:
         return after(now, self._lease_s).timestamp()
@@ -184,3 +206,12 @@ class Due:
                     producer=producer,
                     ignore_result=True,
                 )
+
+
+def _source(name: str) -> str:
+    return Path(__file__).with_name(f"{name}.lua").read_text()
+
+
+def _called_take(source: str) -> str:
+    """A script as a function of that name, for another to be put behind."""
+    return f"local function take()\n{source}\nend\n"

@@ -116,19 +116,21 @@ class Store:
         """Those of the jobs that are there, as they are now."""
         return tuple(self._load(job_ids))
 
-    def move(self, job_id: str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:
+    def move(self, job: Job | str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:
         """Apply `step` to the job as it is now, all or nothing, and return what it became.
 
-        `step` is pure and may run again: when somebody else was first it sees their job, and
-        raises MoveRefusedError if its own move no longer stands. A durable move returns once it is
-        on Redis's disk, as far as the server can say so; raises NotDurableError if it is not.
+        A job that was read just now saves reading it again; its id will do. `step` is pure and may
+        run again: when somebody else was first it sees their job, and raises MoveRefusedError if
+        its own move no longer stands. A durable move returns once it is on Redis's disk, as far as
+        the server can say so; raises NotDurableError if it is not.
         """
+        before = self.get(job) if isinstance(job, str) else job
         for _ in range(MOVE_TRIES):
-            before = self.get(job_id)
             after = step(before)
             if after is before or self._swap(before, after, durable):
                 return after
-        raise MoveRefusedError(f"{job_id} changes too often to be moved")
+            before = self.get(before.id)
+        raise MoveRefusedError(f"{before.id} changes too often to be moved")
 
     def _swap(self, before: Job, after: Job, durable: bool) -> bool:
         told = effects(before, after)

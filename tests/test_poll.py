@@ -98,14 +98,15 @@ def test_a_look_up_that_fails_is_asked_again_soon_and_costs_the_job_nothing(
 
 
 def test_a_callback_that_is_here_but_not_read_comes_first(ctx: Context, stub: Stub) -> None:
-    job_id = waiting(ctx, stub)
+    vars(ctx)["settings"] = ctx.settings.model_copy(update={"public_url": stub.url})
+    job_id = waiting(ctx, stub, delivery="callback")
     stub.asked.clear()
     ctx.inbox.put(job_id, Callback(ctx.now(), {}, b"garbage, perhaps"))
     assert poll(ctx, job_id) == CALLBACK_FIRST_S
     assert stub.asked == []
     ctx.store.redis.delete(keys.callbacks(job_id))
     stub.answer = lambda *_: KIE_PENDING
-    assert poll(ctx, job_id) == 60
+    assert poll(ctx, job_id) == 360
     assert len(stub.asked) == 1
 
 

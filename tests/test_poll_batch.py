@@ -9,7 +9,7 @@ import pytest
 from imagequeue.config.queues import Queue
 from imagequeue.errors import MoveRefusedError
 from imagequeue.jobs import keys
-from imagequeue.jobs.job import State
+from imagequeue.jobs.job import Job, State
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
@@ -268,10 +268,10 @@ def test_a_job_that_breaks_does_so_alone_and_comes_up_again_on_its_own(
     jobs = accepted(ctx, stub, 3)
     answering(stub, {}, otherwise=done)
 
-    def break_one(context: Context, job_id: str, *rest: Any, **options: Any) -> Any:
-        if job_id == jobs[1]:
+    def break_one(context: Context, job: Job, *rest: Any, **options: Any) -> Any:
+        if job.id == jobs[1]:
             raise ZeroDivisionError
-        return settle(context, job_id, *rest, **options)
+        return settle(context, job, *rest, **options)
 
     monkeypatch.setattr("imagequeue.worker.poll.settle", break_one)
     come_due(ctx, clock)

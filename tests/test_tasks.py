@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.exceptions import Retry
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from imagequeue.config.queues import Queue
@@ -15,8 +16,10 @@ from imagequeue.jobs.callbacks import Callback, Outcome
 from imagequeue.jobs.job import State, after
 from imagequeue.jobs.quarantine import Quarantine
 from imagequeue.providers.wire import ResultImage, Succeeded
+from imagequeue.worker import tasks as worker_tasks
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
+from imagequeue.worker.job_task import MOST_TURNS
 from imagequeue.worker.settle import settle
 from support.clock import Clock
 from support.jobs import queued
@@ -113,3 +116,98 @@ def test_a_workers_own_trouble_puts_the_job_off_and_never_ends_it(
     assert ctx.store.get(job_id).state is State.QUEUED
     due = ctx.store.redis.zscore(keys.due(Queue.SUBMIT), job_id)
     assert due == after(ctx.now(), 15).timestamp()
+
+
+def recording(monkeypatch: pytest.MonkeyPatch, ctx: Context) -> list[str]:
+    """Submit steps only end the job's wait from now on; returns whose turn it was, in order."""
+    turns: list[str] = []
+
+    def step(_: Context, job_id: str) -> None:
+        turns.append(job_id)
+        ctx.store.snooze(Queue.SUBMIT, job_id, after(ctx.now(), 60))
+
+    monkeypatch.setattr("imagequeue.worker.tasks.submit", step)
+    return turns
+
+
+def test_one_message_gives_a_backlog_its_turns_in_the_order_it_came_due(
+    app: Celery, ctx: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx) for _ in range(5)]
+    not_due = queued(ctx)
+    for wait_s, job_id in enumerate([*jobs[1:], not_due]):
+        ctx.store.snooze(Queue.SUBMIT, job_id, after(ctx.now(), wait_s))
+    clock.advance(3)
+    turns = recording(monkeypatch, ctx)
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 5
+    assert turns == jobs
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+
+
+def test_a_message_is_used_up_after_its_turns_so_that_other_queues_get_theirs(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx) for _ in range(MOST_TURNS + 5)]
+    turns = recording(monkeypatch, ctx)
+    assert app.tasks["imagequeue.submit"](jobs[0]) == MOST_TURNS
+    assert turns == jobs[:MOST_TURNS]
+    due = ctx.store.redis.zcount(keys.due(Queue.SUBMIT), "-inf", ctx.now().timestamp())
+    assert due == 5
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+
+
+def test_a_worker_that_was_asked_to_stop_takes_nothing_new(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx) for _ in range(3)]
+    turns = recording(monkeypatch, ctx)
+    # What Celery sets on SIGTERM: the exit status to be.
+    monkeypatch.setattr("celery.worker.state.should_stop", 0)
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 1
+    assert turns == jobs[:1]
+
+
+def test_a_job_that_breaks_its_worker_in_a_turn_of_its_own_is_counted_and_ended(
+    app: Celery, ctx: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = queued(ctx), queued(ctx)
+    turns = recording(monkeypatch, ctx)
+    step = worker_tasks.submit
+
+    def break_one(context: Context, job_id: str) -> None:
+        step(context, job_id)
+        if job_id == bad:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr("imagequeue.worker.tasks.submit", break_one)
+    for _ in range(ctx.settings.poison_after):
+        with pytest.raises(ZeroDivisionError):
+            app.tasks["imagequeue.submit"](good)
+        clock.advance(60)
+    assert app.tasks["imagequeue.submit"](good) == 2
+    assert turns == [good, bad] * ctx.settings.poison_after + [good]
+    assert ctx.store.get(bad).state is State.FAILED
+    assert ctx.store.get(good).state is State.QUEUED
+
+
+def test_a_job_that_asks_for_a_retry_does_not_end_the_others_turns(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx) for _ in range(3)]
+    turns: list[str] = []
+
+    def pause(_: Context, job_id: str) -> float:
+        turns.append(job_id)
+        return 30
+
+    monkeypatch.setattr("imagequeue.worker.tasks.submit", pause)
+    task = app.tasks["imagequeue.submit"]
+    # As in a worker: called by hand, a task's retry would only be an error.
+    task.push_request(id="of the message", args=(jobs[0],), called_directly=False)
+    with pytest.raises(Retry):
+        task(jobs[0])
+    task.pop_request()
+    assert turns == jobs
+    due: Any = ctx.store.redis.zrange(keys.due(Queue.SUBMIT), 0, -1, withscores=True)
+    assert {score for _, score in due} == {after(ctx.now(), 30).timestamp()}
+    assert ctx.store.redis.hlen(keys.STARTS) == 0

@@ -100,7 +100,7 @@ def _report(ctx: Context, job: Job, callback: Callback) -> Report:
 
 def _settled(ctx: Context, job: Job, report: Report) -> Outcome:
     try:
-        job = settle(ctx, job.id, report, cause="callback")
+        job = settle(ctx, job, report, cause="callback")
     except OtherTaskError:
         return Outcome.MISMATCHED
     except MoveRefusedError:

@@ -48,14 +48,14 @@ class Context:
         structlog.contextvars.bind_contextvars(provider=job.provider)
         return job
 
-    def move(self, job_id: str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:
+    def move(self, job: Job | str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:
         """Move a job as the store does, and hint what is due by that: its next step, a webhook."""
-        job = self.store.move(job_id, step, durable=durable)
+        job = self.store.move(job, step, durable=durable)
         queue, now = WAKES[job.state], self.now()
         if queue and job.wake_at <= now:
-            self.due.hint(queue, [job_id], now, Lane.of(job.deadline, now))
+            self.due.hint(queue, [job.id], now, Lane.of(job.deadline, now))
         if job.webhook_url and job.is_resting:
-            self.due.hint(Queue.NOTIFY, [job_id], now)
+            self.due.hint(Queue.NOTIFY, [job.id], now)
         return job
 
 

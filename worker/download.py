@@ -42,13 +42,13 @@ def download(ctx: Context, job_id: str) -> float | None:
     recorded_at = time.monotonic()
     for image in sorted(_pending(job), key=lambda image: image.expires_at):
         if tried and _should_make_way(ctx, image):
-            ctx.move(job_id, partial(_put_back, ctx, tried))
+            ctx.move(job, partial(_put_back, ctx, tried))
             return None
         if time.monotonic() - recorded_at > min(RECORD_EVERY_S, ctx.settings.lease_s / 3):
-            job = ctx.move(job_id, partial(_recorded, ctx, tried))
+            job = ctx.move(job, partial(_recorded, ctx, tried))
             recorded_at = time.monotonic()
         tried[image.index] = _tried(ctx, job, image)
-    job = ctx.move(job_id, partial(_recorded_or_finished, ctx, tried))
+    job = ctx.move(job, partial(_recorded_or_finished, ctx, tried))
     return min((_pause_s(ctx, image) for image in _pending(job)), default=None)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import structlog
 from celery import Task
 from celery.exceptions import Retry
+from celery.worker import state
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from ..config.logs import get_logger
 from ..config.queues import Queue
 from ..errors import ConfigError, MoveRefusedError, RedisUnavailableError, UnknownJobError
+from ..jobs.due import Turn
 from ..jobs.job import after
 from .context import Context
 from .poison import bury
@@ -20,9 +23,13 @@ from .poison import bury
 log = get_logger(__name__)
 
 PUT_OFF_S = 15.0
+# A message's worker takes what comes next for so long and so often; then it is the turn of whatever
+# else stands in the queues.
+TURNS_S = 1.0
+MOST_TURNS = 32
 
 
-class JobTask(Task[[str], None]):
+class JobTask(Task[[str], int]):
     """A task on one job, whose countdowns are kept in the due set instead of in a message.
 
     `raise self.retry(countdown=60)` reads and shows in Flower as ever, but a waiting job costs
@@ -44,12 +51,43 @@ class JobTask(Task[[str], None]):
         """The queue whose step this is."""
         return Queue(self.name.rpartition(".")[2])
 
-    def __call__(self, job_id: str) -> None:
-        """Run the step with the job's id and stage on every log line."""
+    def __call__(self, job_id: str) -> int:
+        """Run the step of the job that a message names, then of those that come next.
+
+        Returns how many jobs had their turn: where there is a backlog, many for one message.
+        """
+        over = time.monotonic() + TURNS_S
+        retry = self._run(job_id)
+        turns = 1
+        while following := self._following(job_id, turns, over):
+            job_id, starts = following
+            self._run(job_id, starts)
+            turns += 1
+        if retry:
+            raise retry
+        return turns
+
+    def _following(self, job_id: str, turns: int, over: float) -> Turn | None:
+        """End the turn of a job; returns whose turn is next, if this message is not used up."""
+        ctx = self.context
+        try:
+            if turns < MOST_TURNS and time.monotonic() < over and not is_stopping():
+                return ctx.due.next(self.stage, ctx.now(), job_id)
+            ctx.starts.end(job_id, self.stage)
+        except RedisError as error:
+            # Whatever is due is hinted by a sweep.
+            log.warning("no next job taken", stage=self.stage, error=type(error).__name__)
+        return None
+
+    def _run(self, job_id: str, starts: int | None = None) -> Retry | None:
+        """Run one step with the job's id and stage on every log line; returns its retry, if any.
+
+        An unexpected error goes on to Celery, and the start of the step keeps counting.
+        """
         ctx, stage = self.context, self.stage
         with structlog.contextvars.bound_contextvars(job_id=job_id, stage=stage, provider=""):
             try:
-                starts = ctx.starts.begin(job_id, stage)
+                starts = starts or ctx.starts.begin(job_id, stage)
                 if starts > ctx.settings.poison_after:
                     bury(ctx, job_id, stage, starts - 1)
                 else:
@@ -57,13 +95,15 @@ class JobTask(Task[[str], None]):
             except (MoveRefusedError, UnknownJobError) as error:
                 # A hint that came late or twice: somebody else was first, and this one stops.
                 log.debug("nothing to do", why=str(error))
-            except Retry:
-                ctx.starts.end(job_id, stage)
-                raise
+            except Retry as retry:
+                return retry
             except (ConfigError, RedisUnavailableError, RedisError, OperationalError) as error:
                 self._put_off(job_id, error)
-            # Not reached by an unexpected error: that start keeps counting.
-            ctx.starts.end(job_id, stage)
+            except Exception:
+                # The message may name another job: only here is it known whose step this was.
+                log.error("step broke")
+                raise
+        return None
 
     def _put_off(self, job_id: str, error: Exception) -> None:
         """Try again later: what this worker stands on is at fault, not the job."""
@@ -71,10 +111,10 @@ class JobTask(Task[[str], None]):
         ctx = self.context
         ctx.store.snooze(self.stage, job_id, after(ctx.now(), PUT_OFF_S))
 
-    def again_in(self, countdown: float | None) -> None:
-        """Retry in so many seconds, if the step asks for it."""
+    def again_in(self, countdown: float | None, job_id: str) -> None:
+        """Retry a job in so many seconds, if its step asks for it."""
         if countdown is not None:
-            raise self.retry(countdown=countdown)
+            raise self.retry(args=(job_id,), countdown=countdown)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
         """Set the job's wake-up where there is a countdown; else send a message as Celery does."""
@@ -84,3 +124,10 @@ class JobTask(Task[[str], None]):
         (job_id,) = args
         self.context.store.snooze(self.stage, job_id, after(self.context.now(), countdown))
         return self.AsyncResult(options["task_id"])
+
+
+def is_stopping() -> bool:
+    """Whether this worker was asked to end: it takes nothing new."""
+    # They hold the exit status to be, of which 0 is one, or nothing.
+    asked: list[Any] = [state.should_stop, state.should_terminate]
+    return any(status is not None and status is not False for status in asked)

@@ -41,11 +41,11 @@ def poll(ctx: Context, job_id: str) -> float | None:
     """Look after a waiting job; returns the seconds to its next poll, if there is one."""
     job = ctx.load(job_id)
     if job.state is State.UNCONFIRMED:
-        ctx.move(job_id, partial(_never_confirmed, ctx))
+        ctx.move(job, partial(_never_confirmed, ctx))
         return None
     if job.state not in ASKED_ABOUT:
         raise MoveRefusedError(f"{job_id} is {job.state}: there is nothing to ask")
-    if ctx.inbox.unread(job_id):
+    if job.delivery == "callback" and ctx.inbox.unread(job_id):
         return CALLBACK_FIRST_S
     provider = PROVIDERS.get(job.provider)
     if isinstance(provider, BatchProvider) and (peers := _claim_peers(ctx, provider, job)):
@@ -109,7 +109,7 @@ def _heed_peer(ctx: Context, peer: Job, report: Report) -> None:
 def _heed(ctx: Context, job: Job, report: Report) -> float | None:
     log.info("polled", answer=type(report).__name__)
     if isinstance(report, Succeeded | Failed):
-        settle(ctx, job.id, report, cause="poll")
+        settle(ctx, job, report, cause="poll")
         return None
     return _wait(ctx, job, report)
 
@@ -119,7 +119,7 @@ def _wait(ctx: Context, job: Job, report: Report) -> float | None:
     settings = ctx.settings
     elapsed_s = (ctx.now() - job.accepted_at).total_seconds()
     if elapsed_s >= settings.give_up_after_s:
-        ctx.move(job.id, partial(_timed_out, ctx, report))
+        ctx.move(job, partial(_timed_out, ctx, report))
         return None
     countdowns = countdowns_for(job.delivery, settings.poll_countdowns)
     coming = next_poll(elapsed_s, countdowns, settings.poll_tail_s)
@@ -132,7 +132,7 @@ def _wait(ctx: Context, job: Job, report: Report) -> float | None:
         # Spread out, or a provider that had a bad minute gets the next one all at once.
         in_s = min(in_s, soon_s * random.uniform(1, 2))  # noqa: S311
     if coming.overdue and job.state is State.WAITING:
-        ctx.move(job.id, partial(_overdue, ctx, in_s))
+        ctx.move(job, partial(_overdue, ctx, in_s))
     return in_s
 
 

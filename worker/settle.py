@@ -20,9 +20,9 @@ class OtherTaskError(MoveRefusedError):
     """The report is on another task than the one that its job waits for."""
 
 
-def settle(ctx: Context, job_id: str, report: Report, cause: str) -> Job:
+def settle(ctx: Context, job: Job | str, report: Report, cause: str) -> Job:
     """Give a job what its provider reports; raises MoveRefusedError if that changes nothing."""
-    return ctx.move(job_id, partial(_settled, ctx, report, cause))
+    return ctx.move(job, partial(_settled, ctx, report, cause))
 
 
 def _settled(ctx: Context, report: Report, cause: str, job: Job) -> Job:

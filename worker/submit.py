@@ -38,7 +38,7 @@ def submit(ctx: Context, job_id: str) -> float | None:
     """
     job = ctx.load(job_id)
     if job.state is State.SUBMITTING:
-        ctx.move(job_id, partial(_abandoned, ctx))
+        ctx.move(job, partial(_abandoned, ctx))
         return None
     account = get_provider(job.provider).account
     ctx.settings.account(account)
@@ -47,7 +47,7 @@ def submit(ctx: Context, job_id: str) -> float | None:
     # Counted from before the move: a worker frozen here finds its deadline gone, and sends nothing.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
     try:
-        job = ctx.move(job_id, partial(_intend, ctx), durable=True)
+        job = ctx.move(job, partial(_intend, ctx), durable=True)
     except NotDurableError as error:
         # An intent that a power cut may take back is no licence to pay.
         job = ctx.load(job_id)
@@ -70,7 +70,7 @@ def _write_down(ctx: Context, job: Job, submission: Submission) -> None:
     deadline = time.monotonic() + ANSWER_KEPT_S
     while True:
         try:
-            ctx.move(job.id, partial(_answered, ctx, job.submissions, submission))
+            ctx.move(job, partial(_answered, ctx, job.submissions, submission))
         except RedisError as error:
             if time.monotonic() > deadline:
                 raise

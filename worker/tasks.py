@@ -31,23 +31,23 @@ def register(app: Celery) -> None:
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.submit")
     def submit_task(self: JobTask, job_id: str) -> None:
-        self.again_in(submit(self.context, job_id))
+        self.again_in(submit(self.context, job_id), job_id)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.poll")
     def poll_task(self: JobTask, job_id: str) -> None:
-        self.again_in(poll(self.context, job_id))
+        self.again_in(poll(self.context, job_id), job_id)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.callback")
     def callback_task(self: JobTask, job_id: str) -> None:
-        self.again_in(read_callbacks(self.context, job_id))
+        self.again_in(read_callbacks(self.context, job_id), job_id)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.download")
     def download_task(self: JobTask, job_id: str) -> None:
-        self.again_in(download(self.context, job_id))
+        self.again_in(download(self.context, job_id), job_id)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.notify")
     def notify_task(self: JobTask, job_id: str) -> None:
-        self.again_in(notify(self.context, job_id))
+        self.again_in(notify(self.context, job_id), job_id)
 
 
 def _register_create(app: Celery) -> None:
