@@ -17,6 +17,7 @@ from ..config.logs import get_logger
 from ..config.queues import Queue
 from . import keys
 from .job import after
+from .turns import Turn
 
 log = get_logger(__name__)
 
@@ -55,13 +56,6 @@ class Swept(NamedTuple):
 
     hinted: list[str]
     behind: bool
-
-
-class Turn(NamedTuple):
-    """A job that a worker has taken, and how often its step was begun without an end."""
-
-    job_id: str
-    starts: int
 
 
 class Due:
@@ -118,7 +112,7 @@ class Due:
             self._redis.delete(keys.guard(queue))
 
     def next(self, queue: Queue, now: datetime, ended: str) -> Turn | None:
-        """Take what comes next, if anything is due, for a worker whose step of `ended` is over.
+        """End the turn of the job `ended`, and begin that of the next one that is due, if any is.
 
         Where there is a backlog, the next job costs no message.
         """
@@ -128,8 +122,10 @@ class Due:
             script, (names, args) = self._next_first, self._first(now, 1, most_patient)
         else:
             script, (names, args) = self._next, self._some(queue, now, 1)
-        taken: Any = script(keys=[*names, keys.STARTS], args=[*args, ended, queue.value])
-        return Turn(taken[0].decode(), taken[1]) if taken else None
+        taken: Any = script(
+            keys=[*names, keys.STARTS], args=[*args, ended, queue.value, keys.record("")]
+        )
+        return Turn(taken[0].decode(), *taken[1:]) if taken else None
 
     def urgent_waits(self, queue: Queue) -> bool:
         """Whether an urgent hint stands in the queue, so that a patient job should make way."""

@@ -13,7 +13,7 @@ from imagequeue.config.settings import Settings
 from imagequeue.errors import ConfigError
 from imagequeue.jobs import keys
 from imagequeue.jobs.callbacks import Callback, Outcome
-from imagequeue.jobs.job import State, after
+from imagequeue.jobs.job import Job, State, after
 from imagequeue.jobs.quarantine import Quarantine
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.worker import tasks as worker_tasks
@@ -122,9 +122,9 @@ def recording(monkeypatch: pytest.MonkeyPatch, ctx: Context) -> list[str]:
     """Submit steps only end the job's wait from now on; returns whose turn it was, in order."""
     turns: list[str] = []
 
-    def step(_: Context, job_id: str) -> None:
-        turns.append(job_id)
-        ctx.store.snooze(Queue.SUBMIT, job_id, after(ctx.now(), 60))
+    def step(_: Context, job: Job) -> None:
+        turns.append(job.id)
+        ctx.store.snooze(Queue.SUBMIT, job.id, after(ctx.now(), 60))
 
     monkeypatch.setattr("imagequeue.worker.tasks.submit", step)
     return turns
@@ -174,9 +174,9 @@ def test_a_job_that_breaks_its_worker_in_a_turn_of_its_own_is_counted_and_ended(
     turns = recording(monkeypatch, ctx)
     step = worker_tasks.submit
 
-    def break_one(context: Context, job_id: str) -> None:
-        step(context, job_id)
-        if job_id == bad:
+    def break_one(context: Context, job: Job) -> None:
+        step(context, job)
+        if job.id == bad:
             raise ZeroDivisionError
 
     monkeypatch.setattr("imagequeue.worker.tasks.submit", break_one)
@@ -196,8 +196,8 @@ def test_a_job_that_asks_for_a_retry_does_not_end_the_others_turns(
     jobs = [queued(ctx) for _ in range(3)]
     turns: list[str] = []
 
-    def pause(_: Context, job_id: str) -> float:
-        turns.append(job_id)
+    def pause(_: Context, job: Job) -> float:
+        turns.append(job.id)
         return 30
 
     monkeypatch.setattr("imagequeue.worker.tasks.submit", pause)

@@ -17,8 +17,8 @@ from ..jobs.inbox import Inbox
 from ..jobs.job import WAKES, Job, utc_now
 from ..jobs.outbox import Outbox
 from ..jobs.pauses import Pauses
-from ..jobs.starts import Starts
 from ..jobs.store import Store
+from ..jobs.turns import Turns
 from ..storage import Storage, open_storage
 from .http import Http
 
@@ -32,7 +32,7 @@ class Context:
     due: Due
     inbox: Inbox
     outbox: Outbox
-    starts: Starts
+    turns: Turns
     pauses: Pauses
     http: Http
     webhook_http: Http
@@ -42,9 +42,9 @@ class Context:
     dialects: dict[str, str] = field(default_factory=dict)
     """The form of its API that each provider is spoken to in first; learnt from its answers."""
 
-    def load(self, job_id: str) -> Job:
-        """The job as it is now, its provider from here on named in the logs."""
-        job = self.store.get(job_id)
+    def load(self, job: Job | str) -> Job:
+        """The job as it was read, or by its id, its provider from here on named in the logs."""
+        job = self.store.get(job) if isinstance(job, str) else job
         structlog.contextvars.bind_contextvars(provider=job.provider)
         return job
 
@@ -70,7 +70,7 @@ def open_context(
         due=Due(client, celery, settings.queue_bound, settings.lease_s),
         inbox=Inbox(client, settings.retention_s),
         outbox=Outbox(client),
-        starts=Starts(client),
+        turns=Turns(client),
         pauses=Pauses(client),
         http=Http(settings.download_trusted_hosts),
         webhook_http=Http(settings.webhook_trusted_hosts),

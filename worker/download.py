@@ -34,9 +34,9 @@ TROUBLE = (NoAnswerError, NotSentError, TroubledServerError, StorageError, OSErr
 RECORD_EVERY_S = 2.0
 
 
-def download(ctx: Context, job_id: str) -> float | None:
+def download(ctx: Context, job: Job | str) -> float | None:
     """Fetch what is missing of a job; returns the seconds to the next try, if there is one."""
-    job = ctx.load(job_id)
+    job = ctx.load(job)
     _require_downloading(job)
     tried: dict[int, Image] = {}
     recorded_at = time.monotonic()

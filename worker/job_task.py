@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 from ..config.logs import get_logger
 from ..config.queues import Queue
 from ..errors import ConfigError, MoveRefusedError, RedisUnavailableError, UnknownJobError
-from ..jobs.due import Turn
 from ..jobs.job import after
+from ..jobs.turns import Turn
 from .context import Context
 from .poison import bury
 
@@ -29,7 +29,7 @@ TURNS_S = 1.0
 MOST_TURNS = 32
 
 
-class JobTask(Task[[str], int]):
+class JobTask(Task[Any, int]):
     """A task on one job, whose countdowns are kept in the due set instead of in a message.
 
     `raise self.retry(countdown=60)` reads and shows in Flower as ever, but a waiting job costs
@@ -60,8 +60,8 @@ class JobTask(Task[[str], int]):
         retry = self._run(job_id)
         turns = 1
         while following := self._following(job_id, turns, over):
-            job_id, starts = following
-            self._run(job_id, starts)
+            job_id = following.job_id
+            self._run(job_id, following)
             turns += 1
         if retry:
             raise retry
@@ -73,25 +73,25 @@ class JobTask(Task[[str], int]):
         try:
             if turns < MOST_TURNS and time.monotonic() < over and not is_stopping():
                 return ctx.due.next(self.stage, ctx.now(), job_id)
-            ctx.starts.end(job_id, self.stage)
+            ctx.turns.end(job_id, self.stage)
         except RedisError as error:
             # Whatever is due is hinted by a sweep.
             log.warning("no next job taken", stage=self.stage, error=type(error).__name__)
         return None
 
-    def _run(self, job_id: str, starts: int | None = None) -> Retry | None:
+    def _run(self, job_id: str, turn: Turn | None = None) -> Retry | None:
         """Run one step with the job's id and stage on every log line; returns its retry, if any.
 
-        An unexpected error goes on to Celery, and the start of the step keeps counting.
+        An unexpected error goes on to Celery, and the begin of the turn keeps counting.
         """
         ctx, stage = self.context, self.stage
         with structlog.contextvars.bound_contextvars(job_id=job_id, stage=stage, provider=""):
             try:
-                starts = starts or ctx.starts.begin(job_id, stage)
-                if starts > ctx.settings.poison_after:
-                    bury(ctx, job_id, stage, starts - 1)
+                turn = turn or ctx.turns.begin(job_id, stage)
+                if turn.starts > ctx.settings.poison_after:
+                    bury(ctx, job_id, stage, turn.starts - 1)
                 else:
-                    self.run(job_id)
+                    self.run(turn)
             except (MoveRefusedError, UnknownJobError) as error:
                 # A hint that came late or twice: somebody else was first, and this one stops.
                 log.debug("nothing to do", why=str(error))
@@ -111,10 +111,10 @@ class JobTask(Task[[str], int]):
         ctx = self.context
         ctx.store.snooze(self.stage, job_id, after(ctx.now(), PUT_OFF_S))
 
-    def again_in(self, countdown: float | None, job_id: str) -> None:
-        """Retry a job in so many seconds, if its step asks for it."""
+    def again_in(self, countdown: float | None, turn: Turn) -> None:
+        """Retry the job in so many seconds, if its step asks for it."""
         if countdown is not None:
-            raise self.retry(args=(job_id,), countdown=countdown)
+            raise self.retry(args=(turn.job_id,), countdown=countdown)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
         """Set the job's wake-up where there is a countdown; else send a message as Celery does."""

@@ -37,15 +37,15 @@ CALLBACK_FIRST_S = 5.0
 ASKED_ABOUT = (State.WAITING, State.OVERDUE)
 
 
-def poll(ctx: Context, job_id: str) -> float | None:
+def poll(ctx: Context, job: Job | str) -> float | None:
     """Look after a waiting job; returns the seconds to its next poll, if there is one."""
-    job = ctx.load(job_id)
+    job = ctx.load(job)
     if job.state is State.UNCONFIRMED:
         ctx.move(job, partial(_never_confirmed, ctx))
         return None
     if job.state not in ASKED_ABOUT:
-        raise MoveRefusedError(f"{job_id} is {job.state}: there is nothing to ask")
-    if job.delivery == "callback" and ctx.inbox.unread(job_id):
+        raise MoveRefusedError(f"{job.id} is {job.state}: there is nothing to ask")
+    if job.delivery == "callback" and ctx.inbox.unread(job.id):
         return CALLBACK_FIRST_S
     provider = PROVIDERS.get(job.provider)
     if isinstance(provider, BatchProvider) and (peers := _claim_peers(ctx, provider, job)):

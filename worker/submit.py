@@ -31,12 +31,12 @@ ANSWER_KEPT_S = 300.0
 ANSWER_RETRY_S = 0.5
 
 
-def submit(ctx: Context, job_id: str) -> float | None:
+def submit(ctx: Context, job: Job | str) -> float | None:
     """Send a queued job to its provider, or end the wait for a submission whose worker died.
 
     Returns the seconds after which it should be tried again, where the provider asked for a pause.
     """
-    job = ctx.load(job_id)
+    job = ctx.load(job)
     if job.state is State.SUBMITTING:
         ctx.move(job, partial(_abandoned, ctx))
         return None
@@ -50,7 +50,7 @@ def submit(ctx: Context, job_id: str) -> float | None:
         job = ctx.move(job, partial(_intend, ctx), durable=True)
     except NotDurableError as error:
         # An intent that a power cut may take back is no licence to pay.
-        job = ctx.load(job_id)
+        job = ctx.load(job.id)
         submission: Submission = RefusedForNow(code="not durable", message=str(error))
     else:
         if job.state is not State.SUBMITTING:

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from ..config.logs import get_logger
 from ..errors import ConfigError, InvalidRequestError
+from ..jobs.turns import Turn
 from .callback import read_callbacks
 from .context import Context
 from .create import create
@@ -30,24 +31,24 @@ def register(app: Celery) -> None:
     _register_create(app)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.submit")
-    def submit_task(self: JobTask, job_id: str) -> None:
-        self.again_in(submit(self.context, job_id), job_id)
+    def submit_task(self: JobTask, turn: Turn) -> None:
+        self.again_in(submit(self.context, turn.job), turn)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.poll")
-    def poll_task(self: JobTask, job_id: str) -> None:
-        self.again_in(poll(self.context, job_id), job_id)
+    def poll_task(self: JobTask, turn: Turn) -> None:
+        self.again_in(poll(self.context, turn.job), turn)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.callback")
-    def callback_task(self: JobTask, job_id: str) -> None:
-        self.again_in(read_callbacks(self.context, job_id), job_id)
+    def callback_task(self: JobTask, turn: Turn) -> None:
+        self.again_in(read_callbacks(self.context, turn.job_id), turn)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.download")
-    def download_task(self: JobTask, job_id: str) -> None:
-        self.again_in(download(self.context, job_id), job_id)
+    def download_task(self: JobTask, turn: Turn) -> None:
+        self.again_in(download(self.context, turn.job), turn)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.notify")
-    def notify_task(self: JobTask, job_id: str) -> None:
-        self.again_in(notify(self.context, job_id), job_id)
+    def notify_task(self: JobTask, turn: Turn) -> None:
+        self.again_in(notify(self.context, turn.job_id), turn)
 
 
 def _register_create(app: Celery) -> None:

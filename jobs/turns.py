@@ -1,0 +1,51 @@
+"""Turns: one step of one job in a worker, counted from its begin to its end.
+
+What kills its workers would go round for ever: its turns are counted until one comes to an end.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import redis
+
+from ..config.queues import Queue
+from ..errors import UnknownJobError
+from . import keys
+from .job import Job
+from .record import load
+
+
+class Turn(NamedTuple):
+    """A job whose turn it is, and how often its step was begun without an end, now included."""
+
+    job_id: str
+    starts: int
+    record: bytes | None
+
+    @property
+    def job(self) -> Job:
+        """The job as it was when its turn began; raises UnknownJobError if it is gone."""
+        if self.record is None:
+            raise UnknownJobError(f"no job {self.job_id}")
+        return load(self.record)
+
+
+class Turns:
+    """The turns that were begun; an ended one, whatever came of it, is forgotten."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+        self._begin = client.register_script(Path(__file__).with_name("begin.lua").read_text())
+
+    def begin(self, job_id: str, stage: Queue) -> Turn:
+        """Begin the turn of a job that a message names."""
+        begun: Any = self._begin(
+            keys=[keys.STARTS, keys.record(job_id)], args=[f"{job_id}.{stage}"]
+        )
+        return Turn(job_id, *begun)
+
+    def end(self, job_id: str, stage: Queue) -> None:
+        """Forget the count: the step came to an end of its own."""
+        self._redis.hdel(keys.STARTS, f"{job_id}.{stage}")
