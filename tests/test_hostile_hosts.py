@@ -644,13 +644,19 @@ def certified(folder: Path) -> ssl.SSLContext:
 
 @pytest.mark.parametrize("vouched", [False, True], ids=["bad certificate", "good certificate"])
 def test_a_host_is_asked_over_tls_only_if_its_certificate_is_good(
-    ctx: Context, stub: Stub, clock: Clock, tmp_path: Path, vouched: bool
+    ctx: Context,
+    stub: Stub,
+    clock: Clock,
+    tmp_path: Path,
+    vouched: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with hosting(tls=certified(tmp_path)) as host:
         host.speak = says(200, PNG)
         vars(ctx.http)["_trusted"] = frozenset({host.netloc})
         if vouched:
-            ctx.http._session("guarded").verify = str(tmp_path / "host.pem")
+            trusting = ssl.create_default_context(cafile=tmp_path / "host.pem")
+            monkeypatch.setattr(connections, "tls_context", lambda: trusting)
         job_id = downloading(ctx, stub, f"https://{host.netloc}/0")
         pause_s = download(ctx, job_id)
         if vouched:

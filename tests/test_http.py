@@ -1,10 +1,15 @@
 """HTTP: a deadline that nothing outlasts, and errors that say whether anything was sent."""
 
+import base64
+import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -44,8 +49,7 @@ def drip(connection: socket.socket, start: bytes) -> None:
 
 def get(url: str, deadline_s: float = 5) -> bytes:
     with Http().exchange("GET", url, deadline=time.monotonic() + deadline_s) as response:
-        data: bytes = response.raw.read(1 << 20, decode_content=True)
-        return data
+        return response.read(1 << 20)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +97,149 @@ def test_an_error_names_no_url() -> None:
     with pytest.raises(NotSentError) as caught:
         get(f"http://127.0.0.1:{free_port()}/secret-path")
     assert "secret-path" not in str(caught.value)
+
+
+def test_what_came_before_a_break_is_told() -> None:
+    def speak(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nwith the head")
+        time.sleep(0.2)
+        connection.sendall(b", later")
+        time.sleep(0.2)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    told: list[bytes] = []
+
+    def listen(url: str) -> None:
+        with Http().exchange("GET", url, deadline=time.monotonic() + 5) as response:
+            told.extend(bytes(piece) for piece in response.pieces())
+
+    with raw_server(speak) as url, pytest.raises(NoAnswerError, match="reset"):
+        listen(url)
+    assert b"".join(told) == b"with the head, later"
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Tells the connection and what was asked; keeps every connection, whatever it is told."""
+
+    protocol_version = "HTTP/1.1"
+
+    def handle_one_request(self) -> None:
+        super().handle_one_request()
+        self.close_connection = not self.raw_requestline
+
+    def do_GET(self) -> None:
+        size = int(self.headers.get("Content-Length", 0))
+        about = {
+            "port": self.client_address[1],
+            "path": self.path,
+            "headers": {name.lower(): value for name, value in self.headers.items()},
+            "body": self.rfile.read(size).decode(),
+        }
+        data = json.dumps(about).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Set-Cookie", "seen=1")
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def echo() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def asked(http: Http, url: str, method: str = "GET", most: int = 1 << 20, **options: Any) -> Any:
+    with http.exchange(method, url, deadline=time.monotonic() + 5, **options) as response:
+        data = response.read(most)
+    return json.loads(data) if len(data) < most else None
+
+
+def test_a_connection_is_kept_for_the_next_exchange_of_any_thread(echo: str) -> None:
+    http, ports = Http(), []
+    for _ in range(3):
+        one = lambda: ports.append(asked(http, f"http://{echo}/")["port"])  # noqa: E731
+        thread = threading.Thread(target=one)
+        thread.start()
+        thread.join()
+    assert len(set(ports)) == 1 < len(ports)
+
+
+def test_a_fresh_exchange_has_a_connection_of_its_own(echo: str) -> None:
+    """Also beside a server that keeps connections which it was told to close."""
+    http = Http()
+    ports = [asked(http, f"http://{echo}/", fresh=fresh)["port"] for fresh in (0, 1, 1, 0, 1)]
+    assert len(set(ports)) == 4
+    assert ports[0] == ports[3]
+
+
+def test_an_unguarded_connection_is_never_used_guarded(echo: str) -> None:
+    http = Http([echo])
+    ports = [asked(http, f"http://{echo}/", guarded=guarded)["port"] for guarded in (0, 1, 0, 1)]
+    assert ports[0] == ports[2] != ports[1] == ports[3]
+
+
+def test_a_connection_with_an_answer_left_on_it_is_not_used_again(echo: str) -> None:
+    http = Http()
+    first = asked(http, f"http://{echo}/")["port"]
+    assert asked(http, f"http://{echo}/", most=5) is None
+    assert asked(http, f"http://{echo}/")["port"] != first
+
+
+def test_a_request_says_what_it_was_given_and_nothing_of_an_exchange_before(echo: str) -> None:
+    http = Http()
+    for _ in range(2):
+        about = asked(
+            http,
+            f"http://{echo}/a b?c",
+            "POST",
+            headers={"user-agent": "mine", "Authorization": "Bearer key"},
+            json={"prompt": "é"},
+        )
+        assert about["path"] == "/a%20b?c"
+        assert json.loads(about["body"]) == {"prompt": "é"}
+        assert about["headers"] == {
+            "host": echo,
+            "user-agent": "mine",
+            "accept": "*/*",
+            "accept-encoding": "gzip, deflate",
+            "authorization": "Bearer key",
+            "content-type": "application/json",
+            "content-length": str(len(about["body"])),
+        }
+    assert asked(http, f"http://{echo}/", params={"id": "a b&c"})["path"] == "/?id=a+b%26c"
+
+
+def test_a_password_in_a_url_is_used_and_replaces_no_key(echo: str) -> None:
+    url = f"http://me:p%40ss@{echo}/"
+    expected = "Basic " + base64.b64encode(b"me:p@ss").decode()
+    assert asked(Http(), url)["headers"]["authorization"] == expected
+    given = asked(Http(), url, headers={"Authorization": "Bearer key"})
+    assert given["headers"]["authorization"] == "Bearer key"
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "http://", "http://[", "x", "http://.a/"])
+def test_nothing_was_sent_to_what_is_no_web_address(url: str) -> None:
+    with pytest.raises(NotSentError):
+        get(url)
+
+
+@pytest.mark.parametrize("key", ["s3cr3t\r\nX-More: 1", "s3cr3t-日本"])
+def test_nothing_was_sent_with_a_header_that_is_none(echo: str, key: str) -> None:
+    with pytest.raises(NotSentError) as caught:
+        asked(Http(), f"http://{echo}/", headers={"Authorization": key})
+    assert "s3cr3t" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,9 @@ def send(
         params=call.query,
         json=call.body,
     ) as response:
-        body = response.raw.read(MOST_ANSWER_BYTES, decode_content=True)
         return Answer(
-            status=response.status_code,
-            body=body,
+            status=response.status,
+            body=response.read(MOST_ANSWER_BYTES),
             retry_after_s=_seconds(response.headers.get("Retry-After", "")),
         )
 

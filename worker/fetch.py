@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-
-import requests
+from http import HTTPStatus
 
 from ..config.settings import Settings
-from .connections import CHUNK_BYTES
-from .http import Http, NoAnswerError
+from .http import Http, NoAnswerError, Response
 
 # Statuses of a server in trouble; any other refusal is about this URL.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -43,8 +41,8 @@ class Fetch:
         self._version = ""
         """What the server calls this state of the file, where it can resume; else empty."""
 
-    def __iter__(self) -> Iterator[bytes]:
-        """The bytes, of which there are at most `download_max_bytes`.
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        """The bytes, of which there are at most `download_max_bytes`, in Response.pieces.
 
         Raises TroubledServerError, DeadURLError, TooLargeError, and what Http.exchange raises.
         """
@@ -59,7 +57,7 @@ class Fetch:
             else:
                 return
 
-    def _transfer(self) -> Iterator[bytes]:
+    def _transfer(self) -> Iterator[bytes | memoryview]:
         # Encoded, the bytes on the wire would not be those of the file.
         headers = {"Accept-Encoding": "identity"}
         if self._size:
@@ -69,32 +67,30 @@ class Fetch:
         ) as response:
             self._require_expected(response)
             ticked = time.monotonic()
-            # Whatever is there: waiting for a whole chunk would lose what came last before a break,
-            # and tick too late where a host is slow.
-            while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
-                self._size += len(chunk)
+            for piece in response.pieces():
+                self._size += len(piece)
                 if self._size > self._most_bytes:
                     raise TooLargeError(f"larger than {self._most_bytes} bytes")
                 if time.monotonic() - ticked > self._tick_every_s:
                     self._tick()
                     ticked = time.monotonic()
-                yield chunk
+                yield piece
 
-    def _require_expected(self, response: requests.Response) -> None:
-        if response.status_code in TRANSIENT_STATUSES:
-            raise TroubledServerError(f"HTTP {response.status_code}")
+    def _require_expected(self, response: Response) -> None:
+        if response.status in TRANSIENT_STATUSES:
+            raise TroubledServerError(f"HTTP {response.status}")
         if self._size:
             begins = response.headers.get("Content-Range", "").startswith(f"bytes {self._size}-")
             fits = begins and _fits(response, self._version)
-            if response.status_code != requests.codes.partial or not fits:
-                raise TroubledServerError(f"no rest of the file: HTTP {response.status_code}")
-        elif response.status_code != requests.codes.ok:
-            raise DeadURLError(f"HTTP {response.status_code}")
+            if response.status != HTTPStatus.PARTIAL_CONTENT or not fits:
+                raise TroubledServerError(f"no rest of the file: HTTP {response.status}")
+        elif response.status != HTTPStatus.OK:
+            raise DeadURLError(f"HTTP {response.status}")
         else:
             self._version = _version(response)
 
 
-def _version(response: requests.Response) -> str:
+def _version(response: Response) -> str:
     """A strong validator: a weak one does not promise the same bytes."""
     headers = response.headers
     if headers.get("Accept-Ranges") != "bytes" or "Content-Encoding" in headers:
@@ -103,7 +99,7 @@ def _version(response: requests.Response) -> str:
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
 
 
-def _fits(response: requests.Response, version: str) -> bool:
+def _fits(response: Response, version: str) -> bool:
     """Whether a part is of that version, which not every server that sends one has looked at."""
     name = "ETag" if version.startswith('"') else "Last-Modified"
     return response.headers.get(name, version) == version

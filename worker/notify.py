@@ -93,7 +93,7 @@ def _send(ctx: Context, webhook: Webhook, deadline: float) -> None:
         data=webhook.body.encode(),
     ) as response:
         # The status says it all: what follows it may have no end.
-        status = response.status_code
+        status = response.status
     if status == GONE:
         raise GoneError(f"HTTP {status}")
     if not 200 <= status < 300:
