@@ -47,13 +47,16 @@ class Storage(ABC):
         return f"{type(self).__name__}({self.url!r})"
 
     @abstractmethod
-    def put(self, name: str, path: Path, *, content_type: str, sha256: str) -> str:
+    def put(
+        self, name: str, path: Path, *, content_type: str, sha256: str, more_follows: bool = False
+    ) -> str:
         """Bring the file at `path`, which lies in `scratch`, to `name` and return its URI.
 
         It is there whole and durable, or not at all; other bytes are replaced, and the same bytes
-        (by size and SHA-256 in hex) are not written again. `path` may be gone afterwards: it is
-        to come from `temporary`, which removes what is left. Raises StorageError, or ValueError
-        for a name that is no relative path such as `job_1/0.png`.
+        (by size and SHA-256 in hex) are not written again. With `more_follows`, a power cut may
+        still take the whole file away, until a `put` without it to a name in the same folder.
+        `path` may be gone afterwards: it is to come from `temporary`, which removes what is left.
+        Raises StorageError, or ValueError for a name that is no relative path as `job_1/0.png` is.
         """
 
     @abstractmethod

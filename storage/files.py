@@ -32,7 +32,9 @@ class FileStorage(Storage):
         super().__init__(url, self.folder / ".incoming")
         self._flushed: dict[Path, None] = {}
 
-    def put(self, name: str, path: Path, *, content_type: str, sha256: str) -> str:
+    def put(
+        self, name: str, path: Path, *, content_type: str, sha256: str, more_follows: bool = False
+    ) -> str:
         """Move the file to its name, flushed; see Storage."""
         target = self.folder / checked(name)
         try:
@@ -40,8 +42,9 @@ class FileStorage(Storage):
                 _flush(path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
-            _flush(target.parent)
-            self._flush_above(target.parent)
+            if not more_follows:
+                _flush(target.parent)
+                self._flush_above(target.parent)
         except OSError as error:
             raise StorageError(f"{target} cannot be written: {reason(error)}") from None
         return self.uri(name)

@@ -59,8 +59,10 @@ class ObjectStorage(Storage):
         super().__init__(url.rstrip("/"), scratch)
         self.remedy = f"does that bucket exist, and are {VARIABLES[parts.scheme]} right for it?"
 
-    def put(self, name: str, path: Path, *, content_type: str, sha256: str) -> str:
-        """Upload the file, which stays where it is; see Storage."""
+    def put(
+        self, name: str, path: Path, *, content_type: str, sha256: str, more_follows: bool = False
+    ) -> str:
+        """Upload the file, which stays where it is, and is durable at once; see Storage."""
         key = checked(name)
         attributes = {"Content-Type": content_type, "sha256": sha256}
         try:

@@ -106,12 +106,13 @@ def storage(url: str, tmp_path: Path) -> Storage:
     return open_storage(url, tmp_path / "scratch")
 
 
-def keep(storage: Storage, name: str, data: bytes, content_type: str = "image/png") -> str:
+def keep(
+    storage: Storage, name: str, data: bytes, content_type: str = "image/png", **options: bool
+) -> str:
+    sha256 = hashlib.sha256(data).hexdigest()
     with storage.temporary() as path:
         path.write_bytes(data)
-        return storage.put(
-            name, path, content_type=content_type, sha256=hashlib.sha256(data).hexdigest()
-        )
+        return storage.put(name, path, content_type=content_type, sha256=sha256, **options)
 
 
 def read(storage: Storage, uri: str, *part: int | None) -> bytes:
@@ -254,6 +255,29 @@ def test_the_bytes_are_flushed_before_the_name_and_its_folders_after(
     keep(storage, NAME, DATA)
     inodes = [path.stat().st_ino for path in (picture, *picture.parents[:3])]
     assert flushed == list(zip(inodes, (False, True, True, True), strict=True))
+
+
+@pytest.mark.parametrize("kind", ["file"])
+@pytest.mark.parametrize("known", [False, True], ids=["new", "put before"])
+def test_names_that_more_follow_are_flushed_with_the_last(
+    storage: Storage, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by a worker that finds all of them there: who put them may have died before."""
+    first, last = (storage.scratch.parent / f"job_1/{n}.png" for n in (0, 1))
+    if known:
+        for path in (first, last):
+            keep(storage, f"job_1/{path.name}", DATA, more_follows=True)
+    flushed: list[tuple[int, bool, bool]] = []
+
+    def fsync(descriptor: int) -> None:
+        flushed.append((os.fstat(descriptor).st_ino, first.exists(), last.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    keep(storage, "job_1/0.png", DATA, more_follows=True)
+    keep(storage, "job_1/1.png", DATA)
+    pictures = [(first, False, False), (last, True, False)] * (not known)
+    folders = [(folder, True, True) for folder in first.parents[:3]]
+    assert flushed == [(path.stat().st_ino, *there) for path, *there in (*pictures, *folders)]
 
 
 PUT_IN_A_PROCESS = """
