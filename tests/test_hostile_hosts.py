@@ -208,7 +208,7 @@ def test_trouble_that_passes_costs_nothing_but_a_try(
     assert [download(ctx, job_id) for _ in range(3)] == [5, 10, None]
     job = ctx.store.get(job_id)
     assert (job.state, job.images[0].error) == (State.SUCCEEDED, None)
-    assert files(ctx) == [f"{job_id}/0.json", f"{job_id}/0.png"]
+    assert files(ctx) == [f"{job_id}/0.png", f"{job_id}/job.json"]
 
 
 def test_a_url_that_died_after_ten_minutes_ends_unsaved(

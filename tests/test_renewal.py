@@ -81,7 +81,7 @@ def test_a_dead_url_is_renewed_and_its_picture_saved_in_the_same_step(
     assert image.expires_at == clock() + timedelta(minutes=20)
     assert stub.asked == [("POST", RENEWAL, {"url": f"{host.url}/dead"})]
     assert host.paths == ["/dead", "/fresh"]
-    assert files(ctx) == [f"{job_id}/0.json", f"{job_id}/0.png"]
+    assert files(ctx) == [f"{job_id}/0.png", f"{job_id}/job.json"]
 
 
 @pytest.mark.parametrize("status", [200, 404, 410])

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from test_storage import S3, UNAVAILABLE, s3, s3_server  # noqa: F401
 
-from imagequeue.jobs.job import State
+from imagequeue.jobs.job import Image, Job, State
 from imagequeue.producer.client import Client
 from imagequeue.storage import objects
 from imagequeue.worker import save as saving
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
+from imagequeue.worker.save import RECORD
 from support.clock import Clock
 from support.hostile import Host, downloading, hosting, picture, says, to_the_end
 from support.stub import Stub
@@ -66,11 +67,24 @@ def scratch(ctx: Context) -> list[Path]:
     return list(ctx.storage.scratch.glob("*"))
 
 
+def on_record(ctx: Context, job_id: str) -> list[dict[str, Any]]:
+    """What the record says of the pictures."""
+    images: list[dict[str, Any]] = json.loads(kept(ctx, f"{job_id}/{RECORD}"))["images"]
+    return images
+
+
+def save(ctx: Context, job: Job) -> Image:
+    """Save a job's first picture, as a download does."""
+    image = saving.save(ctx, job, job.images[0])
+    saving.keep_record(ctx, job, [image])
+    return image
+
+
 def test_beside_a_picture_lies_what_made_it(ctx: Context, stub: Stub, host: Host) -> None:
     params = {"aspect_ratio": "16:9"}
     job_id = downloading(ctx, stub, f"{host.url}/0?sig=1", prompt=PROMPT, params=params)
     image = to_the_end(ctx, job_id).images[0]
-    record = json.loads(kept(ctx, f"{job_id}/0.json"))
+    record = json.loads(kept(ctx, f"{job_id}/job.json"))
     assert record == {
         "job": {
             "id": job_id,
@@ -81,29 +95,70 @@ def test_beside_a_picture_lies_what_made_it(ctx: Context, stub: Stub, host: Host
             "params": params,
             "task_id": "task-1",
         },
-        "image": {
-            "index": 0,
-            "kind": "result",
-            "source_url": f"{host.url}/0?sig=1",
-            "sha256": hashlib.sha256(PNG).hexdigest(),
-            "bytes": len(PNG),
-            "content_type": "image/png",
-            "width": 64,
-            "height": 48,
-        },
+        "images": [
+            {
+                "index": 0,
+                "kind": "result",
+                "source_url": f"{host.url}/0?sig=1",
+                "sha256": hashlib.sha256(PNG).hexdigest(),
+                "bytes": len(PNG),
+                "content_type": "image/png",
+                "width": 64,
+                "height": 48,
+            }
+        ],
     }
-    assert "日本 🐈".encode() in kept(ctx, f"{job_id}/0.json")
-    assert ctx.storage.open(ctx.storage.uri(f"{job_id}/0.json")).content_type == "application/json"
+    assert "日本 🐈".encode() in kept(ctx, f"{job_id}/job.json")
+    assert ctx.storage.open(ctx.storage.uri(f"{job_id}/job.json")).content_type == (
+        "application/json"
+    )
     assert image.uri == ctx.storage.uri(f"{job_id}/0.png")
     assert (kept(ctx, f"{job_id}/0.png"), scratch(ctx)) == (PNG, [])
 
 
-def test_a_result_and_its_origin_have_a_record_each(ctx: Context, stub: Stub, host: Host) -> None:
+def test_a_result_and_its_origin_are_on_record(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
     to_the_end(ctx, job_id)
-    records = [json.loads(kept(ctx, f"{job_id}/{n}.json"))["image"] for n in (0, 1)]
+    records = on_record(ctx, job_id)
     assert [(each["index"], each["kind"]) for each in records] == [(0, "result"), (1, "origin")]
     assert [each["source_url"] for each in records] == [f"{host.url}/a", f"{host.url}/b"]
+
+
+def test_pictures_that_are_saved_one_after_the_other_are_all_on_record(
+    ctx: Context, stub: Stub, host: Host
+) -> None:
+    job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
+    host.speak = lambda connection, asked: (
+        says(503)(connection, asked) if asked.path == "/a" else says(200, PNG)(connection, asked)
+    )
+    assert download(ctx, job_id) == 5
+    assert [each["index"] for each in on_record(ctx, job_id)] == [1]
+    host.speak = says(200, PNG)
+    to_the_end(ctx, job_id)
+    assert [each["index"] for each in on_record(ctx, job_id)] == [0, 1]
+
+
+def test_a_worker_that_was_frozen_takes_nothing_off_the_record(
+    ctx: Context, stub: Stub, host: Host
+) -> None:
+    job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
+    before = ctx.store.get(job_id)
+    to_the_end(ctx, job_id)
+    saving.keep_record(ctx, before, [saving.save(ctx, before, before.images[1])])
+    assert [each["index"] for each in on_record(ctx, job_id)] == [0, 1]
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"images": [{}]}', b'{"images": 1}', b"\xff"])
+def test_a_record_that_cannot_be_read_is_replaced(
+    ctx: Context, stub: Stub, host: Host, data: bytes
+) -> None:
+    job_id = downloading(ctx, stub, f"{host.url}/0")
+    with ctx.storage.temporary() as path:
+        path.write_bytes(data)
+        about = {"content_type": "application/json", "sha256": hashlib.sha256(data).hexdigest()}
+        ctx.storage.put(f"{job_id}/{RECORD}", path, **about)
+    to_the_end(ctx, job_id)
+    assert [each["width"] for each in on_record(ctx, job_id)] == [64]
 
 
 @pytest.fixture
@@ -127,11 +182,11 @@ def test_a_second_download_of_the_same_picture_writes_nothing(
 ) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/0")
     job = ctx.store.get(job_id)
-    first = saving.save(ctx, job, job.images[0])
+    first = save(ctx, job)
     before = written(job_id)
     assert before
     clock.advance(5)
-    again = saving.save(ctx, job, job.images[0])
+    again = save(ctx, job)
     assert (again.uri, again.sha256) == (first.uri, first.sha256)
     assert written(job_id) == before
     assert (len(host.asked), scratch(ctx)) == (2, [])
@@ -142,12 +197,12 @@ def test_other_bytes_at_the_second_download_replace_both(
 ) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/0")
     job = ctx.store.get(job_id)
-    saving.save(ctx, job, job.images[0])
+    save(ctx, job)
     before = written(job_id)
     host.speak = says(200, picture(size=(9, 9)))
-    saving.save(ctx, job, job.images[0])
+    save(ctx, job)
     assert written(job_id) != before
-    assert json.loads(kept(ctx, f"{job_id}/0.json"))["image"]["width"] == 9
+    assert [each["width"] for each in on_record(ctx, job_id)] == [9]
     assert kept(ctx, f"{job_id}/0.png") == picture(size=(9, 9))
 
 
@@ -161,10 +216,12 @@ def test_a_record_that_cannot_be_kept_leaves_the_picture_to_be_saved_again(
     """Killed, or in trouble, between picture and record: both are there in the end, once."""
     job_id = downloading(ctx, stub, f"{host.url}/0")
     with monkeypatch.context() as patch:
-        patch.setattr(saving, "_put_record", out_of_space)
+        patch.setattr("imagequeue.worker.download.keep_record", out_of_space)
         assert download(ctx, job_id) == 5
-    assert ctx.store.get(job_id).images[0].state == "pending"
-    assert (is_kept(ctx, f"{job_id}/0.png"), is_kept(ctx, f"{job_id}/0.json")) == (True, False)
+    (image,) = ctx.store.get(job_id).images
+    assert (image.state, image.attempts, image.uri) == ("pending", 1, None)
+    assert image.error == "[Errno 28] No space left on device"
+    assert (is_kept(ctx, f"{job_id}/0.png"), is_kept(ctx, f"{job_id}/{RECORD}")) == (True, False)
     before = written(job_id)
     assert to_the_end(ctx, job_id).state is State.SUCCEEDED
     after = written(job_id)
@@ -260,4 +317,4 @@ def test_storage_that_comes_back_in_time_loses_nothing(
         assert download(ctx, job_id) == 5
     job = to_the_end(ctx, job_id)
     assert (job.state, job.images[0].error) == (State.SUCCEEDED, None)
-    assert is_kept(ctx, f"{job_id}/0.json")
+    assert is_kept(ctx, f"{job_id}/{RECORD}")

@@ -1,11 +1,14 @@
-"""Save: one image from its URL to its name in storage, verified on the way, with its record."""
+"""Save: images from their URLs to their names in storage, verified on the way, and their record."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ..config.queues import Queue
 from ..jobs.job import Image, Job, after
@@ -13,19 +16,31 @@ from .context import Context
 from .fetch import Fetch
 from .media import examine
 
+# What takes no longer leaves most of a lease for what follows.
+QUICK_S = 1.0
+RECORD = "job.json"
+
 
 def save(ctx: Context, job: Job, image: Image) -> Image:
-    """The image once it is stored; raises what Fetch does, NotMediaError or StorageError."""
+    """The image once it is stored; raises what Fetch does, NotMediaError or StorageError.
+
+    Its name is durable only after `keep_record`, which is cheaper for several at once.
+    """
+    started = time.monotonic()
     with ctx.storage.temporary() as path:
         sha256, size = _written(ctx, job, image, path)
         media = examine(path)
-        name = f"{job.id}/{image.index}"
-        # What follows may take as long as the transfer did, where it goes to a bucket.
-        _stay_awake(ctx, job)
+        # Where it goes to a bucket, that may take as long as the transfer did.
+        if time.monotonic() - started > min(QUICK_S, ctx.settings.lease_s / 10):
+            _stay_awake(ctx, job)
         uri = ctx.storage.put(
-            f"{name}.{media.extension}", path, content_type=media.content_type, sha256=sha256
+            f"{job.id}/{image.index}.{media.extension}",
+            path,
+            content_type=media.content_type,
+            sha256=sha256,
+            more_follows=True,
         )
-    image = image.model_copy(
+    return image.model_copy(
         update={
             "state": "stored",
             "saved_at": ctx.now(),
@@ -38,8 +53,6 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
             "height": media.height,
         }
     )
-    _put_record(ctx, job, image, f"{name}.json")
-    return image
 
 
 def _written(ctx: Context, job: Job, image: Image, path: Path) -> tuple[str, int]:
@@ -58,19 +71,35 @@ def _stay_awake(ctx: Context, job: Job) -> None:
     ctx.store.snooze(Queue.DOWNLOAD, job.id, after(ctx.now(), ctx.settings.lease_s))
 
 
-def _put_record(ctx: Context, job: Job, image: Image, name: str) -> None:
-    """Keep beside a picture what made it, for whoever finds the picture without this queue.
+def keep_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
+    """Keep beside a job's pictures what made them, for whoever finds them without this queue.
 
-    Nothing in it tells when it was saved: saved again, it is the same file.
+    Then they are durable, with all that `saved` names. Nothing in the record tells when they were
+    saved: saved again, it is the same file. Raises StorageError or OSError.
     """
+    name = f"{job.id}/{RECORD}"
     made_by = {"id", "provider", "action", "prompt", "image_urls", "params", "task_id"}
     about = {"index", "kind", "source_url", "sha256", "bytes", "content_type", "width", "height"}
+    # A worker that was frozen past its lease knows less than the one that took over its job.
+    images = _images_on_record(ctx, name)
+    for image in (*job.images, *saved):
+        if image.state == "stored":
+            images[image.index] = image.model_dump(mode="json", include=about)
     record = {
         "job": job.model_dump(mode="json", include=made_by),
-        "image": image.model_dump(mode="json", include=about),
+        "images": [images[index] for index in sorted(images)],
     }
     data = json.dumps(record, ensure_ascii=False, indent=1).encode()
     with ctx.storage.temporary() as path:
         path.write_bytes(data)
         sha256 = hashlib.sha256(data).hexdigest()
         ctx.storage.put(name, path, content_type="application/json", sha256=sha256)
+
+
+def _images_on_record(ctx: Context, name: str) -> dict[int, Any]:
+    """What the record says already, by index; nothing if it is not there, or not readable."""
+    try:
+        data = b"".join(ctx.storage.open(ctx.storage.uri(name)).chunks)
+        return {int(image["index"]): image for image in json.loads(data)["images"]}
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        return {}
