@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from ..config.logs import get_logger
@@ -19,7 +19,7 @@ from .fetch import DeadURLError, TooLargeError, TroubledServerError
 from .http import NoAnswerError, NotSentError, NoWebAddressError
 from .media import NotMediaError
 from .renew import renew
-from .save import save
+from .save import keep_record, save
 
 log = get_logger(__name__)
 
@@ -42,13 +42,13 @@ def download(ctx: Context, job: Job | str) -> float | None:
     recorded_at = time.monotonic()
     for image in sorted(_pending(job), key=lambda image: image.expires_at):
         if tried and _should_make_way(ctx, image):
-            ctx.move(job, partial(_put_back, ctx, tried))
+            _write_down(ctx, job, tried, _put_back)
             return None
         if time.monotonic() - recorded_at > min(RECORD_EVERY_S, ctx.settings.lease_s / 3):
-            job = ctx.move(job, partial(_recorded, ctx, tried))
+            job = _write_down(ctx, job, tried, _recorded)
             recorded_at = time.monotonic()
         tried[image.index] = _tried(ctx, job, image)
-    job = ctx.move(job, partial(_recorded_or_finished, ctx, tried))
+    job = _write_down(ctx, job, tried, _recorded_or_finished)
     return min((_pause_s(ctx, image) for image in _pending(job)), default=None)
 
 
@@ -73,8 +73,7 @@ def _tried(ctx: Context, job: Job, image: Image) -> Image:
         last = image.kind == "origin" or image.attempts + 1 >= ctx.settings.download_attempts
         return _failed(image, error, given_up=last)
     except TROUBLE as error:
-        hopeless = image.attempts + 1 >= ctx.settings.download_attempts
-        return _failed(image, error, given_up=hopeless and ctx.now() >= image.expires_at)
+        return _in_trouble(ctx, image, error)
 
 
 def _saved_or_renewed(ctx: Context, job: Job, image: Image) -> Image:
@@ -97,6 +96,11 @@ def _saved(ctx: Context, job: Job, image: Image) -> Image:
     return stored
 
 
+def _in_trouble(ctx: Context, image: Image, error: Exception) -> Image:
+    hopeless = image.attempts + 1 >= ctx.settings.download_attempts
+    return _failed(image, error, given_up=hopeless and ctx.now() >= image.expires_at)
+
+
 def _failed(image: Image, error: Exception, *, given_up: bool) -> Image:
     why = str(error) or type(error).__name__
     log.warning("picture not saved", index=image.index, error=why, given_up=given_up)
@@ -110,6 +114,24 @@ def _pause_s(ctx: Context, image: Image) -> float:
     left_s = (image.expires_at - ctx.now()).total_seconds()
     pause_s = backoff(image.attempts)
     return min(pause_s, max(1.0, left_s / 2)) if left_s > 0 else pause_s
+
+
+def _write_down(
+    ctx: Context,
+    job: Job,
+    tried: Mapping[int, Image],
+    step: Callable[[Context, Mapping[int, Image], Job], Job],
+) -> Job:
+    """Move the job by a step that takes what was tried, whose pictures are durable before."""
+    pending = {image.index: image for image in _pending(job)}
+    saved = {n: image for n, image in tried.items() if n in pending and image.state == "stored"}
+    if saved:
+        try:
+            keep_record(ctx, job, saved.values())
+        except TROUBLE as error:
+            again = {index: _in_trouble(ctx, pending[index], error) for index in saved}
+            tried = {**tried, **again}
+    return ctx.move(job, partial(step, ctx, tried))
 
 
 def _recorded(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:
