@@ -6,6 +6,7 @@ integer milliseconds since the epoch. History entries are `[time, state, cause]`
 
 from __future__ import annotations
 
+import functools
 import json
 from datetime import datetime
 from typing import Any
@@ -20,8 +21,8 @@ _ORIGINAL = {short: name for name, short in _RENAMED.items()}
 
 def dump(job: Job) -> bytes:
     """The record of a job."""
-    record = {"rev": job.revision, **{_RENAMED.get(k, k): v for k, v in _fields(job).items()}}
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=_encode).encode()
+    record = {"rev": job.revision, **_fields(job)}
+    return _json.encode(record).encode()
 
 
 def load(record: bytes) -> Job:
@@ -30,13 +31,24 @@ def load(record: bytes) -> Job:
 
 
 def _fields(value: BaseModel) -> dict[str, Any]:
-    fields = type(value).model_fields
+    content = value.__dict__
     return {
-        name: content
-        for name, content in value.__dict__.items()
-        if fields[name].is_required() or content != fields[name].default
-        if content not in ((), {}, None)
+        short: content[name]
+        for name, short, default in _names(type(value))
+        if content[name] != default and content[name] not in _EMPTY
     }
+
+
+_EMPTY: tuple[Any, ...] = ((), {}, None)
+
+
+@functools.cache
+def _names(kind: type[BaseModel]) -> list[tuple[str, str, Any]]:
+    """Each field's name, its name in a record, and its default; what is required equals none."""
+    return [
+        (name, _RENAMED.get(name, name), object() if field.is_required() else field.default)
+        for name, field in kind.model_fields.items()
+    ]
 
 
 def _encode(value: object) -> object:
@@ -45,3 +57,6 @@ def _encode(value: object) -> object:
     if isinstance(value, BaseModel):
         return _fields(value)
     raise TypeError(f"a record holds no {type(value).__name__}")
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_encode)

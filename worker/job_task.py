@@ -25,8 +25,8 @@ log = get_logger(__name__)
 PUT_OFF_S = 15.0
 # A message's worker takes what comes next for so long and so often; then it is the turn of whatever
 # else stands in the queues.
-TURNS_S = 1.0
-MOST_TURNS = 32
+TURNS_S = 2.0
+MOST_TURNS = 100
 
 
 class JobTask(Task[Any, int]):
