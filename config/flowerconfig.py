@@ -17,8 +17,9 @@ def is_loopback(host: str) -> bool:
 
 address = options.address or "127.0.0.1"
 max_tasks = 10_000
-# By job; what it was hinted for has an id of its own, which leads to its page.
-tasks_columns = "args,name,state,received,runtime,retries,worker,uuid"
+# By job; what it was hinted for has an id of its own, which leads to its page. The result is how
+# many jobs had their turn with it.
+tasks_columns = "args,name,state,received,runtime,result,retries,worker,uuid"
 
 
 def format_task(task: Any) -> Any:
