@@ -45,6 +45,7 @@ def test_a_task_is_shown_by_its_job_and_found_by_it(
     ctx.due._send(Queue.DOWNLOAD, {job_id: Lane.URGENT})
     (row,) = eventually(lambda: [row for row in tasks(flower) if row["state"] == "SUCCESS"])
     assert (row["name"], row["args"], row["kwargs"]) == ("download", job_id, "")
+    assert row["result"] == "1"
     assert row["uuid"] == f"{job_id}.download"
     page = requests.get(f"{flower}/task/{row['uuid']}", timeout=10).text
     assert f"<code>{job_id}</code>" in page
@@ -58,7 +59,9 @@ def test_the_columns_are_those_that_flower_knows(flower: str) -> None:
     page = requests.get(f"{flower}/tasks", timeout=10).text
     head = page.partition("<thead>")[2].partition("</thead>")[0]
     shown = re.findall(r"<th[^>]*>\s*(.*?)\s*</th>", head)
-    assert shown == ["args", "Name", "State", "Received", "Runtime", "Retries", "Worker", "UUID"]
+    assert shown == [
+        *("args", "Name", "State", "Received", "Runtime", "Result", "Retries", "Worker", "UUID")
+    ]
 
 
 def test_the_depth_of_a_queue_counts_both_of_its_lanes(flower: str, ctx: Context) -> None:
