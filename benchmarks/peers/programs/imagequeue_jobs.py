@@ -1,0 +1,12 @@
+"""Jobs for imagequeue: one batch, as its client sends them."""
+
+from __future__ import annotations
+
+from settings import asked
+
+from imagequeue import Client
+
+if __name__ == "__main__":
+    Client().submit_batch(
+        {"provider": "acedata-flux", "prompt": prompt, "delivery": "poll"} for _, prompt in asked()
+    )

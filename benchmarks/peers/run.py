@@ -1,0 +1,238 @@
+"""One run of one stack: its own Redis and provider, warm workers, jobs from POST to picture."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import redis
+import requests
+
+from imagequeue.config.embedded_redis import EmbeddedRedis
+from imagequeue.config.ports import LOOPBACK, free_port
+from imagequeue.config.settings import Settings
+from imagequeue.jobs.job import State
+from imagequeue.jobs.store import Store
+
+from ..cheap_provider import make_picture
+from ..system import answers, until
+from .stacks import PROGRAMS, Size, Stack
+from .usage import PeakMemory, Traffic, cpu_s, tree
+
+WARM_UP = 128
+LOOK_EVERY_S = 0.05
+REST_S = 0.5
+PATIENCE_S = 300
+
+
+class Layout(NamedTuple):
+    """The cores of the workers, and of everything else; none are all."""
+
+    workers: frozenset[int] = frozenset()
+    others: frozenset[int] = frozenset()
+
+    def __str__(self) -> str:
+        return "pinned" if self.workers else "free"
+
+
+class Figures(NamedTuple):
+    """What one run took; everything but the first two a job."""
+
+    jobs_a_s: float
+    rss_mib: float
+    cpu_ms: float
+    commands: float
+    round_trips: float
+    redis_kb: float
+    redis_cpu_ms: float
+    provider_cpu_ms: float
+    submission_ms: float
+    submission_commands: float
+
+
+class Run:
+    """Everything that one stack needs to do jobs in `folder`."""
+
+    def __init__(
+        self, stack: Stack, size: Size, folder: Path, layout: Layout, answer_s: float = 0
+    ) -> None:
+        self.stack, self.size, self._folder, self._layout = stack, size, folder, layout
+        self._pictures = folder / "data" / "pictures"
+        self._pictures.mkdir(parents=True)
+        self._picture = make_picture(folder / "picture.png")
+        self._embedded = EmbeddedRedis(Settings(data_dir=folder / "data"))
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._bin = stack.bin()
+        self._provider_url = f"http://{LOOPBACK}:{free_port()}"
+        self._answer_s = answer_s
+        self._submitted = 0
+
+    def start(self) -> None:
+        """Return once every worker is warm."""
+        with _on(self._layout.others):
+            self._embedded.start()
+            self.redis = redis.Redis.from_url(self._embedded.url)
+            self._redis_process = psutil.Process(self.redis.info("server")["process_id"])
+            self._provider = psutil.Process(self._start(self._provider_command()).pid)
+        until(lambda: answers(f"{self._provider_url}/count"))
+        with _on(self._layout.workers):
+            pids = [self._start(each).pid for each in self.stack.commands(self._bin, self.size)]
+        until(self._is_ready)
+        self._workers = tree(pids)
+        self.submit(WARM_UP)
+        self.wait()
+        time.sleep(REST_S)
+
+    def measure(self, jobs: int) -> Figures:
+        """Submit to workers that stand still, then let them go until the last picture is there."""
+        for process in self._workers:
+            process.suspend()
+        idle, submitting_s = Traffic.of(self.redis), time.perf_counter()
+        self.submit(jobs)
+        submitting_s = time.perf_counter() - submitting_s
+        # What the one before left to be written is not this one's to wait for.
+        os.sync()
+        memory = PeakMemory(self._workers)
+        before, cpu_before = Traffic.of(self.redis), self._cpu_s()
+        memory.start()
+        started = time.perf_counter()
+        for process in self._workers:
+            process.resume()
+        self.wait()
+        took_s = time.perf_counter() - started
+        own_s, redis_s, provider_s = (
+            now - was for now, was in zip(self._cpu_s(), cpu_before, strict=True)
+        )
+        traffic, rss_mib = Traffic.of(self.redis) - before, memory.stop()
+        self._verify()
+        return Figures(
+            jobs_a_s=jobs / took_s,
+            rss_mib=rss_mib,
+            cpu_ms=own_s * 1000 / jobs,
+            commands=traffic.commands / jobs,
+            round_trips=traffic.reads / jobs,
+            redis_kb=traffic.bytes / 1000 / jobs,
+            redis_cpu_ms=redis_s * 1000 / jobs,
+            provider_cpu_ms=provider_s * 1000 / jobs,
+            submission_ms=submitting_s * 1000 / jobs,
+            submission_commands=(before - idle).commands / jobs,
+        )
+
+    def submit(self, jobs: int) -> None:
+        """Submit so many more, in a process of its own."""
+        first, self._submitted = self._submitted, self._submitted + jobs
+        command = [self._bin / "python", self.stack.program, str(first), str(self._submitted)]
+        with _on(self._layout.others):
+            subprocess.run(command, env=self._environment(), cwd=PROGRAMS, check=True)
+
+    def wait(self) -> None:
+        """Return once each picture is stored whole, and each job of ours is recorded as done."""
+        until(lambda: self._count()["pictures"] >= self._submitted, PATIENCE_S)
+        until(self._is_stored, PATIENCE_S)
+
+    def stop(self) -> None:
+        """End everything."""
+        for process in self._processes:
+            _end(process)
+        self._embedded.stop()
+
+    def _cpu_s(self) -> tuple[float, float, float]:
+        return cpu_s(self._workers), cpu_s([self._redis_process]), cpu_s([self._provider])
+
+    def _count(self) -> dict[str, int]:
+        time.sleep(LOOK_EVERY_S)
+        for process in self._processes:
+            if (status := process.poll()) is not None:
+                raise RuntimeError(f"a process of {self.stack.name} ended by itself: {status}")
+        count: dict[str, int] = requests.get(f"{self._provider_url}/count", timeout=5).json()
+        return count
+
+    def _files(self) -> list[Path]:
+        return list(self._pictures.rglob("*.png"))
+
+    def _is_stored(self) -> bool:
+        whole = [path for path in self._files() if path.stat().st_size == len(self._picture)]
+        if len(whole) < self._submitted:
+            return False
+        if self.stack.name != "imagequeue":
+            return True
+        return Store(self.redis).counts()[State.SUCCEEDED] == self._submitted
+
+    def _verify(self) -> None:
+        """Each job was paid exactly once, and each picture is what was served."""
+        count = self._count()
+        assert count["accepted"] == count["prompts"] == self._submitted, count
+        assert count["pictures"] == self._submitted, count
+        files, whole = self._files(), hashlib.sha256(self._picture).digest()
+        assert len(files) == self._submitted
+        assert all(hashlib.sha256(path.read_bytes()).digest() == whole for path in files)
+
+    def _is_ready(self) -> bool:
+        logs = [path.read_text(errors="replace") for path in self._folder.glob("*.log")]
+        return sum(log.count(self.stack.ready) for log in logs) >= self.size.processes
+
+    def _provider_command(self) -> list[str]:
+        port = self._provider_url.rpartition(":")[2]
+        module = "imagequeue.benchmarks.cheap_provider"
+        return [
+            *(sys.executable, "-m", module, "--port", port, "--answer-s", str(self._answer_s)),
+            *("--picture", str(self._folder / "picture.png")),
+        ]
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{len(self._processes)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                env=self._environment(),
+                cwd=PROGRAMS,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        return process
+
+    def _environment(self) -> dict[str, str]:
+        """What each program is told; another stack's it does not read."""
+        return {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "PEER_REDIS": self._embedded.url,
+            "PEER_PROVIDER": self._provider_url,
+            "PEER_PICTURES": str(self._pictures),
+            "PEER_AT_ONCE": str(self.size.at_once),
+            "IMAGEQUEUE_REDIS_URL": self._embedded.url,
+            "IMAGEQUEUE_DATA_DIR": str(self._folder / "data"),
+            "IMAGEQUEUE_SECRET_KEY": "a secret of the benchmark",
+            "IMAGEQUEUE_ACEDATA_BASE_URL": self._provider_url,
+            "IMAGEQUEUE_ACEDATA_API_KEY": "key",
+            "IMAGEQUEUE_DOWNLOAD_TRUSTED_HOSTS": self._provider_url.removeprefix("http://"),
+            "IMAGEQUEUE_POLL_COUNTDOWNS": "0.01",
+        }
+
+
+@contextmanager
+def _on(cores: frozenset[int]) -> Iterator[None]:
+    """What is started inside stays on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all below it: they are a session of their own."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
