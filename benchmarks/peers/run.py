@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,44 +27,53 @@ from imagequeue.jobs.store import Store
 from ..cheap_provider import make_picture
 from ..system import answers, until
 from .stacks import PROGRAMS, Size, Stack
-from .usage import PeakMemory, Traffic, cpu_s, tree
+from .usage import PeakMemory, Traffic, cpu_s, idle_s, tree
 
 WARM_UP = 128
 LOOK_EVERY_S = 0.05
 REST_S = 0.5
-PATIENCE_S = 300
+PATIENCE_S = 90
 
 
 class Layout(NamedTuple):
-    """The cores of the workers, and of everything else; none are all."""
+    """Which cores are whose; the kernel shares out what is not said."""
 
-    workers: frozenset[int] = frozenset()
+    workers: tuple[frozenset[int], ...] = ()
+    """Those of each worker command, in turn."""
     others: frozenset[int] = frozenset()
-
-    def __str__(self) -> str:
-        return "pinned" if self.workers else "free"
+    """Those of Redis, provider and submission."""
 
 
 class Figures(NamedTuple):
-    """What one run took; everything but the first two a job."""
+    """What one run took, from the first job taken to the last picture stored."""
 
     jobs_a_s: float
     rss_mib: float
+    idle_cores: float
+    """What nobody used, on average."""
+    load_cores: float
+    """What this process used to look on."""
+
+    # A job:
     cpu_ms: float
     commands: float
     round_trips: float
     redis_kb: float
     redis_cpu_ms: float
     provider_cpu_ms: float
-    submission_ms: float
     submission_commands: float
+
+    @property
+    def worker_cores(self) -> float:
+        """What the workers used, on average."""
+        return self.cpu_ms * self.jobs_a_s / 1000
 
 
 class Run:
     """Everything that one stack needs to do jobs in `folder`."""
 
     def __init__(
-        self, stack: Stack, size: Size, folder: Path, layout: Layout, answer_s: float = 0
+        self, stack: Stack, size: Size, folder: Path, layout: Layout, answer_s: float
     ) -> None:
         self.stack, self.size, self._folder, self._layout = stack, size, folder, layout
         self._pictures = folder / "data" / "pictures"
@@ -84,24 +94,30 @@ class Run:
             self._redis_process = psutil.Process(self.redis.info("server")["process_id"])
             self._provider = psutil.Process(self._start(self._provider_command()).pid)
         until(lambda: answers(f"{self._provider_url}/count"))
-        with _on(self._layout.workers):
-            pids = [self._start(each).pid for each in self.stack.commands(self._bin, self.size)]
+        pids = []
+        for nth, command in enumerate(self.stack.commands(self._bin, self.size)):
+            cores = self._layout.workers
+            with _on(cores[nth % len(cores)] if cores else frozenset()):
+                pids.append(self._start(command).pid)
         until(self._is_ready)
         self._workers = tree(pids)
         self.submit(WARM_UP)
         self.wait()
         time.sleep(REST_S)
 
-    def measure(self, jobs: int) -> Figures:
-        """Submit to workers that stand still, then let them go until the last picture is there."""
+    def prepare(self, jobs: int) -> None:
+        """Submit to workers that stand still."""
         for process in self._workers:
             process.suspend()
-        idle, submitting_s = Traffic.of(self.redis), time.perf_counter()
+        idle = Traffic.of(self.redis)
         self.submit(jobs)
-        submitting_s = time.perf_counter() - submitting_s
+        self._jobs, self._submission = jobs, Traffic.of(self.redis) - idle
+
+    def measure(self) -> Figures:
+        """Let the workers go, until the last picture is there."""
         # What the one before left to be written is not this one's to wait for.
         os.sync()
-        memory = PeakMemory(self._workers)
+        memory, jobs = PeakMemory(self._workers), self._jobs
         before, cpu_before = Traffic.of(self.redis), self._cpu_s()
         memory.start()
         started = time.perf_counter()
@@ -109,7 +125,7 @@ class Run:
             process.resume()
         self.wait()
         took_s = time.perf_counter() - started
-        own_s, redis_s, provider_s = (
+        own_s, redis_s, provider_s, load_s, idle_s = (
             now - was for now, was in zip(self._cpu_s(), cpu_before, strict=True)
         )
         traffic, rss_mib = Traffic.of(self.redis) - before, memory.stop()
@@ -117,20 +133,22 @@ class Run:
         return Figures(
             jobs_a_s=jobs / took_s,
             rss_mib=rss_mib,
+            idle_cores=idle_s / took_s,
+            load_cores=load_s / took_s,
             cpu_ms=own_s * 1000 / jobs,
             commands=traffic.commands / jobs,
             round_trips=traffic.reads / jobs,
             redis_kb=traffic.bytes / 1000 / jobs,
             redis_cpu_ms=redis_s * 1000 / jobs,
             provider_cpu_ms=provider_s * 1000 / jobs,
-            submission_ms=submitting_s * 1000 / jobs,
-            submission_commands=(before - idle).commands / jobs,
+            submission_commands=self._submission.commands / jobs,
         )
 
     def submit(self, jobs: int) -> None:
         """Submit so many more, in a process of its own."""
         first, self._submitted = self._submitted, self._submitted + jobs
-        command = [self._bin / "python", self.stack.program, str(first), str(self._submitted)]
+        what = [self.stack.program, str(first), str(self._submitted)]
+        command = [self._bin / "python", "submit.py", *what]
         with _on(self._layout.others):
             subprocess.run(command, env=self._environment(), cwd=PROGRAMS, check=True)
 
@@ -145,8 +163,9 @@ class Run:
             _end(process)
         self._embedded.stop()
 
-    def _cpu_s(self) -> tuple[float, float, float]:
-        return cpu_s(self._workers), cpu_s([self._redis_process]), cpu_s([self._provider])
+    def _cpu_s(self) -> tuple[float, ...]:
+        others = ([self._redis_process], [self._provider], [psutil.Process()])
+        return (cpu_s(self._workers), *map(cpu_s, others), idle_s())
 
     def _count(self) -> dict[str, int]:
         time.sleep(LOOK_EVERY_S)
@@ -230,6 +249,18 @@ def _on(cores: frozenset[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def running(stack: Stack, size: Size, layout: Layout, answer_s: float = 0.0) -> Iterator[Run]:
+    """A run with warm workers, on an empty Redis; everything is ended and removed after it."""
+    with tempfile.TemporaryDirectory(prefix="peers-") as folder:
+        run = Run(stack, size, Path(folder), layout, answer_s)
+        try:
+            run.start()
+            yield run
+        finally:
+            run.stop()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .environments import bin_of
+
 PROGRAMS = Path(__file__).with_name("programs")
 QUEUES = "submit,poll,callback,download,notify"
-HOME = Path(__file__).resolve().parents[2] / ".venv" / "peers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,23 +47,15 @@ class Stack:
     """What becomes of a job that was paid for when something dies."""
 
     @property
-    def program(self) -> Path:
-        """Submits jobs, as `python PROGRAM FIRST END`."""
-        return PROGRAMS / f"{self.name}_jobs.py"
+    def program(self) -> str:
+        """The name of the job's module."""
+        return f"{self.name}_jobs"
 
     def bin(self) -> Path:
-        """The folder of its programs, made with pip at the first call."""
+        """The folder of its programs."""
         if not self.requirements:
             return Path(sys.executable).parent
-        made = HOME / self.name / "made"
-        wanted = "\n".join(self.requirements)
-        if not made.exists() or made.read_text() != wanted:
-            print(f"making an environment for {self.name} ...", file=sys.stderr, flush=True)
-            subprocess.run([sys.executable, "-m", "venv", "--clear", made.parent], check=True)
-            pip = [str(made.parent / "bin" / "pip"), "install", "--quiet"]
-            subprocess.run([*pip, *self.requirements], check=True)
-            made.write_text(wanted)
-        return made.parent / "bin"
+        return bin_of(self.name, self.requirements)
 
 
 def _imagequeue(folder: Path, size: Size) -> list[list[str]]:
@@ -109,7 +101,9 @@ STACKS = {
             ready=" ready.",
             settings="threads, requests; first look-up after 10 ms instead of a minute, "
             "every other setting as it is by default",
-            not_guaranteed="-",
+            not_guaranteed="Worker killed after the POST: `unconfirmed`, never sent again on "
+            "its own; polled alone it ends `failed` after an hour, for a person to decide. An "
+            "older Redis that flushes once a second may lose the last second to a power cut.",
         ),
         Stack(
             name="celery",
@@ -118,7 +112,11 @@ STACKS = {
             commands=_celery,
             ready=" ready.",
             settings="threads, requests; late acknowledgement, prefetch 1, no results",
-            not_guaranteed="",
+            not_guaranteed="Worker killed after the POST: **paid again** when the message "
+            "comes back, after an hour (with early acknowledgement: lost instead). No answer "
+            "to a POST: the task fails, the job is gone, perhaps paid. Killed between BRPOP "
+            "and its record: lost. Countdowns stand in a worker's memory; those over an hour "
+            "run twice.",
         ),
         Stack(
             name="dramatiq",
@@ -127,7 +125,10 @@ STACKS = {
             commands=_dramatiq,
             ready="Worker process is ready for action.",
             settings="threads, requests; no second try of the submission",
-            not_guaranteed="",
+            not_guaranteed="Worker killed after the POST: **paid again** some time after its "
+            "heartbeat is 60 s old. No answer to a POST: dead-lettered for a week, perhaps "
+            "paid (with the default of 20 retries: sent again). Delays stand in a worker's "
+            "memory.",
         ),
         Stack(
             name="taskiq",
@@ -135,17 +136,23 @@ STACKS = {
             requirements=("taskiq==0.13.0", "taskiq-redis==1.2.4", "aiohttp==3.14.5"),
             commands=_taskiq,
             ready="Listening started.",
-            settings="stream broker, acknowledged when executed, aiohttp",
-            not_guaranteed="",
+            settings="stream broker, acknowledged once run, aiohttp",
+            not_guaranteed="Worker killed after the POST: **paid again** after 10 minutes. A "
+            "message that a worker holds for 10 minutes runs a second time beside the first. "
+            "No answer to a POST: logged, acknowledged, gone, perhaps paid. No retry or delay "
+            "without middleware or a scheduler process; the stream keeps every message unless "
+            "it is capped, and a cap drops unread ones.",
         ),
         Stack(
             name="arq",
-            size=Size(processes=2, at_once=16),
+            size=Size(processes=1, at_once=100),
             requirements=("arq==0.28.0", "aiohttp==3.14.5"),
             commands=_arq,
             ready="Starting worker",
             settings="aiohttp; no results kept",
-            not_guaranteed="",
+            not_guaranteed="Worker killed after the POST: **paid again** after 310 s, in all "
+            "up to 5 times; SIGTERM cancels a POST under way and **pays again** at the next "
+            "start. No answer to a POST: logged, gone, perhaps paid.",
         ),
     )
 }

@@ -24,6 +24,12 @@ def cpu_s(processes: Iterable[psutil.Process]) -> float:
     return float(sum(each.user + each.system for each in times))
 
 
+def idle_s() -> float:
+    """What all cores of this machine have been idle for; time taken by other guests is none."""
+    times = psutil.cpu_times()
+    return float(times.idle + times.iowait)
+
+
 class Traffic(NamedTuple):
     """What a Redis has done for its clients."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -50,13 +49,9 @@ class WorkerSettings:
     keep_result = 0
 
 
-async def main() -> None:
-    """Submit every job."""
+async def send(first: int, end: int) -> None:
+    """Submit jobs."""
     pool = await create_pool(redis_settings())
-    for each in asked():
+    for each in asked(first, end):
         await pool.enqueue_job("submit", *each)
     await pool.aclose()
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

@@ -35,6 +35,7 @@ def download(name: str, url: str) -> None:
     fetch(name, url)
 
 
-if __name__ == "__main__":
-    for each in asked():
+def send(first: int, end: int) -> None:
+    """Submit jobs."""
+    for each in asked(first, end):
         submit.send(*each)

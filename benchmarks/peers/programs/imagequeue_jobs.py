@@ -6,7 +6,10 @@ from settings import asked
 
 from imagequeue import Client
 
-if __name__ == "__main__":
+
+def send(first: int, end: int) -> None:
+    """Submit jobs."""
     Client().submit_batch(
-        {"provider": "acedata-flux", "prompt": prompt, "delivery": "poll"} for _, prompt in asked()
+        {"provider": "acedata-flux", "prompt": prompt, "delivery": "poll"}
+        for _, prompt in asked(first, end)
     )

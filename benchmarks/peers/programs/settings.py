@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ PROMPT = ("a lighthouse in a storm, oil on canvas, " * 8)[:300]
 CHUNK_BYTES = 1024 * 1024
 
 
-def asked() -> Iterator[tuple[str, str]]:
-    """A name and a prompt of its own for each job from `argv[1]` up to `argv[2]`."""
-    for number in range(int(sys.argv[1]), int(sys.argv[2])):
+def asked(first: int, end: int) -> Iterator[tuple[str, str]]:
+    """A name and a prompt of its own for each job."""
+    for number in range(first, end):
         yield f"{number:06}", f"{number:06} {PROMPT}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from awaiting import fetch, look_up, order
 from settings import REDIS, asked
 from taskiq_redis import RedisStreamBroker
@@ -30,13 +28,9 @@ async def download(name: str, url: str) -> None:
     await fetch(name, url)
 
 
-async def main() -> None:
-    """Submit every job."""
+async def send(first: int, end: int) -> None:
+    """Submit jobs."""
     await broker.startup()
-    for each in asked():
+    for each in asked(first, end):
         await submit.kiq(*each)
     await broker.shutdown()
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

@@ -1,0 +1,15 @@
+"""Submit jobs as a service would: `python submit.py PROGRAM FIRST END`."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import sys
+
+if __name__ == "__main__":
+    name, first, end = sys.argv[1:]
+    # Imported, and not run, so that its tasks have the names that the workers know.
+    sending = importlib.import_module(name).send(int(first), int(end))
+    if inspect.iscoroutine(sending):
+        asyncio.run(sending)
