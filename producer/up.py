@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
+from celery import Celery
+from celery.utils.nodenames import host_format
 
 from ..config.beside import shared
 from ..config.celery_app import make_celery
@@ -27,6 +29,8 @@ from .supervisor import Supervisor, Tell, read_procfile
 PROCFILE = Path(__file__).parent.parent / "Procfile"
 READY_TIMEOUT_S = 90.0
 TICK_S = 0.1
+# Workers that are up answer at once; one that is not listening yet never hears this ping.
+PING_TIMEOUT_S = 0.5
 # On top of the longest exchange with a provider: time to write its answer down, and to leave.
 STOP_MARGIN_S = 20.0
 # Paths that answer without a key, on the processes that listen.
@@ -75,7 +79,7 @@ class System:
         """Return once every process answers; raises ConfigError if one cannot start."""
         deadline = time.monotonic() + READY_TIMEOUT_S
         with make_celery(self.settings) as celery:
-            while silent := _silent(urls) or _silent_workers(celery.control.ping(timeout=1.0)):
+            while silent := _silent(urls) or _silent_workers(celery):
                 if time.monotonic() > deadline:
                     raise ConfigError(f"no answer from {silent} in {READY_TIMEOUT_S:g} s")
                 self.supervisor.tend(ready=False)
@@ -185,9 +189,12 @@ def _silent(urls: dict[str, str]) -> str:
     return ", ".join(name for name, path in PROBES.items() if not _answers(urls[name] + path))
 
 
-def _silent_workers(replies: list[dict[str, object]] | None) -> str:
-    heard = {node.partition("@")[0] for reply in replies or [] for node in reply}
-    return ", ".join(sorted(WORKERS - heard))
+def _silent_workers(celery: Celery) -> str:
+    nodes = {host_format(f"{name}@%h"): name for name in WORKERS}
+    # Named, they are waited for no longer than until the last has answered.
+    replies = celery.control.ping(destination=[*nodes], timeout=PING_TIMEOUT_S)
+    heard = {node for reply in replies or [] for node in reply}
+    return ", ".join(sorted(name for node, name in nodes.items() if node not in heard))
 
 
 def _answers(url: str) -> bool:
