@@ -1,0 +1,156 @@
+"""From the submit call to the POST at the provider, while the workers are idle.
+
+    python -m imagequeue.benchmarks.latency
+
+One job at a time, at irregular intervals, by turns through the Python client and the HTTP API. The
+clock starts as the call does and stops at the first byte that the provider receives: two processes,
+one monotonic clock. In between the job is kept and hinted, a worker takes the hint, records the
+intent to pay, and opens a connection. Nothing is pinned to a core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median, quantiles
+from typing import NamedTuple
+
+import redis
+import requests
+
+from imagequeue.config.ports import LOOPBACK, free_port
+from imagequeue.jobs.job import State
+from imagequeue.jobs.store import Store
+from imagequeue.producer.client import Client
+
+from .provider import PROVIDER, posts_at, provider_command
+from .system import BIN, System, answers, until
+
+WORKERS, THREADS = 2, 8
+WARM_UP = 20
+PAUSE_S = (0.02, 0.06)
+TARGET = "p50 < 20, p99 < 100"
+WAYS = ("Client.submit", "POST /v1/jobs")
+
+Submit = Callable[[str], str]
+
+
+class Call(NamedTuple):
+    """One submission, its times on the monotonic clock."""
+
+    way: str
+    prompt: str
+    job_id: str
+    started: float
+    returned: float
+
+
+def start(folder: Path) -> tuple[System, str]:
+    """Everything that a submission passes; returns the API's address too."""
+    system = System(folder, {"log_level": "WARNING"}, workers=WORKERS, threads=THREADS)
+    system.commands["sandbox"] = provider_command(system.sandbox_url.rpartition(":")[2])
+    port = str(free_port())
+    api = [str(BIN / "uvicorn"), "imagequeue.producer.api:app", "--port", port, "--no-access-log"]
+    system.commands["api"] = api
+    system.start_all()
+    url = f"http://{LOOPBACK}:{port}"
+    until(lambda: answers(f"{url}/healthz"))
+    return system, url
+
+
+def ways(system: System, api: str) -> dict[str, Submit]:
+    """The two ways in, each of which takes a prompt and returns the job's id."""
+    client, session = Client(system.settings), requests.Session()
+
+    def over_http(prompt: str) -> str:
+        body = {"provider": PROVIDER, "prompt": prompt, "delivery": "poll"}
+        response = session.post(f"{api}/v1/jobs", json=body, timeout=30)
+        response.raise_for_status()
+        return str(response.json()["id"])
+
+    submits: tuple[Submit, ...] = (
+        lambda prompt: client.submit(PROVIDER, prompt, delivery="poll").id,
+        over_http,
+    )
+    return dict(zip(WAYS, submits, strict=True))
+
+
+def submit_all(submits: dict[str, Submit], jobs: int, seed: int) -> list[Call]:
+    """`jobs` through each way, by turns; the first few are not counted."""
+    rng, calls = random.Random(seed), []
+    for number in range(-WARM_UP, jobs):
+        for way, submit in submits.items():
+            prompt = f"a lighthouse in a storm, {way} {number}"
+            started = time.monotonic()
+            job_id = submit(prompt)
+            calls.append(Call(way, prompt, job_id, started, time.monotonic()))
+            time.sleep(rng.uniform(*PAUSE_S))
+    return calls[WARM_UP * len(submits) :]
+
+
+def intents(system: System, calls: list[Call]) -> dict[str, float]:
+    """When each job's worker began to record the intent to pay, on the monotonic clock."""
+    behind = time.time() - time.monotonic()
+    with redis.Redis.from_url(system.redis.url) as client:
+        jobs = Store(client).get_many(call.job_id for call in calls)
+        return {
+            job.id: change.at.timestamp() - behind
+            for job in jobs
+            for change in job.changes
+            if change.to is State.SUBMITTING
+        }
+
+
+def report(system: System, calls: list[Call]) -> None:
+    """Both tables."""
+    until(lambda: len(posts_at(system.sandbox_url)) >= len(calls) + WARM_UP * len(WAYS))
+    posts = posts_at(system.sandbox_url)
+    arrived, intended = dict(posts), intents(system, calls)
+    print(
+        f"{WORKERS} idle workers of {THREADS} threads, API, receiver, Redis, provider and this "
+        f"program on {os.cpu_count()} cores, none pinned; {len(posts) - len(arrived)} paid twice.\n"
+    )
+    print(f"| from the call to the POST ({TARGET}) | p50, ms | p99, ms | max, ms |")
+    print("|---|---|---|---|")
+    for way in WAYS:
+        waits = [(arrived[c.prompt] - c.started) * 1000 for c in calls if c.way == way]
+        cuts = quantiles(waits, n=100, method="inclusive")
+        print(f"| {way}, {len(waits)} jobs | {cuts[49]:.1f} | {cuts[98]:.1f} | {max(waits):.1f} |")
+    print("\n| medians, ms after the call began | call returns | worker has it | POST arrives |")
+    print("|---|---|---|---|")
+    for way in WAYS:
+        own = [call for call in calls if call.way == way]
+        middles = [
+            median((at - call.started) * 1000 for call, at in zip(own, times, strict=True))
+            for times in (
+                [call.returned for call in own],
+                [intended[call.job_id] for call in own],
+                [arrived[call.prompt] for call in own],
+            )
+        ]
+        print(f"| {way} | " + " | ".join(f"{middle:.1f}" for middle in middles) + " |")
+
+
+def main() -> None:
+    """Submit, and print what it took."""
+    parser = argparse.ArgumentParser(description="From the submit call to the provider.")
+    parser.add_argument("--jobs", type=int, default=300, help="through each way in")
+    parser.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        system, api = start(Path(folder))
+        try:
+            with redis.Redis.from_url(system.redis.url) as client:
+                until(lambda: client.exists("_kombu.binding.submit"))
+            report(system, submit_all(ways(system, api), options.jobs, options.seed))
+        finally:
+            system.stop()
+
+
+if __name__ == "__main__":
+    main()
