@@ -128,9 +128,11 @@ def test_cancel_and_retry(run: Any, ctx: Context) -> None:
     assert job["state"] == "queued"
 
 
-def test_help_imports_nothing_that_takes_long() -> None:
+@pytest.mark.parametrize("command", ["", "submit", "list", "keys list", "callbacks list", "up"])
+def test_help_imports_nothing_that_takes_long(command: str) -> None:
     code = (
-        "import sys; sys.argv[1:] = ['--help']; from imagequeue.producer.cli import main\n"
+        f"import sys; sys.argv[1:] = {[*command.split(), '--help']}\n"
+        "from imagequeue.producer.cli import main\n"
         "try: main()\n"
         "finally: print(*sorted(m for m in sys.modules if '.' not in m), file=sys.stderr)"
     )
