@@ -23,13 +23,12 @@ from typing import NamedTuple
 import redis
 import requests
 
-from imagequeue.config.ports import LOOPBACK, free_port
 from imagequeue.jobs.job import State
 from imagequeue.jobs.store import Store
 from imagequeue.producer.client import Client
 
-from .provider import PROVIDER, posts_at, provider_command
-from .system import BIN, System, answers, until
+from .provider import PROVIDER, cheap_system, posts_at, start_all
+from .system import System, until
 
 WORKERS, THREADS = 2, 8
 WARM_UP = 20
@@ -48,19 +47,6 @@ class Call(NamedTuple):
     job_id: str
     started: float
     returned: float
-
-
-def start(folder: Path) -> tuple[System, str]:
-    """Everything that a submission passes; returns the API's address too."""
-    system = System(folder, {"log_level": "WARNING"}, workers=WORKERS, threads=THREADS)
-    system.commands["sandbox"] = provider_command(system.sandbox_url.rpartition(":")[2])
-    port = str(free_port())
-    api = [str(BIN / "uvicorn"), "imagequeue.producer.api:app", "--port", port, "--no-access-log"]
-    system.commands["api"] = api
-    system.start_all()
-    url = f"http://{LOOPBACK}:{port}"
-    until(lambda: answers(f"{url}/healthz"))
-    return system, url
 
 
 def ways(system: System, api: str) -> dict[str, Submit]:
@@ -143,10 +129,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        system, api = start(Path(folder))
+        settings = {"log_level": "WARNING"}
+        system, api = cheap_system(Path(folder), settings, workers=WORKERS, threads=THREADS)
         try:
-            with redis.Redis.from_url(system.redis.url) as client:
-                until(lambda: client.exists("_kombu.binding.submit"))
+            start_all(system, api)
             report(system, submit_all(ways(system, api), options.jobs, options.seed))
         finally:
             system.stop()

@@ -121,6 +121,10 @@ class System:
         """A process's id."""
         return self._running[name].pid
 
+    def runs(self, name: str) -> bool:
+        """Whether a process was started here."""
+        return name in self._running
+
     def kill(self, name: str) -> None:
         """End a process without a word to it."""
         self._running[name].kill()

@@ -50,14 +50,14 @@ def ours(jobs: int, folder: Path) -> Cost:
             idle_mb, empty = _resident_mb(system.pid("worker-0")), _used(client)
             store = Store(client)
             for start in range(0, jobs, BATCH):
-                store.add([_waiting() for _ in range(min(BATCH, jobs - start))])
+                store.add([waiting_job() for _ in range(min(BATCH, jobs - start))])
             used = _used(client) - empty
         return Cost(_resident_mb(system.pid("worker-0")) - idle_mb, used / jobs)
     finally:
         system.stop()
 
 
-def _waiting() -> Job:
+def waiting_job() -> Job:
     """A job as it is between two polls, its history included."""
     now = utc_now()
     job = new_job(
