@@ -14,12 +14,12 @@ import psutil
 import redis
 import requests
 
-from imagequeue.config.ports import LOOPBACK, free_port
 from imagequeue.jobs.job import State, new_job, utc_now
 from imagequeue.jobs.store import Store
 
-from .provider import PROVIDER, cheap_system, until_workers
-from .system import BIN, System, answers, until
+from .cheap import CheapSystem
+from .provider import PROVIDER
+from .system import answers, until
 
 THREADS = (4, 8, 16, 32)
 WORKERS = (1, 2, 4)
@@ -60,10 +60,8 @@ def held() -> tuple[Workers, dict[str, Held]]:
             # Too long a path for a socket: over TCP, each connection tells whose it is.
             long = Path(folder) / ("long" * 25)
             long.mkdir()
-            settings = {"log_level": "WARNING"}
-            system, api = cheap_system(
-                long, settings, *PROVIDER_OPTIONS, workers=max(WORKERS), threads=threads
-            )
+            most = max(WORKERS)
+            system = CheapSystem(long, None, PROVIDER_OPTIONS, workers=most, threads=threads)
             try:
                 system.start("sandbox")
                 system.start("receiver")
@@ -71,22 +69,18 @@ def held() -> tuple[Workers, dict[str, Held]]:
                 for count, found in _workers(system, threads):
                     workers[threads, count] = found
                 if threads == THREADS[-1]:
-                    others = _others(system, api)
+                    others = _others(system)
             finally:
                 system.stop()
     return workers, others
 
 
-def _workers(system: System, threads: int) -> Iterator[tuple[int, Held]]:
+def _workers(system: CheapSystem, threads: int) -> Iterator[tuple[int, Held]]:
     done = 0
     with redis.Redis.from_url(system.redis.url) as client:
         store = Store(client)
         for count in WORKERS:
-            names = system.workers[:count]
-            for name in names:
-                if not system.runs(name):
-                    system.start(name)
-            until_workers(system, count)
+            names = system.start_workers(count)
             done += count * threads * JOBS_A_THREAD
             _work(store, count * threads * JOBS_A_THREAD, done)
             each = [_held(system, name) for name in names]
@@ -105,19 +99,15 @@ def _work(store: Store, jobs: int, done: int) -> None:
         time.sleep(LOOK_EVERY_S)
 
 
-def _others(system: System, api: str) -> dict[str, Held]:
+def _others(system: CheapSystem) -> dict[str, Held]:
     """The receiver, the API after so many calls at once, and Flower with workers to watch."""
-    port = str(free_port())
-    flower = [str(BIN / "celery"), "-A", "imagequeue.worker", "flower", f"--port={port}"]
-    system.commands["flower"] = flower
     for name in ("api", "flower"):
         system.start(name)
-    until(lambda: answers(f"{api}/healthz"))
-    until(lambda: answers(f"http://{LOOPBACK}:{port}/healthcheck"))
+    system.wait_for_servers()
     body = {"provider": PROVIDER, "prompt": "a lighthouse", "delivery": "poll"}
     with ThreadPoolExecutor(API_CALLS) as pool:
         for _ in range(JOBS_A_THREAD * API_CALLS):
-            pool.submit(requests.post, f"{api}/v1/jobs", json=body, timeout=30)
+            pool.submit(requests.post, f"{system.api_url}/v1/jobs", json=body, timeout=30)
     return {
         "receiver": _held(system, "receiver"),
         f"API, after {API_CALLS} calls at once": _held(system, "api"),
@@ -125,7 +115,7 @@ def _others(system: System, api: str) -> dict[str, Held]:
     }
 
 
-def _held(system: System, name: str) -> Held:
+def _held(system: CheapSystem, name: str) -> Held:
     process = psutil.Process(system.pid(name))
     port = int(system.redis.url.rpartition(":")[2].partition("/")[0])
     to_redis = [

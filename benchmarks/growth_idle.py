@@ -12,8 +12,7 @@ import redis
 
 from imagequeue.jobs.store import Store
 
-from .provider import until_workers
-from .system import System
+from .cheap import CheapSystem
 from .waiting import BATCH, waiting_job
 
 WORKERS = (1, 2, 4, 8)
@@ -35,16 +34,11 @@ def idle() -> dict[tuple[int, int], Idle]:
     """By the number of workers and of waiting jobs."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"log_level": "WARNING"}
-        system = System(Path(folder), settings, workers=max(WORKERS), threads=THREADS)
+        system = CheapSystem(Path(folder), workers=max(WORKERS), threads=THREADS)
         try:
             with redis.Redis.from_url(system.redis.url) as client:
                 for count in WORKERS:
-                    names = system.workers[:count]
-                    for name in names:
-                        if not system.runs(name):
-                            system.start(name)
-                    until_workers(system, count)
+                    names = system.start_workers(count)
                     found[count, 0] = _watch(system, client, names)
                 store = Store(client)
                 for _ in range(0, WAITING, BATCH):
@@ -55,7 +49,7 @@ def idle() -> dict[tuple[int, int], Idle]:
     return found
 
 
-def _watch(system: System, client: redis.Redis, names: list[str]) -> Idle:
+def _watch(system: CheapSystem, client: redis.Redis, names: list[str]) -> Idle:
     time.sleep(SETTLE_S)
     before, started = _used(system, client, names), time.monotonic()
     time.sleep(WATCHED_S)
@@ -66,7 +60,7 @@ def _watch(system: System, client: redis.Redis, names: list[str]) -> Idle:
     return Idle(commands, server_s, worker_s / len(names))
 
 
-def _used(system: System, client: redis.Redis, names: list[str]) -> tuple[float, float, float]:
+def _used(system: CheapSystem, client: redis.Redis, names: list[str]) -> tuple[float, float, float]:
     info: Any = client.info("all")
     times = [psutil.Process(system.pid(name)).cpu_times() for name in names]
     return (

@@ -15,8 +15,8 @@ from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import Job, State
 from imagequeue.jobs.store import Store
 
-from .provider import PROVIDER, cheap_system, posts_at, start_all
-from .system import System
+from .cheap import CheapSystem
+from .provider import PROVIDER, posts_at
 from .waiting import PROMPT
 
 PICTURE_KB = 500
@@ -24,7 +24,7 @@ WARM_UP = 50
 LOOK_EVERY_S = 0.2
 DRAIN_TIMEOUT_S = 180
 POLLED_AFTER_S = "1"
-KINDS = ("worker", "api", "receiver")
+KINDS = ("worker", "api", "receiver", "flower")
 COUNTED = ("aof_current_size", "total_commands_processed")
 
 
@@ -34,6 +34,7 @@ class PerJob(NamedTuple):
     worker_ms: float
     api_ms: float
     receiver_ms: float
+    flower_ms: float
     redis_ms: float
     broker_ms: float
     aof_bytes: float
@@ -45,8 +46,8 @@ class PerJob(NamedTuple):
     @property
     def all_ms(self) -> float:
         """Of a machine that runs everything but the provider."""
-        each = (self.worker_ms, self.api_ms, self.receiver_ms, self.redis_ms, self.broker_ms)
-        return sum(each)
+        servers = self.redis_ms + self.broker_ms
+        return self.worker_ms + self.api_ms + self.receiver_ms + self.flower_ms + servers
 
 
 class _Spent(NamedTuple):
@@ -59,22 +60,20 @@ class _Spent(NamedTuple):
 
 def per_job(folder: Path, jobs: int, delivery: str, *, two_redises: bool = False) -> PerJob:
     """Run `jobs` through a whole system, and share out what they cost."""
-    settings = {"log_level": "WARNING"}
-    if delivery == "poll":
-        settings["poll_countdowns"] = POLLED_AFTER_S
+    settings = {"poll_countdowns": POLLED_AFTER_S} if delivery == "poll" else {}
     broker = EmbeddedRedis(Settings(data_dir=folder / "broker"))
     if two_redises:
         settings["broker_url"] = broker.start()
-    system, api = cheap_system(folder, settings, "--picture-kb", str(PICTURE_KB))
+    system = CheapSystem(folder, settings, ("--picture-kb", str(PICTURE_KB)))
     try:
-        start_all(system, api)
+        system.start_all()
         with redis.Redis.from_url(system.redis.url) as client:
             # A file that is rewritten in between would seem to have shrunk.
             client.config_set("auto-aof-rewrite-percentage", 0)
             store = Store(client)
-            _through(api, store, WARM_UP, delivery, before=0)
+            _through(system.api_url, store, WARM_UP, delivery, before=0)
             before, started = _spent(system, broker), time.monotonic()
-            _through(api, store, jobs, delivery, before=WARM_UP)
+            _through(system.api_url, store, jobs, delivery, before=WARM_UP)
             took_s, after = time.monotonic() - started, _spent(system, broker)
             (example,) = store.list(State.SUCCEEDED, limit=1).jobs
         twice = len(posts_at(system.sandbox_url)) - jobs - WARM_UP
@@ -99,8 +98,8 @@ def _through(api: str, store: Store, jobs: int, delivery: str, before: int) -> N
         time.sleep(LOOK_EVERY_S)
 
 
-def _spent(system: System, broker: EmbeddedRedis) -> _Spent:
-    names = [*system.workers, "api", "receiver"]
+def _spent(system: CheapSystem, broker: EmbeddedRedis) -> _Spent:
+    names = [*system.workers, *KINDS[1:]]
     cpu = {name: _cpu_s(system.pid(name)) for name in names}
     jobs, other = _info(system.redis.url), _info(broker.url)
     return _Spent(
@@ -136,6 +135,7 @@ def _shared_out(
         ms["worker"],
         ms["api"],
         ms["receiver"],
+        ms["flower"],
         (after.redis_s - before.redis_s) / jobs * 1000,
         (after.broker_s - before.broker_s) / jobs * 1000,
         (after.aof_bytes - before.aof_bytes) / jobs,
@@ -149,14 +149,14 @@ def _shared_out(
 def table(runs: dict[str, PerJob]) -> None:
     """A row for each run."""
     print(
-        "| a job | workers, CPU ms | API | receiver | Redis | broker's Redis | Redis commands "
-        "| AOF bytes | jobs/s here | paid twice |"
+        "| a job | workers, CPU ms | API | receiver | Flower | Redis | broker's Redis "
+        "| Redis commands | AOF bytes | jobs/s here | paid twice |"
     )
-    print("|---" * 10 + "|")
+    print("|---" * 11 + "|")
     for name, run in runs.items():
         broker = f"{run.broker_ms:.2f}" if run.broker_ms else "the same"
         print(
             f"| {name} | {run.worker_ms:.1f} | {run.api_ms:.1f} | {run.receiver_ms:.1f} "
-            f"| {run.redis_ms:.2f} | {broker} | {run.commands:.0f} | {run.aof_bytes:,.0f} "
-            f"| {run.jobs_a_second:.0f} | {run.paid_twice} |"
+            f"| {run.flower_ms:.1f} | {run.redis_ms:.2f} | {broker} "
+            f"| {run.commands:.0f} | {run.aof_bytes:,.0f} | {run.jobs_a_second:.0f} | {run.paid_twice} |"
         )

@@ -51,7 +51,7 @@ class Need(NamedTuple):
     """What so many jobs a day need."""
 
     worker_cores: float
-    front_cores: float
+    other_cores: float
     workers: int
     redis_share: float
     redis_peak: float
@@ -69,7 +69,7 @@ def need(costs: Costs, a_day: int) -> Need:
     redis_share = rate * job.redis_ms / 1000
     return Need(
         worker_cores,
-        rate * (job.api_ms + job.receiver_ms) / 1000,
+        rate * (job.api_ms + job.receiver_ms + job.flower_ms) / 1000,
         workers,
         redis_share + idle_share,
         PEAK * redis_share + idle_share,
@@ -84,16 +84,16 @@ def need(costs: Costs, a_day: int) -> Need:
 def needs_table(costs: Costs) -> None:
     """What each number of jobs a day needs."""
     print(
-        "| jobs a day | mean jobs/s | cores: workers, API and receiver | worker processes "
-        f"| Redis, of a core: mean, peak | Redis MB: at work | kept {RETENTION_DAYS} days "
-        "| kept 1 day | Redis connections | AOF written, GB a day | pictures, GB a day |"
+        "| jobs a day | mean jobs/s | cores: workers, API with receiver and Flower "
+        f"| worker processes | Redis, of a core: mean, peak | Redis MB: at work "
+        f"| kept {RETENTION_DAYS} days | kept 1 day | Redis connections | AOF written, GB a day | pictures, GB a day |"
     )
     print("|---" * 11 + "|")
     for a_day in JOBS_A_DAY:
         found = need(costs, a_day)
         print(
             f"| {a_day:,} | {a_day / DAY_S:.1f} "
-            f"| {found.worker_cores:.2f}, {found.front_cores:.2f} | {found.workers} "
+            f"| {found.worker_cores:.2f}, {found.other_cores:.2f} | {found.workers} "
             f"| {found.redis_share:.1%}, {found.redis_peak:.1%} | {found.waiting_mb:,.0f} "
             f"| {found.kept_mb * RETENTION_DAYS:,.0f} | {found.kept_mb:,.0f} "
             f"| {found.connections:,.0f} | {a_day * costs.job.aof_bytes / 1e9:,.1f} "

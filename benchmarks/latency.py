@@ -27,8 +27,9 @@ from imagequeue.jobs.job import State
 from imagequeue.jobs.store import Store
 from imagequeue.producer.client import Client
 
-from .provider import PROVIDER, cheap_system, posts_at, start_all
-from .system import System, until
+from .cheap import CheapSystem
+from .provider import PROVIDER, posts_at
+from .system import until
 
 WORKERS, THREADS = 2, 8
 WARM_UP = 20
@@ -49,13 +50,13 @@ class Call(NamedTuple):
     returned: float
 
 
-def ways(system: System, api: str) -> dict[str, Submit]:
+def ways(system: CheapSystem) -> dict[str, Submit]:
     """The two ways in, each of which takes a prompt and returns the job's id."""
     client, session = Client(system.settings), requests.Session()
 
     def over_http(prompt: str) -> str:
         body = {"provider": PROVIDER, "prompt": prompt, "delivery": "poll"}
-        response = session.post(f"{api}/v1/jobs", json=body, timeout=30)
+        response = session.post(f"{system.api_url}/v1/jobs", json=body, timeout=30)
         response.raise_for_status()
         return str(response.json()["id"])
 
@@ -79,7 +80,7 @@ def submit_all(submits: dict[str, Submit], jobs: int, seed: int) -> list[Call]:
     return calls[WARM_UP * len(submits) :]
 
 
-def intents(system: System, calls: list[Call]) -> dict[str, float]:
+def intents(system: CheapSystem, calls: list[Call]) -> dict[str, float]:
     """When each job's worker began to record the intent to pay, on the monotonic clock."""
     behind = time.time() - time.monotonic()
     with redis.Redis.from_url(system.redis.url) as client:
@@ -92,14 +93,14 @@ def intents(system: System, calls: list[Call]) -> dict[str, float]:
         }
 
 
-def report(system: System, calls: list[Call]) -> None:
+def report(system: CheapSystem, calls: list[Call]) -> None:
     """Both tables."""
     until(lambda: len(posts_at(system.sandbox_url)) >= len(calls) + WARM_UP * len(WAYS))
     posts = posts_at(system.sandbox_url)
     arrived, intended = dict(posts), intents(system, calls)
     print(
-        f"{WORKERS} idle workers of {THREADS} threads, API, receiver, Redis, provider and this "
-        f"program on {os.cpu_count()} cores, none pinned; {len(posts) - len(arrived)} paid twice.\n"
+        f"{WORKERS} idle workers of {THREADS} threads, API, receiver, Flower, Redis, provider "
+        f"and this program on {os.cpu_count()} cores, none pinned; {len(posts) - len(arrived)} paid twice.\n"
     )
     print(f"| from the call to the POST ({TARGET}) | p50, ms | p99, ms | max, ms |")
     print("|---|---|---|---|")
@@ -129,11 +130,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"log_level": "WARNING"}
-        system, api = cheap_system(Path(folder), settings, workers=WORKERS, threads=THREADS)
+        system = CheapSystem(Path(folder), workers=WORKERS, threads=THREADS)
         try:
-            start_all(system, api)
-            report(system, submit_all(ways(system, api), options.jobs, options.seed))
+            system.start_all()
+            report(system, submit_all(ways(system), options.jobs, options.seed))
         finally:
             system.stop()
 

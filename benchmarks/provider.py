@@ -14,49 +14,18 @@ import asyncio
 import json
 import random
 import secrets
-import sys
 import time
 from collections.abc import Coroutine
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from PIL import Image
 
-from imagequeue.config.celery_app import make_celery
-from imagequeue.config.ports import LOOPBACK, free_port
-
-from .system import BIN, System, answers, until
+from imagequeue.config.ports import LOOPBACK
 
 PROVIDER = "acedata-flux"
-
-
-def cheap_system(
-    folder: Path, settings: dict[str, str], *provider: str, workers: int = 2, threads: int = 8
-) -> tuple[System, str]:
-    """A system whose provider is cheap, not started yet, and the address of its API."""
-    system = System(folder, settings, workers=workers, threads=threads)
-    provider_port, port = system.sandbox_url.rpartition(":")[2], str(free_port())
-    module = [sys.executable, "-m", "imagequeue.benchmarks.provider"]
-    system.commands["sandbox"] = [*module, "--port", provider_port, *provider]
-    api = [str(BIN / "uvicorn"), "imagequeue.producer.api:app", "--port", port, "--no-access-log"]
-    system.commands["api"] = api
-    return system, f"http://{LOOPBACK}:{port}"
-
-
-def start_all(system: System, api: str) -> None:
-    """Start everything, and return once the servers answer and the workers consume."""
-    system.start_all()
-    until(lambda: answers(f"{api}/healthz"))
-    until_workers(system, len(system.workers))
-
-
-def until_workers(system: System, workers: int) -> None:
-    """Return once so many workers answer."""
-    with make_celery(system.settings) as celery:
-        until(lambda: len(celery.control.ping(timeout=1.0, limit=workers) or ()) >= workers)
 
 
 def posts_at(url: str) -> list[tuple[str, float]]:
