@@ -158,5 +158,6 @@ def table(runs: dict[str, PerJob]) -> None:
         print(
             f"| {name} | {run.worker_ms:.1f} | {run.api_ms:.1f} | {run.receiver_ms:.1f} "
             f"| {run.flower_ms:.1f} | {run.redis_ms:.2f} | {broker} "
-            f"| {run.commands:.0f} | {run.aof_bytes:,.0f} | {run.jobs_a_second:.0f} | {run.paid_twice} |"
+            f"| {run.commands:.0f} | {run.aof_bytes:,.0f} "
+            f"| {run.jobs_a_second:.0f} | {run.paid_twice} |"
         )

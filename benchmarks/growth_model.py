@@ -85,8 +85,9 @@ def needs_table(costs: Costs) -> None:
     """What each number of jobs a day needs."""
     print(
         "| jobs a day | mean jobs/s | cores: workers, API with receiver and Flower "
-        f"| worker processes | Redis, of a core: mean, peak | Redis MB: at work "
-        f"| kept {RETENTION_DAYS} days | kept 1 day | Redis connections | AOF written, GB a day | pictures, GB a day |"
+        "| worker processes | Redis, of a core: mean, peak | Redis MB: at work "
+        f"| kept {RETENTION_DAYS} days | kept 1 day | Redis connections "
+        "| AOF written, GB a day | pictures, GB a day |"
     )
     print("|---" * 11 + "|")
     for a_day in JOBS_A_DAY:

@@ -100,7 +100,8 @@ def report(system: CheapSystem, calls: list[Call]) -> None:
     arrived, intended = dict(posts), intents(system, calls)
     print(
         f"{WORKERS} idle workers of {THREADS} threads, API, receiver, Flower, Redis, provider "
-        f"and this program on {os.cpu_count()} cores, none pinned; {len(posts) - len(arrived)} paid twice.\n"
+        f"and this program on {os.cpu_count()} cores, none pinned; "
+        f"{len(posts) - len(arrived)} paid twice.\n"
     )
     print(f"| from the call to the POST ({TARGET}) | p50, ms | p99, ms | max, ms |")
     print("|---|---|---|---|")
