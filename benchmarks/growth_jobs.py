@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,10 +63,12 @@ def per_job(folder: Path, jobs: int, delivery: str, *, two_redises: bool = False
     """Run `jobs` through a whole system, and share out what they cost."""
     settings = {"poll_countdowns": POLLED_AFTER_S} if delivery == "poll" else {}
     broker = EmbeddedRedis(Settings(data_dir=folder / "broker"))
-    if two_redises:
-        settings["broker_url"] = broker.start()
-    system = CheapSystem(folder, settings, ("--picture-kb", str(PICTURE_KB)))
-    try:
+    with ExitStack() as stack:
+        stack.callback(broker.stop)
+        if two_redises:
+            settings["broker_url"] = broker.start()
+        system = CheapSystem(folder, settings, ("--picture-kb", str(PICTURE_KB)))
+        stack.callback(system.stop)
         system.start_all()
         with redis.Redis.from_url(system.redis.url) as client:
             # A file that is rewritten in between would seem to have shrunk.
@@ -78,9 +81,6 @@ def per_job(folder: Path, jobs: int, delivery: str, *, two_redises: bool = False
             (example,) = store.list(State.SUCCEEDED, limit=1).jobs
         twice = len(posts_at(system.sandbox_url)) - jobs - WARM_UP
         return _shared_out(before, after, jobs, took_s, twice, example)
-    finally:
-        system.stop()
-        broker.stop()
 
 
 def _through(api: str, store: Store, jobs: int, delivery: str, before: int) -> None:
