@@ -26,7 +26,7 @@ check: lint test  ## all that a change has to pass
 chaos: .venv/installed  ## 1,000 jobs while everything is killed: is one lost, or paid twice?
 	$(BIN)/python -m imagequeue.benchmarks.chaos --jobs 1000
 
-bench: .venv/installed  ## recovery, waiting, a backlog, callbacks, submissions and downloads, measured
+bench: .venv/installed  ## starts, latency, recovery, waiting, a backlog, callbacks, downloads and growth, measured
 	$(BIN)/python -m imagequeue.benchmarks.recovery
 	$(BIN)/python -m imagequeue.benchmarks.waiting --jobs 100000
 	$(BIN)/python -m imagequeue.benchmarks.backlog --jobs 100000
@@ -34,6 +34,9 @@ bench: .venv/installed  ## recovery, waiting, a backlog, callbacks, submissions 
 	$(BIN)/python -m imagequeue.benchmarks.publishing
 	$(BIN)/python -m imagequeue.benchmarks.downloads
 	$(BIN)/python -m imagequeue.benchmarks.download_kills
+	$(BIN)/python -m imagequeue.benchmarks.latency
+	$(BIN)/python -m imagequeue.benchmarks.startup
+	$(BIN)/python -m imagequeue.benchmarks.growth
 
 format: .venv/installed  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
