@@ -200,7 +200,13 @@ class Ours:
         self.store = Store(self.client)
         self._celery = make_celery(self._system.settings)
         settings = self._system.settings
-        self._due = Due(self.client, self._celery, settings.queue_bound, settings.lease_s)
+        self._due = Due(
+            self.client,
+            self.client,
+            self._celery,
+            bound=settings.queue_bound,
+            lease_s=settings.lease_s,
+        )
         self._succeeded = 0
         for name in self._system.workers:
             self._system.commands[name] = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import redis
 import redis.asyncio
@@ -40,22 +42,57 @@ def redis_url(settings: Settings) -> str:
         ) from None
 
 
-def connect(settings: Settings) -> redis.Redis:
-    """A client with timeouts on everything; raises one clear error if the server is unfit."""
-    url = redis_url(settings)
-    # A socket file has no network under it that keepalive could probe.
-    keepalive = {} if url.startswith("unix://") else {"socket_keepalive": True}
-    client = redis.Redis.from_url(
-        url,
-        socket_timeout=15,
-        socket_connect_timeout=5,
-        health_check_interval=30,
-        # A restart of Redis takes about a second. Every script here may run twice.
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), RETRIES),
-        **keepalive,
-    )
+def connect(settings: Settings, *, kept: bool = False) -> redis.Redis:
+    """A client with timeouts on everything; raises one clear error if the server is unfit.
+
+    Where the same threads ask all day long, each should keep its connection.
+    """
+    client = _client(redis_url(settings), KeptConnections if kept else redis.ConnectionPool)
     require_fit(client)
     return client
+
+
+def broker(settings: Settings, client: redis.Redis) -> redis.Redis:
+    """A client for the Redis that holds the queues: most often `client` itself."""
+    return _client(settings.broker_url, KeptConnections) if settings.broker_url else client
+
+
+def _client(url: str, pool: type[redis.ConnectionPool]) -> redis.Redis:
+    # A socket file has no network under it that keepalive could probe.
+    keepalive = {} if url.startswith("unix://") else {"socket_keepalive": True}
+    return redis.Redis.from_pool(
+        pool.from_url(
+            url,
+            socket_timeout=15,
+            socket_connect_timeout=5,
+            health_check_interval=30,
+            # A restart of Redis takes about a second. Every script here may run twice.
+            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), RETRIES),
+            **keepalive,
+        )
+    )
+
+
+class KeptConnections(redis.ConnectionPool):
+    """A connection a thread, kept until the thread ends.
+
+    To find one for each command, to see whether it still lives and to put it back costs as much as
+    the command. One that has died meanwhile is found by the command, and by its retry.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._kept = threading.local()
+
+    def get_connection(self, *_: Any, **__: Any) -> Any:
+        """This thread's connection."""
+        connection = getattr(self._kept, "connection", None)
+        if connection is None:
+            connection = self._kept.connection = self.make_connection()
+        return connection
+
+    def release(self, connection: Any) -> None:
+        """Nothing: it is asked for again in a moment."""
 
 
 def connect_briefly(settings: Settings) -> redis.asyncio.Redis:

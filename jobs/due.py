@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
+from kombu.transport.redis import Channel
 from redis.exceptions import RedisError
 
 from ..config.logs import get_logger
@@ -65,8 +66,17 @@ class Due:
     wakes the job again when its lease is over.
     """
 
-    def __init__(self, client: redis.Redis, celery: Celery, bound: int, lease_s: float) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        broker: redis.Redis,
+        celery: Celery,
+        *,
+        bound: int,
+        lease_s: float,
+    ) -> None:
         self._redis = client
+        self._broker = broker
         self._celery = celery
         self._bound = bound
         self._lease_s = lease_s
@@ -74,6 +84,7 @@ class Due:
         self._take = client.register_script(take)
         self._take_first = client.register_script(take_first)
         self._claim = client.register_script(claim)
+        self._count = broker.register_script(_source("standing"))
         self._next = client.register_script(_called_take(take) + following)
         self._next_first = client.register_script(_called_take(take_first) + following)
 
@@ -129,9 +140,7 @@ class Due:
 
     def urgent_waits(self, queue: Queue) -> bool:
         """Whether an urgent hint stands in the queue, so that a patient job should make way."""
-        with self._celery.producer_pool.acquire(block=True) as producer:
-            channel: Any = producer.channel
-            return bool(channel.client.llen(queue.value))
+        return bool(self._broker.llen(_list(queue, Lane.URGENT)))
 
     def coming(self, queue: Queue, now: datetime) -> list[str]:
         """Some ids that wake within a lease: those that were hinted, or are due soon."""
@@ -178,15 +187,9 @@ class Due:
         return max(0, room), max(0, room - self._bound // URGENT_SHARE)
 
     def _standing(self, queue: Queue) -> list[int]:
-        """How many hints stand in each lane of the queue; under its plain name are the urgent."""
-        with self._celery.producer_pool.acquire(block=True) as producer:
-            channel: Any = producer.channel
-            # Declaring the queue would tell as well, and make a client of its own each time.
-            with channel.client.pipeline(transaction=False) as pipe:
-                for lane in Lane:
-                    pipe.llen(f"{queue}{channel.sep}{lane}" if lane else queue.value)
-                standing: list[int] = pipe.execute()
-                return standing
+        """How many hints stand in each lane of the queue."""
+        standing: list[int] = self._count(keys=[_list(queue, lane) for lane in Lane])
+        return standing
 
     def _send(self, queue: Queue, lanes: Mapping[str, Lane]) -> None:
         if not lanes:
@@ -202,6 +205,11 @@ class Due:
                     producer=producer,
                     ignore_result=True,
                 )
+
+
+def _list(queue: Queue, lane: Lane) -> str:
+    """The list that kombu keeps a lane in: under the queue's plain name, the first."""
+    return f"{queue}{Channel.sep}{lane}" if lane else queue.value
 
 
 def _source(name: str) -> str:

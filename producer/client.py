@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from ..config.celery_app import make_celery
 from ..config.queues import Queue
-from ..config.redis import connect, unavailable
+from ..config.redis import broker, connect, unavailable
 from ..config.settings import Settings, get_settings
 from ..jobs.batch import Batch
 from ..jobs.due import Due
@@ -64,7 +64,11 @@ class Client:
         client = connect(self.settings)
         self._store = Store(client)
         self._due = Due(
-            client, make_celery(self.settings), self.settings.queue_bound, self.settings.lease_s
+            client,
+            broker(self.settings, client),
+            make_celery(self.settings),
+            bound=self.settings.queue_bound,
+            lease_s=self.settings.lease_s,
         )
         self._submitter = Submitter(self.settings, self._store, self._due, now)
 

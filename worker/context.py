@@ -10,7 +10,7 @@ import structlog
 from celery import Celery
 
 from ..config.queues import Queue
-from ..config.redis import connect
+from ..config.redis import broker, connect
 from ..config.settings import Settings
 from ..jobs.due import Due, Lane
 from ..jobs.inbox import Inbox
@@ -63,11 +63,17 @@ def open_context(
     settings: Settings, celery: Celery, now: Callable[[], datetime] = utc_now
 ) -> Context:
     """Connect to everything; raises ConfigError or RedisUnavailableError."""
-    client = connect(settings)
+    client = connect(settings, kept=True)
     return Context(
         settings=settings,
         store=Store(client),
-        due=Due(client, celery, settings.queue_bound, settings.lease_s),
+        due=Due(
+            client,
+            broker(settings, client),
+            celery,
+            bound=settings.queue_bound,
+            lease_s=settings.lease_s,
+        ),
         inbox=Inbox(client, settings.retention_s),
         outbox=Outbox(client),
         turns=Turns(client),

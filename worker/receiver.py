@@ -19,7 +19,7 @@ from starlette.routing import Route
 from ..config.celery_app import make_celery
 from ..config.logs import get_logger
 from ..config.ports import LOOPBACK
-from ..config.redis import connect, connect_briefly
+from ..config.redis import broker, connect, connect_briefly
 from ..config.settings import Settings
 from ..config.start import one_line_errors, start_process
 from ..jobs.callback_url import is_genuine
@@ -58,7 +58,8 @@ class Receiver:
         self._tally = Tally()
         self._brief = connect_briefly(settings)
         self._intake = Intake(self._brief)
-        self._hints = Hints(Due(client, make_celery(settings), HINTS_AHEAD, settings.lease_s))
+        queues = broker(settings, client), make_celery(settings)
+        self._hints = Hints(Due(client, *queues, bound=HINTS_AHEAD, lease_s=settings.lease_s))
 
     async def callback(self, request: Request) -> Response:
         """POST /callbacks/{provider}/{job_id}/{token}: 200 once the body is kept."""
