@@ -86,8 +86,9 @@ class Provider:
         if request.target == b"/count":
             answer: Any = self._count()
         else:
-            self._wait()
+            # Accepted when it comes, and charged even if nobody is left to hear of it.
             answer = self._said(request.target, json.loads(request.body))
+            self._wait()
         body = json.dumps(answer).encode()
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         connection.sendall(head % len(body) + body)

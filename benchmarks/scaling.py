@@ -4,7 +4,7 @@
 
 Redis and the provider need a part of the two cores too, and so does whatever else the machine does.
 So beside the raw ratio stands the one a core that workers could have had: what they used and what
-was idle, at most one a process.
+was idle of the cores that they may use, at most one a process.
 
 - *cores*: the provider answers at once. Redis, provider and this program share core 0 with the
   second worker; the first has core 1.
@@ -51,7 +51,7 @@ def measure(setting: Setting, processes: int, options: Any) -> Figures:
 
 def available_cores(figures: Figures, processes: int) -> float:
     """What the workers could have had; no process has more than one core's worth of Python."""
-    return min(processes, figures.worker_cores + figures.idle_cores)
+    return min(processes, figures.worker_cores + figures.left_cores)
 
 
 def report(name: str, one: list[Figures], two: list[Figures]) -> None:

@@ -59,14 +59,18 @@ def ratios(stacks: Sequence[Stack], rounds: Rounds) -> str:
 
 
 def shares(stacks: Sequence[Stack], rounds: Rounds) -> str:
-    """What is beside the workers."""
-    lines = ["| CPU ms/job beside the workers | Redis | provider |", "|---|---|---|"]
+    """What is beside the workers, and how much of the machine was left to the run."""
+    lines = [
+        "| beside the workers | Redis, CPU ms/job | provider, CPU ms/job "
+        "| cores that were idle | cores that other processes took |",
+        "|---|---|---|---|---|",
+    ]
     for stack in stacks:
-        redis_ms, provider_ms = (
-            spread(getattr(each, field) for each in rounds[stack.name])
-            for field in ("redis_cpu_ms", "provider_cpu_ms")
-        )
-        lines.append(f"| {stack.name} | {redis_ms} | {provider_ms} |")
+        columns = [
+            [getattr(each, field) for each in rounds[stack.name]]
+            for field in ("redis_cpu_ms", "provider_cpu_ms", "idle_cores", "foreign_cores")
+        ]
+        lines.append(f"| {stack.name} | {' | '.join(map(spread, columns))} |")
     return "\n".join(lines)
 
 

@@ -51,6 +51,8 @@ class Figures(NamedTuple):
     rss_mib: float
     idle_cores: float
     """What nobody used, on average."""
+    left_cores: float
+    """The part of it on cores that the workers may use."""
     load_cores: float
     """What this process used to look on."""
 
@@ -62,6 +64,13 @@ class Figures(NamedTuple):
     redis_cpu_ms: float
     provider_cpu_ms: float
     submission_commands: float
+
+    @property
+    def foreign_cores(self) -> float:
+        """What processes used that have no part in the run, on average."""
+        ours_ms = self.cpu_ms + self.redis_cpu_ms + self.provider_cpu_ms
+        known = ours_ms * self.jobs_a_s / 1000 + self.load_cores + self.idle_cores
+        return max(0.0, (os.cpu_count() or 1) - known)
 
     @property
     def worker_cores(self) -> float:
@@ -125,7 +134,7 @@ class Run:
             process.resume()
         self.wait()
         took_s = time.perf_counter() - started
-        own_s, redis_s, provider_s, load_s, idle_s = (
+        own_s, redis_s, provider_s, load_s, idle, left = (
             now - was for now, was in zip(self._cpu_s(), cpu_before, strict=True)
         )
         traffic, rss_mib = Traffic.of(self.redis) - before, memory.stop()
@@ -133,7 +142,8 @@ class Run:
         return Figures(
             jobs_a_s=jobs / took_s,
             rss_mib=rss_mib,
-            idle_cores=idle_s / took_s,
+            idle_cores=idle / took_s,
+            left_cores=left / took_s,
             load_cores=load_s / took_s,
             cpu_ms=own_s * 1000 / jobs,
             commands=traffic.commands / jobs,
@@ -165,7 +175,8 @@ class Run:
 
     def _cpu_s(self) -> tuple[float, ...]:
         others = ([self._redis_process], [self._provider], [psutil.Process()])
-        return (cpu_s(self._workers), *map(cpu_s, others), idle_s())
+        own_cores = frozenset().union(*self._layout.workers[: self.size.processes])
+        return (cpu_s(self._workers), *map(cpu_s, others), idle_s(), idle_s(own_cores))
 
     def _count(self) -> dict[str, int]:
         time.sleep(LOOK_EVERY_S)

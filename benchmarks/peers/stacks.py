@@ -125,10 +125,10 @@ STACKS = {
             commands=_dramatiq,
             ready="Worker process is ready for action.",
             settings="threads, requests; no second try of the submission",
-            not_guaranteed="Worker killed after the POST: **paid again** some time after its "
-            "heartbeat is 60 s old. No answer to a POST: dead-lettered for a week, perhaps "
-            "paid (with the default of 20 retries: sent again). Delays stand in a worker's "
-            "memory.",
+            not_guaranteed="Worker killed after the POST: **paid again** once a clean-up, "
+            "drawn with one command in a thousand, finds its heartbeat 60 s old; stuck until then. "
+            "No answer to a POST: dead-lettered for a week, perhaps paid (with the default of 20 "
+            "retries: sent again). Delays stand in a worker's memory.",
         ),
         Stack(
             name="taskiq",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 import psutil
@@ -24,10 +24,11 @@ def cpu_s(processes: Iterable[psutil.Process]) -> float:
     return float(sum(each.user + each.system for each in times))
 
 
-def idle_s() -> float:
-    """What all cores of this machine have been idle for; time taken by other guests is none."""
-    times = psutil.cpu_times()
-    return float(times.idle + times.iowait)
+def idle_s(cores: Collection[int] = ()) -> float:
+    """What these cores, or all, have been idle for; time taken by other guests is none."""
+    times = psutil.cpu_times(percpu=True)
+    counted = [times[core] for core in cores] if cores else times
+    return float(sum(each.idle + each.iowait for each in counted))
 
 
 class Traffic(NamedTuple):
