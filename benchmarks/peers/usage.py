@@ -69,7 +69,10 @@ class PeakMemory(threading.Thread):
     def run(self) -> None:
         """Look until it is over."""
         while not self._over.wait(self.EVERY_S):
-            now = sum(process.memory_info().rss for process in self._processes)
+            try:
+                now = sum(process.memory_info().rss for process in self._processes)
+            except psutil.NoSuchProcess:
+                return  # The run says why.
             self._most = max(self._most, now)
 
     def stop(self) -> float:
