@@ -15,6 +15,7 @@ from typing import Any
 
 from certifi import where
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3._base_connection import BaseHTTPConnection
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
@@ -161,15 +162,35 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
+class _Once(HTTPConnectionPool):
+    """Connections are closed where a pool would keep them."""
+
+    def _put_conn(self, conn: BaseHTTPConnection | None) -> None:
+        if conn:
+            conn.close()
+
+
+class _PoolOnce(_Once, _Pool):
+    pass
+
+
+class _SecurePoolOnce(_Once, _SecurePool):
+    pass
+
+
 class Connections(PoolManager):
-    """Connections of this module, kept for the next exchange of any thread.
+    """Connections of this module, kept for the next exchange of any thread, or used once.
 
     No .netrc or proxy of this machine is looked at: it could replace a key, or carry it elsewhere.
     """
 
-    def __init__(self) -> None:
-        super().__init__(MOST_HOSTS, maxsize=MOST_IDLE_A_HOST)
-        self.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    def __init__(self, *, kept: bool = True) -> None:
+        super().__init__(MOST_HOSTS, maxsize=MOST_IDLE_A_HOST if kept else 1)
+        self.pool_classes_by_scheme = (
+            {"http": _Pool, "https": _SecurePool}
+            if kept
+            else {"http": _PoolOnce, "https": _SecurePoolOnce}
+        )
 
 
 # IPv6 that leads to an IPv4 address: compatible, translated by NAT64, and through a relay (6to4).

@@ -82,6 +82,7 @@ class Http:
         self._trusted = frozenset(trusted)
         # A connection made unguarded is never used guarded.
         self._guarded, self._kept = Connections(), Connections()
+        self._fresh = Connections(kept=False)
 
     @contextmanager
     def exchange(
@@ -117,7 +118,7 @@ class Http:
             heads["Content-Type"] = "application/json"
         if fresh:
             heads["Connection"] = "close"
-        among = Connections() if fresh else self._guarded if guarded else self._kept
+        among = self._fresh if fresh else self._guarded if guarded else self._kept
         timeout = Timeout(connect=min(CONNECT_TIMEOUT_S, left_s), read=silence_s)
         try:
             if guarded and follow:
@@ -132,8 +133,6 @@ class Http:
             _give_up(error)
         finally:
             response.close()
-            if fresh:
-                among.clear()
 
 
 def _followed(
