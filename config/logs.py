@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-import logging.config
+import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 
@@ -12,13 +14,36 @@ from .settings import Settings
 # Their request lines hold callback URLs, and with them the tokens that open a job.
 SILENCED = ("uvicorn.access",)
 
-Logger = structlog.stdlib.BoundLogger
+Logger = structlog.typing.FilteringBoundLogger
 
 
 def get_logger(name: str) -> Logger:
     """A logger whose events take keywords: `log.info("stored", bytes=512)`."""
-    logger: Logger = structlog.stdlib.get_logger(name)
+    logger: Logger = structlog.get_logger(name)
     return logger
+
+
+class _Writer(structlog.WriteLogger):
+    """Writes to standard error; standard logging below it would double what a line costs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(sys.stderr)
+        self.name = name
+
+
+def for_people(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+    """An event on one line: when, how bad, what, where, the rest by name; a traceback below."""
+    at, level, what = (event.pop(name, "") for name in ("timestamp", "level", "event"))
+    where, traceback = event.pop("logger", ""), event.pop("exception", "")
+    rest = " ".join(f"{name}={_value(event[name])}" for name in sorted(event))
+    line = f"{at} [{level:<9}] {what:<30} [{where}] {rest}".rstrip()
+    return f"{line}\n{traceback}" if traceback else line
+
+
+def _value(value: object) -> str:
+    """Quoted where it is more than one word, or would break the line."""
+    plain = isinstance(value, str) and value and value.isprintable() and not set(value) & set(" '=")
+    return str(value) if plain else repr(value)
 
 
 def configure_logs(settings: Settings) -> None:
@@ -27,19 +52,16 @@ def configure_logs(settings: Settings) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=False)
+        structlog.processors.JSONRenderer() if settings.log_format == "json" else for_people
     )
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, renderer],
+        logger_factory=_Writer,
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(

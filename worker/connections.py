@@ -15,7 +15,6 @@ from typing import Any
 
 from certifi import where
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3._base_connection import BaseHTTPConnection
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
@@ -165,7 +164,7 @@ class _SecurePool(HTTPSConnectionPool):
 class _Once(HTTPConnectionPool):
     """Connections are closed where a pool would keep them."""
 
-    def _put_conn(self, conn: BaseHTTPConnection | None) -> None:
+    def _put_conn(self, conn: Any) -> None:
         if conn:
             conn.close()
 

@@ -80,16 +80,19 @@ def keep_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
     name = f"{job.id}/{RECORD}"
     made_by = {"id", "provider", "action", "prompt", "image_urls", "params", "task_id"}
     about = {"index", "kind", "source_url", "sha256", "bytes", "content_type", "width", "height"}
-    # A worker that was frozen past its lease knows less than the one that took over its job.
-    images = _images_on_record(ctx, name)
-    for image in (*job.images, *saved):
-        if image.state == "stored":
-            images[image.index] = image.model_dump(mode="json", include=about)
+    images = {
+        image.index: image.model_dump(mode="json", include=about)
+        for image in (*job.images, *saved)
+        if image.state == "stored"
+    }
+    if len(images) < len(job.images):
+        # A worker that was frozen past its lease knows less than the one that took over its job.
+        images = _images_on_record(ctx, name) | images
     record = {
         "job": job.model_dump(mode="json", include=made_by),
         "images": [images[index] for index in sorted(images)],
     }
-    data = json.dumps(record, ensure_ascii=False, indent=1).encode()
+    data = json.dumps(record, ensure_ascii=False).encode()
     with ctx.storage.temporary() as path:
         path.write_bytes(data)
         sha256 = hashlib.sha256(data).hexdigest()
