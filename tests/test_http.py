@@ -63,6 +63,32 @@ def test_a_server_that_drips_does_not_outlast_the_deadline(start: bytes) -> None
         get(url, deadline_s=0.3)
 
 
+def test_a_server_that_goes_silent_late_does_not_outlast_the_deadline() -> None:
+    def speak(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx")
+        time.sleep(1.5)
+        connection.sendall(b"x")
+        connection.recv(1)
+
+    started = time.monotonic()
+    with raw_server(speak) as url, pytest.raises(NoAnswerError, match=r"[Tt]ime"):
+        get(url, deadline_s=2)
+    assert time.monotonic() - started < 3
+
+
+def test_a_reader_that_is_slow_does_not_outlast_the_deadline() -> None:
+    def read(url: str) -> None:
+        with Http().exchange("GET", url, deadline=time.monotonic() + 0.5) as response:
+            for _ in response.pieces():
+                time.sleep(0.2)
+
+    server = raw_server(
+        lambda connection: drip(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n")
+    )
+    with server as url, pytest.raises(NoAnswerError, match=r"[Tt]ime"):
+        read(url)
+
+
 def test_nothing_was_sent_where_nobody_listens() -> None:
     with pytest.raises(NotSentError, match="refused"):
         get(f"http://127.0.0.1:{free_port()}/")

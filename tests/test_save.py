@@ -73,6 +73,13 @@ def on_record(ctx: Context, job_id: str) -> list[dict[str, Any]]:
     return images
 
 
+def put_record(ctx: Context, job_id: str, data: bytes) -> None:
+    about = {"content_type": "application/json", "sha256": hashlib.sha256(data).hexdigest()}
+    with ctx.storage.temporary() as path:
+        path.write_bytes(data)
+        ctx.storage.put(f"{job_id}/{RECORD}", path, **about)
+
+
 def save(ctx: Context, job: Job) -> Image:
     """Save a job's first picture, as a download does."""
     image = saving.save(ctx, job, job.images[0])
@@ -124,8 +131,9 @@ def test_a_result_and_its_origin_are_on_record(ctx: Context, stub: Stub, host: H
     assert [each["source_url"] for each in records] == [f"{host.url}/a", f"{host.url}/b"]
 
 
+@pytest.mark.parametrize("damaged", [False, True], ids=["", "although it was damaged"])
 def test_pictures_that_are_saved_one_after_the_other_are_all_on_record(
-    ctx: Context, stub: Stub, host: Host
+    ctx: Context, stub: Stub, host: Host, damaged: bool
 ) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
     host.speak = lambda connection, asked: (
@@ -133,6 +141,8 @@ def test_pictures_that_are_saved_one_after_the_other_are_all_on_record(
     )
     assert download(ctx, job_id) == 5
     assert [each["index"] for each in on_record(ctx, job_id)] == [1]
+    if damaged:
+        put_record(ctx, job_id, b"{")
     host.speak = says(200, PNG)
     to_the_end(ctx, job_id)
     assert [each["index"] for each in on_record(ctx, job_id)] == [0, 1]
@@ -153,10 +163,7 @@ def test_a_record_that_cannot_be_read_is_replaced(
     ctx: Context, stub: Stub, host: Host, data: bytes
 ) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/0")
-    with ctx.storage.temporary() as path:
-        path.write_bytes(data)
-        about = {"content_type": "application/json", "sha256": hashlib.sha256(data).hexdigest()}
-        ctx.storage.put(f"{job_id}/{RECORD}", path, **about)
+    put_record(ctx, job_id, data)
     to_the_end(ctx, job_id)
     assert [each["width"] for each in on_record(ctx, job_id)] == [64]
 
@@ -190,6 +197,23 @@ def test_a_second_download_of_the_same_picture_writes_nothing(
     assert (again.uri, again.sha256) == (first.uri, first.sha256)
     assert written(job_id) == before
     assert (len(host.asked), scratch(ctx)) == (2, [])
+
+
+@pytest.mark.parametrize(("quick_s", "snoozed"), [(60, 0), (0, 1)])
+def test_a_slow_transfer_has_a_whole_lease_for_its_upload(
+    ctx: Context,
+    stub: Stub,
+    host: Host,
+    quick_s: float,
+    snoozed: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = ctx.store.get(downloading(ctx, stub, f"{host.url}/0"))
+    calls: list[Any] = []
+    monkeypatch.setattr(ctx.store, "snooze", lambda *call: calls.append(call))
+    monkeypatch.setattr(saving, "QUICK_S", quick_s)
+    saving.save(ctx, job, job.images[0])
+    assert [job_id for _, job_id, _ in calls] == [job.id] * snoozed
 
 
 def test_other_bytes_at_the_second_download_replace_both(
