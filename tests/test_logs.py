@@ -13,6 +13,7 @@ from imagequeue.config.settings import Settings
 
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
+    structlog.contextvars.clear_contextvars()
     root, config = logging.getLogger(), structlog.get_config()
     handlers, level = list(root.handlers), root.level
     yield
