@@ -227,7 +227,7 @@ class Settings(BaseSettings):
         (), description="`host:port` list that may lie on private addresses, comma separated."
     )
     queue_bound: PositiveInt = Field(
-        64, description="Hints that may stand in one queue; the rest wait in Redis, in order."
+        16, description="Hints that may stand in one queue; the rest wait in Redis, in order."
     )
     rate_limit_pause_s: Annotated[float, Field(ge=0, le=MOST_SECONDS)] = Field(
         10, description="Pause after a rate limit that names none."

@@ -105,6 +105,8 @@ class Due:
         """Top the queue up with due jobs, in order, unless another worker is just doing so."""
         if not self._redis.zcount(keys.due(queue), "-inf", now.timestamp()):
             return Swept([], behind=False)
+        if not any(self._room(queue)):
+            return Swept([], behind=True)
         # Two workers that saw the same room would fill the queue past its bound together.
         if not self._redis.set(keys.guard(queue), 1, nx=True, px=GUARD_MS):
             return Swept([], behind=True)
