@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from enum import IntEnum
@@ -25,6 +26,8 @@ log = get_logger(__name__)
 
 # Should a worker die in the middle of a sweep, the others wait no longer than this.
 GUARD_MS = 3000
+# A queue that was full keeps its workers busy for longer: they find what is due without a hint.
+FULL_S = 0.05
 # Sent in a fraction of that time on any machine; a sweep that is behind comes back at once.
 MOST_AT_ONCE = 100
 # What two machines' clocks may differ by.
@@ -77,6 +80,8 @@ class Due:
     ) -> None:
         self._redis = client
         self._broker = broker
+        self._full_until: dict[tuple[Queue, Lane], float] = {}
+        """Until when on the monotonic clock a lane is taken to be full."""
         self._celery = celery
         self._bound = bound
         self._lease_s = lease_s
@@ -92,8 +97,13 @@ class Due:
         self, queue: Queue, job_ids: list[str], now: datetime, lane: Lane = Lane.URGENT
     ) -> None:
         """Hint jobs that are due now, as far as the queue has room; a sweep does the rest."""
+        if time.monotonic() < self._full_until.get((queue, lane), 0):
+            return
         try:
-            if fitting := job_ids[: self._room(queue)[lane]]:
+            room = self._room(queue)[lane]
+            if not room:
+                self._full_until[queue, lane] = time.monotonic() + FULL_S
+            if fitting := job_ids[:room]:
                 # One that a sweep has leased in the meantime is hinted by it, and not twice.
                 leased = self._claimed(queue, fitting, now.timestamp(), self._lease(now))
                 self._send(queue, dict.fromkeys(leased, lane))
