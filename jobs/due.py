@@ -140,15 +140,25 @@ class Due:
         Where there is a backlog, the next job costs no message.
         """
         if queue is Queue.DOWNLOAD:
-            # One that stands in the queue in a hurry was taken for its hint, and comes first.
-            most_patient = 0 if self.urgent_waits(queue) else 1
-            script, (names, args) = self._next_first, self._first(now, 1, most_patient)
+            script, (names, args) = self._next_first, self._first(now, 1, 1)
         else:
             script, (names, args) = self._next, self._some(queue, now, 1)
         taken: Any = script(
             keys=[*names, keys.STARTS], args=[*args, ended, queue.value, keys.record("")]
         )
-        return Turn(taken[0].decode(), *taken[1:]) if taken else None
+        if not taken:
+            return None
+        job_id, lane, *begun = taken
+        turn = Turn(job_id.decode(), *begun)
+        if lane and self.urgent_waits(queue):
+            # One in a hurry stands in the queue, and comes first.
+            self._give_back(queue, turn, now)
+            return None
+        return turn
+
+    def _give_back(self, queue: Queue, turn: Turn, now: datetime) -> None:
+        self._redis.zadd(keys.due(queue), {turn.job_id: now.timestamp()}, xx=True)
+        self._redis.hdel(keys.STARTS, f"{turn.job_id}.{queue}")
 
     def urgent_waits(self, queue: Queue) -> bool:
         """Whether an urgent hint stands in the queue, so that a patient job should make way."""
