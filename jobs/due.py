@@ -85,13 +85,12 @@ class Due:
         self._celery = celery
         self._bound = bound
         self._lease_s = lease_s
-        take, take_first, claim, following = map(_source, ("take", "take_first", "claim", "next"))
-        self._take = client.register_script(take)
-        self._take_first = client.register_script(take_first)
-        self._claim = client.register_script(claim)
+        self._take = client.register_script(_source("take"))
+        self._take_first = client.register_script(_source("take_first"))
+        self._claim = client.register_script(_source("claim"))
         self._count = broker.register_script(_source("standing"))
-        self._next = client.register_script(_called_take(take) + following)
-        self._next_first = client.register_script(_called_take(take_first) + following)
+        self._next = client.register_script(next_after("take"))
+        self._next_first = client.register_script(next_after("take_first"))
 
     def hint(
         self, queue: Queue, job_ids: list[str], now: datetime, lane: Lane = Lane.URGENT
@@ -238,6 +237,6 @@ def _source(name: str) -> str:
     return Path(__file__).with_name(f"{name}.lua").read_text()
 
 
-def _called_take(source: str) -> str:
-    """A script as a function of that name, for another to be put behind."""
-    return f"local function take()\n{source}\nend\n"
+def next_after(name: str) -> str:
+    """The script `next` behind one that takes due ids."""
+    return f"local function take()\n{_source(name)}\nend\n{_source('next')}"

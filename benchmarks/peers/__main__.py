@@ -1,6 +1,6 @@
 """The same paid job through imagequeue and four other queues, in turns.
 
-    python -m imagequeue.benchmarks.peers --jobs 600 --rounds 5
+    python -m imagequeue.benchmarks.peers
     python -m imagequeue.benchmarks.peers --commands
 
 A job is a paid POST, a look-up that finds it finished, and a picture of 500 KB that is fetched,
@@ -84,8 +84,8 @@ def _names(text: str) -> list[str]:
 def main() -> None:
     """Measure once, and print tables."""
     parser = argparse.ArgumentParser(description="The same paid job through several queues.")
-    parser.add_argument("--jobs", type=int, default=600, help="of each stack in each round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=1500, help="of each stack in each round")
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--only", type=_names, help=f"some of {','.join(STACKS)}")
     parser.add_argument("--processes", type=int, help="of imagequeue's workers")
     parser.add_argument("--threads", type=int, help="of each of imagequeue's workers")

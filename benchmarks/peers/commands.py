@@ -11,6 +11,7 @@ from pathlib import Path
 import redis
 
 from imagequeue import jobs
+from imagequeue.jobs.due import next_after
 
 END = "the benchmark's end"
 # 1700000000.123456 [0 unix:/a/socket] "EVALSHA" "8a7f..." "3" ...
@@ -64,7 +65,9 @@ class Monitor(threading.Thread):
 def _scripts() -> dict[str, str]:
     """The names of our scripts by their digests."""
     files = Path(jobs.__file__).parent.glob("*.lua")
-    return {hashlib.sha1(file.read_bytes()).hexdigest(): file.stem for file in files}
+    sources = {file.stem: file.read_text() for file in files}
+    sources |= {f"next, {name}": next_after(name) for name in ("take", "take_first")}
+    return {hashlib.sha1(text.encode()).hexdigest(): name for name, text in sources.items()}
 
 
 def table(monitor: Monitor, jobs_done: int, round_trips: float) -> str:

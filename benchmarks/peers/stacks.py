@@ -99,7 +99,7 @@ STACKS = {
             size=Size(processes=2, at_once=16),
             commands=_imagequeue,
             ready=" ready.",
-            settings="threads, requests; first look-up after 10 ms instead of a minute, "
+            settings="threads; first look-up after 10 ms instead of a minute, "
             "every other setting as it is by default",
             not_guaranteed="Worker killed after the POST: `unconfirmed`, never sent again on "
             "its own; polled alone it ends `failed` after an hour, for a person to decide. An "
