@@ -26,7 +26,9 @@ check: lint test  ## all that a change has to pass
 chaos: .venv/installed  ## 1,000 jobs while everything is killed: is one lost, or paid twice?
 	$(BIN)/python -m imagequeue.benchmarks.chaos --jobs 1000
 
-bench: .venv/installed  ## starts, latency, recovery, waiting, a backlog, callbacks, downloads and growth, measured
+bench: .venv/installed  ## other queues beside this one, then starts, latency, waiting, downloads and more
+	$(BIN)/python -m imagequeue.benchmarks.peers
+	$(BIN)/python -m imagequeue.benchmarks.scaling
 	$(BIN)/python -m imagequeue.benchmarks.recovery
 	$(BIN)/python -m imagequeue.benchmarks.waiting --jobs 100000
 	$(BIN)/python -m imagequeue.benchmarks.backlog --jobs 100000
