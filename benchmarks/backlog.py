@@ -89,7 +89,7 @@ def measure(jobs: int, workers: int, folder: Path) -> dict[str, object]:
             "workers": workers,
             "jobs a second": f"{jobs / took_s:,.0f}",
             "longest queue (bound)": f"{watcher.longest} ({system.settings.queue_bound})",
-            "hints beyond one a job": f"{hints / jobs - 1:.2%}",
+            "messages a job": f"{hints / jobs:.3f}",
             "queue dry while work was due": f"{watcher.dry / max(1, watcher.samples):.1%}",
             "Redis blocked at most, ms": blocked,
         }
