@@ -249,8 +249,8 @@ def test_what_was_missed_while_the_server_was_away_is_caught_up(
     port = free_port()
     server = serve(start, port)
     job_id = queued(ctx)
-    away = "ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET"
-    with new_tab(away) as page:
+    # What the browser calls it depends on what was under way when the server died.
+    with new_tab("net::ERR_") as page:
         live(page, f"http://127.0.0.1:{port}")
         server.kill()
         expect(page.locator("#stream")).to_have_text("connecting …")
