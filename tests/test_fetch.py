@@ -74,7 +74,7 @@ def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, st
 @pytest.fixture
 def job_id(ctx: Context, stub: Stub, host: Host, monkeypatch: pytest.MonkeyPatch) -> str:
     # So that a break falls between pieces.
-    monkeypatch.setattr(connections.exchange, "room", memoryview(bytearray(100)))
+    monkeypatch.setattr(connections.own, "room", memoryview(bytearray(100)))
     monkeypatch.setattr(connections, "HEAD_BYTES", 100)
     monkeypatch.setattr(connections, "READ_TIMEOUT_S", 2)
     return downloading(ctx, stub, f"{host.url}/0")

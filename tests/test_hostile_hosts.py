@@ -481,7 +481,7 @@ def test_no_spelling_of_a_private_address_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answer_names(monkeypatch, localhost=[["127.0.0.1"]])
-    monkeypatch.setattr("imagequeue.worker.http.CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("imagequeue.worker.connections.CONNECT_TIMEOUT_S", 0.3)
     there = f"http://{spelling}:{secret.port}/0"
     host.speak = redirects(there)
     job_id = downloading(ctx, stub, there, f"{host.url}/0")
@@ -564,6 +564,17 @@ def test_a_name_that_moves_inside_after_its_check_gains_nothing(
     assert [each.at for each in secret.asked] == ["127.0.0.1"]
     assert secret.asked[0].headers["host"] == f"pictures.example:{secret.port}"
     assert asked == ["pictures.example"]
+
+
+def test_every_address_of_a_name_is_tried(
+    ctx: Context, stub: Stub, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the first one nobody listens."""
+    answer_names(monkeypatch, pictures_example=[["127.0.0.9", "127.0.0.1"]])
+    monkeypatch.setattr(connections, "is_public", lambda ip: True)
+    host.speak = says(200, PNG)
+    job_id = downloading(ctx, stub, f"http://pictures.example:{host.netloc.split(':')[1]}/0")
+    assert to_the_end(ctx, job_id).state is State.SUCCEEDED
 
 
 def test_a_name_that_moves_inside_between_two_tries_is_refused(
@@ -672,7 +683,7 @@ def test_a_host_is_asked_over_tls_only_if_its_certificate_is_good(
 def test_a_port_that_speaks_no_tls_is_trouble(
     ctx: Context, stub: Stub, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagequeue.worker.http.CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("imagequeue.worker.connections.CONNECT_TIMEOUT_S", 0.3)
     job_id = downloading(ctx, stub, f"https://{host.netloc}/0")
     host.speak = says(200, PNG)
     assert download(ctx, job_id) == 5

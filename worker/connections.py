@@ -1,84 +1,88 @@
-"""Connections that keep a deadline and an address guard, below urllib3's."""
+"""Connections that keep a deadline and an address guard, and a place for those that are idle.
+
+They are the standard library's: what urllib3 puts on top of them costs more than a request.
+"""
 
 from __future__ import annotations
 
 import functools
 import io
 import ipaddress
+import math
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Collection
-from http.client import HTTPResponse
-from typing import Any
+import weakref
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from http.client import HTTPS_PORT, HTTPConnection, HTTPResponse
+from typing import Any, NamedTuple
 
 from certifi import where
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import NewConnectionError
-from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.wait import wait_for_read
 
+CONNECT_TIMEOUT_S = 5.0
 # Of an image host; a provider may be silent until the deadline.
 READ_TIMEOUT_S = 15.0
 # As much as stays in a core's own cache between its arrival, its digest and its file.
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 8 * 1024
-MOST_HOSTS, MOST_IDLE_A_HOST = 50, 100
+MOST_IDLE = 200
 
 
 class PrivateAddressError(OSError):
     """The URL leads to an address that is not public, and no trusted host."""
 
 
-class Exchange(threading.local):
-    """What the connections of this thread need to know about the exchange under way, and tell."""
+class Server(NamedTuple):
+    """Where a connection leads: `http` or `https`, a host, and a port unless it is the usual."""
 
-    deadline: float = 0.0
-    silence_s: float = READ_TIMEOUT_S
-    """How long the other side may say nothing."""
+    scheme: str
+    host: str
+    port: int | None
+
+
+@dataclass
+class Exchange:
+    """What a connection needs to know about the exchange under way, and tells."""
+
+    deadline: float
+    """On the monotonic clock."""
     trusted: Collection[str] | None = None
     """Who may lie on a private address; None where the exchange is not guarded."""
     sent: bool = False
     """Set just before the first byte leaves: from then on it may have arrived."""
-    refused: str = ""
-    response: HTTPResponse
-    """The last one that began."""
 
-    def begin(self, deadline: float, silence_s: float, trusted: Collection[str] | None) -> None:
-        """Forget the exchange before."""
-        self.deadline, self.silence_s, self.trusted = deadline, silence_s, trusted
-        self.sent, self.refused = False, ""
+    def left_s(self, most_s: float | None = None) -> float:
+        """How long to wait at most; raises TimeoutError once the deadline has passed."""
+        left_s = self.deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the deadline of the exchange has passed")
+        return left_s if most_s is None else min(left_s, most_s)
 
-    @functools.cached_property
-    def room(self) -> memoryview:
-        """Where this thread receives bodies: new memory for each piece costs more than reading."""
-        return memoryview(bytearray(CHUNK_BYTES))
-
-
-exchange = Exchange()
+    def silence_s(self) -> float:
+        """How long the other side may say nothing."""
+        return self.left_s(None if self.trusted is None else READ_TIMEOUT_S)
 
 
 class _DeadlineReader(io.RawIOBase):
     """The bytes of an answer; a server that drips them does not outlast the deadline."""
 
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase, exchange: Exchange) -> None:
         self._sock = sock
         self._raw = raw
         """Holds the socket open until it is closed."""
-        self._timeout_s = sock.gettimeout() or 0.0
+        self._exchange = exchange
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        left_s = exchange.deadline - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("the deadline of the exchange has passed")
+        left_s = self._exchange.left_s()
         # To set it is a call into the kernel, and what was set holds until less is left.
-        if not self._timeout_s or self._timeout_s > left_s:
-            self._timeout_s = min(left_s, exchange.silence_s)
-            self._sock.settimeout(self._timeout_s)
+        if (self._sock.gettimeout() or math.inf) > left_s:
+            self._sock.settimeout(left_s)
         return self._sock.recv_into(buffer)
 
     def close(self) -> None:
@@ -94,102 +98,137 @@ class _PieceReader(io.BufferedReader):
 
 
 class _DeadlineResponse(HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = _PieceReader(_DeadlineReader(sock, self.fp.detach()), HEAD_BYTES)
-        exchange.response = self
+    def __init__(self, exchange: Exchange, sock: socket.socket, **options: Any) -> None:
+        super().__init__(sock, **options)
+        self.fp = _PieceReader(_DeadlineReader(sock, self.fp.detach(), exchange), HEAD_BYTES)
 
 
-class _Connection(HTTPConnection):
-    response_class = _DeadlineResponse
+class Connection(HTTPConnection):
+    """A connection to one server, over which one exchange goes after the other."""
 
-    def _new_conn(self) -> socket.socket:
-        if exchange.trusted is None or f"{self.host}:{self.port}" in exchange.trusted:
-            return super()._new_conn()
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.host.strip("[]"), server.port or self.default_port)
+        self.server = server
+
+    def begin(self, exchange: Exchange) -> None:
+        """Let the next request and its answer be of this exchange."""
+        self._exchange = exchange
+        self.response_class = functools.partial(_DeadlineResponse, exchange)  # type: ignore[assignment]
+        if self.sock:
+            self._bound_silence()
+
+    def connect(self) -> None:
+        """Raises PrivateAddressError where a guarded exchange would leave the public internet."""
+        error: OSError | None = None
+        for address in self._addresses():
+            try:
+                timeout_s = self._exchange.left_s(CONNECT_TIMEOUT_S)
+                self.sock = socket.create_connection((address, self.port), timeout_s)
+            except OSError as failure:
+                error = failure
+            else:
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._bound_silence()
+                return
+        raise error or OSError("the name leads to no address")
+
+    def _addresses(self) -> Iterator[str]:
+        """Where to try; those of a guarded exchange, once all of them are public."""
+        trusted = self._exchange.trusted
+        if trusted is None or f"{self.host}:{self.port}" in trusted:
+            return iter([self.host])
         # The name is resolved once, here: what is connected to is what was checked, so a name that
         # leads elsewhere a moment later gains nothing.
-        name, self._dns_host = self._dns_host, self._public_address()
-        try:
-            return super()._new_conn()
-        finally:
-            self._dns_host = name
-
-    def _public_address(self) -> str:
-        """The first address of the host; raises PrivateAddressError unless all are public."""
-        try:
-            found = socket.getaddrinfo(
-                self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM
-            )
-        except (OSError, UnicodeError) as error:
-            raise NewConnectionError(self, f"{type(error).__name__} for the name") from error
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         addresses = [str(sockaddr[0]) for *_, sockaddr in found]
         for address in addresses:
             if not is_public(address):
-                exchange.refused = address
-                raise PrivateAddressError
-        return addresses[0]
+                raise PrivateAddressError(f"{address} is a private address")
+        return iter(addresses)
+
+    def _bound_silence(self) -> None:
+        silence_s = self._exchange.silence_s()
+        # To set it is a call into the kernel.
+        if self.sock.gettimeout() != silence_s:
+            self.sock.settimeout(silence_s)
 
     def send(self, data: Any) -> None:
+        """Send bytes of a request; raises TimeoutError before the first if it is too late."""
         if self.sock is None:
             self.connect()
         # A worker that was frozen until its deadline passed must not start to pay now.
-        if not exchange.sent and time.monotonic() > exchange.deadline:
-            raise TimeoutError("the deadline passed before anything was sent")
-        exchange.sent = True
+        if not self._exchange.sent:
+            self._exchange.left_s()
+        self._exchange.sent = True
         super().send(data)
 
 
 @functools.cache
 def tls_context() -> ssl.SSLContext:
     """Trusts whom `requests` trusts; read once a process, for that takes longer than a request."""
-    context = create_urllib3_context()
-    context.load_verify_locations(where())
-    return context
+    return ssl.create_default_context(cafile=where())
 
 
-class _SecureConnection(_Connection, HTTPSConnection):
+class _SecureConnection(Connection):
+    default_port = HTTPS_PORT
+
     def connect(self) -> None:
-        self.ssl_context = tls_context()
         super().connect()
+        self.sock = tls_context().wrap_socket(self.sock, server_hostname=self.host.rstrip("."))
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+def connection_to(server: Server) -> Connection:
+    """A new connection, made with its first request; raises HTTPException for no port."""
+    return (_SecureConnection if server.scheme == "https" else Connection)(server)
 
 
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+class Idle:
+    """Connections between two exchanges, of any thread."""
+
+    def __init__(self) -> None:
+        self._connections: list[Connection] = []
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._connections)
+
+    def take(self, server: Server) -> Connection | None:
+        """A connection to the server that still stands, if there is one."""
+        while connection := self._newest(server):
+            # It has nothing to say now but that it was closed.
+            if not wait_for_read(connection.sock, timeout=0):
+                return connection
+            connection.close()
+        return None
+
+    def _newest(self, server: Server) -> Connection | None:
+        with self._lock:
+            for at in reversed(range(len(self._connections))):
+                if self._connections[at].server == server:
+                    return self._connections.pop(at)
+        return None
+
+    def keep(self, connection: Connection) -> None:
+        """Keep a connection for its next exchange; the oldest makes room."""
+        with self._lock:
+            self._connections.append(connection)
+            if len(self._connections) <= MOST_IDLE:
+                return
+            connection = self._connections.pop(0)
+        connection.close()
 
 
-class _Once(HTTPConnectionPool):
-    """Connections are closed where a pool would keep them."""
-
-    def _put_conn(self, conn: Any) -> None:
-        if conn:
-            conn.close()
+def _close_all(connections: list[Connection]) -> None:
+    for connection in connections:
+        connection.close()
 
 
-class _PoolOnce(_Once, _Pool):
-    pass
+class _Own(threading.local):
+    @functools.cached_property
+    def room(self) -> memoryview:
+        """Where this thread receives bodies: new memory for each piece costs more than reading."""
+        return memoryview(bytearray(CHUNK_BYTES))
 
 
-class _SecurePoolOnce(_Once, _SecurePool):
-    pass
-
-
-class Connections(PoolManager):
-    """Connections of this module, kept for the next exchange of any thread, or used once.
-
-    No .netrc or proxy of this machine is looked at: it could replace a key, or carry it elsewhere.
-    """
-
-    def __init__(self, *, kept: bool = True) -> None:
-        super().__init__(MOST_HOSTS, maxsize=MOST_IDLE_A_HOST if kept else 1)
-        self.pool_classes_by_scheme = (
-            {"http": _Pool, "https": _SecurePool}
-            if kept
-            else {"http": _PoolOnce, "https": _SecurePoolOnce}
-        )
+own = _Own()
 
 
 # IPv6 that leads to an IPv4 address: compatible, translated by NAT64, and through a relay (6to4).

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Iterator, Mapping
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from json import dumps
 from typing import NoReturn
 from urllib.parse import unquote, urlencode, urljoin
 
-from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout
-from urllib3.exceptions import HTTPError, IncompleteRead, LocationValueError, ProtocolError
 from urllib3.util import make_headers, parse_url
 
 from . import connections
-from .connections import Connections, PrivateAddressError
-from .connections import exchange as under_way
+from .connections import (
+    Connection,
+    Exchange,
+    Idle,
+    PrivateAddressError,
+    Server,
+    connection_to,
+    own,
+)
 
-CONNECT_TIMEOUT_S = 5.0
 MOST_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-HEADERS = {"User-Agent": "imagequeue", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+HEADERS = {"User-Agent": "imagequeue", "Accept": "*/*", "Accept-Encoding": "gzip"}
+GZIP = frozenset({"gzip", "x-gzip", "deflate"})
+GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+# What may go wrong on the way; a ValueError is a URL, a header or a body that is none.
+TROUBLE = (OSError, HTTPException, ValueError, zlib.error)
 
 
 class NotSentError(Exception):
@@ -38,51 +47,89 @@ class NoWebAddressError(Exception):
 class Response:
     """An answer: its head, and a body that is still to be read."""
 
-    def __init__(self, answer: BaseHTTPResponse) -> None:
+    def __init__(
+        self, answer: HTTPResponse, connection: Connection, exchange: Exchange, idle: Idle | None
+    ) -> None:
         self._answer = answer
-        self._plain = under_way.response
-        """Below urllib3, which would make a new object of every piece."""
+        self._connection = connection
+        self._exchange = exchange
+        self._idle = idle
         self.status = answer.status
-        self.headers: Mapping[str, str] = answer.headers
+        self.headers = answer.headers
 
     def read(self, most_bytes: int) -> bytes:
         """The body, decoded, as far as it reaches within so many bytes."""
-        return self._answer.read(most_bytes, decode_content=True)
+        body = bytearray()
+        for piece in self.pieces():
+            body += piece
+            if len(body) >= most_bytes:
+                break
+        return bytes(body[:most_bytes])
 
     def pieces(self) -> Iterator[bytes | memoryview]:
-        """The body, decoded: whatever is there, as it comes. A piece is overwritten by the next."""
-        plain = self._plain
-        if plain.length is None or "Content-Encoding" in self.headers:
-            while piece := self._answer.read1(connections.CHUNK_BYTES, decode_content=True):
-                yield piece
-            return
+        """The body, decoded: whatever is there, as it comes. A piece is overwritten by the next.
+
+        Raises NoAnswerError where it breaks off.
+        """
+        pieces = _measured(self._answer) if self._answer.length else _unmeasured(self._answer)
+        if self.headers.get("Content-Encoding", "").lower() in GZIP:
+            pieces = _decoded(pieces)
         try:
-            # What came with the head, before more is waited for.
-            yield plain.read1(connections.HEAD_BYTES)
-            while plain.length:
-                count = plain.readinto(under_way.room)
-                if not count:
-                    raise IncompleteRead(0, plain.length)
-                yield under_way.room[:count]
-        except OSError as error:
-            raise ProtocolError("the connection broke") from error
-        plain.close()
+            yield from pieces
+        except TROUBLE as error:
+            _give_up(self._exchange, error)
 
     def close(self) -> None:
         """Keep the connection for the next exchange, if nothing of this one is left on it."""
-        if not self._plain.isclosed():
-            self._answer.close()
-        self._answer.release_conn()
+        answer = self._answer
+        is_over = answer.isclosed() or answer.length == 0
+        answer.close()
+        if self._idle and is_over and not answer.will_close:
+            self._idle.keep(self._connection)
+        else:
+            self._connection.close()
+
+
+def _measured(answer: HTTPResponse) -> Iterator[bytes | memoryview]:
+    """A body whose length is known, without a new object for each piece."""
+    # What came with the head, before more is waited for.
+    yield answer.read1(connections.HEAD_BYTES)
+    while answer.length:
+        count = answer.readinto(own.room)
+        if not count:
+            raise IncompleteRead(b"", answer.length)
+        yield own.room[:count]
+
+
+def _unmeasured(answer: HTTPResponse) -> Iterator[bytes]:
+    """A body in chunks, or to the end of the connection."""
+    while piece := answer.read1(connections.CHUNK_BYTES):
+        yield piece
+
+
+def _decoded(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    """A body without its encoding, in pieces of a bounded size however far it was compressed."""
+    decoder = zlib.decompressobj(GZIP_OR_ZLIB)
+    for piece in pieces:
+        rest = bytes(piece)
+        while rest:
+            yield decoder.decompress(rest, connections.CHUNK_BYTES)
+            rest = decoder.unconsumed_tail
+    yield decoder.flush()
+    if not decoder.eof:
+        raise IncompleteRead(b"")
 
 
 class Http:
-    """HTTP for workers; `trusted` hosts (`host:port`) may lie on private addresses."""
+    """HTTP for workers; `trusted` hosts (`host:port`) may lie on private addresses.
+
+    No .netrc or proxy of this machine is looked at: it could replace a key, or carry it elsewhere.
+    """
 
     def __init__(self, trusted: Collection[str] = ()) -> None:
         self._trusted = frozenset(trusted)
         # A connection made unguarded is never used guarded.
-        self._guarded, self._kept = Connections(), Connections()
-        self._fresh = Connections(kept=False)
+        self._guarded, self._unguarded = Idle(), Idle()
 
     @contextmanager
     def exchange(
@@ -106,104 +153,89 @@ class Http:
         A fresh one has a connection of its own: an idle one may be dead without a sign. Raises
         NotSentError or NoAnswerError otherwise, also while the body is read inside the `with`.
         """
-        left_s = max(0.001, deadline - time.monotonic())
-        silence_s = min(connections.READ_TIMEOUT_S, left_s) if guarded else left_s
-        under_way.begin(deadline, silence_s, self._trusted if guarded else None)
+        exchange = Exchange(deadline, self._trusted if guarded else None)
+        idle = None if fresh else self._guarded if guarded else self._unguarded
+        # Their names are told apart by nothing but their letters.
+        heads = HEADERS | {name.title(): value for name, value in (headers or {}).items()}
         if params:
             url = f"{url}?{urlencode(params)}"
-        heads = HTTPHeaderDict(HEADERS)
-        heads.update(headers or {})
-        if json is not None:
-            data = dumps(json, allow_nan=False).encode()
-            heads["Content-Type"] = "application/json"
         if fresh:
             heads["Connection"] = "close"
-        among = self._fresh if fresh else self._guarded if guarded else self._kept
-        timeout = Timeout(connect=min(CONNECT_TIMEOUT_S, left_s), read=silence_s)
         try:
+            if json is not None:
+                data = dumps(json, allow_nan=False).encode()
+                heads["Content-Type"] = "application/json"
             if guarded and follow:
-                response = _followed(among, method, url, heads, data, timeout)
+                response = _followed(method, url, heads, data, exchange, idle)
             else:
-                response = _asked(among, method, url, heads, data, timeout)
-        except (HTTPError, OSError, ValueError) as error:
-            _give_up(error)
+                response = _asked(method, url, heads, data, exchange, idle)
+        except TROUBLE as error:
+            _give_up(exchange, error)
         try:
             yield response
-        except (HTTPError, TimeoutError) as error:
-            _give_up(error)
         finally:
             response.close()
 
 
 def _followed(
-    among: Connections,
     method: str,
     url: str,
-    headers: HTTPHeaderDict,
+    headers: Mapping[str, str],
     data: bytes | None,
-    timeout: Timeout,
+    exchange: Exchange,
+    idle: Idle | None,
 ) -> Response:
     """The answer at the end of the redirects; raises NoWebAddressError, and what `_asked` does."""
     try:
         for _ in range(MOST_REDIRECTS + 1):
-            response = _asked(among, method, url, headers, data, timeout)
-            if not (target := _target(response)):
+            response = _asked(method, url, headers, data, exchange, idle)
+            location = response.headers.get("Location") if response.status in REDIRECTS else None
+            if not location:
                 return response
             response.close()
-            url = urljoin(url, target)
+            # Servers send UTF-8 where ASCII is asked for.
+            url = urljoin(url, location.encode("latin-1").decode())
+    except OSError:  # a bad certificate is a ValueError as well
+        raise
     except ValueError:  # of another scheme, or broken in one of the many ways that there are
         raise NoWebAddressError("the URL leads to no web address") from None
     raise NoWebAddressError(f"more than {MOST_REDIRECTS} redirects")
 
 
-def _target(response: Response) -> str:
-    """Where a redirect leads; servers send UTF-8 where ASCII is asked for. Raises ValueError."""
-    location = response.headers.get("Location", "") if response.status in REDIRECTS else ""
-    return location.encode("latin-1").decode()
-
-
 def _asked(
-    among: Connections,
     method: str,
     url: str,
-    headers: HTTPHeaderDict,
+    headers: Mapping[str, str],
     data: bytes | None,
-    timeout: Timeout,
+    exchange: Exchange,
+    idle: Idle | None,
 ) -> Response:
-    """The answer to one request; raises what urllib3 does, also for a URL that is none."""
+    """The answer to one request; raises one of TROUBLE, ValueError for a URL that is none."""
     parts = parse_url(url)
     if parts.scheme not in ("http", "https") or not parts.host or parts.host[0] == ".":
-        raise LocationValueError("no web address")
+        raise ValueError("no web address")
     if parts.auth and "Authorization" not in headers:
-        headers = headers | make_headers(basic_auth=unquote(parts.auth))
-    # Never again by itself, nor elsewhere: a request may cost money.
-    answer = among.connection_from_host(parts.host, parts.port, parts.scheme).urlopen(
-        method,
-        parts.request_uri,
-        body=data,
-        headers=headers,
-        timeout=timeout,
-        retries=False,
-        redirect=False,
-        assert_same_host=False,
-        preload_content=False,
-    )
-    return Response(answer)
+        headers = {**headers, **make_headers(basic_auth=unquote(parts.auth))}
+    server = Server(parts.scheme, parts.host, parts.port)
+    connection = (idle and idle.take(server)) or connection_to(server)
+    try:
+        connection.begin(exchange)
+        connection.request(method, parts.request_uri, data, headers)
+        # Never again by itself, nor elsewhere: a request may cost money.
+        return Response(connection.getresponse(), connection, exchange, idle)
+    except BaseException:
+        connection.close()
+        raise
 
 
-def _give_up(error: Exception) -> NoReturn:
+def _give_up(exchange: Exchange, error: Exception) -> NoReturn:
     """Raise what has become of the exchange."""
-    if under_way.refused:
-        raise PrivateAddressError(f"{under_way.refused} is a private address") from None
-    kind = NoAnswerError if under_way.sent else NotSentError
+    if isinstance(error, PrivateAddressError):
+        raise error
+    kind = NoAnswerError if exchange.sent else NotSentError
     raise kind(_describe(error)) from None
 
 
-def _describe(error: BaseException) -> str:
-    """The innermost cause, by its kind: URLs and headers stay out of logs."""
-    while True:
-        inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
+def _describe(error: Exception) -> str:
+    """What went wrong, by its kind: URLs and headers stay out of logs."""
     return getattr(error, "strerror", None) or type(error).__name__
