@@ -20,6 +20,10 @@ from .media import examine
 QUICK_S = 1.0
 RECORD = "job.json"
 
+_MADE_BY = {"id", "provider", "action", "prompt", "image_urls", "params", "task_id"}
+_ABOUT = {"index", "kind", "source_url", "sha256", "bytes", "content_type", "width", "height"}
+_json = json.JSONEncoder(ensure_ascii=False)
+
 
 def save(ctx: Context, job: Job, image: Image) -> Image:
     """The image once it is stored; raises what Fetch does, NotMediaError or StorageError.
@@ -78,10 +82,8 @@ def keep_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
     saved: saved again, it is the same file. Raises StorageError or OSError.
     """
     name = f"{job.id}/{RECORD}"
-    made_by = {"id", "provider", "action", "prompt", "image_urls", "params", "task_id"}
-    about = {"index", "kind", "source_url", "sha256", "bytes", "content_type", "width", "height"}
     images = {
-        image.index: image.model_dump(mode="json", include=about)
+        image.index: image.model_dump(mode="json", include=_ABOUT)
         for image in (*job.images, *saved)
         if image.state == "stored"
     }
@@ -89,10 +91,10 @@ def keep_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
         # A worker that was frozen past its lease knows less than the one that took over its job.
         images = _images_on_record(ctx, name) | images
     record = {
-        "job": job.model_dump(mode="json", include=made_by),
+        "job": job.model_dump(mode="json", include=_MADE_BY),
         "images": [images[index] for index in sorted(images)],
     }
-    data = json.dumps(record, ensure_ascii=False).encode()
+    data = _json.encode(record).encode()
     with ctx.storage.temporary() as path:
         path.write_bytes(data)
         sha256 = hashlib.sha256(data).hexdigest()
