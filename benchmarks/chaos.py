@@ -174,7 +174,8 @@ def _end(job: Job) -> str:
 def _is_whole(uri: str | None, sha256: str | None) -> bool:
     path = Path(unquote(urlsplit(uri or "").path))
     try:
-        examine(path)
+        with path.open("rb") as file:
+            examine(file)
         return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
     except (OSError, NotMediaError):
         return False

@@ -163,7 +163,8 @@ def final_files(folder: Path) -> Iterator[Path]:
 def is_whole(path: Path) -> bool:
     """Whether a file has the bytes that the server has for it, and its own name is no other's."""
     try:
-        examine(path)
+        with path.open("rb") as file:
+            examine(file)
     except (NotMediaError, OSError):
         return False
     return path.read_bytes() == picture(f"/{path.parent.name}/{path.stem}")

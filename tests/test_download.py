@@ -15,10 +15,11 @@ from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.storage.files import FileStorage
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import _recorded, download
-from imagequeue.worker.media import NotMediaError, examine
+from imagequeue.worker.media import NotMediaError
 from imagequeue.worker.settle import settle
 from support.clock import Clock
 from support.jobs import path, waiting
+from support.media import examined
 from support.stub import Stub
 
 VIDEO = Path(__file__).parent.parent / "sandbox" / "sample.mp4"
@@ -239,8 +240,8 @@ def test_a_kill_in_the_middle_leaves_no_file_at_a_final_name(
     class Killed(BaseException):
         pass
 
-    def killed(path: Path) -> Any:
-        assert path.stat().st_size
+    def killed(file: Any) -> Any:
+        assert Path(file.name).stat().st_size
         raise Killed
 
     job_id = downloading(ctx, stub)
@@ -255,7 +256,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.png"
     Picture.new("1", (20_000, 10_000)).save(bomb)
     with pytest.raises(NotMediaError, match="pixels"):
-        examine(bomb)
+        examined(bomb)
 
 
 def test_every_cut_of_a_video_is_noticed(tmp_path: Path) -> None:
@@ -264,7 +265,7 @@ def test_every_cut_of_a_video_is_noticed(tmp_path: Path) -> None:
     for length in range(16, len(whole), 97):
         cut.write_bytes(whole[:length])
         with pytest.raises(NotMediaError):
-            examine(cut)
+            examined(cut)
 
 
 def test_what_another_worker_has_stored_stays_stored(ctx: Context, stub: Stub) -> None:

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from imagequeue.config.ports import free_port
-from imagequeue.worker.media import examine
+from support.media import examined
 from support.processes import BIN, Process, answers, clean_environment, eventually, running
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -77,7 +77,7 @@ def test_submit_sh_downloads_the_picture(system: System) -> None:
     installed("curl")
     job_id, *_, state, file = system.run(EXAMPLES / "submit.sh")
     assert (state, system.get(f"/{job_id}")["state"]) == ("succeeded", "succeeded")
-    assert examine(system.folder / file).content_type.startswith("image/")
+    assert examined(system.folder / file).content_type.startswith("image/")
 
 
 def test_submit_sh_ends_with_an_error_where_the_job_does(system: System) -> None:
@@ -98,7 +98,7 @@ def test_submit_mjs_follows_the_job_and_saves_the_picture(system: System) -> Non
     assert len(changes) > 1
     assert files
     for file in files:
-        assert examine(system.folder / file).content_type.startswith("image/")
+        assert examined(system.folder / file).content_type.startswith("image/")
 
 
 def test_the_flask_service_orders_and_is_told(system: System) -> None:

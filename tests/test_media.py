@@ -19,7 +19,8 @@ from PIL import Image
 
 from imagequeue.storage import thumbnails
 from imagequeue.storage.thumbnails import NoThumbnailError, make_thumbnail
-from imagequeue.worker.media import Media, NotMediaError, examine
+from imagequeue.worker.media import Media, NotMediaError
+from support.media import examined
 
 VIDEO = (Path(__file__).parent.parent / "sandbox" / "sample.mp4").read_bytes()
 SIZE = (33, 21)
@@ -78,11 +79,11 @@ IMAGES = {name: data for name, (media, data) in GOOD.items() if media != MP4}
 
 @pytest.fixture
 def check(tmp_path: Path) -> Callable[[bytes], Media]:
-    def examined(data: bytes) -> Media:
+    def checked(data: bytes) -> Media:
         (tmp_path / "file").write_bytes(data)
-        return examine(tmp_path / "file")
+        return examined(tmp_path / "file")
 
-    return examined
+    return checked
 
 
 def patched(data: bytes, at: int, value: bytes) -> bytes:
@@ -118,7 +119,7 @@ def test_wherever_a_file_is_cut_off_it_is_refused(tmp_path: Path, name: str) -> 
     for length in reversed(range(end)):
         os.truncate(cut, length)
         with pytest.raises(NotMediaError):
-            examine(cut)
+            examined(cut)
 
 
 @pytest.mark.parametrize("name", [name for name in GOOD if name.startswith("PNG")])
@@ -255,7 +256,7 @@ def test_nothing_but_a_verdict_comes_of_damaged_bytes(
     path = tmp_path_factory.getbasetemp() / "damaged"
     path.write_bytes(damaged)
     try:
-        assert examine(path).content_type
+        assert examined(path).content_type
     except NotMediaError as error:
         assert str(error)  # noqa: PT017
 
@@ -275,7 +276,7 @@ def test_memory_is_the_same_for_any_length(tmp_path: Path, kind: str) -> None:
             file.write(struct.pack(">I", checksum) + chunk(b"IEND", b""))
     tracemalloc.start()
     try:
-        assert examine(path).extension == kind.lower()
+        assert examined(path).extension == kind.lower()
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()

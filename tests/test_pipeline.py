@@ -14,8 +14,8 @@ from imagequeue.config.ports import free_port
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
-from imagequeue.worker.media import examine
 from support.jobs import path
+from support.media import examined
 from support.processes import Process, answers, eventually, sandbox
 
 WORKER = (
@@ -100,7 +100,7 @@ def test_every_provider_action_and_delivery_ends_in_verified_files(
         assert path(job) == ["queued", "submitting", "waiting", "downloading", "succeeded"]
         for image in job.images:
             assert image.uri
-            assert examine(Path(image.uri.removeprefix("file://"))).content_type
+            assert examined(Path(image.uri.removeprefix("file://"))).content_type
     assert charged(accounts) == sorted(request["prompt"] for request in REQUESTS)
 
 

@@ -12,7 +12,7 @@ import requests
 
 from imagequeue.config.ports import free_port
 from imagequeue.producer.supervisor import Supervisor, read_procfile
-from imagequeue.worker.media import examine
+from support.media import examined
 from support.processes import BIN, Process, answers, clean_environment, eventually
 
 
@@ -141,6 +141,6 @@ def test_the_demo_ends_by_itself_with_every_picture_real(tmp_path: Path) -> None
     listed = re.findall(r"^  (/.*)$", process.output, re.MULTILINE)
     assert len(listed) >= 7
     for name in listed:
-        assert examine(Path(name)).content_type.startswith(("image/", "video/"))
+        assert examined(Path(name)).content_type.startswith(("image/", "video/"))
     left = psutil.process_iter(["cmdline", "cwd"])
     assert [process.info for process in left if process.info["cwd"] == str(folder)] == []

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 from collections.abc import Callable
 from mmap import ACCESS_READ, mmap
-from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from .formats import BrokenError, Size, avif, gif, jpeg, mp4, png, webp
 
@@ -66,13 +64,15 @@ OTHERS = (
 )
 
 
-def examine(path: Path) -> Media:
-    """Walk a file's structure without decoding it; raises NotMediaError."""
-    with path.open("rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            raise NotMediaError("the file is empty")
-        with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            return _examined(data)
+def examine(file: BinaryIO) -> Media:
+    """Walk the structure of an open file without decoding it; raises NotMediaError."""
+    descriptor = file.fileno()
+    try:
+        mapped = mmap(descriptor, 0, access=ACCESS_READ)
+    except ValueError:  # no other file is refused so
+        raise NotMediaError("the file is empty") from None
+    with mapped:
+        return _examined(mapped)
 
 
 def _examined(data: mmap) -> Media:

@@ -33,7 +33,8 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
     started = time.monotonic()
     with ctx.storage.temporary() as path:
         sha256, size = _written(ctx, job, image, path)
-        media = examine(path)
+        with path.open("rb") as file:
+            media = examine(file)
         # Where it goes to a bucket, that may take as long as the transfer did.
         if time.monotonic() - started > min(QUICK_S, ctx.settings.lease_s / 10):
             _stay_awake(ctx, job)

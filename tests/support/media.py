@@ -1,0 +1,11 @@
+"""Files looked at by their paths."""
+
+from pathlib import Path
+
+from imagequeue.worker.media import Media, examine
+
+
+def examined(path: Path) -> Media:
+    """What a worker makes of a file; raises NotMediaError."""
+    with path.open("rb") as file:
+        return examine(file)
