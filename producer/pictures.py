@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from fastapi import HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
@@ -59,14 +60,13 @@ def thumbnail(storage: Storage, job: Job, image: Image) -> Response:
 
 def _drawn(storage: Storage, image: Image, name: str) -> bytes:
     with storage.temporary() as source, storage.temporary() as target:
-        with source.open("wb") as file:
-            for chunk in _opened(storage, image).chunks:
-                file.write(chunk)
+        for chunk in _opened(storage, image).chunks:
+            source.write(chunk)
         try:
-            make_thumbnail(source, target)
+            make_thumbnail(Path(source.name), Path(target.name))
         except NoThumbnailError as error:
             raise HTTPException(404, str(error)) from None
-        data = target.read_bytes()
+        data = target.read()
         sha256 = hashlib.sha256(data).hexdigest()
         # It was drawn: that it is drawn again is all that this costs.
         with suppress(StorageError):

@@ -6,10 +6,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
-from .base import Blob, Storage, StorageError
+from .base import Blob, Storage, StorageError, Temporary
 from .files import FileStorage
 
-__all__ = ["Blob", "Storage", "StorageError", "open_storage"]
+__all__ = ["Blob", "Storage", "StorageError", "Temporary", "open_storage"]
 
 
 def open_storage(url: str, scratch: Path) -> Storage:

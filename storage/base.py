@@ -7,11 +7,15 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ImageQueueError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 CHUNK_BYTES = 256 * 1024
 ORPHAN_AFTER_S = 3600.0
@@ -32,6 +36,29 @@ class Blob(NamedTuple):
     chunks: Iterator[bytes]
 
 
+class Temporary(FileIO):
+    """A file on its way into storage, open to write and to read, unbuffered; gone after `with`."""
+
+    name: str
+    moved = False
+    """Whether `put` has moved it, so that nothing of it is left under `name`."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of it; the system may take a part and be silent, as a disk that fills up is."""
+        whole = memoryview(data).cast("B")
+        written = super().write(whole)
+        while written < len(whole):
+            written += super().write(whole[written:])
+        return written
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self.close()
+        finally:
+            if not self.moved:
+                Path(self.name).unlink(missing_ok=True)
+
+
 class Storage(ABC):
     """Where pictures are kept; `scratch` is the local folder of files on their way there."""
 
@@ -41,6 +68,7 @@ class Storage(ABC):
     def __init__(self, url: str, scratch: Path) -> None:
         self.url = url
         self.scratch = scratch
+        self._scratch = str(scratch)
         self._swept_at = -SWEEP_EVERY_S
 
     def __repr__(self) -> str:
@@ -48,14 +76,19 @@ class Storage(ABC):
 
     @abstractmethod
     def put(
-        self, name: str, path: Path, *, content_type: str, sha256: str, more_follows: bool = False
+        self,
+        name: str,
+        file: Temporary,
+        *,
+        content_type: str,
+        sha256: str,
+        more_follows: bool = False,
     ) -> str:
-        """Bring the file at `path`, which lies in `scratch`, to `name` and return its URI.
+        """Bring a file to `name` and return its URI; the file may be gone from its own name then.
 
         It is there whole and durable, or not at all; other bytes are replaced, and the same bytes
         (by size and SHA-256 in hex) are not written again. With `more_follows`, a power cut may
         still take the whole file away, until a `put` without it to a name in the same folder.
-        `path` may be gone afterwards: it is to come from `temporary`, which removes what is left.
         Raises StorageError, or ValueError for a name that is no relative path as `job_1/0.png` is.
         """
 
@@ -75,19 +108,18 @@ class Storage(ABC):
     def _remove(self, name: str) -> None:
         """Remove what is kept under a name; raises StorageError."""
 
-    @contextmanager
-    def temporary(self) -> Iterator[Path]:
-        """A fresh path in `scratch`, gone at the end; raises StorageError without that folder."""
+    def temporary(self) -> Temporary:
+        """A fresh file in `scratch`, for a `with`; raises StorageError without that folder."""
+        name = f"{self._scratch}/{secrets.token_hex(16)}.part"
         try:
-            self.scratch.mkdir(parents=True, exist_ok=True)
             self._remove_orphans()
+            try:
+                return Temporary(name, "xb+")
+            except FileNotFoundError:
+                self.scratch.mkdir(parents=True, exist_ok=True)
+                return Temporary(name, "xb+")
         except OSError as error:
             raise StorageError(f"{self.scratch} cannot be used: {reason(error)}") from None
-        path = self.scratch / f"{secrets.token_hex(16)}.part"
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
 
     def check(self) -> None:
         """Write, read back and remove a probe; raises StorageError that says what to change."""
@@ -101,9 +133,9 @@ class Storage(ABC):
     def _probe(self) -> None:
         name = f"probe-{secrets.token_hex(8)}.txt"
         sha256 = hashlib.sha256(PROBE).hexdigest()
-        with self.temporary() as path:
-            path.write_bytes(PROBE)
-            uri = self.put(name, path, content_type="text/plain", sha256=sha256)
+        with self.temporary() as file:
+            file.write(PROBE)
+            uri = self.put(name, file, content_type="text/plain", sha256=sha256)
         try:
             if b"".join(self.open(uri).chunks) != PROBE:
                 raise StorageError(f"{self.url}: what was written came back as something else")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from .base import CHUNK_BYTES, UNKNOWN_TYPE, Blob, Storage, StorageError, checked, reason
+from .base import CHUNK_BYTES, UNKNOWN_TYPE, Blob, Storage, StorageError, Temporary, checked, reason
 
 # Python's own table: what the machine adds to it would differ from host to host.
 TYPES = mimetypes.MimeTypes()
@@ -30,36 +31,43 @@ class FileStorage(Storage):
         self.folder = Path(unquote(urlsplit(url).path))
         # Within the folder, for a rename is atomic on one file system only.
         super().__init__(url, self.folder / ".incoming")
-        self._flushed: dict[Path, None] = {}
+        self._root = str(self.folder)
+        self._flushed: dict[str, None] = {}
 
     def put(
-        self, name: str, path: Path, *, content_type: str, sha256: str, more_follows: bool = False
+        self,
+        name: str,
+        file: Temporary,
+        *,
+        content_type: str,
+        sha256: str,
+        more_follows: bool = False,
     ) -> str:
         """Move the file to its name, flushed; see Storage."""
-        target = self.folder / checked(name)
+        target = self._path(name)
+        folder = os.path.dirname(target)
         try:
-            if not _is_same(target, path, sha256):
-                _flush(path, forget=True)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(target)
+            if not _is_same(target, file, sha256):
+                _flush_and_forget(file)
+                _move(file, target)
             if not more_follows:
-                _flush(target.parent)
-                self._flush_above(target.parent)
+                _flush(folder)
+                self._flush_above(folder)
         except OSError as error:
             raise StorageError(f"{target} cannot be written: {reason(error)}") from None
-        return self.uri(name)
+        return _uri(target)
 
-    def _flush_above(self, folder: Path) -> None:
+    def _flush_above(self, folder: str) -> None:
         """Bring the names of folders to the disk, once a process: who made them may have died."""
         while folder not in self._flushed:
-            above = folder.parent
+            above = os.path.dirname(folder)
             # The last is not ours, and perhaps closed to us.
             with suppress(PermissionError):
                 _flush(above)
             self._flushed[folder] = None
             if len(self._flushed) > MOST_REMEMBERED:
                 self._flushed.pop(next(iter(self._flushed)), None)
-            if folder == self.folder:
+            if folder == self._root:
                 return
             folder = above
 
@@ -82,7 +90,10 @@ class FileStorage(Storage):
 
     def uri(self, name: str) -> str:
         """The name as a `file://` URI; see Storage."""
-        return (self.folder / checked(name)).as_uri()
+        return _uri(self._path(name))
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._root, checked(name))
 
     def _inside(self, uri: str) -> Path:
         """The file that a URI really leads to, symbolic links and `..` followed."""
@@ -112,23 +123,49 @@ def _read(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
             yield chunk
 
 
-def _is_same(target: Path, path: Path, sha256: str) -> bool:
-    if not target.is_file() or target.stat().st_size != path.stat().st_size:
+def _uri(path: str) -> str:
+    """What Path.as_uri returns."""
+    return f"file://{quote(path)}"
+
+
+def _is_same(target: str, file: Temporary, sha256: str) -> bool:
+    try:
+        found = os.stat(target)
+    except OSError:
+        return False  # if that is trouble, the move tells it
+    size = os.fstat(file.fileno()).st_size
+    if not stat.S_ISREG(found.st_mode) or found.st_size != size:
         return False
-    with target.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    with Path(target).open("rb") as there:
+        return hashlib.file_digest(there, "sha256").hexdigest() == sha256
 
 
-def _flush(path: Path, *, forget: bool = False) -> None:
-    """Bring a file's bytes, or a folder's names, to the disk; there is no need to cache them then.
+def _move(file: Temporary, target: str) -> None:
+    """Rename the file; the folder that it goes to is there more often than not."""
+    try:
+        os.replace(file.name, target)
+    except FileNotFoundError:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file.name, target)
+    file.moved = True
+
+
+def _flush_and_forget(file: Temporary) -> None:
+    """Bring a file's bytes to the disk, where there is no need to cache them any more.
 
     Memory that is used again for the next file costs a tenth of memory that was not used lately,
     and what others have cached stays.
     """
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = file.fileno()
+    os.fsync(descriptor)
+    if hasattr(os, "posix_fadvise"):  # not everywhere
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _flush(folder: str) -> None:
+    """Bring a folder's names to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-        if forget and hasattr(os, "posix_fadvise"):  # not everywhere
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(descriptor)

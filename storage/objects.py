@@ -17,7 +17,7 @@ from obstore.exceptions import BaseError
 from obstore.store import from_url
 
 from ..errors import ConfigError
-from .base import CHUNK_BYTES, UNKNOWN_TYPE, Blob, Storage, StorageError, checked
+from .base import CHUNK_BYTES, UNKNOWN_TYPE, Blob, Storage, StorageError, Temporary, checked
 
 if TYPE_CHECKING:
     from obstore import GetResult
@@ -60,24 +60,31 @@ class ObjectStorage(Storage):
         self.remedy = f"does that bucket exist, and are {VARIABLES[parts.scheme]} right for it?"
 
     def put(
-        self, name: str, path: Path, *, content_type: str, sha256: str, more_follows: bool = False
+        self,
+        name: str,
+        file: Temporary,
+        *,
+        content_type: str,
+        sha256: str,
+        more_follows: bool = False,
     ) -> str:
         """Upload the file, which stays where it is, and is durable at once; see Storage."""
         key = checked(name)
         attributes = {"Content-Type": content_type, "sha256": sha256}
         try:
             with self._one_line():
-                if self._digest(key) != (path.stat().st_size, sha256):
+                if self._digest(key) != (os.fstat(file.fileno()).st_size, sha256):
                     obstore.put(
                         self._store,
                         key,
-                        path,
+                        # By its name: it is read outside of Python, and by several threads.
+                        Path(file.name),
                         attributes=attributes,
                         chunk_size=PART_BYTES,
                         max_concurrency=PARTS_AT_ONCE,
                     )
         except FileNotFoundError:
-            raise StorageError(f"{self.url}: there is no such bucket, or no {path}") from None
+            raise StorageError(f"{self.url}: there is no such bucket, or no {file.name}") from None
         return self.uri(name)
 
     def open(self, uri: str, start: int = 0, end: int | None = None) -> Blob:

@@ -12,6 +12,7 @@ from PIL import Image as Picture
 from imagequeue.jobs.job import State, after
 from imagequeue.producer.client import Client
 from imagequeue.providers.wire import ResultImage, Succeeded
+from imagequeue.storage import Temporary
 from imagequeue.storage.files import FileStorage
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import _recorded, download
@@ -240,7 +241,7 @@ def test_a_kill_in_the_middle_leaves_no_file_at_a_final_name(
     class Killed(BaseException):
         pass
 
-    def killed(file: Any) -> Any:
+    def killed(file: Temporary) -> Any:
         assert Path(file.name).stat().st_size
         raise Killed
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -273,7 +274,7 @@ def test_a_thumbnail_that_cannot_be_kept_is_shown_all_the_same(
     def refused(*_: Any, **__: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", refused)
+    monkeypatch.setattr(os, "replace", refused)
     monkeypatch.setattr(
         s3,
         "gate",

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from test_storage import S3, UNAVAILABLE, s3, s3_server  # noqa: F401
 
 from imagequeue.jobs.job import Image, Job, State
 from imagequeue.producer.client import Client
-from imagequeue.storage import objects
+from imagequeue.storage import Temporary, objects
 from imagequeue.worker import save as saving
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
@@ -75,9 +76,9 @@ def on_record(ctx: Context, job_id: str) -> list[dict[str, Any]]:
 
 def put_record(ctx: Context, job_id: str, data: bytes) -> None:
     about = {"content_type": "application/json", "sha256": hashlib.sha256(data).hexdigest()}
-    with ctx.storage.temporary() as path:
-        path.write_bytes(data)
-        ctx.storage.put(f"{job_id}/{RECORD}", path, **about)
+    with ctx.storage.temporary() as file:
+        file.write(data)
+        ctx.storage.put(f"{job_id}/{RECORD}", file, **about)
 
 
 def save(ctx: Context, job: Job) -> Image:
@@ -261,16 +262,7 @@ def out_of_space(*_: Any, **__: Any) -> Any:
 
 
 def full_disk(ctx: Context, s3: S3, patch: pytest.MonkeyPatch) -> str:  # noqa: F811
-    original = Path.open
-
-    def opened(path: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
-        return (
-            out_of_space()
-            if path.suffix == ".part" and "w" in mode
-            else original(path, mode, *args, **options)
-        )
-
-    patch.setattr(Path, "open", opened)
+    patch.setattr(Temporary, "write", out_of_space)
     return "No space left on device"
 
 
@@ -281,7 +273,7 @@ def no_scratch(ctx: Context, s3: S3, patch: pytest.MonkeyPatch) -> str:  # noqa:
 
 def storage_away(ctx: Context, s3: S3, patch: pytest.MonkeyPatch) -> str:  # noqa: F811
     if ctx.storage.url.startswith("file"):
-        patch.setattr(Path, "replace", out_of_space)
+        patch.setattr(os, "replace", out_of_space)
         return "0.png cannot be written: No space left on device"
     patch.setitem(objects.RETRY, "max_retries", 0)
     patch.setattr(s3, "gate", lambda _: UNAVAILABLE)
@@ -291,7 +283,7 @@ def storage_away(ctx: Context, s3: S3, patch: pytest.MonkeyPatch) -> str:  # noq
 def read_only(ctx: Context, s3: S3, patch: pytest.MonkeyPatch) -> str:  # noqa: F811
     if ctx.storage.url.startswith("file"):
         error = PermissionError(errno.EACCES, "Permission denied")
-        patch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(error))
+        patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(error))
         return "0.png cannot be written: Permission denied"
     gone = ("404 Not Found", b"<Error><Code>NoSuchBucket</Code></Error>")
     patch.setattr(s3, "gate", lambda _: gone)

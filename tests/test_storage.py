@@ -3,6 +3,8 @@
 import hashlib
 import logging
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,16 +12,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import obstore.store
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagequeue.config.settings import read_settings
 from imagequeue.errors import ConfigError
-from imagequeue.storage import Storage, StorageError, base, objects, open_storage
+from imagequeue.storage import Storage, StorageError, Temporary, base, objects, open_storage
 from support.processes import eventually
 
 NAME = "job_1/0.png"
@@ -110,9 +115,9 @@ def keep(
     storage: Storage, name: str, data: bytes, content_type: str = "image/png", **options: bool
 ) -> str:
     sha256 = hashlib.sha256(data).hexdigest()
-    with storage.temporary() as path:
-        path.write_bytes(data)
-        return storage.put(name, path, content_type=content_type, sha256=sha256, **options)
+    with storage.temporary() as file:
+        file.write(data)
+        return storage.put(name, file, content_type=content_type, sha256=sha256, **options)
 
 
 def read(storage: Storage, uri: str, *part: int | None) -> bytes:
@@ -177,6 +182,24 @@ def test_a_reader_may_stop_early(storage: Storage) -> None:
     assert next(storage.open(uri).chunks)
 
 
+@given(
+    st.lists(
+        st.text(
+            st.characters(exclude_characters="/.", exclude_categories=["C", "Z"])
+            | st.sampled_from(" %#?;~+é日🐈"),
+            min_size=1,
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_a_uri_is_the_one_of_its_path(parts: list[str]) -> None:
+    folder = Path("/all pictures/100%/ü")
+    name = f"{'/'.join(parts)}.png"
+    storage = open_storage(folder.as_uri(), Path("unused"))
+    assert storage.uri(name) == (folder / name).as_uri()
+
+
 # Written once, and as a whole
 
 
@@ -192,6 +215,7 @@ def test_the_same_bytes_are_written_once(storage: Storage, s3: S3, kind: str) ->
     assert keep(storage, NAME, DATA) == uri
     assert written() == once
     assert once != 0
+    assert names(storage, s3) == [NAME]
 
 
 def test_other_bytes_replace_those_before(storage: Storage) -> None:
@@ -223,9 +247,11 @@ def test_nobody_sees_half_a_picture(storage: Storage, before: int | None) -> Non
     assert storage.open(uri, 0, 1).size == LARGE
 
 
-def test_a_source_that_cannot_be_read_leaves_nothing(storage: Storage, s3: S3) -> None:
-    with storage.temporary() as path, pytest.raises(StorageError):
-        storage.put(NAME, path, content_type="image/png", sha256="0" * 64)
+def test_a_source_that_is_gone_leaves_nothing(storage: Storage, s3: S3) -> None:
+    with storage.temporary() as file:
+        Path(file.name).unlink()
+        with pytest.raises(StorageError):
+            storage.put(NAME, file, content_type="image/png", sha256="0" * 64)
     assert names(storage, s3) == []
 
 
@@ -281,18 +307,18 @@ def test_names_that_more_follow_are_flushed_with_the_last(
 
 
 PUT_IN_A_PROCESS = """
-import hashlib, sys, time
+import hashlib, os, sys, time
 from pathlib import Path
 from imagequeue.storage import open_storage
 def held(*_):
     print("held", flush=True)
     time.sleep(60)
-Path.replace = held
+os.replace = held
 storage = open_storage(sys.argv[1], Path(sys.argv[2]))
-with storage.temporary() as path:
-    path.write_bytes(bytes(int(sys.argv[3])))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    storage.put("job_1/0.png", path, content_type="image/png", sha256=digest)
+with storage.temporary() as file:
+    file.write(bytes(int(sys.argv[3])))
+    digest = hashlib.sha256(Path(file.name).read_bytes()).hexdigest()
+    storage.put("job_1/0.png", file, content_type="image/png", sha256=digest)
 """
 
 
@@ -384,12 +410,12 @@ def test_a_folder_gives_nothing_away_by_links_or_scratch(storage: Storage, tmp_p
     (folder / "job_2").symlink_to(tmp_path)
     os.mkfifo(folder / "pipe.png")
     with storage.temporary() as unfinished:
-        unfinished.write_bytes(DATA)
+        unfinished.write(DATA)
         for uri in (
             (folder / "link.png").as_uri(),
             (folder / "job_2" / "secret").as_uri(),
             (folder / "pipe.png").as_uri(),
-            unfinished.as_uri(),
+            Path(unfinished.name).as_uri(),
         ):
             with pytest.raises(FileNotFoundError):
                 storage.open(uri)
@@ -616,21 +642,72 @@ def test_orphans_are_removed_now_and_then(
     for pause_s, removed in ((600, True), (600, False), (0, True)):
         monkeypatch.setattr(base, "SWEEP_EVERY_S", pause_s)
         leave()
-        with storage.temporary() as path:
-            assert not path.exists()
+        with storage.temporary() as fresh:
+            assert fresh.read() == b""
         assert [old.exists(), young.exists(), foreign.exists()] == [not removed, True, True]
 
 
 def test_a_temporary_file_is_gone_whatever_happens(storage: Storage) -> None:
     for error in (None, KeyboardInterrupt):
         try:
-            with storage.temporary() as path:
-                path.write_bytes(DATA)
+            with storage.temporary() as file:
+                file.write(DATA)
                 if error:
                     raise error
         except KeyboardInterrupt:
             pass
         assert list(storage.scratch.iterdir()) == []
+        assert file.closed
+
+
+@pytest.mark.parametrize("kind", ["file"])
+def test_what_was_moved_is_not_removed(storage: Storage) -> None:
+    with storage.temporary() as file:
+        storage.put(NAME, file, content_type="image/png", sha256=hashlib.sha256().hexdigest())
+        Path(file.name).write_bytes(b"of somebody else")
+    assert [path.read_bytes() for path in storage.scratch.iterdir()] == [b"of somebody else"]
+
+
+@pytest.mark.parametrize("lost", ["scratch", "job_1"])
+def test_a_folder_that_was_removed_is_made_again(storage: Storage, lost: str) -> None:
+    scratch = storage.scratch
+    keep(storage, NAME, DATA)
+    shutil.rmtree(scratch if lost == "scratch" else scratch.parent / lost, ignore_errors=True)
+    assert read(storage, keep(storage, "job_1/1.png", DATA)) == DATA
+
+
+class Reluctant(FileIO):
+    """Takes a few bytes at a time, as any system may."""
+
+    def write(self, data: Any) -> int:
+        return super().write(data[:7])
+
+
+class ReluctantTemporary(Temporary, Reluctant):
+    pass
+
+
+@pytest.mark.parametrize(
+    "data", [b"", DATA[:7], DATA[:8], memoryview(DATA), memoryview(DATA).cast("I")]
+)
+def test_what_is_taken_in_parts_is_written_whole(tmp_path: Path, data: Any) -> None:
+    with ReluctantTemporary(str(tmp_path / "a.part"), "xb+") as file:
+        assert file.write(data) == len(bytes(data))
+        assert file.write(b"and more") == 8
+        file.seek(0)
+        assert file.read() == bytes(data) + b"and more"
+
+
+def test_a_disk_that_fills_up_in_the_middle_is_an_error(storage: Storage, s3: S3) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The first bytes are written, and that is no error yet.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(DATA) // 2, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            keep(storage, NAME, DATA)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert names(storage, s3) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
@@ -651,14 +728,13 @@ before = peak_mb()
 block = os.urandom(1 << 20)
 digest = hashlib.sha256()
 for _ in range(2):
-    with storage.temporary() as path:
-        with path.open("wb") as file:
-            digest = hashlib.sha256()
-            for _ in range(int(sys.argv[3])):
-                file.write(block)
-                digest.update(block)
+    with storage.temporary() as file:
+        digest = hashlib.sha256()
+        for _ in range(int(sys.argv[3])):
+            file.write(block)
+            digest.update(block)
         sha = digest.hexdigest()
-        uri = storage.put("job_1/0.mp4", path, content_type="video/mp4", sha256=sha)
+        uri = storage.put("job_1/0.mp4", file, content_type="video/mp4", sha256=sha)
 digest = hashlib.sha256()
 for chunk in storage.open(uri).chunks:
     digest.update(chunk)

@@ -7,11 +7,11 @@ import json
 import time
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ..config.queues import Queue
 from ..jobs.job import Image, Job, after
+from ..storage import Temporary
 from .context import Context
 from .fetch import Fetch
 from .media import examine
@@ -31,16 +31,15 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
     Its name is durable only after `keep_record`, which is cheaper for several at once.
     """
     started = time.monotonic()
-    with ctx.storage.temporary() as path:
-        sha256, size = _written(ctx, job, image, path)
-        with path.open("rb") as file:
-            media = examine(file)
+    with ctx.storage.temporary() as file:
+        sha256, size = _written(ctx, job, image, file)
+        media = examine(file)
         # Where it goes to a bucket, that may take as long as the transfer did.
         if time.monotonic() - started > min(QUICK_S, ctx.settings.lease_s / 10):
             _stay_awake(ctx, job)
         uri = ctx.storage.put(
             f"{job.id}/{image.index}.{media.extension}",
-            path,
+            file,
             content_type=media.content_type,
             sha256=sha256,
             more_follows=True,
@@ -60,15 +59,14 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
     )
 
 
-def _written(ctx: Context, job: Job, image: Image, path: Path) -> tuple[str, int]:
-    """The SHA-256 in hex and the size of what was written to `path`."""
-    digest = hashlib.sha256()
+def _written(ctx: Context, job: Job, image: Image, file: Temporary) -> tuple[str, int]:
+    """The SHA-256 in hex and the size of what was written to `file`."""
+    digest, size = hashlib.sha256(), 0
     url = image.renewed_url or image.source_url
-    with path.open("wb") as file:
-        for chunk in Fetch(ctx.http, ctx.settings, url, partial(_stay_awake, ctx, job)):
-            digest.update(chunk)
-            file.write(chunk)
-        return digest.hexdigest(), file.tell()
+    for chunk in Fetch(ctx.http, ctx.settings, url, partial(_stay_awake, ctx, job)):
+        digest.update(chunk)
+        size += file.write(chunk)
+    return digest.hexdigest(), size
 
 
 def _stay_awake(ctx: Context, job: Job) -> None:
@@ -96,10 +94,10 @@ def keep_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
         "images": [images[index] for index in sorted(images)],
     }
     data = _json.encode(record).encode()
-    with ctx.storage.temporary() as path:
-        path.write_bytes(data)
-        sha256 = hashlib.sha256(data).hexdigest()
-        ctx.storage.put(name, path, content_type="application/json", sha256=sha256)
+    sha256 = hashlib.sha256(data).hexdigest()
+    with ctx.storage.temporary() as file:
+        file.write(data)
+        ctx.storage.put(name, file, content_type="application/json", sha256=sha256)
 
 
 def _images_on_record(ctx: Context, name: str) -> dict[int, Any]:
