@@ -33,9 +33,9 @@ class _Writer(structlog.WriteLogger):
 
 def for_people(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
     """An event on one line: when, how bad, what, where, the rest by name; a traceback below."""
-    at, level, what = (event.pop(name, "") for name in ("timestamp", "level", "event"))
+    at, level, what = event.pop("timestamp", ""), event.pop("level", ""), event.pop("event", "")
     where, traceback = event.pop("logger", ""), event.pop("exception", "")
-    rest = " ".join(f"{name}={_value(event[name])}" for name in sorted(event))
+    rest = " ".join([f"{name}={_value(event[name])}" for name in sorted(event)])
     line = f"{at} [{level:<9}] {what:<30} [{where}] {rest}".rstrip()
     return f"{line}\n{traceback}" if traceback else line
 

@@ -10,9 +10,11 @@ from typing import Any
 import redis
 import redis.asyncio
 from hiredis import pack_command
+from redis import exceptions
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.commands.core import Script
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
 from ..errors import ConfigError, RedisUnavailableError
@@ -22,6 +24,7 @@ ADDRESS_FILE = "address"
 RETRIES = 6
 BRIEF_S = 1.5
 WAITAOF_SINCE = (7, 2)
+TRY_AGAIN = (exceptions.ConnectionError, exceptions.TimeoutError, NoScriptError)
 
 
 def embedded_folder(settings: Settings) -> Path:
@@ -98,22 +101,34 @@ class KeptConnections(redis.ConnectionPool):
 
 
 class KeptClient(redis.Redis):
-    """Runs scripts over kept connections by a shorter way than other commands.
+    """A client over kept connections, whose scripts have a shorter way than other commands."""
 
-    The usual one, which also serves pools, pipelines and tracing, is twice the work of the command.
+    def register_script(self, script: Any) -> Any:
+        """The script, to be called with `keys` and `args`."""
+        return _KeptScript(self, script)
+
+
+class _KeptScript(Script):
+    """Sends its command and reads the answer.
+
+    The usual way, which serves pools, pipelines and tracing too, is more work than that. It is left
+    for pipelines, and for what goes wrong: a connection that broke, a server that was restarted.
     """
 
-    def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
-        """Run a script that the server knows; retried as every command is."""
-        connection: Any = self.connection_pool.get_connection()
+    def __init__(self, client: KeptClient, script: Any) -> None:
+        super().__init__(client, script)
+        self._connections = client.connection_pool
 
-        def once() -> Any:
-            connection.send_packed_command(
-                [pack_command(("EVALSHA", sha, numkeys, *keys_and_args))]
-            )
-            return connection.read_response()
-
-        return connection.retry.call_with_retry(once, lambda _: connection.disconnect())
+    def __call__(self, keys: Any = (), args: Any = (), client: Any = None) -> Any:
+        if client is None:
+            connection: Any = self._connections.get_connection()
+            command = pack_command(("EVALSHA", self.sha, len(keys), *keys, *args))
+            try:
+                connection.send_packed_command([command])
+                return connection.read_response()
+            except TRY_AGAIN:  # every script may run twice
+                pass
+        return super().__call__(keys, args, client)
 
 
 def connect_briefly(settings: Settings) -> redis.asyncio.Redis:

@@ -25,8 +25,9 @@ class Tally(Counter[str]):
         """Count a duration into the histogram `name`."""
         at = bisect_left(BUCKETS_MS, ms)
         bound = BUCKETS_MS[at] if at < len(BUCKETS_MS) else "inf"
-        self[f"{name}.le.{bound}"] += 1
-        self[f"{name}.us"] += round(ms * 1000)
+        bucket, total = f"{name}.le.{bound}", f"{name}.us"
+        self[bucket] = self.get(bucket, 0) + 1
+        self[total] = self.get(total, 0) + round(ms * 1000)
 
 
 class Counters:

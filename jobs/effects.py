@@ -49,14 +49,14 @@ def webhook_of(job: Job) -> bytes:
 
 
 def _counted(before: Job, after: Job) -> Tally:
-    tally = Tally()
-    tally[f"jobs.{before.state}.{before.provider}"] -= 1
-    tally[f"jobs.{after.state}.{after.provider}"] += 1
-    tally[f"moves.{before.state}.{after.state}.{after.changes[-1].cause.partition(',')[0]}"] += 1
+    tally, cause = Tally(), after.changes[-1].cause.partition(",")[0]
+    tally[f"jobs.{before.state}.{before.provider}"] = -1
+    tally[f"jobs.{after.state}.{after.provider}"] = 1
+    tally[f"moves.{before.state}.{after.state}.{cause}"] = 1
     stayed = after.updated_at - before.updated_at
     tally.observe(f"stage.{before.state}", stayed.total_seconds() * 1000)
     if after.state is State.FAILED and after.error and after.error.reason:
-        tally[f"failed.{after.error.reason}.{after.provider}"] += 1
+        tally[f"failed.{after.error.reason}.{after.provider}"] = 1
     return tally
 
 

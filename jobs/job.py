@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -147,6 +147,10 @@ class Entry(BaseModel):
     cause: str
 
 
+def _random() -> str:
+    return os.urandom(6).hex()
+
+
 class Job(_Value):
     """A request for pictures and what became of it; every change makes a new value."""
 
@@ -167,7 +171,7 @@ class Job(_Value):
     images: tuple[Image, ...] = ()
     created_at: datetime
 
-    revision: str = Field(default_factory=lambda: secrets.token_hex(6), exclude=True)
+    revision: str = Field(default_factory=_random, exclude=True)
     """Random, so that a writer whose answer was lost knows its own write again."""
     wake_at: datetime = Field(exclude=True)
     """The wake-up that the last move set; for a resting job, the end of its retention."""
@@ -246,7 +250,7 @@ class Job(_Value):
 
     def amended(self, wake_at: datetime, **fields: Any) -> Job:
         """The job with fields changed, a wake-up set and a revision of its own."""
-        update = {**fields, "wake_at": wake_at, "revision": secrets.token_hex(6)}
+        update = {**fields, "wake_at": wake_at, "revision": _random()}
         return self.model_copy(update=update)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from ..config.queues import Queue
 from .job import State
 
@@ -47,11 +49,13 @@ def record(job_id: str) -> str:
     return f"iq:{job_id}"
 
 
+@functools.cache
 def index(state: State) -> str:
     """Sorted set of the jobs in a state, all scored 0: ids sort by their age."""
     return f"iq:state:{state}"
 
 
+@functools.cache
 def due(queue: Queue | None) -> str:
     """Sorted set of job ids by the time, in epoch seconds, when `queue` must look at them."""
     return f"iq:due:{queue}" if queue else RETENTION

@@ -6,7 +6,7 @@ import functools
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -133,12 +133,14 @@ class Store:
         raise MoveRefusedError(f"{before.id} changes too often to be moved")
 
     def _swap(self, before: Job, after: Job, durable: bool) -> bool:
-        told = effects(before, after)
+        told, deadline = effects(before, after), after.deadline
         keys_and_args: dict[str, Any] = {
             "keys": [
                 keys.record(before.id),
-                *(keys.index(job.state) for job in (before, after)),
-                *(keys.due(WAKES[job.state]) for job in (before, after)),
+                keys.index(before.state),
+                keys.index(after.state),
+                keys.due(WAKES[before.state]),
+                keys.due(WAKES[after.state]),
                 keys.DEADLINES,
                 keys.COUNTERS,
                 keys.OPEN,
@@ -152,7 +154,7 @@ class Store:
                 before.revision,
                 dump(after),
                 after.wake_at.timestamp(),
-                round(after.deadline.timestamp(), 3) if after.deadline else "",
+                round(deadline.timestamp(), 3) if deadline else "",
                 before.state,
                 after.state,
                 MOST_CHANGES,
@@ -160,7 +162,7 @@ class Store:
                 told.opened,
                 told.webhook,
                 after.updated_at.timestamp(),
-                *(part for pair in told.counts.items() for part in pair),
+                *chain.from_iterable(told.counts.items()),
             ],
         }
         if not durable or self._guarantee is not Guarantee.WAITAOF:

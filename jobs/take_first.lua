@@ -4,6 +4,7 @@
 -- Returns ids, each followed by 1 if it is patient, else 0.
 -- KEYS: due, deadlines   ARGV: now, end of the lease, most ids, most patient ids, when patience begins,
 -- how many to look at: those under way and those put off stand in front as well
+local PAGE = 50
 local taken, patient, at = {}, 0, 0
 local function take(id, waits)
   redis.call('ZADD', KEYS[1], ARGV[2], id)
@@ -16,17 +17,18 @@ local function is_patient(deadline)
 end
 
 while at < tonumber(ARGV[6]) do
-  local page = redis.call('ZRANGE', KEYS[2], at, at + 99, 'WITHSCORES')
-  for i = 1, #page, 2 do
-    local waits = is_patient(page[i + 1])
+  local ids = redis.call('ZRANGE', KEYS[2], at, at + PAGE - 1)
+  if #ids == 0 then break end
+  local wake_ups = redis.call('ZMSCORE', KEYS[1], unpack(ids))
+  local deadlines = redis.call('ZMSCORE', KEYS[2], unpack(ids))
+  for i, id in ipairs(ids) do
+    local waits = is_patient(deadlines[i])
     if #taken / 2 >= tonumber(ARGV[3]) or (waits and patient >= tonumber(ARGV[4])) then
       return taken
     end
-    local wake_up = redis.call('ZSCORE', KEYS[1], page[i])
-    if wake_up and tonumber(wake_up) <= tonumber(ARGV[1]) then take(page[i], waits) end
+    if wake_ups[i] and tonumber(wake_ups[i]) <= tonumber(ARGV[1]) then take(id, waits) end
   end
-  if #page < 200 then break end
-  at = at + 100
+  at = at + PAGE
 end
 
 if #taken == 0 then

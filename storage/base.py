@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -110,7 +110,7 @@ class Storage(ABC):
 
     def temporary(self) -> Temporary:
         """A fresh file in `scratch`, for a `with`; raises StorageError without that folder."""
-        name = f"{self._scratch}/{secrets.token_hex(16)}.part"
+        name = f"{self._scratch}/{os.urandom(16).hex()}.part"
         try:
             self._remove_orphans()
             try:
@@ -131,7 +131,7 @@ class Storage(ABC):
             raise StorageError(f"{error}; {self.remedy}") from None
 
     def _probe(self) -> None:
-        name = f"probe-{secrets.token_hex(8)}.txt"
+        name = f"probe-{os.urandom(8).hex()}.txt"
         sha256 = hashlib.sha256(PROBE).hexdigest()
         with self.temporary() as file:
             file.write(PROBE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
@@ -46,7 +47,7 @@ class JobTask(Task[Any, int]):
         context: Context = app.context
         return context
 
-    @property
+    @functools.cached_property
     def stage(self) -> Queue:
         """The queue whose step this is."""
         return Queue(self.name.rpartition(".")[2])
@@ -129,5 +130,6 @@ class JobTask(Task[Any, int]):
 def is_stopping() -> bool:
     """Whether this worker was asked to end: it takes nothing new."""
     # They hold the exit status to be, of which 0 is one, or nothing.
-    asked: list[Any] = [state.should_stop, state.should_terminate]
-    return any(status is not None and status is not False for status in asked)
+    stop: Any = state.should_stop
+    terminate: Any = state.should_terminate
+    return not ((stop is None or stop is False) and (terminate is None or terminate is False))
