@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 from certifi import where
 from urllib3.util.wait import wait_for_read
 
+from .slots import waiting
+
 CONNECT_TIMEOUT_S = 5.0
 # Of an image host; a provider may be silent until the deadline.
 READ_TIMEOUT_S = 15.0
@@ -83,7 +85,8 @@ class _DeadlineReader(io.RawIOBase):
         # To set it is a call into the kernel, and what was set holds until less is left.
         if (self._sock.gettimeout() or math.inf) > left_s:
             self._sock.settimeout(left_s)
-        return self._sock.recv_into(buffer)
+        with waiting:
+            return self._sock.recv_into(buffer)
 
     def close(self) -> None:
         self._raw.close()
@@ -119,6 +122,10 @@ class Connection(HTTPConnection):
 
     def connect(self) -> None:
         """Raises PrivateAddressError where a guarded exchange would leave the public internet."""
+        with waiting:
+            self._connect()
+
+    def _connect(self) -> None:
         error: OSError | None = None
         for address in self._addresses():
             try:
@@ -172,8 +179,8 @@ def tls_context() -> ssl.SSLContext:
 class _SecureConnection(Connection):
     default_port = HTTPS_PORT
 
-    def connect(self) -> None:
-        super().connect()
+    def _connect(self) -> None:
+        super()._connect()
         self.sock = tls_context().wrap_socket(self.sock, server_hostname=self.host.rstrip("."))
 
 

@@ -20,6 +20,7 @@ from ..jobs.job import after
 from ..jobs.turns import Turn
 from .context import Context
 from .poison import bury
+from .slots import running
 
 log = get_logger(__name__)
 
@@ -58,12 +59,13 @@ class JobTask(Task[Any, int]):
         Returns how many jobs had their turn: where there is a backlog, many for one message.
         """
         over = time.monotonic() + TURNS_S
-        retry = self._run(job_id)
-        turns = 1
-        while following := self._following(job_id, turns, over):
-            job_id = following.job_id
-            self._run(job_id, following)
-            turns += 1
+        with running:
+            retry = self._run(job_id)
+            turns = 1
+            while following := self._following(job_id, turns, over):
+                job_id = following.job_id
+                self._run(job_id, following)
+                turns += 1
         if retry:
             raise retry
         return turns
