@@ -114,7 +114,14 @@ class Store:
 
     def get_many(self, job_ids: Iterable[str]) -> Sequence[Job]:
         """Those of the jobs that are there, as they are now."""
-        return tuple(self._load(job_ids))
+        return tuple(self.each(job_ids))
+
+    def each(self, job_ids: Iterable[str]) -> Iterator[Job]:
+        """The same, each of them made of its record when it is asked for."""
+        ids = iter(job_ids)
+        while batch := list(islice(ids, PAGE)):
+            records: Any = self.redis.mget([keys.record(job_id) for job_id in batch])
+            yield from (load(record) for record in records if record is not None)
 
     def move(self, job: Job | str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:
         """Apply `step` to the job as it is now, all or nothing, and return what it became.
@@ -201,7 +208,7 @@ class Store:
         """Jobs, newest first, from the one after `cursor` on."""
         states = [state] if state else list(State)
         ids = heapq.merge(*(self._ids(each, cursor) for each in states), reverse=True)
-        found = (job for job in self._load(ids) if provider in (None, job.provider))
+        found = (job for job in self.each(ids) if provider in (None, job.provider))
         jobs = list(islice(found, limit + 1))
         return Page(jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None)
 
@@ -241,7 +248,7 @@ class Store:
         )
         ids = [_text(job_id) for job_id in found]
         # By their ids, because a job whose retention is over is no longer there.
-        return Page(list(self._load(ids[:limit])), ids[limit - 1] if len(ids) > limit else None)
+        return Page(list(self.each(ids[:limit])), ids[limit - 1] if len(ids) > limit else None)
 
     def _ids(self, state: State, below: str | None) -> Iterator[str]:
         while True:
@@ -254,12 +261,6 @@ class Store:
                 yield (below := _text(job_id))
             if len(page) < PAGE:
                 return
-
-    def _load(self, ids: Iterable[str]) -> Iterator[Job]:
-        ids = iter(ids)
-        while batch := list(islice(ids, PAGE)):
-            records: Any = self.redis.mget([keys.record(job_id) for job_id in batch])
-            yield from (load(record) for record in records if record is not None)
 
     def forget_ended(self, now: datetime, most: int = PAGE) -> int:
         """Remove ended jobs whose retention is over; returns how many."""

@@ -27,7 +27,7 @@ log = get_logger(__name__)
 PUT_OFF_S = 15.0
 # A message's worker takes what comes next for so long and so often; then it is the turn of whatever
 # else stands in the queues.
-TURNS_S = 2.0
+TURNS_S = 5.0
 MOST_TURNS = 100
 
 

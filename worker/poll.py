@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from itertools import islice
 
 import structlog
 from redis.exceptions import RedisError
@@ -64,30 +65,30 @@ def _ask_together(ctx: Context, provider: BatchProvider, job: Job, peers: Sequen
 def _claim_peers(ctx: Context, provider: BatchProvider, job: Job) -> list[Job]:
     """The jobs to ask about together with `job`; raises MoveRefusedError if it is taken itself."""
     now = ctx.now()
-    peers = {peer.id: peer for peer in _peers(ctx, job, now)[: provider.most_at_once - 1]}
+    peers = {peer.id: peer for peer in _peers(ctx, job, now, provider.most_at_once - 1)}
     claimed = ctx.due.claim(Queue.POLL, [job.id, *peers], now)
     if not claimed:
         raise MoveRefusedError(f"{job.id} was polled a moment ago, together with others")
     return [peers[peer_id] for peer_id in claimed if peer_id != job.id]
 
 
-def _peers(ctx: Context, job: Job, now: datetime) -> list[Job]:
+def _peers(ctx: Context, job: Job, now: datetime, most: int) -> list[Job]:
     """Jobs that one request could ask about as well, also those with an unread callback.
 
     To know of those takes longer than to ask: whatever settles a job first, it is settled once.
     """
+    fitting = (
+        peer
+        for peer in ctx.store.each(ctx.due.coming(Queue.POLL, now))
+        if peer.id != job.id and peer.provider == job.provider
+        if peer.state in ASKED_ABOUT and peer.task_id
+    )
     try:
-        coming = ctx.store.get_many(ctx.due.coming(Queue.POLL, now))
+        return list(islice(fitting, most))
     except ValueError as error:
         # A record that cannot be read is the trouble of its own poll.
         log.error("polled without its peers", error=type(error).__name__)
         return []
-    return [
-        peer
-        for peer in coming
-        if peer.id != job.id and peer.provider == job.provider
-        if peer.state in ASKED_ABOUT and peer.task_id
-    ]
 
 
 def _heed_peer(ctx: Context, peer: Job, report: Report) -> None:
