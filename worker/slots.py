@@ -1,9 +1,9 @@
 """Slots: how many threads of a worker run at once, however many it has.
 
 Python runs one thread at a time. Where many are ready, each call into the system hands over to one
-of the others, and to wake that costs more than the call does: among 16 threads a job took a third
-more processor time than among 4. So a step holds one of a few slots, and lets go of it while it
-waits for somebody else: there may be as many threads as providers are slow.
+of the others, and to wake that costs more than the call does. So a step holds one of a few slots,
+and lets go of it while it waits for somebody else: there may be as many threads as providers are
+slow.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import threading
 from queue import SimpleQueue
 
-# One that runs, and some that wait for Redis meanwhile.
-SLOTS = 4
+# One that runs, and two that wait for Redis meanwhile.
+SLOTS = 3
 
 _free: SimpleQueue[None] = SimpleQueue()
 for _ in range(SLOTS):
