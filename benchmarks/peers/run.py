@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -186,11 +188,12 @@ class Run:
         count: dict[str, int] = requests.get(f"{self._provider_url}/count", timeout=5).json()
         return count
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
+        """Every picture that was saved."""
         return list(self._pictures.rglob("*.png"))
 
     def _is_stored(self) -> bool:
-        whole = [path for path in self._files() if path.stat().st_size == len(self._picture)]
+        whole = [path for path in self.files() if path.stat().st_size == len(self._picture)]
         if len(whole) < self._submitted:
             return False
         if self.stack.name != "imagequeue":
@@ -202,7 +205,7 @@ class Run:
         count = self._count()
         assert count["accepted"] == count["prompts"] == self._submitted, count
         assert count["pictures"] == self._submitted, count
-        files, whole = self._files(), hashlib.sha256(self._picture).digest()
+        files, whole = self.files(), hashlib.sha256(self._picture).digest()
         assert len(files) == self._submitted
         assert all(hashlib.sha256(path.read_bytes()).digest() == whole for path in files)
 
@@ -264,14 +267,21 @@ def _on(cores: frozenset[int]) -> Iterator[None]:
 
 @contextmanager
 def running(stack: Stack, size: Size, layout: Layout, answer_s: float = 0.0) -> Iterator[Run]:
-    """A run with warm workers, on an empty Redis; everything is ended and removed after it."""
-    with tempfile.TemporaryDirectory(prefix="peers-") as folder:
-        run = Run(stack, size, Path(folder), layout, answer_s)
-        try:
-            run.start()
-            yield run
-        finally:
-            run.stop()
+    """A run with warm workers, on an empty Redis; everything is ended after it.
+
+    Its files are emptied, and removed when this process ends: for minutes, ext4 looks at every file
+    that was removed before it makes a new one, and the next run would pay for this one's.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="peers-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    run = Run(stack, size, folder, layout, answer_s)
+    try:
+        run.start()
+        yield run
+    finally:
+        run.stop()
+        for path in run.files():
+            os.truncate(path, 0)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
