@@ -33,7 +33,7 @@ def test_only_so_many_threads_run_at_once(threads: list[threading.Thread]) -> No
     def work() -> None:
         nonlocal inside, most
         for _ in range(20):
-            with running:
+            with running():
                 with lock:
                     inside += 1
                     most = max(most, inside)
@@ -56,7 +56,11 @@ def test_whoever_waits_for_an_answer_lets_others_run(threads: list[threading.Thr
 
         def step() -> None:
             late = time.monotonic() + 10
-            with running, pytest.raises(NoAnswerError), Http().exchange("GET", url, deadline=late):
+            with (
+                running(),
+                pytest.raises(NoAnswerError),
+                Http().exchange("GET", url, deadline=late),
+            ):
                 pass
             over.set()
 
@@ -65,20 +69,37 @@ def test_whoever_waits_for_an_answer_lets_others_run(threads: list[threading.Thr
         for _ in range(SLOTS):
             connection = heard.enter_context(silent.accept()[0])
             connection.recv(1000)
-        with running:
+        with running():
             assert not over.is_set()
 
 
 def test_a_step_that_breaks_gives_its_slot_back() -> None:
     def break_down() -> None:
-        with running, waiting:
+        with running(), waiting():
             raise TimeoutError
 
     for _ in range(2 * SLOTS):
         with pytest.raises(TimeoutError):
             break_down()
-    with running:
+    with running():
         pass
+
+
+def test_a_wait_inside_a_wait_gives_back_no_slot_twice(threads: list[threading.Thread]) -> None:
+    inside, over = threading.Semaphore(0), threading.Event()
+
+    def hold() -> None:
+        with running():
+            inside.release()
+            over.wait(10)
+
+    with running(), waiting(), waiting():
+        for _ in range(SLOTS + 1):
+            start(threads, hold)
+        for _ in range(SLOTS):
+            assert inside.acquire(timeout=5)
+        assert not inside.acquire(timeout=0.2)
+        over.set()
 
 
 def test_a_thread_without_a_slot_waits_for_none(threads: list[threading.Thread]) -> None:
@@ -86,11 +107,11 @@ def test_a_thread_without_a_slot_waits_for_none(threads: list[threading.Thread])
     over = threading.Event()
 
     def hold() -> None:
-        with running:
+        with running():
             over.wait(10)
 
     for _ in range(SLOTS):
         start(threads, hold)
-    with waiting:
+    with waiting():
         pass
     over.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..providers.base import Provider
 from ..providers.wire import Answer, Call
 from .context import Context
+from .slots import waiting
 
 # The largest documented answer, a batch look-up, stays far below this.
 MOST_ANSWER_BYTES = 4 * 1024 * 1024
@@ -18,15 +19,19 @@ def send(
 ) -> Answer:
     """Send a call and read its whole answer; raises NotSentError or NoAnswerError."""
     account = ctx.settings.account(provider.account)
-    with ctx.http.exchange(
-        call.method,
-        account.base_url + call.path,
-        deadline=deadline,
-        fresh=fresh,
-        headers={"Authorization": f"Bearer {account.key}", "Accept": "application/json"},
-        params=call.query,
-        json=call.body,
-    ) as response:
+    # All of it: an answer that was paid for does not wait for a slot until its deadline has passed.
+    with (
+        waiting(),
+        ctx.http.exchange(
+            call.method,
+            account.base_url + call.path,
+            deadline=deadline,
+            fresh=fresh,
+            headers={"Authorization": f"Bearer {account.key}", "Accept": "application/json"},
+            params=call.query,
+            json=call.body,
+        ) as response,
+    ):
         return Answer(
             status=response.status,
             body=response.read(MOST_ANSWER_BYTES),

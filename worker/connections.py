@@ -85,7 +85,7 @@ class _DeadlineReader(io.RawIOBase):
         # To set it is a call into the kernel, and what was set holds until less is left.
         if (self._sock.gettimeout() or math.inf) > left_s:
             self._sock.settimeout(left_s)
-        with waiting:
+        with waiting():
             return self._sock.recv_into(buffer)
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class Connection(HTTPConnection):
 
     def connect(self) -> None:
         """Raises PrivateAddressError where a guarded exchange would leave the public internet."""
-        with waiting:
+        with waiting():
             self._connect()
 
     def _connect(self) -> None:

@@ -59,7 +59,7 @@ class JobTask(Task[Any, int]):
         Returns how many jobs had their turn: where there is a backlog, many for one message.
         """
         over = time.monotonic() + TURNS_S
-        with running:
+        with running():
             retry = self._run(job_id)
             turns = 1
             while following := self._following(job_id, turns, over):

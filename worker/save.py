@@ -38,7 +38,7 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
         # Where it goes to a bucket, that may take as long as the transfer did.
         if time.monotonic() - started > min(QUICK_S, ctx.settings.lease_s / 10):
             _stay_awake(ctx, job)
-        with waiting:
+        with waiting():
             uri = ctx.storage.put(
                 f"{job.id}/{image.index}.{media.extension}",
                 file,
@@ -97,7 +97,7 @@ def keep_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
     }
     data = _json.encode(record).encode()
     sha256 = hashlib.sha256(data).hexdigest()
-    with ctx.storage.temporary() as file, waiting:
+    with ctx.storage.temporary() as file, waiting():
         file.write(data)
         ctx.storage.put(name, file, content_type="application/json", sha256=sha256)
 

@@ -9,6 +9,8 @@ slow.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 
 # One that runs, and two that wait for Redis meanwhile.
@@ -26,28 +28,28 @@ class _Own(threading.local):
 _own = _Own()
 
 
-class _Running:
-    def __enter__(self) -> None:
-        _free.get()
-        _own.holds_slot = True
-
-    def __exit__(self, *_: object) -> None:
+@contextmanager
+def running() -> Iterator[None]:
+    """Hold a slot; waits for one that is free."""
+    _free.get()
+    _own.holds_slot = True
+    try:
+        yield
+    finally:
         _own.holds_slot = False
         _free.put(None)
 
 
-class _Waiting:
-    def __enter__(self) -> None:
-        if _own.holds_slot:
-            _free.put(None)
-
-    def __exit__(self, *_: object) -> None:
-        if _own.holds_slot:
-            _free.get()
-
-
-running = _Running()
-"""`with running:` holds a slot; it waits for one that is free."""
-
-waiting = _Waiting()
-"""`with waiting:` lets go of this thread's slot, if it holds one, until the wait is over."""
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Let go of this thread's slot, if it holds one, until the wait is over."""
+    if not _own.holds_slot:
+        yield
+        return
+    _own.holds_slot = False
+    _free.put(None)
+    try:
+        yield
+    finally:
+        _free.get()
+        _own.holds_slot = True
