@@ -5,9 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from imagequeue.providers.wire import Call
+from imagequeue.worker.calls import send
 from imagequeue.worker.http import Http, NoAnswerError
 from imagequeue.worker.slots import SLOTS, running, waiting
 
@@ -115,3 +119,38 @@ def test_a_thread_without_a_slot_waits_for_none(threads: list[threading.Thread])
     with waiting():
         pass
     over.set()
+
+
+def test_a_paid_answer_is_read_whole_while_others_hold_every_slot(
+    threads: list[threading.Thread],
+) -> None:
+    """As they do while Redis is away; the deadline passes before one of them lets go."""
+    over, answers = threading.Event(), []
+
+    def hold() -> None:
+        with running():
+            over.wait(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        account = SimpleNamespace(base_url=f"http://127.0.0.1:{server.getsockname()[1]}", key="k")
+        settings = SimpleNamespace(account=lambda _: account)
+        context: Any = SimpleNamespace(http=Http(), settings=settings)
+        provider: Any = SimpleNamespace(account="kie")
+
+        def pay() -> None:
+            with running():
+                call = Call(method="POST", path="/pay", body={})
+                answers.append(send(context, provider, call, time.monotonic() + 1))
+
+        start(threads, pay)
+        with server.accept()[0] as connection:
+            for _ in range(SLOTS):
+                start(threads, hold)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+            time.sleep(0.3)
+            connection.sendall(b"paid")
+            time.sleep(1)
+    over.set()
+    for thread in threads:
+        thread.join(10)
+    assert [answer.body for answer in answers] == [b"paid"]
