@@ -107,13 +107,14 @@ REFUSED: dict[str, tuple[Speak, str]] = {
     "a part that nobody asked for": (says(206, PNG), "HTTP 206"),
     "redirect to nowhere": (says(302), "HTTP 302"),
 }
+ENDLESS = "the headers of the answer do not end"
 TROUBLE: dict[str, tuple[Speak, str]] = {
-    "cut off": (raw(head(200, Content_Length=len(PNG)) + PNG[:HALF]), "IncompleteRead"),
+    "cut off": (raw(head(200, Content_Length=len(PNG)) + PNG[:HALF]), "breaks off"),
     "cut off, chunked": (
         raw(head(200, Transfer_Encoding="chunked") + chunked(PNG[:HALF])),
-        ".",
+        "breaks off",
     ),
-    "longer than it is": (says(200, PNG, Content_Length=len(PNG) + 9), "IncompleteRead"),
+    "longer than it is": (says(200, PNG, Content_Length=len(PNG) + 9), "breaks off"),
     "longer, and silent": (then(says(200, PNG, Content_Length=len(PNG) + 9), silence), "[Tt]ime"),
     "silent": (silence, "[Tt]ime"),
     "silent in its headers": (then(raw(b"HTTP/1.1 200 OK\r\nX-"), silence), "[Tt]ime"),
@@ -121,12 +122,17 @@ TROUBLE: dict[str, tuple[Speak, str]] = {
     "reset at once": (reset, "."),
     "reset in its body": (then(raw(head(200, Content_Length=9) + b"x"), reset), "."),
     "gone without a word": (raw(b""), "."),
-    "no HTTP": (raw(b"SSH-2.0-OpenSSH_9.6\r\n"), "BadStatusLine"),
-    "endless headers": (endless(b"HTTP/1.1 200 OK\r\n", b"X-More: headers\r\n"), "headers|HTTPExc"),
-    "one endless header": (endless(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x" * 4096), "LineTooLong"),
+    "no HTTP": (raw(b"SSH-2.0-OpenSSH_9.6\r\n"), "no HTTP"),
+    "endless headers": (endless(b"HTTP/1.1 200 OK\r\n", b"X-More: headers\r\n"), ENDLESS),
+    "one endless header": (endless(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x" * 4096), ENDLESS),
+    "endless promises": (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), ENDLESS),
     "one endless chunk size": (
         endless(head(200, Transfer_Encoding="chunked"), b"0" * 4096),
-        "LineTooLong|InvalidChunkLength",
+        ENDLESS,
+    ),
+    "endless trailers": (
+        endless(head(200, Transfer_Encoding="chunked") + b"0\r\n", b"X-More: headers\r\n"),
+        ENDLESS,
     ),
     "no gzip after all": (says(200, PNG, Content_Encoding="gzip"), "."),
     "429": (says(429, PNG), "HTTP 429"),
@@ -183,9 +189,8 @@ def test_a_host_in_trouble_is_asked_until_its_url_has_died(
     [
         then(raw(b"HTTP/1.1 200 OK\r\nX-Slow: "), drip),
         then(raw(head(200, Content_Length=10**6)), drip),
-        endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     ],
-    ids=["headers", "body", "promises"],
+    ids=["headers", "body"],
 )
 def test_a_host_that_drips_is_left_at_the_deadline(
     ctx: Context, stub: Stub, host: Host, clock: Clock, speak: Speak

@@ -35,7 +35,7 @@ def send(
         return Answer(
             status=response.status,
             body=response.read(MOST_ANSWER_BYTES),
-            retry_after_s=_seconds(response.headers.get("Retry-After", "")),
+            retry_after_s=_seconds(response.headers.get("retry-after", "")),
         )
 
 

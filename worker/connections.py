@@ -1,12 +1,8 @@
-"""Connections that keep a deadline and an address guard, and a place for those that are idle.
-
-They are the standard library's: what urllib3 puts on top of them costs more than a request.
-"""
+"""Connections that keep a deadline and an address guard, and a place for those that are idle."""
 
 from __future__ import annotations
 
 import functools
-import io
 import ipaddress
 import math
 import socket
@@ -16,8 +12,8 @@ import time
 import weakref
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from http.client import HTTPS_PORT, HTTPConnection, HTTPResponse
-from typing import Any, NamedTuple
+from http.client import HTTP_PORT, HTTPS_PORT
+from typing import NamedTuple
 
 from certifi import where
 from urllib3.util.wait import wait_for_read
@@ -68,106 +64,102 @@ class Exchange:
         return self.left_s(None if self.trusted is None else READ_TIMEOUT_S)
 
 
-class _DeadlineReader(io.RawIOBase):
-    """The bytes of an answer; a server that drips them does not outlast the deadline."""
-
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase, exchange: Exchange) -> None:
-        self._sock = sock
-        self._raw = raw
-        """Holds the socket open until it is closed."""
-        self._exchange = exchange
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        left_s = self._exchange.left_s()
-        # To set it is a call into the kernel, and what was set holds until less is left.
-        if (self._sock.gettimeout() or math.inf) > left_s:
-            self._sock.settimeout(left_s)
-        with waiting():
-            return self._sock.recv_into(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _PieceReader(io.BufferedReader):
-    """Its `readinto` returns what is there: to wait for more could lose that to a break."""
-
-    def readinto(self, buffer: Any) -> int:
-        return self.readinto1(buffer)
-
-
-class _DeadlineResponse(HTTPResponse):
-    def __init__(self, exchange: Exchange, sock: socket.socket, **options: Any) -> None:
-        super().__init__(sock, **options)
-        self.fp = _PieceReader(_DeadlineReader(sock, self.fp.detach(), exchange), HEAD_BYTES)
-
-
-class Connection(HTTPConnection):
+class Connection:
     """A connection to one server, over which one exchange goes after the other."""
 
+    usual_port = HTTP_PORT
+
     def __init__(self, server: Server) -> None:
-        super().__init__(server.host.strip("[]"), server.port or self.default_port)
         self.server = server
+        self._host = server.host.strip("[]")
+        self._port = server.port or self.usual_port
+        self._sock: socket.socket | None = None
+        self._exchange: Exchange
+
+    @property
+    def host(self) -> str:
+        """What a request's Host header says."""
+        host, port = self.server.host, self._port
+        return host if port == self.usual_port else f"{host}:{port}"
 
     def begin(self, exchange: Exchange) -> None:
-        """Let the next request and its answer be of this exchange."""
+        """Let what is sent and received next be of this exchange."""
         self._exchange = exchange
-        self.response_class = functools.partial(_DeadlineResponse, exchange)  # type: ignore[assignment]
-        if self.sock:
-            self._bound_silence()
+        if self._sock:
+            _set_timeout(self._sock, exchange.silence_s())
 
-    def connect(self) -> None:
-        """Raises PrivateAddressError where a guarded exchange would leave the public internet."""
+    def send(self, data: bytes) -> None:
+        """Send a request.
+
+        Raises TimeoutError if it is too late for that, and PrivateAddressError where a guarded
+        exchange would leave the public internet.
+        """
+        if self._sock is None:
+            with waiting():
+                self._sock = self._connected()
+        # A worker that was frozen until its deadline passed must not start to pay now.
+        self._exchange.left_s()
+        self._exchange.sent = True
+        self._sock.sendall(data)
+
+    def receive(self, room: memoryview) -> int:
+        """Wait for some of the answer, up to the size of the room; returns how much, 0 at its end.
+
+        A server that drips it does not outlast the deadline: raises TimeoutError.
+        """
+        sock = self._sock
+        if sock is None:
+            return 0
+        left_s = self._exchange.left_s()
+        # What was set holds until less is left.
+        if (sock.gettimeout() or math.inf) > left_s:
+            sock.settimeout(left_s)
         with waiting():
-            self._connect()
+            return sock.recv_into(room)
 
-    def _connect(self) -> None:
+    def is_alive(self) -> bool:
+        """Whether it still stands; between two exchanges it has nothing to say but that it ends."""
+        return self._sock is not None and not wait_for_read(self._sock, timeout=0)
+
+    def close(self) -> None:
+        """End it."""
+        if self._sock:
+            self._sock.close()
+            self._sock = None
+
+    def _connected(self) -> socket.socket:
         error: OSError | None = None
         for address in self._addresses():
             try:
                 timeout_s = self._exchange.left_s(CONNECT_TIMEOUT_S)
-                self.sock = socket.create_connection((address, self.port), timeout_s)
+                sock = socket.create_connection((address, self._port), timeout_s)
             except OSError as failure:
                 error = failure
             else:
-                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._bound_silence()
-                return
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                _set_timeout(sock, self._exchange.silence_s())
+                return sock
         raise error or OSError("the name leads to no address")
 
     def _addresses(self) -> Iterator[str]:
         """Where to try; those of a guarded exchange, once all of them are public."""
         trusted = self._exchange.trusted
-        if trusted is None or f"{self.host}:{self.port}" in trusted:
-            return iter([self.host])
+        if trusted is None or f"{self._host}:{self._port}" in trusted:
+            return iter([self._host])
         # The name is resolved once, here: what is connected to is what was checked, so a name that
         # leads elsewhere a moment later gains nothing.
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         addresses = [str(sockaddr[0]) for *_, sockaddr in found]
         for address in addresses:
             if not is_public(address):
                 raise PrivateAddressError(f"{address} is a private address")
         return iter(addresses)
 
-    def _bound_silence(self) -> None:
-        silence_s = self._exchange.silence_s()
-        # To set it is a call into the kernel.
-        if self.sock.gettimeout() != silence_s:
-            self.sock.settimeout(silence_s)
 
-    def send(self, data: Any) -> None:
-        """Send bytes of a request; raises TimeoutError before the first if it is too late."""
-        if self.sock is None:
-            self.connect()
-        # A worker that was frozen until its deadline passed must not start to pay now.
-        if not self._exchange.sent:
-            self._exchange.left_s()
-        self._exchange.sent = True
-        super().send(data)
+def _set_timeout(sock: socket.socket, timeout_s: float) -> None:
+    # To set it is a call into the kernel.
+    if sock.gettimeout() != timeout_s:
+        sock.settimeout(timeout_s)
 
 
 @functools.cache
@@ -177,15 +169,15 @@ def tls_context() -> ssl.SSLContext:
 
 
 class _SecureConnection(Connection):
-    default_port = HTTPS_PORT
+    usual_port = HTTPS_PORT
 
-    def _connect(self) -> None:
-        super()._connect()
-        self.sock = tls_context().wrap_socket(self.sock, server_hostname=self.host.rstrip("."))
+    def _connected(self) -> socket.socket:
+        sock, host = super()._connected(), self._host.rstrip(".")
+        return tls_context().wrap_socket(sock, server_hostname=host)
 
 
 def connection_to(server: Server) -> Connection:
-    """A new connection, made with its first request; raises HTTPException for no port."""
+    """A new connection, made with its first request."""
     return (_SecureConnection if server.scheme == "https" else Connection)(server)
 
 
@@ -200,8 +192,7 @@ class Idle:
     def take(self, server: Server) -> Connection | None:
         """A connection to the server that still stands, if there is one."""
         while connection := self._newest(server):
-            # It has nothing to say now but that it was closed.
-            if not wait_for_read(connection.sock, timeout=0):
+            if connection.is_alive():
                 return connection
             connection.close()
         return None

@@ -80,7 +80,7 @@ class Fetch:
         if response.status in TRANSIENT_STATUSES:
             raise TroubledServerError(f"HTTP {response.status}")
         if self._size:
-            begins = response.headers.get("Content-Range", "").startswith(f"bytes {self._size}-")
+            begins = response.headers.get("content-range", "").startswith(f"bytes {self._size}-")
             fits = begins and _fits(response, self._version)
             if response.status != HTTPStatus.PARTIAL_CONTENT or not fits:
                 raise TroubledServerError(f"no rest of the file: HTTP {response.status}")
@@ -93,13 +93,13 @@ class Fetch:
 def _version(response: Response) -> str:
     """A strong validator: a weak one does not promise the same bytes."""
     headers = response.headers
-    if headers.get("Accept-Ranges") != "bytes" or "Content-Encoding" in headers:
+    if headers.get("accept-ranges") != "bytes" or "content-encoding" in headers:
         return ""
-    tag = headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
+    tag = headers.get("etag", "")
+    return tag if tag and not tag.startswith("W/") else headers.get("last-modified", "")
 
 
 def _fits(response: Response, version: str) -> bool:
     """Whether a part is of that version, which not every server that sends one has looked at."""
-    name = "ETag" if version.startswith('"') else "Last-Modified"
+    name = "etag" if version.startswith('"') else "last-modified"
     return response.headers.get(name, version) == version

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse, IncompleteRead
 from json import dumps
 from typing import NoReturn
 from urllib.parse import unquote, urlencode, urljoin
@@ -22,6 +21,7 @@ from .connections import (
     connection_to,
     own,
 )
+from .http1 import BrokenAnswerError, Incoming, request_bytes
 
 MOST_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -29,7 +29,7 @@ HEADERS = {"User-Agent": "imagequeue", "Accept": "*/*", "Accept-Encoding": "gzip
 GZIP = frozenset({"gzip", "x-gzip", "deflate"})
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 # What may go wrong on the way; a ValueError is a URL, a header or a body that is none.
-TROUBLE = (OSError, HTTPException, ValueError, zlib.error)
+TROUBLE = (OSError, BrokenAnswerError, ValueError, zlib.error)
 
 
 class NotSentError(Exception):
@@ -48,14 +48,22 @@ class Response:
     """An answer: its head, and a body that is still to be read."""
 
     def __init__(
-        self, answer: HTTPResponse, connection: Connection, exchange: Exchange, idle: Idle | None
+        self,
+        incoming: Incoming,
+        start: bytes,
+        connection: Connection,
+        exchange: Exchange,
+        idle: Idle | None,
     ) -> None:
-        self._answer = answer
+        self._incoming = incoming
+        self._start = start
+        """What of the body came with the head."""
         self._connection = connection
         self._exchange = exchange
         self._idle = idle
-        self.status = answer.status
-        self.headers = answer.headers
+        self.status = incoming.status
+        self.headers = incoming.headers
+        """By their names in lower case."""
 
     def read(self, most_bytes: int) -> bytes:
         """The body, decoded, as far as it reaches within so many bytes."""
@@ -71,8 +79,8 @@ class Response:
 
         Raises NoAnswerError where it breaks off.
         """
-        pieces = _measured(self._answer) if self._answer.length else _unmeasured(self._answer)
-        if self.headers.get("Content-Encoding", "").lower() in GZIP:
+        pieces = self._unmeasured() if self._incoming.left is None else self._measured()
+        if self.headers.get("content-encoding", "").lower() in GZIP:
             pieces = _decoded(pieces)
         try:
             yield from pieces
@@ -81,30 +89,31 @@ class Response:
 
     def close(self) -> None:
         """Keep the connection for the next exchange, if nothing of this one is left on it."""
-        answer = self._answer
-        is_over = answer.isclosed() or answer.length == 0
-        answer.close()
-        if self._idle and is_over and not answer.will_close:
+        incoming = self._incoming
+        if self._idle and incoming.keeps_connection and (incoming.is_over or incoming.left == 0):
             self._idle.keep(self._connection)
         else:
             self._connection.close()
 
+    def _measured(self) -> Iterator[bytes | memoryview]:
+        """A body whose length is known, without a new object for each piece."""
+        if self._start:
+            yield self._start
+        while left := self._incoming.left:
+            count = self._connection.receive(own.room[:left])
+            if not count:
+                raise BrokenAnswerError("the answer breaks off")
+            self._incoming.left = left - count
+            yield own.room[:count]
 
-def _measured(answer: HTTPResponse) -> Iterator[bytes | memoryview]:
-    """A body whose length is known, without a new object for each piece."""
-    # What came with the head, before more is waited for.
-    yield answer.read1(connections.HEAD_BYTES)
-    while answer.length:
-        count = answer.readinto(own.room)
-        if not count:
-            raise IncompleteRead(b"", answer.length)
-        yield own.room[:count]
-
-
-def _unmeasured(answer: HTTPResponse) -> Iterator[bytes]:
-    """A body in chunks, or to the end of the connection."""
-    while piece := answer.read1(connections.CHUNK_BYTES):
-        yield piece
+    def _unmeasured(self) -> Iterator[bytes]:
+        """A body in chunks, or to the end of the connection."""
+        if self._start:
+            yield self._start
+        while not self._incoming.is_over:
+            count = self._connection.receive(own.room)
+            if piece := self._incoming.feed(own.room[:count]):
+                yield piece
 
 
 def _decoded(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
@@ -117,7 +126,7 @@ def _decoded(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
             rest = decoder.unconsumed_tail
     yield decoder.flush()
     if not decoder.eof:
-        raise IncompleteRead(b"")
+        raise BrokenAnswerError("the encoded answer breaks off")
 
 
 class Http:
@@ -189,7 +198,7 @@ def _followed(
     try:
         for _ in range(MOST_REDIRECTS + 1):
             response = _asked(method, url, headers, data, exchange, idle)
-            location = response.headers.get("Location") if response.status in REDIRECTS else None
+            location = response.headers.get("location") if response.status in REDIRECTS else None
             if not location:
                 return response
             response.close()
@@ -220,9 +229,13 @@ def _asked(
     connection = (idle and idle.take(server)) or connection_to(server)
     try:
         connection.begin(exchange)
-        connection.request(method, parts.request_uri, data, headers)
         # Never again by itself, nor elsewhere: a request may cost money.
-        return Response(connection.getresponse(), connection, exchange, idle)
+        connection.send(request_bytes(method, parts.request_uri, connection.host, headers, data))
+        incoming, start = Incoming(), b""
+        while not incoming.status:
+            count = connection.receive(own.room[: connections.HEAD_BYTES])
+            start = incoming.feed(own.room[:count])
+        return Response(incoming, start, connection, exchange, idle)
     except BaseException:
         connection.close()
         raise
@@ -238,4 +251,6 @@ def _give_up(exchange: Exchange, error: Exception) -> NoReturn:
 
 def _describe(error: Exception) -> str:
     """What went wrong, by its kind: URLs and headers stay out of logs."""
+    if isinstance(error, BrokenAnswerError):
+        return str(error)
     return getattr(error, "strerror", None) or type(error).__name__
