@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -14,13 +17,39 @@ from .settings import Settings
 # Their request lines hold callback URLs, and with them the tokens that open a job.
 SILENCED = ("uvicorn.access",)
 
+# What would not be read as one word, or as the value that it is.
+NOT_PLAIN = re.compile(r"[ '=]")
+
 Logger = structlog.typing.FilteringBoundLogger
+
+# One variable for all of it: structlog's own has one for each name, and looks at every variable of
+# the thread for each line.
+_about: ContextVar[Mapping[str, object]] = ContextVar("about", default={})  # noqa: B039  not changed
 
 
 def get_logger(name: str) -> Logger:
     """A logger whose events take keywords: `log.info("stored", bytes=512)`."""
     logger: Logger = structlog.get_logger(name)
     return logger
+
+
+@contextmanager
+def log_about(**about: object) -> Iterator[None]:
+    """Let every line that this thread logs carry these values."""
+    token = _about.set({**_about.get(), **about})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def add_to_log(**about: object) -> None:
+    """Let the lines carry these as well, until the `log_about` around this is left."""
+    _about.set({**_about.get(), **about})
+
+
+def _with_about(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {**_about.get(), **event}
 
 
 class _Writer(structlog.WriteLogger):
@@ -42,14 +71,15 @@ def for_people(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
 
 def _value(value: object) -> str:
     """Quoted where it is more than one word, or would break the line."""
-    plain = isinstance(value, str) and value and value.isprintable() and not set(value) & set(" '=")
-    return str(value) if plain else repr(value)
+    if isinstance(value, str) and value and value.isprintable() and not NOT_PLAIN.search(value):
+        return value
+    return repr(value)
 
 
 def configure_logs(settings: Settings) -> None:
     """Send every log, Celery's and uvicorn's included, through one format."""
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _with_about,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -145,7 +145,7 @@ def _move(file: Temporary, target: str) -> None:
     try:
         os.replace(file.name, target)
     except FileNotFoundError:
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
         os.replace(file.name, target)
     file.moved = True
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from imagequeue.config.logs import configure_logs, for_people, get_logger
+from imagequeue.config import logs
+from imagequeue.config.logs import add_to_log, configure_logs, for_people, get_logger, log_about
 from imagequeue.config.settings import Settings
 
 
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
-    structlog.contextvars.clear_contextvars()
+    logs._about.set({})
     root, config = logging.getLogger(), structlog.get_config()
     handlers, level = list(root.handlers), root.level
     yield
@@ -43,7 +44,7 @@ def test_a_value_is_quoted_where_it_would_not_be_read_as_one(value: object, show
 def said(capsys: pytest.CaptureFixture[str]) -> str:
     log = get_logger("imagequeue.tests")
     log.debug("too quiet")
-    with structlog.contextvars.bound_contextvars(job_id="job_1"):
+    with log_about(job_id="job_1"):
         log.info("stored", bytes=512)
     logging.getLogger("celery.worker").warning("from %s", "elsewhere")
     try:
@@ -75,3 +76,22 @@ def test_json_has_an_object_a_line(settings: Settings, capsys: pytest.CaptureFix
     assert stored.items() >= {**known, "job_id": "job_1"}.items()
     assert (foreign["event"], foreign["logger"]) == ("from elsewhere", "celery.worker")
     assert "ZeroDivisionError: by zero" in broke["exception"]
+
+
+def test_lines_carry_what_they_are_about_and_nothing_of_what_was_before(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs(settings)
+    log = get_logger("imagequeue.tests")
+    with log_about(job_id="job_1", provider=""):
+        add_to_log(provider="kie")
+        with log_about(job_id="job_2"):
+            log.info("one")
+        log.info("two", provider="other")
+    log.info("three")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("[imagequeue.tests]")[2].strip() for line in lines] == [
+        "job_id=job_2 provider=kie",
+        "job_id=job_1 provider=other",
+        "",
+    ]

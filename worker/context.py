@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
 from celery import Celery
 
+from ..config.logs import add_to_log
 from ..config.queues import Queue
 from ..config.redis import broker, connect
 from ..config.settings import Settings
@@ -45,7 +45,7 @@ class Context:
     def load(self, job: Job | str) -> Job:
         """The job as it was read, or by its id, its provider from here on named in the logs."""
         job = self.store.get(job) if isinstance(job, str) else job
-        structlog.contextvars.bind_contextvars(provider=job.provider)
+        add_to_log(provider=job.provider)
         return job
 
     def move(self, job: Job | str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -220,17 +221,14 @@ def _asked(
     idle: Idle | None,
 ) -> Response:
     """The answer to one request; raises one of TROUBLE, ValueError for a URL that is none."""
-    parts = parse_url(url)
-    if parts.scheme not in ("http", "https") or not parts.host or parts.host[0] == ".":
-        raise ValueError("no web address")
-    if parts.auth and "Authorization" not in headers:
-        headers = {**headers, **make_headers(basic_auth=unquote(parts.auth))}
-    server = Server(parts.scheme, parts.host, parts.port)
+    server, target, auth = _taken_apart(url)
+    if auth and "Authorization" not in headers:
+        headers = {**headers, **make_headers(basic_auth=unquote(auth))}
     connection = (idle and idle.take(server)) or connection_to(server)
     try:
         connection.begin(exchange)
         # Never again by itself, nor elsewhere: a request may cost money.
-        connection.send(request_bytes(method, parts.request_uri, connection.host, headers, data))
+        connection.send(request_bytes(method, target, connection.host, headers, data))
         incoming, start = Incoming(), b""
         while not incoming.status:
             count = connection.receive(own.room[: connections.HEAD_BYTES])
@@ -239,6 +237,16 @@ def _asked(
     except BaseException:
         connection.close()
         raise
+
+
+# A provider's addresses come again and again.
+@functools.lru_cache(maxsize=64)
+def _taken_apart(url: str) -> tuple[Server, str, str | None]:
+    """Where a URL leads, what is asked for there, and `user:password` if it names one."""
+    parts = parse_url(url)
+    if parts.scheme not in ("http", "https") or not parts.host or parts.host[0] == ".":
+        raise ValueError("no web address")
+    return Server(parts.scheme, parts.host, parts.port), parts.request_uri, parts.auth
 
 
 def _give_up(exchange: Exchange, error: Exception) -> NoReturn:

@@ -6,14 +6,13 @@ import functools
 import time
 from typing import Any
 
-import structlog
 from celery import Task
 from celery.exceptions import Retry
 from celery.worker import state
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from ..config.logs import get_logger
+from ..config.logs import get_logger, log_about
 from ..config.queues import Queue
 from ..errors import ConfigError, MoveRefusedError, RedisUnavailableError, UnknownJobError
 from ..jobs.job import after
@@ -88,7 +87,7 @@ class JobTask(Task[Any, int]):
         An unexpected error goes on to Celery, and the begin of the turn keeps counting.
         """
         ctx, stage = self.context, self.stage
-        with structlog.contextvars.bound_contextvars(job_id=job_id, stage=stage, provider=""):
+        with log_about(job_id=job_id, stage=stage, provider=""):
             try:
                 turn = turn or ctx.turns.begin(job_id, stage)
                 if turn.starts > ctx.settings.poison_after:

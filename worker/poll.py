@@ -12,10 +12,9 @@ from datetime import datetime
 from functools import partial
 from itertools import islice
 
-import structlog
 from redis.exceptions import RedisError
 
-from ..config.logs import get_logger
+from ..config.logs import get_logger, log_about
 from ..config.queues import Queue
 from ..errors import MoveRefusedError, UnknownJobError
 from ..jobs.job import Job, JobError, Reason, State, after
@@ -93,7 +92,7 @@ def _peers(ctx: Context, job: Job, now: datetime, most: int) -> list[Job]:
 
 def _heed_peer(ctx: Context, peer: Job, report: Report) -> None:
     """What a poll of its own would do with the report, next wake-up included."""
-    with structlog.contextvars.bound_contextvars(job_id=peer.id):
+    with log_about(job_id=peer.id):
         try:
             in_s = _heed(ctx, peer, report)
             if in_s is not None:
