@@ -263,7 +263,7 @@ def test_an_encoded_answer_is_decoded(wbits: int) -> None:
 def test_a_connection_with_an_answer_left_on_it_is_not_used_again(echo: str) -> None:
     http = Http()
     first = asked(http, f"http://{echo}/")["connection"]
-    assert asked(http, f"http://{echo}/", "POST", most=5, json="x" * 100_000) is None
+    assert asked(http, f"http://{echo}/", "POST", most=5, json="x" * 1_000_000) is None
     assert asked(http, f"http://{echo}/")["connection"] != first
 
 
