@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 import redis.asyncio
@@ -24,7 +25,6 @@ ADDRESS_FILE = "address"
 RETRIES = 6
 BRIEF_S = 1.5
 WAITAOF_SINCE = (7, 2)
-TRY_AGAIN = (exceptions.ConnectionError, exceptions.TimeoutError, NoScriptError)
 
 
 def embedded_folder(settings: Settings) -> Path:
@@ -100,34 +100,72 @@ class KeptConnections(redis.ConnectionPool):
         """Nothing: it is asked for again in a moment."""
 
 
+class ScriptCall(NamedTuple):
+    """A script, and what it is to be run with."""
+
+    script: Script
+    keys: Sequence[Any]
+    args: Sequence[Any]
+
+    def packed(self) -> bytes:
+        """The command as it is sent."""
+        command = ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
+        packed: bytes = pack_command(command)
+        return packed
+
+
+def run_together(calls: Sequence[ScriptCall]) -> list[Any]:
+    """Run scripts of one client in turn; one that keeps its connections sends them in one piece.
+
+    Returns their answers. Not all or nothing: each of them is a step of its own.
+    """
+    client = calls[0].script.registered_client
+    if isinstance(client, KeptClient):
+        return client.run_together(calls)
+    return [call.script(call.keys, call.args) for call in calls]
+
+
 class KeptClient(redis.Redis):
-    """A client over kept connections, whose scripts have a shorter way than other commands."""
+    """A client over kept connections, whose scripts have a shorter way than other commands.
+
+    The usual way, which serves pools, pipelines and tracing too, is more work than a script. It is
+    left for what goes wrong: a connection that broke, a server that was restarted.
+    """
 
     def register_script(self, script: Any) -> Any:
         """The script, to be called with `keys` and `args`."""
         return _KeptScript(self, script)
 
+    def run_together(self, calls: Sequence[ScriptCall]) -> list[Any]:
+        """Run scripts in turn, sent in one piece; see the function of this name."""
+        connection: Any = self.connection_pool.get_connection()
+        try:
+            connection.send_packed_command([b"".join([call.packed() for call in calls])])
+            answers = [_answer(connection) for _ in calls]
+        except (exceptions.ConnectionError, exceptions.TimeoutError):
+            answers = []
+        if not answers or any(isinstance(answer, NoScriptError) for answer in answers):
+            # Every script may run twice.
+            answers = [Script.__call__(call.script, call.keys, call.args) for call in calls]
+        for answer in answers:
+            if isinstance(answer, ResponseError):
+                raise answer
+        return answers
+
+
+def _answer(connection: Any) -> Any:
+    """One answer of several; an error is returned too, for what is not read is the next one's."""
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
 
 class _KeptScript(Script):
-    """Sends its command and reads the answer.
-
-    The usual way, which serves pools, pipelines and tracing too, is more work than that. It is left
-    for pipelines, and for what goes wrong: a connection that broke, a server that was restarted.
-    """
-
-    def __init__(self, client: KeptClient, script: Any) -> None:
-        super().__init__(client, script)
-        self._connections = client.connection_pool
-
     def __call__(self, keys: Any = (), args: Any = (), client: Any = None) -> Any:
         if client is None:
-            connection: Any = self._connections.get_connection()
-            command = pack_command(("EVALSHA", self.sha, len(keys), *keys, *args))
-            try:
-                connection.send_packed_command([command])
-                return connection.read_response()
-            except TRY_AGAIN:  # every script may run twice
-                pass
+            (answer,) = run_together([ScriptCall(self, keys, args)])
+            return answer
         return super().__call__(keys, args, client)
 
 

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from ..config.logs import get_logger
 from ..config.queues import Queue
+from ..config.redis import ScriptCall
 from . import keys
 from .job import after
 from .turns import Turn
@@ -133,8 +134,8 @@ class Due:
         finally:
             self._redis.delete(keys.guard(queue))
 
-    def next(self, queue: Queue, now: datetime, ended: str) -> Turn | None:
-        """End the turn of the job `ended`, and begin that of the next one that is due, if any is.
+    def asking_for_next(self, queue: Queue, now: datetime, ended: str) -> ScriptCall:
+        """What ends the turn of the job `ended`, and begins that of the next one that is due.
 
         Where there is a backlog, the next job costs no message.
         """
@@ -142,12 +143,14 @@ class Due:
             script, (names, args) = self._next_first, self._first(now, 1, 1)
         else:
             script, (names, args) = self._next, self._some(queue, now, 1)
-        taken: Any = script(
-            keys=[*names, keys.STARTS], args=[*args, ended, queue.value, keys.record("")]
-        )
-        if not taken:
+        more = (ended, queue.value, keys.record(""))
+        return ScriptCall(script, [*names, keys.STARTS], [*args, *more])
+
+    def next(self, queue: Queue, now: datetime, answer: Any) -> Turn | None:
+        """Whose turn has begun, by the answer to that; None if it is nobody's."""
+        if not answer:
             return None
-        job_id, lane, *begun = taken
+        job_id, lane, *begun = answer
         turn = Turn(job_id.decode(), *begun)
         if lane and self.urgent_waits(queue):
             # One in a hurry stands in the queue, and comes first.

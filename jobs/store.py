@@ -6,14 +6,16 @@ import functools
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import redis
+from redis.exceptions import RedisError
 
 from ..config.queues import Queue
-from ..config.redis import Guarantee, guarantee
+from ..config.redis import Guarantee, ScriptCall, guarantee, run_together
 from ..errors import (
     IdempotencyConflictError,
     MoveRefusedError,
@@ -25,6 +27,7 @@ from .batch import Batch, read_batch
 from .effects import effects
 from .job import RESTING, WAKES, Job, State
 from .record import dump, load
+from .turns import Ending
 
 ONCE_KEPT_S = 86400
 # Longer than a job lives that waits for days before it ends, and is kept for a month then.
@@ -49,6 +52,9 @@ class Page(NamedTuple):
 
     jobs: list[Job]
     cursor: str | None
+
+
+Step = Callable[[Job], Job]
 
 
 class Store:
@@ -123,26 +129,69 @@ class Store:
             records: Any = self.redis.mget([keys.record(job_id) for job_id in batch])
             yield from (load(record) for record in records if record is not None)
 
-    def move(self, job: Job | str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:
+    def move(
+        self, job: Job | str, step: Step, *, durable: bool = False, ending: Ending | None = None
+    ) -> Job:
         """Apply `step` to the job as it is now, all or nothing, and return what it became.
 
         A job that was read just now saves reading it again; its id will do. `step` is pure and may
         run again: when somebody else was first it sees their job, and raises MoveRefusedError if
         its own move no longer stands. A durable move returns once it is on Redis's disk, as far as
-        the server can say so; raises NotDurableError if it is not.
+        the server can say so; raises NotDurableError if it is not. The end of a turn goes along.
         """
         before = self.get(job) if isinstance(job, str) else job
         for _ in range(MOVE_TRIES):
             after = step(before)
-            if after is before or self._swap(before, after, durable):
+            if after is before or self._swap(before, after, durable, ending):
                 return after
             before = self.get(before.id)
         raise MoveRefusedError(f"{before.id} changes too often to be moved")
 
-    def _swap(self, before: Job, after: Job, durable: bool) -> bool:
+    def move_together(self, moves: Iterable[tuple[Job, Step]]) -> list[Job | Exception]:
+        """Move several jobs, each for itself and as `move` does, sent in one piece.
+
+        Returns what each became, or what its step raised.
+        """
+        outcomes: list[Job | Exception] = []
+        swaps: list[tuple[int, Job, Step]] = []
+        calls: list[ScriptCall] = []
+        for at, (job, step) in enumerate(moves):
+            outcome = _attempt(step, job)
+            outcomes.append(outcome)
+            if isinstance(outcome, Job) and outcome is not job:
+                swaps.append((at, job, step))
+                calls.append(self._swapping(job, outcome))
+        done = run_together(calls) if calls else []
+        for is_done, (at, job, step) in zip(done, swaps, strict=True):
+            if not is_done:
+                outcomes[at] = _attempt(partial(self.move, step=step), job.id)
+        return outcomes
+
+    def _swap(self, before: Job, after: Job, durable: bool, ending: Ending | None) -> bool:
+        call = self._swapping(before, after)
+        if durable and self._guarantee is Guarantee.WAITAOF:
+            return self._swap_durably(call)
+        if ending and (end := ending.call()):
+            done, ending.answer = run_together([call, end])
+        else:
+            (done,) = run_together([call])
+        return bool(done)
+
+    def _swap_durably(self, call: ScriptCall) -> bool:
+        # In one pipeline, because WAITAOF speaks of the writes of its own connection.
+        with self.redis.pipeline(transaction=False) as pipe:
+            self._move(call.keys, call.args, client=pipe)
+            pipe.waitaof(1, 0, WAITAOF_TIMEOUT_MS)
+            done, (flushed, _) = pipe.execute()
+        if done and not flushed:
+            raise NotDurableError(f"{call.args[0]}: Redis did not flush its file in time")
+        return bool(done)
+
+    def _swapping(self, before: Job, after: Job) -> ScriptCall:
         told, deadline = effects(before, after), after.deadline
-        keys_and_args: dict[str, Any] = {
-            "keys": [
+        return ScriptCall(
+            self._move,
+            keys=[
                 keys.record(before.id),
                 keys.index(before.state),
                 keys.index(after.state),
@@ -156,7 +205,7 @@ class Store:
                 keys.webhooks(after.id),
                 keys.due(Queue.NOTIFY),
             ],
-            "args": [
+            args=[
                 before.id,
                 before.revision,
                 dump(after),
@@ -171,17 +220,7 @@ class Store:
                 after.updated_at.timestamp(),
                 *chain.from_iterable(told.counts.items()),
             ],
-        }
-        if not durable or self._guarantee is not Guarantee.WAITAOF:
-            return bool(self._move(**keys_and_args))
-        # In one pipeline, because WAITAOF speaks of the writes of its own connection.
-        with self.redis.pipeline(transaction=False) as pipe:
-            self._move(**keys_and_args, client=pipe)
-            pipe.waitaof(1, 0, WAITAOF_TIMEOUT_MS)
-            done, (flushed, _) = pipe.execute()
-        if done and not flushed:
-            raise NotDurableError(f"{before.id}: Redis did not flush its file in time")
-        return bool(done)
+        )
 
     def snooze(self, queue: Queue, job_id: str, until: datetime) -> None:
         """Move a wake-up without a move of the job; one that is gone stays gone."""
@@ -288,6 +327,15 @@ class Store:
 
     def _script(self, name: str) -> Any:
         return self.redis.register_script(Path(__file__).with_name(f"{name}.lua").read_text())
+
+
+def _attempt(move: Step, job: Any) -> Job | Exception:
+    try:
+        return move(job)
+    except RedisError:
+        raise
+    except Exception as error:
+        return error
 
 
 def _text(value: Any) -> str:

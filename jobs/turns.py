@@ -5,12 +5,15 @@ What kills its workers would go round for ever: its turns are counted until one 
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import redis
 
 from ..config.queues import Queue
+from ..config.redis import ScriptCall
 from ..errors import UnknownJobError
 from . import keys
 from .job import Job
@@ -32,11 +35,32 @@ class Turn(NamedTuple):
         return load(self.record)
 
 
+class Ending:
+    """The end of a turn, and the question whose turn is next; the last move takes them along.
+
+    That saves waiting for Redis once more: a third of all such waits.
+    """
+
+    def __init__(self, ask: Callable[[], ScriptCall | None]) -> None:
+        self._ask = ask
+        self.answer: Any = None
+        """What Redis answered, once it was asked."""
+
+    def call(self) -> ScriptCall | None:
+        """What is to be asked; None if it was, or if this worker takes no other turn."""
+        return self._ask() if self.answer is None else None
+
+
+class _Own(threading.local):
+    ending: Ending | None = None
+
+
 class Turns:
     """The turns that were begun; an ended one, whatever came of it, is forgotten."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
+        self._own = _Own()
         self._begin = client.register_script(Path(__file__).with_name("begin.lua").read_text())
 
     def begin(self, job_id: str, stage: Queue) -> Turn:
@@ -45,6 +69,15 @@ class Turns:
             keys=[keys.STARTS, keys.record(job_id)], args=[f"{job_id}.{stage}"]
         )
         return Turn(job_id, *begun)
+
+    @property
+    def ending(self) -> Ending | None:
+        """The end of this thread's turn."""
+        return self._own.ending
+
+    @ending.setter
+    def ending(self, ending: Ending | None) -> None:
+        self._own.ending = ending
 
     def end(self, job_id: str, stage: Queue) -> None:
         """Forget the count: the step came to an end of its own."""

@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 from imagequeue.config.ports import free_port
 from imagequeue.config.queues import Queue
+from imagequeue.config.redis import ScriptCall, run_together
 from imagequeue.config.settings import read_settings
 from imagequeue.errors import InvalidRequestError, MoveRefusedError
 from imagequeue.jobs import keys, outbox, streams
@@ -533,14 +534,12 @@ def test_a_move_that_is_refused_tells_nobody(ctx: Context) -> None:
 def test_a_move_whose_answer_was_lost_tells_once(
     ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    swap = ctx.store._move
-
-    def twice(**arguments: Any) -> Any:
+    def twice(calls: list[ScriptCall]) -> list[Any]:
         """As the client does when the connection breaks after the script ran."""
-        swap(**arguments)
-        return swap(**arguments)
+        run_together(calls)
+        return run_together(calls)
 
-    monkeypatch.setattr(ctx.store, "_move", twice)
+    monkeypatch.setattr("imagequeue.jobs.store.run_together", twice)
     assert len(ctx.outbox.unsent(failed(ctx))) == 1
 
 

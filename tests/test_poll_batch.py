@@ -10,10 +10,10 @@ from imagequeue.config.queues import Queue
 from imagequeue.errors import MoveRefusedError
 from imagequeue.jobs import keys
 from imagequeue.jobs.job import Job, State
-from imagequeue.providers.wire import ResultImage, Succeeded
+from imagequeue.providers.wire import Report, ResultImage, Succeeded
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
-from imagequeue.worker.settle import settle
+from imagequeue.worker.settle import settle, settled
 from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.jobs import queued, waiting
@@ -268,12 +268,13 @@ def test_a_job_that_breaks_does_so_alone_and_comes_up_again_on_its_own(
     jobs = accepted(ctx, stub, 3)
     answering(stub, {}, otherwise=done)
 
-    def break_one(context: Context, job: Job, *rest: Any, **options: Any) -> Any:
+    def break_one(context: Context, report: Report, cause: str, job: Job) -> Job:
         if job.id == jobs[1]:
             raise ZeroDivisionError
-        return settle(context, job, *rest, **options)
+        return settled(context, report, cause, job)
 
-    monkeypatch.setattr("imagequeue.worker.poll.settle", break_one)
+    for module in ("poll", "settle"):
+        monkeypatch.setattr(f"imagequeue.worker.{module}.settled", break_one)
     come_due(ctx, clock)
     ctx.store.redis.delete("poll")
     poll(ctx, jobs[0])

@@ -3,11 +3,13 @@
 import threading
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 import redis
 
 from imagequeue.config.queues import Queue
+from imagequeue.config.redis import ScriptCall, run_together
 from imagequeue.errors import MoveRefusedError, UnknownJobError
 from imagequeue.jobs import keys
 from imagequeue.jobs.job import WAKES, Job, State, after, new_job
@@ -115,16 +117,48 @@ def test_whoever_was_overtaken_decides_again_on_the_new_job(
 def test_a_write_whose_answer_was_lost_is_recognised(
     store: Store, job: Job, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = store._move
-
-    def twice(**arguments: object) -> object:
+    def twice(calls: list[ScriptCall]) -> list[Any]:
         """As the client does when the connection breaks after the script ran."""
-        run(**arguments)
-        return run(**arguments)
+        run_together(calls)
+        return run_together(calls)
 
-    monkeypatch.setattr(store, "_move", twice)
+    monkeypatch.setattr("imagequeue.jobs.store.run_together", twice)
     assert store.move(job.id, partial(to, State.SUBMITTING, clock)).state is State.SUBMITTING
     assert len(store.get(job.id).history) == 1
+
+
+def test_jobs_that_are_moved_together_fare_as_each_would_alone(store: Store, clock: Clock) -> None:
+    moved, left, broken, raced, lost = (add(store, clock) for _ in range(5))
+    for late in (raced, lost):
+        # Somebody else was first: what was read of them is no longer so.
+        store.move(late.id, lambda job: job.noted("meanwhile", clock(), job.wake_at))
+    store.move(lost.id, partial(to, State.CANCELLED, clock))
+
+    def breaks(_: Job) -> Job:
+        raise ZeroDivisionError
+
+    submitting = partial(to, State.SUBMITTING, clock)
+    outcomes = store.move_together(
+        [
+            (moved, submitting),
+            (left, lambda job: job),
+            (broken, breaks),
+            (raced, submitting),
+            (lost, submitting),
+        ]
+    )
+    assert [type(outcome) for outcome in outcomes] == [
+        Job,
+        Job,
+        ZeroDivisionError,
+        Job,
+        MoveRefusedError,
+    ]
+    assert [store.get(job.id) for job in (moved, left, raced)] == [*outcomes[:2], outcomes[3]]
+    states = [store.get(job.id).state for job in (moved, left, broken, raced, lost)]
+    begun, queued = State.SUBMITTING, State.QUEUED
+    assert states == [begun, queued, queued, begun, State.CANCELLED]
+    assert [change.cause for change in store.get(raced.id).changes] == ["meanwhile", "test"]
 
 
 def test_one_key_makes_one_job(store: Store, clock: Clock) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis
 from celery import Celery
 from celery.exceptions import Retry
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -23,6 +24,7 @@ from imagequeue.worker.job_task import MOST_TURNS
 from imagequeue.worker.settle import settle
 from support.clock import Clock
 from support.jobs import queued
+from support.stub import Stub
 
 
 @pytest.fixture
@@ -211,3 +213,61 @@ def test_a_job_that_asks_for_a_retry_does_not_end_the_others_turns(
     due: Any = ctx.store.redis.zrange(keys.due(Queue.SUBMIT), 0, -1, withscores=True)
     assert {score for _, score in due} == {after(ctx.now(), 30).timestamp()}
     assert ctx.store.redis.hlen(keys.STARTS) == 0
+
+
+@pytest.fixture
+def at_the_stub(app: Any, stub: Stub) -> Stub:
+    """A provider that takes every job; its tasks go by the number of the request."""
+    update = {"acedata_base_url": stub.url}
+    vars(app.context)["settings"] = app.context.settings.model_copy(update=update)
+    stub.answer = lambda *_: (200, {"task_id": f"task-{len(stub.posts)}"})
+    return stub
+
+
+def check_submitted_once(ctx: Context, stub: Stub, jobs: list[str]) -> None:
+    assert [ctx.store.get(job_id).task_id for job_id in jobs] == ["task-1", "task-2", "task-3"]
+    assert len(stub.posts) == len(jobs)
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+
+
+def test_the_last_move_of_a_turn_takes_its_end_along(
+    app: Celery, ctx: Context, at_the_stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
+    asked: list[Any] = []
+    monkeypatch.setattr("imagequeue.worker.job_task.run_together", asked.append)
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
+    assert asked == []
+    check_submitted_once(ctx, at_the_stub, jobs)
+
+
+def test_a_last_move_that_comes_second_is_made_again_and_the_next_turn_taken_once(
+    app: Celery, ctx: Context, at_the_stub: Stub
+) -> None:
+    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
+    answer = at_the_stub.answer
+
+    def meanwhile(*asked: Any) -> Any:
+        ctx.store.move(jobs[0], lambda job: job.noted("meanwhile", ctx.now(), job.wake_at))
+        at_the_stub.answer = answer
+        return answer(*asked)
+
+    at_the_stub.answer = meanwhile
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
+    check_submitted_once(ctx, at_the_stub, jobs)
+
+
+def test_a_last_move_whose_connection_was_cut_is_made(
+    app: Celery, ctx: Context, at_the_stub: Stub, redis_url: str
+) -> None:
+    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
+    answer = at_the_stub.answer
+
+    def cut(*asked: Any) -> Any:
+        with redis.Redis.from_url(redis_url) as other:
+            other.client_kill_filter(_type="normal", skipme=True)
+        return answer(*asked)
+
+    at_the_stub.answer = cut
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
+    check_submitted_once(ctx, at_the_stub, jobs)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,7 +18,7 @@ from ..jobs.inbox import Inbox
 from ..jobs.job import WAKES, Job, utc_now
 from ..jobs.outbox import Outbox
 from ..jobs.pauses import Pauses
-from ..jobs.store import Store
+from ..jobs.store import Step, Store
 from ..jobs.turns import Turns
 from ..storage import Storage, open_storage
 from .http import Http
@@ -48,15 +49,34 @@ class Context:
         add_to_log(provider=job.provider)
         return job
 
-    def move(self, job: Job | str, step: Callable[[Job], Job], *, durable: bool = False) -> Job:
-        """Move a job as the store does, and hint what is due by that: its next step, a webhook."""
-        job = self.store.move(job, step, durable=durable)
-        queue, now = WAKES[job.state], self.now()
-        if queue and job.wake_at <= now:
-            self.due.hint(queue, [job.id], now, Lane.of(job.deadline, now))
-        if job.webhook_url and job.is_resting:
-            self.due.hint(Queue.NOTIFY, [job.id], now)
+    def move(self, job: Job | str, step: Step, *, durable: bool = False, last: bool = False) -> Job:
+        """Move a job as the store does, and hint what is due by that.
+
+        The last move of a turn takes the turn's end along.
+        """
+        ending = self.turns.ending if last else None
+        job = self.store.move(job, step, durable=durable, ending=ending)
+        self._hint([job])
         return job
+
+    def move_together(self, moves: Iterable[tuple[Job, Step]]) -> list[Job | Exception]:
+        """Move several jobs as the store does, and hint what is due by that."""
+        outcomes = self.store.move_together(moves)
+        self._hint([job for job in outcomes if isinstance(job, Job)])
+        return outcomes
+
+    def _hint(self, moved: Iterable[Job]) -> None:
+        """Hint the next steps of jobs that were moved, and their webhooks."""
+        now = self.now()
+        due: dict[tuple[Queue, Lane], list[str]] = defaultdict(list)
+        for job in moved:
+            queue = WAKES[job.state]
+            if queue and job.wake_at <= now:
+                due[queue, Lane.of(job.deadline, now)].append(job.id)
+            if job.webhook_url and job.is_resting:
+                due[Queue.NOTIFY, Lane.URGENT].append(job.id)
+        for (queue, lane), job_ids in due.items():
+            self.due.hint(queue, job_ids, now, lane)
 
 
 def open_context(

@@ -42,13 +42,13 @@ def download(ctx: Context, job: Job | str) -> float | None:
     recorded_at = time.monotonic()
     for image in sorted(_pending(job), key=lambda image: image.expires_at):
         if tried and _should_make_way(ctx, image):
-            _write_down(ctx, job, tried, _put_back)
+            _write_down(ctx, job, tried, _put_back, last=True)
             return None
         if time.monotonic() - recorded_at > min(RECORD_EVERY_S, ctx.settings.lease_s / 3):
             job = _write_down(ctx, job, tried, _recorded)
             recorded_at = time.monotonic()
         tried[image.index] = _tried(ctx, job, image)
-    job = _write_down(ctx, job, tried, _recorded_or_finished)
+    job = _write_down(ctx, job, tried, _recorded_or_finished, last=True)
     return min((_pause_s(ctx, image) for image in _pending(job)), default=None)
 
 
@@ -121,6 +121,8 @@ def _write_down(
     job: Job,
     tried: Mapping[int, Image],
     step: Callable[[Context, Mapping[int, Image], Job], Job],
+    *,
+    last: bool = False,
 ) -> Job:
     """Move the job by a step that takes what was tried, whose pictures are durable before."""
     pending = {image.index: image for image in _pending(job)}
@@ -131,7 +133,7 @@ def _write_down(
         except TROUBLE as error:
             again = {index: _in_trouble(ctx, pending[index], error) for index in saved}
             tried = {**tried, **again}
-    return ctx.move(job, partial(step, ctx, tried))
+    return ctx.move(job, partial(step, ctx, tried), last=last)
 
 
 def _recorded(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:

@@ -14,9 +14,10 @@ from redis.exceptions import RedisError
 
 from ..config.logs import get_logger, log_about
 from ..config.queues import Queue
+from ..config.redis import ScriptCall, run_together
 from ..errors import ConfigError, MoveRefusedError, RedisUnavailableError, UnknownJobError
 from ..jobs.job import after
-from ..jobs.turns import Turn
+from ..jobs.turns import Ending, Turn
 from .context import Context
 from .poison import bury
 from .slots import running
@@ -59,34 +60,49 @@ class JobTask(Task[Any, int]):
         """
         over = time.monotonic() + TURNS_S
         with running():
-            retry = self._run(job_id)
+            ending = self._ending(job_id, over)
+            retry = self._run(job_id, ending)
             turns = 1
-            while following := self._following(job_id, turns, over):
-                job_id = following.job_id
-                self._run(job_id, following)
-                turns += 1
+            while following := self._following(job_id, ending):
+                job_id, turns = following.job_id, turns + 1
+                ending = self._ending(job_id, over if turns < MOST_TURNS else 0)
+                self._run(job_id, ending, following)
         if retry:
             raise retry
         return turns
 
-    def _following(self, job_id: str, turns: int, over: float) -> Turn | None:
-        """End the turn of a job; returns whose turn is next, if this message is not used up."""
+    def _ending(self, job_id: str, over: float) -> Ending:
+        """The end of a job's turn; it asks for the next until `over` on the monotonic clock."""
+
+        def ask() -> ScriptCall | None:
+            if time.monotonic() > over or is_stopping():
+                return None
+            ctx = self.context
+            return ctx.due.asking_for_next(self.stage, ctx.now(), job_id)
+
+        return Ending(ask)
+
+    def _following(self, job_id: str, ending: Ending) -> Turn | None:
+        """The turn that is next, if this message is not used up; asks unless the last move did."""
         ctx = self.context
         try:
-            if turns < MOST_TURNS and time.monotonic() < over and not is_stopping():
-                return ctx.due.next(self.stage, ctx.now(), job_id)
-            ctx.turns.end(job_id, self.stage)
+            if call := ending.call():
+                (ending.answer,) = run_together([call])
+            elif ending.answer is None:
+                ctx.turns.end(job_id, self.stage)
+            return ctx.due.next(self.stage, ctx.now(), ending.answer)
         except RedisError as error:
             # Whatever is due is hinted by a sweep.
             log.warning("no next job taken", stage=self.stage, error=type(error).__name__)
-        return None
+            return None
 
-    def _run(self, job_id: str, turn: Turn | None = None) -> Retry | None:
+    def _run(self, job_id: str, ending: Ending, turn: Turn | None = None) -> Retry | None:
         """Run one step with the job's id and stage on every log line; returns its retry, if any.
 
         An unexpected error goes on to Celery, and the begin of the turn keeps counting.
         """
         ctx, stage = self.context, self.stage
+        ctx.turns.ending = ending
         with log_about(job_id=job_id, stage=stage, provider=""):
             try:
                 turn = turn or ctx.turns.begin(job_id, stage)

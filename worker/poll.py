@@ -7,7 +7,7 @@ due; their own polls, when they come, find that nothing is left to ask.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -24,7 +24,7 @@ from ..providers.base import BatchProvider
 from ..providers.wire import Failed, Report, Succeeded, Unavailable
 from .context import Context
 from .lookup import look_up, look_up_together
-from .settle import failed, settle
+from .settle import failed, settle, settled
 
 log = get_logger(__name__)
 
@@ -35,13 +35,14 @@ LOOKUP_RETRY_S = 30.0
 CALLBACK_FIRST_S = 5.0
 
 ASKED_ABOUT = (State.WAITING, State.OVERDUE)
+ENDED = (Succeeded, Failed)
 
 
 def poll(ctx: Context, job: Job | str) -> float | None:
     """Look after a waiting job; returns the seconds to its next poll, if there is one."""
     job = ctx.load(job)
     if job.state is State.UNCONFIRMED:
-        ctx.move(job, partial(_never_confirmed, ctx))
+        ctx.move(job, partial(_never_confirmed, ctx), last=True)
         return None
     if job.state not in ASKED_ABOUT:
         raise MoveRefusedError(f"{job.id} is {job.state}: there is nothing to ask")
@@ -56,9 +57,21 @@ def poll(ctx: Context, job: Job | str) -> float | None:
 def _ask_together(ctx: Context, provider: BatchProvider, job: Job, peers: Sequence[Job]) -> Report:
     """Ask about a job and its peers, and do with their reports what there is to do."""
     report, *reports = look_up_together(ctx, provider, [job, *peers])
-    for peer, its_report in zip(peers, reports, strict=True):
-        _heed_peer(ctx, peer, its_report)
+    told = list(zip(peers, reports, strict=True))
+    outcomes = _settle_together(ctx, told)
+    for peer, its_report in told:
+        _heed_peer(ctx, peer, its_report, outcomes.get(peer.id))
     return report
+
+
+def _settle_together(
+    ctx: Context, told: Iterable[tuple[Job, Report]]
+) -> dict[str, Job | Exception]:
+    """Settle the jobs whose tasks have ended; returns by id what they became, or what broke."""
+    ended = [(job, report) for job, report in told if isinstance(report, ENDED)]
+    moves = [(job, partial(settled, ctx, report, "poll")) for job, report in ended]
+    outcomes = ctx.move_together(moves)
+    return {job.id: outcome for (job, _), outcome in zip(ended, outcomes, strict=True)}
 
 
 def _claim_peers(ctx: Context, provider: BatchProvider, job: Job) -> list[Job]:
@@ -90,11 +103,14 @@ def _peers(ctx: Context, job: Job, now: datetime, most: int) -> list[Job]:
         return []
 
 
-def _heed_peer(ctx: Context, peer: Job, report: Report) -> None:
-    """What a poll of its own would do with the report, next wake-up included."""
+def _heed_peer(ctx: Context, peer: Job, report: Report, outcome: Job | Exception | None) -> None:
+    """What a poll of its own would do besides settling it, next wake-up included."""
     with log_about(job_id=peer.id):
+        log.info("polled", answer=type(report).__name__)
         try:
-            in_s = _heed(ctx, peer, report)
+            if isinstance(outcome, Exception):
+                raise outcome
+            in_s = None if outcome else _wait(ctx, peer, report)
             if in_s is not None:
                 ctx.store.snooze(Queue.POLL, peer.id, after(ctx.now(), in_s))
         except (MoveRefusedError, UnknownJobError) as error:
@@ -108,8 +124,8 @@ def _heed_peer(ctx: Context, peer: Job, report: Report) -> None:
 
 def _heed(ctx: Context, job: Job, report: Report) -> float | None:
     log.info("polled", answer=type(report).__name__)
-    if isinstance(report, Succeeded | Failed):
-        settle(ctx, job, report, cause="poll")
+    if isinstance(report, ENDED):
+        settle(ctx, job, report, cause="poll", last=True)
         return None
     return _wait(ctx, job, report)
 

@@ -20,12 +20,13 @@ class OtherTaskError(MoveRefusedError):
     """The report is on another task than the one that its job waits for."""
 
 
-def settle(ctx: Context, job: Job | str, report: Report, cause: str) -> Job:
+def settle(ctx: Context, job: Job | str, report: Report, cause: str, *, last: bool = False) -> Job:
     """Give a job what its provider reports; raises MoveRefusedError if that changes nothing."""
-    return ctx.move(job, partial(_settled, ctx, report, cause))
+    return ctx.move(job, partial(settled, ctx, report, cause), last=last)
 
 
-def _settled(ctx: Context, report: Report, cause: str, job: Job) -> Job:
+def settled(ctx: Context, report: Report, cause: str, job: Job) -> Job:
+    """The job after a report; raises MoveRefusedError if that changes nothing."""
     _require_news(job, report)
     match report:
         case Succeeded(images=images, task_id=task_id):

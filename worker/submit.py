@@ -38,7 +38,7 @@ def submit(ctx: Context, job: Job | str) -> float | None:
     """
     job = ctx.load(job)
     if job.state is State.SUBMITTING:
-        ctx.move(job, partial(_abandoned, ctx))
+        ctx.move(job, partial(_abandoned, ctx), last=True)
         return None
     account = get_provider(job.provider).account
     ctx.settings.account(account)
@@ -70,7 +70,7 @@ def _write_down(ctx: Context, job: Job, submission: Submission) -> None:
     deadline = time.monotonic() + ANSWER_KEPT_S
     while True:
         try:
-            ctx.move(job, partial(_answered, ctx, job.submissions, submission))
+            ctx.move(job, partial(_answered, ctx, job.submissions, submission), last=True)
         except RedisError as error:
             if time.monotonic() > deadline:
                 raise
