@@ -36,9 +36,9 @@ class Turn(NamedTuple):
 
 
 class Ending:
-    """The end of a turn, and the question whose turn is next; the last move takes them along.
+    """The end of a turn, and the question whose turn is next.
 
-    That saves waiting for Redis once more: a third of all such waits.
+    The turn's last move takes them along, so that nobody waits for Redis once more.
     """
 
     def __init__(self, ask: Callable[[], ScriptCall | None]) -> None:
