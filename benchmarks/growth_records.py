@@ -15,7 +15,8 @@ from imagequeue.config.embedded_redis import EmbeddedRedis
 from imagequeue.config.settings import Settings
 from imagequeue.jobs import keys
 from imagequeue.jobs.job import Job, new_job, utc_now
-from imagequeue.jobs.store import MOST_CHANGES, Once, Store
+from imagequeue.jobs.store import Once, Store
+from imagequeue.jobs.swap import MOST_CHANGES
 
 from .waiting import BATCH, waiting_job
 

@@ -119,6 +119,8 @@ def run_together(calls: Sequence[ScriptCall]) -> list[Any]:
 
     Returns their answers. Not all or nothing: each of them is a step of its own.
     """
+    if not calls:
+        return []
     client = calls[0].script.registered_client
     if isinstance(client, KeptClient):
         return client.run_together(calls)

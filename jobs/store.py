@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,16 +24,14 @@ from ..errors import (
 )
 from . import keys
 from .batch import Batch, read_batch
-from .effects import effects
 from .job import RESTING, WAKES, Job, State
 from .record import dump, load
+from .swap import MOST_CHANGES, Swap
 from .turns import Ending
 
 ONCE_KEPT_S = 86400
 # Longer than a job lives that waits for days before it ends, and is kept for a month then.
 BATCH_KEPT_S = 90 * 86400
-# As far back as whoever follows the changes may have been away.
-MOST_CHANGES = 10_000
 # A move is refused for good when the record changed under it this often in a row.
 MOVE_TRIES = 50
 PAGE = 200
@@ -63,7 +61,7 @@ class Store:
     def __init__(self, client: redis.Redis) -> None:
         self.redis = client
         self._add = self._script("add")
-        self._move = self._script("move")
+        self._swap = Swap(client)
         self._forget = self._script("forget")
 
     def add(
@@ -142,7 +140,7 @@ class Store:
         before = self.get(job) if isinstance(job, str) else job
         for _ in range(MOVE_TRIES):
             after = step(before)
-            if after is before or self._swap(before, after, durable, ending):
+            if after is before or self._swapped(before, after, durable, ending):
                 return after
             before = self.get(before.id)
         raise MoveRefusedError(f"{before.id} changes too often to be moved")
@@ -152,75 +150,39 @@ class Store:
 
         Returns what each became, or what its step raised.
         """
-        outcomes: list[Job | Exception] = []
-        swaps: list[tuple[int, Job, Step]] = []
-        calls: list[ScriptCall] = []
-        for at, (job, step) in enumerate(moves):
-            outcome = _attempt(step, job)
-            outcomes.append(outcome)
-            if isinstance(outcome, Job) and outcome is not job:
-                swaps.append((at, job, step))
-                calls.append(self._swapping(job, outcome))
-        done = run_together(calls) if calls else []
-        for is_done, (at, job, step) in zip(done, swaps, strict=True):
-            if not is_done:
+        moves = list(moves)
+        outcomes = [_attempt(step, job) for job, step in moves]
+        swaps = {
+            at: self._swap(job, after)
+            for at, ((job, _), after) in enumerate(zip(moves, outcomes, strict=True))
+            if isinstance(after, Job) and after is not job
+        }
+        done = run_together([*swaps.values()])
+        for at, is_done in zip(swaps, done, strict=True):
+            if not is_done:  # somebody else was first
+                job, step = moves[at]
                 outcomes[at] = _attempt(partial(self.move, step=step), job.id)
         return outcomes
 
-    def _swap(self, before: Job, after: Job, durable: bool, ending: Ending | None) -> bool:
-        call = self._swapping(before, after)
+    def _swapped(self, before: Job, after: Job, durable: bool, ending: Ending | None) -> bool:
+        call = self._swap(before, after)
         if durable and self._guarantee is Guarantee.WAITAOF:
-            return self._swap_durably(call)
+            return self._swapped_durably(call)
         if ending and (end := ending.call()):
             done, ending.answer = run_together([call, end])
         else:
             (done,) = run_together([call])
         return bool(done)
 
-    def _swap_durably(self, call: ScriptCall) -> bool:
+    def _swapped_durably(self, call: ScriptCall) -> bool:
         # In one pipeline, because WAITAOF speaks of the writes of its own connection.
         with self.redis.pipeline(transaction=False) as pipe:
-            self._move(call.keys, call.args, client=pipe)
+            call.script(call.keys, call.args, client=pipe)
             pipe.waitaof(1, 0, WAITAOF_TIMEOUT_MS)
             done, (flushed, _) = pipe.execute()
         if done and not flushed:
             raise NotDurableError(f"{call.args[0]}: Redis did not flush its file in time")
         return bool(done)
-
-    def _swapping(self, before: Job, after: Job) -> ScriptCall:
-        told, deadline = effects(before, after), after.deadline
-        return ScriptCall(
-            self._move,
-            keys=[
-                keys.record(before.id),
-                keys.index(before.state),
-                keys.index(after.state),
-                keys.due(WAKES[before.state]),
-                keys.due(WAKES[after.state]),
-                keys.DEADLINES,
-                keys.COUNTERS,
-                keys.OPEN,
-                keys.CHANGES,
-                keys.batch(after.batch) if after.batch else "",
-                keys.webhooks(after.id),
-                keys.due(Queue.NOTIFY),
-            ],
-            args=[
-                before.id,
-                before.revision,
-                dump(after),
-                after.wake_at.timestamp(),
-                round(deadline.timestamp(), 3) if deadline else "",
-                before.state,
-                after.state,
-                MOST_CHANGES,
-                after.submitted_by,
-                told.opened,
-                told.webhook,
-                after.updated_at.timestamp(),
-                *chain.from_iterable(told.counts.items()),
-            ],
-        )
 
     def snooze(self, queue: Queue, job_id: str, until: datetime) -> None:
         """Move a wake-up without a move of the job; one that is gone stays gone."""

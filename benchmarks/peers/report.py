@@ -20,14 +20,11 @@ COLUMNS = {
 }
 
 
-def spread(values: Iterable[float]) -> str:
+def spread(values: Iterable[float], places: int = 1) -> str:
     """The lowest, the middle and the highest."""
     values = list(values)
-    return "/".join(_figure(value) for value in (min(values), median(values), max(values)))
-
-
-def _figure(value: float) -> str:
-    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+    three = (min(values), median(values), max(values))
+    return "/".join(f"{each:.{places}f}" if each < 100 else f"{each:,.0f}" for each in three)
 
 
 def table(stacks: Sequence[Stack], sizes: Mapping[str, Size], rounds: Rounds) -> str:
@@ -52,9 +49,8 @@ def ratios(stacks: Sequence[Stack], rounds: Rounds) -> str:
     lines = [f"| worker CPU of {first.name} | in the same round |", "|---|---|"]
     for other in others:
         pairs = zip(rounds[first.name], rounds[other.name], strict=True)
-        lines.append(
-            f"| x {other.name}'s | {spread(ours.cpu_ms / its.cpu_ms for ours, its in pairs)} |"
-        )
+        times = spread((ours.cpu_ms / its.cpu_ms for ours, its in pairs), places=2)
+        lines.append(f"| x {other.name}'s | {times} |")
     return "\n".join(lines)
 
 
