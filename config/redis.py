@@ -117,22 +117,34 @@ class ScriptCall(NamedTuple):
 def run_together(calls: Sequence[ScriptCall]) -> list[Any]:
     """Run scripts of one client in turn; one that keeps its connections sends them in one piece.
 
-    Returns their answers. Not all or nothing: each of them is a step of its own.
+    Returns their answers, an error that is one among them; see `checked`. Not all or nothing: each
+    of them is a step of its own. Each may run twice.
     """
     if not calls:
         return []
     client = calls[0].script.registered_client
     if isinstance(client, KeptClient):
         return client.run_together(calls)
-    return [call.script(call.keys, call.args) for call in calls]
+    return [_run(call) for call in calls]
+
+
+def checked(answer: Any) -> Any:
+    """The answer of a script; raises it if it is an error."""
+    if isinstance(answer, ResponseError):
+        raise answer
+    return answer
+
+
+def _run(call: ScriptCall) -> Any:
+    """One script the usual way, which serves pools, pipelines and tracing, and costs more."""
+    try:
+        return Script.__call__(call.script, call.keys, call.args)
+    except ResponseError as error:
+        return error
 
 
 class KeptClient(redis.Redis):
-    """A client over kept connections, whose scripts have a shorter way than other commands.
-
-    The usual way, which serves pools, pipelines and tracing too, is more work than a script. It is
-    left for what goes wrong: a connection that broke, a server that was restarted.
-    """
+    """A client over kept connections, whose scripts have a shorter way than other commands."""
 
     def register_script(self, script: Any) -> Any:
         """The script, to be called with `keys` and `args`."""
@@ -143,20 +155,17 @@ class KeptClient(redis.Redis):
         connection: Any = self.connection_pool.get_connection()
         try:
             connection.send_packed_command([b"".join([call.packed() for call in calls])])
-            answers = [_answer(connection) for _ in calls]
+            answers = [_read(connection) for _ in calls]
         except (exceptions.ConnectionError, exceptions.TimeoutError):
-            answers = []
-        if not answers or any(isinstance(answer, NoScriptError) for answer in answers):
-            # Every script may run twice.
-            answers = [Script.__call__(call.script, call.keys, call.args) for call in calls]
-        for answer in answers:
-            if isinstance(answer, ResponseError):
-                raise answer
+            return [_run(call) for call in calls]
+        for at, answer in enumerate(answers):
+            if isinstance(answer, NoScriptError):  # a server that was restarted
+                answers[at] = _run(calls[at])
         return answers
 
 
-def _answer(connection: Any) -> Any:
-    """One answer of several; an error is returned too, for what is not read is the next one's."""
+def _read(connection: Any) -> Any:
+    """The next answer; an error is one, too: what is not read would be taken for another's."""
     try:
         return connection.read_response()
     except ResponseError as error:
@@ -167,7 +176,7 @@ class _KeptScript(Script):
     def __call__(self, keys: Any = (), args: Any = (), client: Any = None) -> Any:
         if client is None:
             (answer,) = run_together([ScriptCall(self, keys, args)])
-            return answer
+            return checked(answer)
         return super().__call__(keys, args, client)
 
 

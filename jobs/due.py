@@ -154,11 +154,12 @@ class Due:
         turn = Turn(job_id.decode(), *begun)
         if lane and self.urgent_waits(queue):
             # One in a hurry stands in the queue, and comes first.
-            self._give_back(queue, turn, now)
+            self.give_back(queue, turn, now)
             return None
         return turn
 
-    def _give_back(self, queue: Queue, turn: Turn, now: datetime) -> None:
+    def give_back(self, queue: Queue, turn: Turn, now: datetime) -> None:
+        """Take a turn back that has begun and is not run."""
         self._redis.zadd(keys.due(queue), {turn.job_id: now.timestamp()}, xx=True)
         self._redis.hdel(keys.STARTS, f"{turn.job_id}.{queue}")
 

@@ -8,8 +8,12 @@
 -- pairs of a counter and what to add to it
 local revision = '^{"rev":"(%x+)"'
 local now = string.match(redis.call('GET', KEYS[1]) or '', revision)
--- A client whose connection broke asks again: all of it is in place already.
-if now == string.match(ARGV[3], revision) then return 1 end
+-- A client whose connection broke asks again: all of it is in place already. It is written once
+-- more, or WAITAOF would find nothing on the new connection that it could wait for.
+if now == string.match(ARGV[3], revision) then
+  redis.call('SET', KEYS[1], ARGV[3])
+  return 1
+end
 if now ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[3])
 if KEYS[2] ~= KEYS[3] then

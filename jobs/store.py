@@ -6,7 +6,6 @@ import functools
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ import redis
 from redis.exceptions import RedisError
 
 from ..config.queues import Queue
-from ..config.redis import Guarantee, ScriptCall, guarantee, run_together
+from ..config.redis import Guarantee, ScriptCall, checked, guarantee, run_together
 from ..errors import (
     IdempotencyConflictError,
     MoveRefusedError,
@@ -151,28 +150,40 @@ class Store:
         Returns what each became, or what its step raised.
         """
         moves = list(moves)
-        outcomes = [_attempt(step, job) for job, step in moves]
-        swaps = {
-            at: self._swap(job, after)
-            for at, ((job, _), after) in enumerate(zip(moves, outcomes, strict=True))
-            if isinstance(after, Job) and after is not job
-        }
+        outcomes: list[Job | Exception] = []
+        swaps: dict[int, ScriptCall] = {}
+        for at, (job, step) in enumerate(moves):
+            try:
+                after = step(job)
+                if after is not job:
+                    swaps[at] = self._swap(job, after)
+                outcomes.append(after)
+            except Exception as error:
+                outcomes.append(error)
         done = run_together([*swaps.values()])
         for at, is_done in zip(swaps, done, strict=True):
-            if not is_done:  # somebody else was first
-                job, step = moves[at]
-                outcomes[at] = _attempt(partial(self.move, step=step), job.id)
+            if not checked(is_done):  # somebody else was first
+                outcomes[at] = self._moved_after_all(*moves[at])
         return outcomes
+
+    def _moved_after_all(self, job: Job, step: Step) -> Job | Exception:
+        try:
+            return self.move(job.id, step)
+        except RedisError:
+            raise
+        except Exception as error:
+            return error
 
     def _swapped(self, before: Job, after: Job, durable: bool, ending: Ending | None) -> bool:
         call = self._swap(before, after)
         if durable and self._guarantee is Guarantee.WAITAOF:
             return self._swapped_durably(call)
         if ending and (end := ending.call()):
-            done, ending.answer = run_together([call, end])
+            done, answer = run_together([call, end])
+            ending.answered(answer)
         else:
             (done,) = run_together([call])
-        return bool(done)
+        return bool(checked(done))
 
     def _swapped_durably(self, call: ScriptCall) -> bool:
         # In one pipeline, because WAITAOF speaks of the writes of its own connection.
@@ -289,15 +300,6 @@ class Store:
 
     def _script(self, name: str) -> Any:
         return self.redis.register_script(Path(__file__).with_name(f"{name}.lua").read_text())
-
-
-def _attempt(move: Step, job: Any) -> Job | Exception:
-    try:
-        return move(job)
-    except RedisError:
-        raise
-    except Exception as error:
-        return error
 
 
 def _text(value: Any) -> str:

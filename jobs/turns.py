@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import redis
+from redis.exceptions import ResponseError
 
 from ..config.queues import Queue
 from ..config.redis import ScriptCall
@@ -44,11 +45,16 @@ class Ending:
     def __init__(self, ask: Callable[[], ScriptCall | None]) -> None:
         self._ask = ask
         self.answer: Any = None
-        """What Redis answered, once it was asked."""
+        """What Redis answered; None as long as it did not."""
 
     def call(self) -> ScriptCall | None:
         """What is to be asked; None if it was, or if this worker takes no other turn."""
         return self._ask() if self.answer is None else None
+
+    def answered(self, answer: Any) -> None:
+        """Keep the answer; after an error, it is asked again when the turn is over."""
+        if not isinstance(answer, ResponseError):
+            self.answer = answer
 
 
 class _Own(threading.local):

@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 import struct
+import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from imagequeue.worker import connections
 from imagequeue.worker.connections import is_public
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
+from imagequeue.worker.http import Http
 from support.clock import Clock
 from support.hostile import (
     Host,
@@ -123,6 +125,10 @@ TROUBLE: dict[str, tuple[Speak, str]] = {
     "reset in its body": (then(raw(head(200, Content_Length=9) + b"x"), reset), "."),
     "gone without a word": (raw(b""), "."),
     "no HTTP": (raw(b"SSH-2.0-OpenSSH_9.6\r\n"), "no HTTP"),
+    "status 000": (
+        endless(b"", b"HTTP/1.1 000 X\r\nContent-Length: 4000\r\n\r\n" + bytes(4000)),
+        "no HTTP",
+    ),
     "endless headers": (endless(b"HTTP/1.1 200 OK\r\n", b"X-More: headers\r\n"), ENDLESS),
     "one endless header": (endless(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x" * 4096), ENDLESS),
     "endless promises": (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), ENDLESS),
@@ -299,8 +305,9 @@ def test_a_file_of_exactly_the_bound_is_saved(ctx: Context, stub: Stub, host: Ho
         raw(head(200, Transfer_Encoding="chunked") + chunked(PNG) + b"0\r\n\r\n"),
         raw(b"HTTP/1.0 200 OK\r\n\r\n" + PNG),
         says(200, zlib.compress(PNG, wbits=31), Content_Encoding="gzip"),
+        endless(head(200, Content_Encoding="gzip") + zlib.compress(PNG, wbits=31), bytes(65536)),
     ],
-    ids=["with a length", "chunked", "to the end of the connection", "gzip unasked"],
+    ids=["with a length", "chunked", "to the end of the connection", "gzip unasked", "gzip, junk"],
 )
 def test_a_png_called_jpg_is_saved_as_png(
     ctx: Context, stub: Stub, host: Host, speak: Speak
@@ -683,6 +690,23 @@ def test_a_host_is_asked_over_tls_only_if_its_certificate_is_good(
         assert download(ctx, job_id) is None
         check_unsaved(ctx, job_id, "self-signed certificate")
         assert host.asked == []
+
+
+def test_what_came_with_an_answer_over_tls_is_not_taken_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # More than is received at once, and the whole of it in one TLS record.
+    honest = head(200, Content_Length=9000) + bytes(9000)
+    forged = head(200, Content_Length=6) + b"forged"
+    with hosting(tls=certified(tmp_path)) as host:
+        host.speak = in_turn(then(raw(honest + forged), silence), raw(honest))
+        trusting = ssl.create_default_context(cafile=tmp_path / "host.pem")
+        monkeypatch.setattr(connections, "tls_context", lambda: trusting)
+        http = Http()
+        for _ in range(2):
+            url, deadline = f"https://127.0.0.1:{host.port}/", time.monotonic() + 5
+            with http.exchange("GET", url, deadline=deadline) as response:
+                assert response.read(1 << 20) == bytes(9000)
 
 
 def test_a_port_that_speaks_no_tls_is_trouble(

@@ -7,7 +7,7 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
-from imagequeue.config.redis import KeptClient, ScriptCall, connect, run_together
+from imagequeue.config.redis import KeptClient, ScriptCall, checked, connect, run_together
 from imagequeue.config.settings import Settings
 
 ECHO = "return ARGV[1]"
@@ -36,11 +36,15 @@ def test_answers_come_in_the_order_of_the_calls(client: redis.Redis) -> None:
     assert run_together(calls) == [1, b"a", 2]
 
 
-def test_an_error_is_raised_after_all_have_run_and_no_answer_is_left_over(
-    client: redis.Redis,
-) -> None:
+def test_an_error_is_the_answer_of_one_and_none_is_left_over(client: redis.Redis) -> None:
+    first, error, last = run_together(
+        [call(client, COUNT), call(client, FAIL), call(client, COUNT)]
+    )
+    assert (first, last) == (1, 2)
     with pytest.raises(ResponseError, match="refused"):
-        run_together([call(client, COUNT), call(client, FAIL), call(client, COUNT)])
+        checked(error)
+    with pytest.raises(ResponseError, match="refused"):
+        client.register_script(FAIL)()
     assert echoed(client, "a", "b") == [b"a", b"b"]
 
 
@@ -48,7 +52,17 @@ def test_a_server_that_knows_no_script_learns_them_again(client: redis.Redis) ->
     assert echoed(client, "a") == [b"a"]
     client.script_flush()
     assert echoed(client, "b", "c") == [b"b", b"c"]
-    assert run_together([call(client, ECHO, "d"), call(client, COUNT)]) == [b"d", 1]
+
+
+def test_a_script_that_the_server_knows_runs_once_beside_one_that_it_does_not(
+    client: redis.Redis,
+) -> None:
+    client.script_flush()
+    client.script_load(COUNT)
+    assert run_together([call(client, ECHO, "a"), call(client, COUNT)]) == [b"a", 1]
+    client.script_flush()
+    client.script_load(COUNT)
+    assert run_together([call(client, COUNT), call(client, ECHO, "b")]) == [2, b"b"]
 
 
 def test_a_connection_that_was_cut_is_made_again(client: redis.Redis, redis_url: str) -> None:

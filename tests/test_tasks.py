@@ -8,8 +8,10 @@ import redis
 from celery import Celery
 from celery.exceptions import Retry
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from imagequeue.config.queues import Queue
+from imagequeue.config.redis import ScriptCall, run_together
 from imagequeue.config.settings import Settings
 from imagequeue.errors import ConfigError
 from imagequeue.jobs import keys
@@ -271,3 +273,42 @@ def test_a_last_move_whose_connection_was_cut_is_made(
     at_the_stub.answer = cut
     assert app.tasks["imagequeue.submit"](jobs[0]) == 3
     check_submitted_once(ctx, at_the_stub, jobs)
+
+
+@pytest.mark.parametrize("refused", [0, 1], ids=["the move", "the turn's end"])
+def test_of_a_move_and_its_turns_end_one_may_be_refused(
+    app: Celery, ctx: Context, at_the_stub: Stub, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    """As Redis does that is full, or was given other data under one of our keys."""
+    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
+    seen: list[int] = []
+
+    def refuse_one(calls: list[ScriptCall]) -> list[Any]:
+        seen.append(len(calls))
+        if len(calls) == 1 or seen.count(2) > 1:
+            return run_together(calls)
+        answers: list[Any] = run_together(calls[1 - refused : 2 - refused])
+        answers.insert(refused, ResponseError("OOM command not allowed"))
+        return answers
+
+    monkeypatch.setattr("imagequeue.jobs.store.run_together", refuse_one)
+    monkeypatch.setattr("imagequeue.worker.submit.ANSWER_RETRY_S", 0.01)
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
+    check_submitted_once(ctx, at_the_stub, jobs)
+
+
+def test_a_turn_that_was_taken_is_given_back_by_a_step_that_breaks_after_its_last_move(
+    app: Any, ctx: Context, at_the_stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx, provider="acedata-flux") for _ in range(2)]
+    submit = worker_tasks.submit
+
+    def breaks(context: Context, job: Job) -> None:
+        submit(context, job)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("imagequeue.worker.tasks.submit", breaks)
+    with pytest.raises(ZeroDivisionError):
+        app.tasks["imagequeue.submit"](jobs[0])
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+    assert ctx.store.redis.zscore(keys.due(Queue.SUBMIT), jobs[1]) == ctx.now().timestamp()

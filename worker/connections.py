@@ -119,7 +119,10 @@ class Connection:
 
     def is_alive(self) -> bool:
         """Whether it still stands; between two exchanges it has nothing to say but that it ends."""
-        return self._sock is not None and not wait_for_read(self._sock, timeout=0)
+        if self._sock is None or wait_for_read(self._sock, timeout=0):
+            return False
+        # What was decrypted together with an answer, and not read, would be taken for the next.
+        return not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
 
     def close(self) -> None:
         """End it."""

@@ -125,6 +125,8 @@ def _decoded(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
         while rest:
             yield decoder.decompress(rest, connections.CHUNK_BYTES)
             rest = decoder.unconsumed_tail
+        if decoder.eof:
+            return
     yield decoder.flush()
     if not decoder.eof:
         raise BrokenAnswerError("the encoded answer breaks off")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from contextlib import suppress
 from typing import Any
 
 from celery import Task
@@ -14,7 +15,7 @@ from redis.exceptions import RedisError
 
 from ..config.logs import get_logger, log_about
 from ..config.queues import Queue
-from ..config.redis import ScriptCall, run_together
+from ..config.redis import ScriptCall, checked, run_together
 from ..errors import ConfigError, MoveRefusedError, RedisUnavailableError, UnknownJobError
 from ..jobs.job import after
 from ..jobs.turns import Ending, Turn
@@ -87,7 +88,8 @@ class JobTask(Task[Any, int]):
         ctx = self.context
         try:
             if call := ending.call():
-                (ending.answer,) = run_together([call])
+                (answer,) = run_together([call])
+                ending.answer = checked(answer)
             elif ending.answer is None:
                 ctx.turns.end(job_id, self.stage)
             return ctx.due.next(self.stage, ctx.now(), ending.answer)
@@ -99,7 +101,8 @@ class JobTask(Task[Any, int]):
     def _run(self, job_id: str, ending: Ending, turn: Turn | None = None) -> Retry | None:
         """Run one step with the job's id and stage on every log line; returns its retry, if any.
 
-        An unexpected error goes on to Celery, and the begin of the turn keeps counting.
+        An unexpected error goes on to Celery; unless the step's last move was made before it, the
+        begin of the turn keeps counting.
         """
         ctx, stage = self.context, self.stage
         ctx.turns.ending = ending
@@ -120,8 +123,16 @@ class JobTask(Task[Any, int]):
             except Exception:
                 # The message may name another job: only here is it known whose step this was.
                 log.error("step broke")
+                self._give_back(ending)
                 raise
         return None
+
+    def _give_back(self, ending: Ending) -> None:
+        """Let the job whose turn was taken with the last move come up again at once."""
+        ctx = self.context
+        with suppress(RedisError):  # its lease ends in any case
+            if following := ctx.due.next(self.stage, ctx.now(), ending.answer):
+                ctx.due.give_back(self.stage, following, ctx.now())
 
     def _put_off(self, job_id: str, error: Exception) -> None:
         """Try again later: what this worker stands on is at fault, not the job."""
