@@ -54,6 +54,7 @@ BODIES = {
     "no name": (LENGTH + b": nothing\r\n\r\nhello", True),
     "a name that is none": (LENGTH + b"X (Y): z\r\n\r\nhello", True),
     "blanks in the first line": (b"HTTP/1.1  200  OK\r\n" + LENGTH[len(OK) :] + b"\r\nhello", True),
+    "HTTP/1.0, and no colon": (b"HTTP/1.0" + LENGTH[8:] + b"no colon\r\n\r\nhello", False),
     "HTTP/1.2": (b"HTTP/1.2" + LENGTH[8:] + b"\r\nhello", True),
     "no coding": (LENGTH + b"Transfer-Encoding:\r\n\r\nhello", True),
     "identity": (LENGTH + b"Transfer-Encoding: identity\r\n\r\nhello", True),

@@ -120,11 +120,20 @@ def test_a_write_whose_answer_was_lost_is_recognised(
     def twice(calls: list[ScriptCall]) -> list[Any]:
         """As the client does when the connection breaks after the script ran."""
         run_together(calls)
-        return run_together(calls)
+        written.append(writes())
+        answers = run_together(calls)
+        written.append(writes())
+        return answers
 
+    def writes() -> int:
+        return int(store.redis.info("persistence")["rdb_changes_since_last_save"])
+
+    written: list[int] = []
     monkeypatch.setattr("imagequeue.jobs.store.run_together", twice)
     assert store.move(job.id, partial(to, State.SUBMITTING, clock)).state is State.SUBMITTING
     assert len(store.get(job.id).history) == 1
+    # WAITAOF waits for what was written over its own connection, which may be a new one.
+    assert written[0] < written[1]
 
 
 def test_jobs_that_are_moved_together_fare_as_each_would_alone(store: Store, clock: Clock) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 HEAD_END = re.compile(rb"\r?\n\r?\n")
-STATUS_LINE = re.compile(rb"\s*HTTP/1\.\d[ \t]+([1-5]\d\d)\b")
+STATUS_LINE = re.compile(rb"\s*HTTP/1\.(\d)[ \t]+([1-5]\d\d)\b")
 HEADER_LINE = re.compile(rb"(?m)^([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*\S)")
 LENGTH = re.compile(rb"\d+")
 # They may come in several parts; of any other, the first counts.
@@ -28,7 +28,8 @@ def mend(received: bytes | bytearray) -> bytes | None:
     end = HEAD_END.search(received, first.end())
     if not end:
         return None
-    lines, known = [b"HTTP/1.1 %s OK" % first[1]], set()
+    minor, status = first.groups()
+    lines, known = [b"HTTP/1.%d %s OK" % (minor != b"0", status)], set()
     for header in HEADER_LINE.finditer(received, first.end(), end.start()):
         name, value = header[1].lower(), header[2]
         if name == b"content-length":
