@@ -1,6 +1,8 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+# The folders that pyproject.toml maps to sub-packages of imagequeue.
+PACKAGES := config jobs store providers storage worker producer sandbox
 
 .PHONY: help demo up test lint check chaos bench format clean
 
@@ -24,21 +26,21 @@ lint: .venv/installed  ## style, format and types
 check: lint test  ## all that a change has to pass
 
 chaos: .venv/installed  ## 1,000 jobs while everything is killed: is one lost, or paid twice?
-	$(BIN)/python -m imagequeue.benchmarks.chaos --jobs 1000
+	$(BIN)/python -m benchmarks.chaos --jobs 1000
 
 bench: .venv/installed  ## other queues beside this one, then starts, latency, waiting, downloads and more
-	$(BIN)/python -m imagequeue.benchmarks.peers
-	$(BIN)/python -m imagequeue.benchmarks.scaling
-	$(BIN)/python -m imagequeue.benchmarks.recovery
-	$(BIN)/python -m imagequeue.benchmarks.waiting --jobs 100000
-	$(BIN)/python -m imagequeue.benchmarks.backlog --jobs 100000
-	$(BIN)/python -m imagequeue.benchmarks.receiver
-	$(BIN)/python -m imagequeue.benchmarks.publishing
-	$(BIN)/python -m imagequeue.benchmarks.downloads
-	$(BIN)/python -m imagequeue.benchmarks.download_kills
-	$(BIN)/python -m imagequeue.benchmarks.latency
-	$(BIN)/python -m imagequeue.benchmarks.startup
-	$(BIN)/python -m imagequeue.benchmarks.growth
+	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.recovery
+	$(BIN)/python -m benchmarks.waiting --jobs 100000
+	$(BIN)/python -m benchmarks.backlog --jobs 100000
+	$(BIN)/python -m benchmarks.receiver
+	$(BIN)/python -m benchmarks.publishing
+	$(BIN)/python -m benchmarks.downloads
+	$(BIN)/python -m benchmarks.download_kills
+	$(BIN)/python -m benchmarks.latency
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.growth.__main__
 
 format: .venv/installed  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
@@ -52,5 +54,6 @@ clean:  ## everything that make made
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv || \
 		{ $(PYTHON) -m venv --without-pip .venv && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
-	mkdir -p .venv/typecheck && ln -sfn ../.. .venv/typecheck/imagequeue
+	rm -rf .venv/typecheck && mkdir -p .venv/typecheck/imagequeue
+	ln -s $(foreach each,$(wildcard imagequeue/*) $(PACKAGES),../../../$(each)) .venv/typecheck/imagequeue/
 	touch $@

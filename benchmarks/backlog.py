@@ -1,6 +1,6 @@
 """A backlog: many jobs come due at once, and the hints stay few.
 
-    python -m imagequeue.benchmarks.backlog --jobs 100000
+    python -m benchmarks.backlog --jobs 100000
 
 The jobs are unconfirmed ones past their deadline, which a worker ends without asking anybody: the
 cheapest step there is, so that the queue itself is what is measured.
@@ -18,12 +18,11 @@ from typing import Any
 
 import redis
 
+from benchmarks.system import System, until
 from imagequeue.config.queues import Queue
-from imagequeue.jobs import keys
 from imagequeue.jobs.job import Job, State, new_job, utc_now
-from imagequeue.jobs.store import Store
-
-from .system import System, until
+from imagequeue.store import keys
+from imagequeue.store.jobs import Store
 
 BATCH = 1000
 SAMPLE_EVERY_S = 0.02

@@ -1,6 +1,6 @@
 """Jobs over three providers while everything is killed around them: is one lost, or paid twice?
 
-    python -m imagequeue.benchmarks.chaos --jobs 1000 --seed 7
+    python -m benchmarks.chaos --jobs 1000 --seed 7
 
 Exits with status 1 if a job was lost or paid twice, or an image is missing or corrupt.
 """
@@ -21,13 +21,12 @@ from statistics import quantiles
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from benchmarks.faults import TROUBLE, Faults
+from benchmarks.system import System
 from imagequeue.errors import RedisUnavailableError
 from imagequeue.jobs.job import Job, State
 from imagequeue.producer.client import Client
-from imagequeue.worker.media import NotMediaError, examine
-
-from .faults import TROUBLE, Faults
-from .system import System
+from imagequeue.worker.media.validate import NotMediaError, examine
 
 # Minutes in real life; a second here. The defaults are longer in the same proportion.
 SETTINGS = {

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from imagequeue.config.celery_app import make_celery
-from imagequeue.config.ports import LOOPBACK, free_port
-
-from .system import BIN, System, answers, until
+from benchmarks.system import BIN, System, answers, until
+from imagequeue.config.celery import make_celery
+from imagequeue.producer.local.ports import LOOPBACK, free_port
 
 
 class CheapSystem(System):
@@ -30,7 +29,7 @@ class CheapSystem(System):
             url.rpartition(":")[2] for url in (self.sandbox_url, self.api_url, self.flower_url)
         ]
         provider_port, api_port, flower_port = ports
-        module = [sys.executable, "-m", "imagequeue.benchmarks.provider"]
+        module = [sys.executable, "-m", "benchmarks.provider"]
         self.commands["sandbox"] = [*module, "--port", provider_port, *provider]
         api = [str(BIN / "uvicorn"), "imagequeue.producer.api:app", "--no-access-log"]
         self.commands["api"] = [*api, "--port", api_port]

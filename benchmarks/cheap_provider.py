@@ -1,6 +1,6 @@
 """AceData's wire and a picture, as cheap as Python serves them: it is not what is measured.
 
-    python -m imagequeue.benchmarks.cheap_provider --port 9000 --picture picture.png
+    python -m benchmarks.cheap_provider --port 9000 --picture picture.png
 
 Every task is finished at once. It counts what it accepts, by prompt: `GET /count` tells, so that a
 benchmark can see that each of its jobs was paid exactly once.

@@ -1,6 +1,6 @@
 """Workers are killed while they download: is a picture lost, or half a one ever at a final name?
 
-    python -m imagequeue.benchmarks.download_kills --kills 200
+    python -m benchmarks.download_kills --kills 200
 
 Exits with status 1 if a job did not succeed, or a picture was missing or not whole at any time.
 """
@@ -26,13 +26,12 @@ from urllib.parse import unquote, urlsplit
 import redis
 from PIL import Image as Picture
 
-from imagequeue.config.ports import LOOPBACK
-from imagequeue.jobs import keys
+from benchmarks.system import BIN, System, until
 from imagequeue.jobs.job import Image, Job, State, after, new_job, utc_now
-from imagequeue.jobs.store import Store
-from imagequeue.worker.media import NotMediaError, examine
-
-from .system import BIN, System, until
+from imagequeue.producer.local.ports import LOOPBACK
+from imagequeue.store import keys
+from imagequeue.store.jobs import Store
+from imagequeue.worker.media.validate import NotMediaError, examine
 
 SETTINGS = {"lease_s": "1.5", "sweep_every_s": "0.1", "log_level": "WARNING"}
 WORKERS, THREADS = 3, 4

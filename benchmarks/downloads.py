@@ -1,6 +1,6 @@
 """Pictures a second from their URLs to the disk, beside a bare loop over urllib3.
 
-    python -m imagequeue.benchmarks.downloads
+    python -m benchmarks.downloads
 
 The bare loop (`bare` below) fetches, hashes and writes: no job, no look at the picture, no fsync,
 no second try. It runs as one program with 32 threads, as such a loop is written, and once more with
@@ -34,15 +34,14 @@ import redis
 import urllib3
 from PIL import Image as Picture
 
-from imagequeue.config.celery_app import make_celery
-from imagequeue.config.ports import LOOPBACK, free_port
+from benchmarks.system import BIN, System, until
+from imagequeue.config.celery import make_celery
 from imagequeue.config.queues import Queue
-from imagequeue.jobs import keys
-from imagequeue.jobs.due import Due, Lane
 from imagequeue.jobs.job import Image, Job, State, after, new_job, utc_now
-from imagequeue.jobs.store import Store
-
-from .system import BIN, System, until
+from imagequeue.producer.local.ports import LOOPBACK, free_port
+from imagequeue.store import keys
+from imagequeue.store.jobs import Store
+from imagequeue.store.wakeups import Due, Lane
 
 PROCESSES, THREADS = 2, 16
 AT_ONCE = PROCESSES * THREADS
@@ -145,7 +144,7 @@ class Bare:
         self.folder = bench.folder / f"bare-{processes}"
         self.folder.mkdir()
         at_once = ["--at-once", str(AT_ONCE // processes)]
-        command = [sys.executable, "-m", "imagequeue.benchmarks.downloads", "--bare"]
+        command = [sys.executable, "-m", "benchmarks.downloads", "--bare"]
         self._processes = [
             subprocess.Popen(
                 [*command, str(self.folder), "--port", str(bench.port), *at_once],
@@ -301,7 +300,7 @@ class Bench:
         self.folder = folder
         self.sizes = make_pictures(folder / "served")
         self.port = free_port()
-        command = [sys.executable, "-m", "imagequeue.benchmarks.downloads", "--serve"]
+        command = [sys.executable, "-m", "benchmarks.downloads", "--serve"]
         self.server = subprocess.Popen([*command, str(folder / "served"), "--port", str(self.port)])
         until(self._is_up)
 

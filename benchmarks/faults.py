@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import redis
 import requests
 
-from .system import System
+from benchmarks.system import System
 
 # What the sandbox does to jobs all along.
 TROUBLE = {

@@ -1,6 +1,6 @@
 """From the submit call to the POST at the provider, while the workers are idle.
 
-    python -m imagequeue.benchmarks.latency
+    python -m benchmarks.latency
 
 One job at a time, at irregular intervals, by turns through the Python client and the HTTP API. The
 clock starts as the call does and stops at the first byte that the provider receives: two processes,
@@ -23,13 +23,12 @@ from typing import NamedTuple
 import redis
 import requests
 
+from benchmarks.cheap import CheapSystem
+from benchmarks.provider import PROVIDER, posts_at
+from benchmarks.system import until
 from imagequeue.jobs.job import State
-from imagequeue.jobs.store import Store
 from imagequeue.producer.client import Client
-
-from .cheap import CheapSystem
-from .provider import PROVIDER, posts_at
-from .system import until
+from imagequeue.store.jobs import Store
 
 WORKERS, THREADS = 2, 8
 WARM_UP = 20

@@ -1,6 +1,6 @@
 """A provider that costs next to nothing: AceData's wire by hand, so that the queue is measured.
 
-    python -m imagequeue.benchmarks.provider --port 9000
+    python -m benchmarks.provider --port 9000
 
 A task is done as soon as it is asked about; where its request names a callback URL, that is told a
 moment later. `GET /posts` lists the paid requests: each prompt, and when its first byte was here by
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import requests
 from PIL import Image
 
-from imagequeue.config.ports import LOOPBACK
+from imagequeue.producer.local.ports import LOOPBACK
 
 PROVIDER = "acedata-flux"
 

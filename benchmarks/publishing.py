@@ -1,6 +1,6 @@
 """How fast jobs are taken in: checked, on disk and hinted, beside plain Celery's `apply_async`.
 
-python -m imagequeue.benchmarks.publishing --jobs 5000
+python -m benchmarks.publishing --jobs 5000
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 
 import redis
 
-from imagequeue.config.embedded_redis import EmbeddedRedis
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
+from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 
 REQUEST: dict[str, Any] = {
     "provider": "kie-flux-kontext",
@@ -30,7 +30,7 @@ REQUEST: dict[str, Any] = {
 # In a process of its own: the broker's address is read as its module is imported.
 CELERY = """
 import sys, time
-from imagequeue.benchmarks.plain_celery import app, poll
+from benchmarks.plain_celery import app, poll
 with app.producer_pool.acquire(block=True) as producer:
     poll.apply_async((sys.argv[2],), producer=producer)
     started = time.monotonic()

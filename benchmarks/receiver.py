@@ -1,6 +1,6 @@
 """The receiver: its requests a second beside a bare one's, its latency, and the way to a picture.
 
-    python -m imagequeue.benchmarks.receiver
+    python -m benchmarks.receiver
 
 The bare one is `bare` below: Starlette on uvicorn, with nothing but an LPUSH of the body. While the
 two are compared, they have a core to themselves, and Redis shares the other with the load. For the
@@ -39,14 +39,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from imagequeue.config.ports import LOOPBACK, free_port
+from benchmarks.system import BIN, System, answers, until
 from imagequeue.config.settings import Settings
-from imagequeue.jobs import keys
-from imagequeue.jobs.callback_url import callback_url
 from imagequeue.jobs.job import RESTING, Job, State, new_job, utc_now
-from imagequeue.jobs.store import Store
-
-from .system import BIN, System, answers, until
+from imagequeue.jobs.tokens import callback_url
+from imagequeue.producer.local.ports import LOOPBACK, free_port
+from imagequeue.store import keys
+from imagequeue.store.jobs import Store
 
 SERVER_CORE, OTHER_CORE = 0, 1
 PROVIDER = "kie-flux-kontext"
@@ -253,7 +252,7 @@ class Bench:
                 *(python, "-m", "imagequeue.worker.receiver", "--port", str(self.receiver_port)),
             ],
             "bare": [
-                *(str(BIN / "uvicorn"), "imagequeue.benchmarks.receiver:bare"),
+                *(str(BIN / "uvicorn"), "benchmarks.receiver:bare"),
                 *("--port", str(self.bare_port), "--no-access-log"),
                 *("--http", "h11", "--loop", "asyncio"),
             ],

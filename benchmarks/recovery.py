@@ -1,6 +1,6 @@
 """Recovery: the only worker is killed in the middle of its work, and started again.
 
-    python -m imagequeue.benchmarks.recovery --rounds 5
+    python -m benchmarks.recovery --rounds 5
 
 With the default settings. For every job that was not at its end when the worker died, the time from
 the kill to its next move.
@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 
+from benchmarks.system import System, until
 from imagequeue.jobs.job import Job
 from imagequeue.producer.client import Client
-
-from .system import System, until
 
 # In flight for two seconds, then a second's work: the kill meets submissions, waits and downloads.
 PROMPT = "recovery [answer=slow:2] [slow=1]"

@@ -1,6 +1,6 @@
 """One worker process beside two, on two cores.
 
-    python -m imagequeue.benchmarks.scaling --jobs 400 --rounds 5
+    python -m benchmarks.scaling --jobs 400 --rounds 5
 
 Redis and the provider need a part of the two cores too, and so does whatever else the machine does.
 So beside the raw ratio stands the one a core that workers could have had: what they used and what
@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any, NamedTuple
 
-from .peers.run import Figures, Layout, running
-from .peers.stacks import STACKS, Size
+from benchmarks.peers.run import Figures, Layout, running
+from benchmarks.peers.stacks import STACKS, Size
 
 
 class Setting(NamedTuple):

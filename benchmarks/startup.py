@@ -1,6 +1,6 @@
 """How long a command takes to show its help, and `imagequeue up` to be ready.
 
-    python -m imagequeue.benchmarks.startup
+    python -m benchmarks.startup
 
 `ready` is said once the API answers /healthz, the receiver /readyz, Flower /healthcheck, and each
 worker a ping. When a process said that it was up is read off its own lines.
@@ -21,9 +21,8 @@ from typing import NamedTuple
 
 import psutil
 
-from imagequeue.config.ports import free_port
-
-from .system import BIN
+from benchmarks.system import BIN
+from imagequeue.producer.local.ports import free_port
 
 IMAGEQUEUE = str(BIN / "imagequeue")
 HELPS = ("--help", "submit --help", "list --help", "keys list --help", "up --help")

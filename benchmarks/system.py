@@ -12,9 +12,9 @@ from pathlib import Path
 
 import requests
 
-from imagequeue.config.embedded_redis import EmbeddedRedis
-from imagequeue.config.ports import free_port
 from imagequeue.config.settings import PREFIX, Settings, read_settings
+from imagequeue.producer.local.embedded_redis import EmbeddedRedis
+from imagequeue.producer.local.ports import free_port
 
 BIN = Path(sys.executable).parent
 QUEUES = "submit,poll,callback,download,notify"

@@ -1,6 +1,6 @@
 """Waiting is free: what a waiting job costs in a worker and in Redis, beside Celery's countdown.
 
-python -m imagequeue.benchmarks.waiting --jobs 100000
+python -m benchmarks.waiting --jobs 100000
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from typing import NamedTuple
 import psutil
 import redis
 
-from imagequeue.config.embedded_redis import EmbeddedRedis
+from benchmarks.system import BIN, System, until
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import Job, State, after, new_job, utc_now
-from imagequeue.jobs.store import Store
-
-from .system import BIN, System, until
+from imagequeue.producer.local.embedded_redis import EmbeddedRedis
+from imagequeue.store.jobs import Store
 
 PROMPT = ("a lighthouse in a storm, oil on canvas, " * 8)[:300]
 # Long enough for a worker to fetch what it would hold, and for several sweeps.
@@ -79,14 +78,14 @@ def celery_countdown(jobs: int, folder: Path) -> Cost:
     server = EmbeddedRedis(Settings(data_dir=folder / "data"))
     url = server.start()
     environment = {**os.environ, "PLAIN_BROKER": url.replace("unix://", "redis+socket://")}
-    command = [str(BIN / "celery"), "-A", "imagequeue.benchmarks.plain_celery", "worker"]
+    command = [str(BIN / "celery"), "-A", "benchmarks.plain_celery", "worker"]
     command += ["-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"]
     try:
         with _process(command, environment, folder / "worker.log") as worker:
             with redis.Redis.from_url(url) as client:
                 until(lambda: client.exists("_kombu.binding.celery"))
                 idle_mb, empty = _resident_mb(worker.pid), _used(client)
-                publish = [sys.executable, "-m", "imagequeue.benchmarks.plain_celery"]
+                publish = [sys.executable, "-m", "benchmarks.plain_celery"]
                 arguments = [*publish, str(jobs), PROMPT]
                 subprocess.run(arguments, env=environment, cwd=folder, check=True)
                 until(lambda: client.zcard("unacked_index") >= jobs, timeout_s=600)

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..errors import ConfigError
-from .beside import beside
+from .local_up import beside
 
 PREFIX = "IMAGEQUEUE_"
 ENV_FILE = ".env"

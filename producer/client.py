@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
-from ..config.celery_app import make_celery
+from ..config.celery import make_celery
 from ..config.queues import Queue
 from ..config.redis import broker, connect, unavailable
 from ..config.settings import Settings, get_settings
 from ..jobs.batch import Batch
-from ..jobs.due import Due
 from ..jobs.job import Job, State, after, utc_now
-from ..jobs.store import Page, Store
-from . import moves
-from .submitter import OnError, SubmittedBatch, Submitter
+from ..store.jobs import Page, Store
+from ..store.wakeups import Due
+from . import commands
+from .submission import OnError, SubmittedBatch, Submitter
 from .uploads import Images
-from .waiting import as_they_rest
+from .wait import as_they_rest
 
 Jobs = list[Job]
 Request = Mapping[str, Any]
@@ -206,7 +206,7 @@ class Client:
         """
         now = self._now()
         over = after(now, self.settings.retention_s)
-        job = self._store.move(job_id, lambda job: moves.cancelled(job, now, over))
+        job = self._store.move(job_id, lambda job: commands.cancelled(job, now, over))
         if job.webhook_url:
             self._due.hint(Queue.NOTIFY, [job.id], now)
         return job
@@ -218,6 +218,6 @@ class Client:
         Raises MoveRefusedError where there is nothing to retry, or `pay_again` is not said.
         """
         now = self._now()
-        job = self._store.move(job_id, lambda job: moves.retried(job, now, pay_again=pay_again))
+        job = self._store.move(job_id, lambda job: commands.retried(job, now, pay_again=pay_again))
         self._submitter.hint([job])
         return job

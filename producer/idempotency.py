@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..jobs.accept import once
-from ..jobs.store import Once
+from ..jobs.idempotency import Once, once
 from ..providers.request import parse
 from .uploads import Draft, Picture
 

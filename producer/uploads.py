@@ -19,7 +19,7 @@ from urllib3.filepost import encode_multipart_formdata
 
 from ..config.settings import PREFIX, Settings
 from ..errors import InvalidRequestError, Problem, UploadError
-from ..jobs.accept import accept
+from ..jobs.build import accept
 from ..providers import PROVIDERS
 from ..providers.base import Provider
 from ..providers.uploads import UploadAnswer, Uploaded, UploadProvider

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Mapping
 
 from ..errors import InvalidRequestError, Problem
-from .acedata_flux import AceDataFlux
+from .acedata.flux import AceDataFlux
 from .base import Provider
-from .kie_flux_kontext import KieFluxKontext
-from .kie_midjourney import KieMidjourney
+from .kie.flux_kontext import KieFluxKontext
+from .kie.midjourney import KieMidjourney
 
 PROVIDERS: Mapping[str, Provider] = {
     provider.name: provider for provider in (KieFluxKontext(), KieMidjourney(), AceDataFlux())

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, V
 from pydantic_core import ErrorDetails
 
 from ..errors import InvalidRequestError, Problem
-from .reading import is_http_url
+from .parsing import is_http_url
 from .wire import Answer, Call, Report, ResultImage, Submission, Unavailable
 
 Account = Literal["kie", "acedata"]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InvalidRequestError, Problem
-from .reading import is_http_url
+from .parsing import is_http_url
 
 MOST_METADATA_BYTES = 16 * 1024
 MOST_PROMPT_CHARACTERS = 20_000

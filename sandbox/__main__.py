@@ -6,10 +6,10 @@ import socket
 
 import click
 
+from .faults import TroubleError
 from .options import Options
 from .rates import RATES, Rates
 from .server import serve
-from .trouble import TroubleError
 
 
 class _CannotListenError(click.ClickException):

@@ -11,17 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
-from .acedata import AceData
-from .box import Box
+from .acedata.api import AceData
 from .control import Control
 from .files import Files
-from .kie_common import KieCommon
-from .kie_flux import KieFlux
-from .kie_jobs import KieJobs
-from .kie_midjourney import KieMidjourney
-from .kie_uploads import KieUploads
+from .kie.common import KieCommon
+from .kie.flux_kontext import KieFlux
+from .kie.jobs import KieJobs
+from .kie.midjourney import KieMidjourney
+from .kie.uploads import KieUploads
 from .options import Options
-from .wire import Refusal
+from .provider_api import Refusal
+from .state import Box
 
 
 def create_app(options: Options | None = None) -> Starlette:

@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from .box import Box
+from .fault_words import WORDS
+from .faults import TroubleError
 from .fields import read_body
 from .rates import RATES
-from .trouble import TroubleError
-from .trouble_words import WORDS
+from .state import Box
 
 
 class Control:

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from .box import Box
-from .broken import Truncated
-from .pictures import draw
+from .broken_responses import Truncated
+from .images import draw
+from .state import Box
 from .tasks import Task
 
 RESULT_LIFE_S = 14 * 24 * 3600

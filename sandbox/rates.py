@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .trouble import Trouble, TroubleError
-from .trouble_words import LATE_S
+from .fault_words import LATE_S
+from .faults import Trouble, TroubleError
 
 RATES = {
     "answer_lost": "accepted and charged, then the connection closes without an answer",

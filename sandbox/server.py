@@ -12,7 +12,7 @@ import click
 import uvicorn
 
 from .app import create_app
-from .broken import HangUpProtocol
+from .broken_responses import HangUpProtocol
 from .options import Options
 
 

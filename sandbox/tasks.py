@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .trouble import Trouble
+from .faults import Trouble
 
 State = Literal["generating", "success", "fail"]
 Extension = Literal["jpeg", "png", "mp4"]

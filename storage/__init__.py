@@ -20,6 +20,6 @@ def open_storage(url: str, scratch: Path) -> Storage:
     if scheme not in ("s3", "gs", "az"):
         raise ConfigError(f"no storage for {scheme}: write file://, s3://, gs:// or az://")
     # Megabytes of machine code, which whoever keeps pictures in a folder need not load.
-    from .objects import ObjectStorage
+    from .buckets import ObjectStorage
 
     return ObjectStorage(url, scratch)

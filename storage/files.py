@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 
-from .base import CHUNK_BYTES, UNKNOWN_TYPE, Blob, Storage, StorageError, Temporary, checked, reason
+from .base import (
+    CHUNK_BYTES,
+    UNKNOWN_TYPE,
+    Blob,
+    Storage,
+    StorageError,
+    Temporary,
+    checked,
+    reason,
+)
 
 # Python's own table: what the machine adds to it would differ from host to host.
 TYPES = mimetypes.MimeTypes()

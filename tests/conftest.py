@@ -8,13 +8,14 @@ import hypothesis
 import pytest
 import redis
 
-from imagequeue.config.celery_app import make_celery
-from imagequeue.config.embedded_redis import EmbeddedRedis
+from imagequeue.config.celery import make_celery
 from imagequeue.config.settings import PREFIX, Settings, read_settings
+from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.worker.context import Context, open_context
 from support import processes
 from support.clock import Clock
 from support.processes import Process
+from support.s3 import s3, s3_server  # noqa: F401
 from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
 from support.stub import Stub, stub_server
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from celery import Celery
 
-from ..config.celery_app import make_celery
-from ..config.logs import get_logger
+from ..config.celery import make_celery
+from ..config.logging import get_logger
 from ..config.redis import guarantee
 from ..config.settings import Settings
 from ..jobs.job import utc_now

@@ -7,25 +7,18 @@ from fnmatch import fnmatch
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from ..config.logs import get_logger
+from ..config.logging import get_logger
 from ..config.queues import Queue
 from ..config.settings import Settings
 from ..errors import MoveRefusedError, UnknownJobError
-from ..jobs.callbacks import Callback, Outcome
+from ..jobs.callback import Callback, Outcome
 from ..jobs.job import Job, State, after
 from ..providers import get as get_provider
-from ..providers.kie import verify_signature
-from ..providers.wire import (
-    Failed,
-    Pending,
-    Report,
-    Succeeded,
-    Unavailable,
-    UnreadableError,
-)
+from ..providers.kie.responses import verify_signature
+from ..providers.wire import Failed, Pending, Report, Succeeded, Unavailable, UnreadableError
 from .context import Context
-from .lookup import look_up
 from .settle import OtherTaskError, settle
+from .task_status import look_up
 
 log = get_logger(__name__)
 

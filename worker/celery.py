@@ -10,14 +10,12 @@ from typing import Any
 from celery.signals import setup_logging, worker_ready
 
 from .. import config
-from ..config.logs import configure_logs
-from ..config.start import one_line_errors, start_process
+from ..config.logging import configure_logs
+from ..config.process import one_line_errors, start_process
 from .app import make_worker_app
 
 # Flower reads its configuration from the file named here, unless it is told another.
-os.environ.setdefault(
-    "FLOWER_CONF", str(Path(config.__file__).with_name("flowerconfig.py").resolve())
-)
+os.environ.setdefault("FLOWER_CONF", str(Path(config.__file__).with_name("flower.py").resolve()))
 
 # Steps leave next to no cycles behind; looking for them takes a twentieth of a worker's time
 # where it is done after every 700 objects, among all that was imported.

@@ -9,19 +9,19 @@ from datetime import datetime
 
 from celery import Celery
 
-from ..config.logs import add_to_log
+from ..config.logging import add_to_log
 from ..config.queues import Queue
 from ..config.redis import broker, connect
 from ..config.settings import Settings
-from ..jobs.due import Due, Lane
-from ..jobs.inbox import Inbox
 from ..jobs.job import WAKES, Job, utc_now
-from ..jobs.outbox import Outbox
-from ..jobs.pauses import Pauses
-from ..jobs.store import Step, Store
-from ..jobs.turns import Turns
 from ..storage import Storage, open_storage
-from .http import Http
+from ..store.callbacks import Inbox
+from ..store.jobs import Step, Store
+from ..store.pauses import Pauses
+from ..store.starts import Turns
+from ..store.wakeups import Due, Lane
+from ..store.webhooks import Outbox
+from .http.client import Http
 
 
 @dataclass(frozen=True, kw_only=True)

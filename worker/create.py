@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config.queues import Queue
-from ..jobs.accept import accept, once
+from ..jobs.build import accept
+from ..jobs.idempotency import once
 from .context import Context
 
 

@@ -6,19 +6,19 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from ..config.logs import get_logger
+from ..config.logging import get_logger
 from ..config.queues import Queue
 from ..errors import MoveRefusedError
-from ..jobs.due import Lane
 from ..jobs.job import Image, Job, JobError, State, after
 from ..jobs.schedule import backoff
 from ..storage import StorageError
-from .connections import PrivateAddressError
+from ..store.wakeups import Lane
 from .context import Context
 from .fetch import DeadURLError, TooLargeError, TroubledServerError
-from .http import NoAnswerError, NotSentError, NoWebAddressError
-from .media import NotMediaError
-from .renew import renew
+from .http.client import NoAnswerError, NotSentError, NoWebAddressError
+from .http.connections import PrivateAddressError
+from .media.validate import NotMediaError
+from .refresh_url import renew
 from .save import keep_record, save
 
 log = get_logger(__name__)

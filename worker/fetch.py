@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 from ..config.settings import Settings
-from .http import Http, NoAnswerError, Response
+from .http.client import Http, NoAnswerError, Response
 
 # Statuses of a server in trouble; any other refusal is about this URL.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from standardwebhooks import Webhook as Signer
 
-from ..config.logs import get_logger
+from ..config.logging import get_logger
 from ..config.queues import Queue
-from ..jobs.outbox import Webhook
-from ..providers.reading import host_of
-from .connections import PrivateAddressError
+from ..providers.parsing import host_of
+from ..store.webhooks import Webhook
 from .context import Context
-from .http import NoAnswerError, NotSentError
+from .http.client import NoAnswerError, NotSentError
+from .http.connections import PrivateAddressError
 
 log = get_logger(__name__)
 

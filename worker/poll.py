@@ -14,7 +14,7 @@ from itertools import islice
 
 from redis.exceptions import RedisError
 
-from ..config.logs import get_logger, log_about
+from ..config.logging import get_logger, log_about
 from ..config.queues import Queue
 from ..errors import MoveRefusedError, UnknownJobError
 from ..jobs.job import Job, JobError, Reason, State, after
@@ -23,8 +23,8 @@ from ..providers import PROVIDERS
 from ..providers.base import BatchProvider
 from ..providers.wire import Failed, Report, Succeeded, Unavailable
 from .context import Context
-from .lookup import look_up, look_up_together
 from .settle import failed, settle, settled
+from .task_status import look_up, look_up_together
 
 log = get_logger(__name__)
 

@@ -14,7 +14,7 @@ from ..jobs.job import Image, Job, after
 from ..storage import Temporary
 from .context import Context
 from .fetch import Fetch
-from .media import examine
+from .media.validate import examine
 from .slots import waiting
 
 # What takes no longer leaves most of a lease for what follows.

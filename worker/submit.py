@@ -8,18 +8,18 @@ from functools import partial
 
 from redis.exceptions import RedisError
 
-from ..config.logs import get_logger
+from ..config.logging import get_logger
 from ..config.queues import Queue
 from ..errors import InvalidRequestError, MoveRefusedError, NotDurableError
-from ..jobs.callback_url import callback_url
-from ..jobs.due import CLOCKS_DIFFER_S
 from ..jobs.job import Job, JobError, Reason, State, after
 from ..jobs.schedule import backoff, countdowns_for
+from ..jobs.tokens import callback_url
 from ..providers import get as get_provider
 from ..providers.wire import Accepted, OtherDialect, Refused, RefusedForNow, Submission, Unknown
-from .calls import send
+from ..store.wakeups import CLOCKS_DIFFER_S
 from .context import Context
-from .http import NoAnswerError, NotSentError
+from .http.client import NoAnswerError, NotSentError
+from .provider_api import send
 from .settle import failed, with_images
 
 log = get_logger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import bootsteps
 
-from ..config.logs import get_logger
+from ..config.logging import get_logger
 from ..config.queues import Queue
 from .context import Context
 

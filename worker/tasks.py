@@ -9,14 +9,14 @@ from celery import Celery, Task
 from celery.exceptions import Reject
 from redis.exceptions import RedisError
 
-from ..config.logs import get_logger
+from ..config.logging import get_logger
 from ..errors import ConfigError, InvalidRequestError
-from ..jobs.turns import Turn
+from ..store.starts import Turn
+from .base_task import JobTask
 from .callback import read_callbacks
 from .context import Context
 from .create import create
 from .download import download
-from .job_task import JobTask
 from .notify import notify
 from .poll import poll
 from .submit import submit

@@ -1,7 +1,7 @@
 """The same paid job through imagequeue and four other queues, in turns.
 
-    python -m imagequeue.benchmarks.peers
-    python -m imagequeue.benchmarks.peers --commands
+    python -m benchmarks.peers
+    python -m benchmarks.peers --commands
 
 A job is a paid POST, a look-up that finds it finished, and a picture of 500 KB that is fetched,
 hashed and written to a file: three messages in every queue. Each stack and round has a Redis and a
@@ -19,13 +19,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from . import report
-from .commands import Monitor
-from .commands import table as commands_table
-from .environments import bin_of
-from .plot import REQUIREMENTS, draw
-from .run import Figures, Layout, running
-from .stacks import STACKS, Size
+from benchmarks.peers import report
+from benchmarks.peers.commands import Monitor
+from benchmarks.peers.commands import table as commands_table
+from benchmarks.peers.environments import bin_of
+from benchmarks.peers.plot import REQUIREMENTS, draw
+from benchmarks.peers.run import Figures, Layout, running
+from benchmarks.peers.stacks import STACKS, Size
 
 PLOT = Path(__file__).resolve().parents[1] / "peers.svg"
 PANELS = {"worker CPU, ms a job": "cpu_ms", "jobs a second": "jobs_a_s"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from imagequeue import jobs
-from imagequeue.jobs.due import next_after
+from imagequeue.store.wakeups import next_after
 
 END = "the benchmark's end"
 # 1700000000.123456 [0 unix:/a/socket] "EVALSHA" "8a7f..." "3" ...

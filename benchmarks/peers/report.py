@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from .run import Figures
-from .stacks import Size, Stack
+from benchmarks.peers.run import Figures
+from benchmarks.peers.stacks import Size, Stack
 
 Rounds = Mapping[str, Sequence[Figures]]
 

@@ -20,16 +20,15 @@ import psutil
 import redis
 import requests
 
-from imagequeue.config.embedded_redis import EmbeddedRedis
-from imagequeue.config.ports import LOOPBACK, free_port
+from benchmarks.cheap_provider import make_picture
+from benchmarks.peers.stacks import PROGRAMS, Size, Stack
+from benchmarks.peers.usage import PeakMemory, Traffic, cpu_s, idle_s, tree
+from benchmarks.system import answers, until
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
-from imagequeue.jobs.store import Store
-
-from ..cheap_provider import make_picture
-from ..system import answers, until
-from .stacks import PROGRAMS, Size, Stack
-from .usage import PeakMemory, Traffic, cpu_s, idle_s, tree
+from imagequeue.producer.local.embedded_redis import EmbeddedRedis
+from imagequeue.producer.local.ports import LOOPBACK, free_port
+from imagequeue.store.jobs import Store
 
 WARM_UP = 128
 LOOK_EVERY_S = 0.05
@@ -215,7 +214,7 @@ class Run:
 
     def _provider_command(self) -> list[str]:
         port = self._provider_url.rpartition(":")[2]
-        module = "imagequeue.benchmarks.cheap_provider"
+        module = "benchmarks.cheap_provider"
         return [
             *(sys.executable, "-m", module, "--port", port, "--answer-s", str(self._answer_s)),
             *("--picture", str(self._folder / "picture.png")),

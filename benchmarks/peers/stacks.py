@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environments import bin_of
+from benchmarks.peers.environments import bin_of
 
 PROGRAMS = Path(__file__).with_name("programs")
 QUEUES = "submit,poll,callback,download,notify"

@@ -7,7 +7,7 @@ from typing import Any
 
 import uvicorn
 
-from imagequeue.config.ports import free_port
+from imagequeue.producer.local.ports import free_port
 from support.processes import eventually
 
 

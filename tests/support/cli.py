@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from imagequeue.config import start
+from imagequeue.config import process
 from imagequeue.config.settings import PREFIX, get_settings
-from imagequeue.producer.cli import main
+from imagequeue.producer.cli.main import main
 
 
 class Ran(NamedTuple):
@@ -27,7 +27,7 @@ def imagequeue(*arguments: str, settings: Mapping[str, str], stdin: str = "") ->
         patch.setattr(sys, "argv", ["imagequeue", *arguments])
         patch.setattr(sys, "stdin", io.StringIO(stdin))
         # The logs of this process are pytest's.
-        patch.setattr(start, "configure_logs", lambda _: None)
+        patch.setattr(process, "configure_logs", lambda _: None)
         for name, value in settings.items():
             patch.setenv(f"{PREFIX}{name.upper()}", value)
         try:

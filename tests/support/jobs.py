@@ -1,9 +1,10 @@
 """Jobs for the tests of the steps, and the answers a stub gives them."""
 
+from datetime import timedelta
 from typing import Any
 
-from imagequeue.jobs.accept import accept
-from imagequeue.jobs.job import Job, State
+from imagequeue.jobs.build import accept
+from imagequeue.jobs.job import Image, Job, State
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 
@@ -48,3 +49,16 @@ def waiting(ctx: Context, stub: Any, **fields: Any) -> str:
 def path(job: Job) -> list[str]:
     """The states a job went through."""
     return ["queued", *(entry.to.value for entry in job.history)]
+
+
+def move(ctx: Context, job_id: str, *states: State, **fields: Any) -> Job:
+    """Bring a job to the last of `states`, where it is given `fields`."""
+    for state in states:
+        last = fields if state is states[-1] else {}
+        job = ctx.store.move(job_id, lambda j: j.to(state, "test", ctx.now(), ctx.now(), **last))  # noqa: B023
+    return job
+
+
+def picture(ctx: Context, **fields: Any) -> Image:
+    expires_at = ctx.now() + timedelta(hours=1)
+    return Image(index=0, source_url="https://x/0", expires_at=expires_at, **fields)

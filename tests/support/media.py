@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from imagequeue.worker.media import Media, examine
+from imagequeue.worker.media.validate import Media, examine
 
 
 def examined(path: Path) -> Media:

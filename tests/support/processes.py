@@ -12,7 +12,12 @@ from typing import TypeVar
 
 import requests
 
-from imagequeue.config.ports import free_port
+from imagequeue.producer.local.ports import free_port
+
+WORKER = (
+    *("celery", "-A", "imagequeue.worker", "worker", "-Q", "submit,poll,callback,download"),
+    *("-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"),
+)
 
 BIN = Path(sys.executable).parent
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import redis
 
-from imagequeue.config.embedded_redis import _server_binary
+from imagequeue.producer.local.embedded_redis import _server_binary
 from support.processes import eventually
 
 # kombu's own list of queues: the same whatever was sent.

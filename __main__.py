@@ -1,6 +1,0 @@
-"""`python -m imagequeue` is the command line."""
-
-from .producer.cli import main
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,158 @@
+"""What each process holds open: connections to Redis, files, and its memory."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import linear_regression, mean
+from typing import NamedTuple
+
+import psutil
+import redis
+import requests
+
+from benchmarks.cheap import CheapSystem
+from benchmarks.provider import PROVIDER
+from benchmarks.system import answers, until
+from imagequeue.jobs.job import State, new_job, utc_now
+from imagequeue.store.jobs import Store
+
+THREADS = (4, 8, 16, 32)
+WORKERS = (1, 2, 4)
+JOBS_A_THREAD = 4
+LOOK_EVERY_S = 0.1
+API_CALLS = 32
+# Slow enough that every thread is in the middle of a job, and a picture that costs nothing.
+PROVIDER_OPTIONS = ("--answer-after", "0.1", "--callback-after", "0.1", "--picture-kb", "1")
+
+
+class Held(NamedTuple):
+    """Of one process, or the mean of several."""
+
+    connections: float
+    files: float
+    memory_mb: float
+
+
+class Slopes(NamedTuple):
+    """Connections and files of a worker: so many, and so many more for each thread."""
+
+    connections: float
+    connections_a_thread: float
+    files: float
+    files_a_thread: float
+
+
+Workers = dict[tuple[int, int], Held]
+"""A worker, by the threads of each and the number of them."""
+
+
+def held() -> tuple[Workers, dict[str, Held]]:
+    """Workers after a load that kept every thread busy, and the other processes by name."""
+    workers: Workers = {}
+    others: dict[str, Held] = {}
+    for threads in THREADS:
+        with tempfile.TemporaryDirectory() as folder:
+            # Too long a path for a socket: over TCP, each connection tells whose it is.
+            long = Path(folder) / ("long" * 25)
+            long.mkdir()
+            most = max(WORKERS)
+            system = CheapSystem(long, None, PROVIDER_OPTIONS, workers=most, threads=threads)
+            try:
+                system.start("sandbox")
+                system.start("receiver")
+                until(lambda: answers(f"{system.receiver_url}/readyz"))  # noqa: B023
+                for count, found in _workers(system, threads):
+                    workers[threads, count] = found
+                if threads == THREADS[-1]:
+                    others = _others(system)
+            finally:
+                system.stop()
+    return workers, others
+
+
+def _workers(system: CheapSystem, threads: int) -> Iterator[tuple[int, Held]]:
+    done = 0
+    with redis.Redis.from_url(system.redis.url) as client:
+        store = Store(client)
+        for count in WORKERS:
+            names = system.start_workers(count)
+            done += count * threads * JOBS_A_THREAD
+            _work(store, count * threads * JOBS_A_THREAD, done)
+            each = [_held(system, name) for name in names]
+            yield count, Held(*map(mean, zip(*each, strict=True)))
+
+
+def _work(store: Store, jobs: int, done: int) -> None:
+    for number in range(jobs):
+        prompt = f"a lighthouse, {done} {number}"
+        fields = {"provider": PROVIDER, "action": "generate", "prompt": prompt}
+        store.add([new_job(utc_now(), **fields, delivery="callback")])
+    deadline = time.monotonic() + 120
+    while store.counts()[State.SUCCEEDED] < done:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not all succeeded: {store.counts()}")
+        time.sleep(LOOK_EVERY_S)
+
+
+def _others(system: CheapSystem) -> dict[str, Held]:
+    """The receiver, the API after so many calls at once, and Flower with workers to watch."""
+    for name in ("api", "flower"):
+        system.start(name)
+    system.wait_for_servers()
+    body = {"provider": PROVIDER, "prompt": "a lighthouse", "delivery": "poll"}
+    with ThreadPoolExecutor(API_CALLS) as pool:
+        for _ in range(JOBS_A_THREAD * API_CALLS):
+            pool.submit(requests.post, f"{system.api_url}/v1/jobs", json=body, timeout=30)
+    return {
+        "receiver": _held(system, "receiver"),
+        f"API, after {API_CALLS} calls at once": _held(system, "api"),
+        "Flower": _held(system, "flower"),
+    }
+
+
+def _held(system: CheapSystem, name: str) -> Held:
+    process = psutil.Process(system.pid(name))
+    port = int(system.redis.url.rpartition(":")[2].partition("/")[0])
+    to_redis = [
+        each
+        for each in process.net_connections("tcp")
+        if each.raddr and each.raddr.port == port and each.status == psutil.CONN_ESTABLISHED
+    ]
+    return Held(len(to_redis), process.num_fds(), process.memory_info().rss / 1e6)
+
+
+def slopes(workers: Workers) -> Slopes:
+    """The line through what was measured."""
+    threads = [threads for threads, _ in workers]
+    lines = [
+        linear_regression(threads, column)
+        for column in zip(
+            *((each.connections, each.files) for each in workers.values()), strict=True
+        )
+    ]
+    (connections, files) = lines
+    return Slopes(connections.intercept, connections.slope, files.intercept, files.slope)
+
+
+def table(workers: Workers, others: dict[str, Held]) -> None:
+    """Both tables."""
+    heads = [f"{count} worker{'s' if count > 1 else ''}" for count in WORKERS]
+    print(f"| Redis connections, open files of each worker | {' | '.join(heads)} | MB each |")
+    print("|---" * (len(heads) + 2) + "|")
+    for threads in THREADS:
+        row = [workers[threads, count] for count in WORKERS]
+        cells = " | ".join(f"{each.connections:.0f}, {each.files:.0f}" for each in row)
+        print(f"| {threads} threads | {cells} | {row[-1].memory_mb:.0f} |")
+    line = slopes(workers)
+    print(
+        f"\nA worker has {line.connections:.1f} connections and {line.connections_a_thread:.2f} "
+        f"more for each thread, {line.files:.0f} files and {line.files_a_thread:.2f} more.\n"
+    )
+    print("| each | Redis connections | open files | MB |")
+    print("|---|---|---|---|")
+    for name, each in others.items():
+        print(f"| {name} | {each.connections:.0f} | {each.files:.0f} | {each.memory_mb:.0f} |")

@@ -1,0 +1,108 @@
+"""Saved pictures as HTTP answers, whole or in part, from wherever they are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fastapi import HTTPException, Request
+from fastapi.responses import Response, StreamingResponse
+
+from ...jobs.job import Image, Job
+from ...storage import Blob, Storage, StorageError
+from ...storage.thumbnails import NoThumbnailError, make_thumbnail
+
+# What is under a picture's name never changes: saved again, it has the same bytes.
+FOR_EVER = "private, max-age=31536000, immutable"
+THUMBNAIL_TYPE = "image/webp"
+
+
+def image_of(job: Job, n: int) -> Image:
+    """A saved image of a job; raises HTTPException 404."""
+    found = next((image for image in job.images if image.index == n), None)
+    if found is None or found.uri is None:
+        raise HTTPException(404, f"{job.id} has no saved image {n}")
+    return found
+
+
+def picture(storage: Storage, image: Image, request: Request) -> Response:
+    """A picture or video, or the part of it that the request asks for."""
+    etag = f'"{image.sha256}"'
+    headers = {"ETag": etag, "Cache-Control": FOR_EVER, "Accept-Ranges": "bytes"}
+    known = request.headers.get("if-none-match", "")
+    if etag in known or known == "*":  # of several, and of those that a proxy has made weak
+        return Response(status_code=304, headers=headers)
+    part = _part(request.headers.get("range", ""), image.bytes or 0)
+    with _trouble_told():
+        blob = _opened(storage, image, *(part or (0, None)))
+    status, length = 200, blob.size
+    if part:
+        status, length = 206, part[1] - part[0]
+        headers["Content-Range"] = f"bytes {part[0]}-{part[1] - 1}/{blob.size}"
+    headers["Content-Length"] = str(length)
+    return StreamingResponse(blob.chunks, status, headers, media_type=image.content_type)
+
+
+def thumbnail(storage: Storage, job: Job, image: Image) -> Response:
+    """A small picture of a picture: drawn when it is first asked for, and kept beside it."""
+    name = f"{job.id}/{image.index}.thumbnail.webp"
+    with _trouble_told():
+        try:
+            data = b"".join(storage.open(storage.uri(name)).chunks)
+        except FileNotFoundError:
+            data = _drawn(storage, image, name)
+    headers = {"Cache-Control": FOR_EVER}
+    return Response(data, headers=headers, media_type=THUMBNAIL_TYPE)
+
+
+def _drawn(storage: Storage, image: Image, name: str) -> bytes:
+    with storage.temporary() as source, storage.temporary() as target:
+        for chunk in _opened(storage, image).chunks:
+            source.write(chunk)
+        try:
+            make_thumbnail(Path(source.name), Path(target.name))
+        except NoThumbnailError as error:
+            raise HTTPException(404, str(error)) from None
+        data = target.read()
+        sha256 = hashlib.sha256(data).hexdigest()
+        # It was drawn: that it is drawn again is all that this costs.
+        with suppress(StorageError):
+            storage.put(name, target, content_type=THUMBNAIL_TYPE, sha256=sha256)
+    return data
+
+
+def _opened(storage: Storage, image: Image, start: int = 0, end: int | None = None) -> Blob:
+    try:
+        return storage.open(image.uri or "", start, end)
+    except FileNotFoundError:
+        raise HTTPException(404, f"image {image.index} is no longer at {image.uri}") from None
+
+
+@contextmanager
+def _trouble_told() -> Iterator[None]:
+    """Make an answer of the storage's trouble, which may pass."""
+    try:
+        yield
+    except StorageError as error:
+        raise HTTPException(503, str(error)) from None
+
+
+def _part(header: str, size: int) -> tuple[int, int] | None:
+    """The bytes of a range, end excluded; None for all, also where the header is understood not.
+
+    Raises HTTPException 416 for a range beyond the end.
+    """
+    found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header)
+    if not found or found.groups() == ("", ""):
+        return None
+    first, last = found.groups()
+    start = int(first) if first else max(0, size - int(last))
+    end = min(size, int(last) + 1) if first and last else size
+    if start >= size:
+        raise HTTPException(
+            416, f"the image has {size} bytes", {"Content-Range": f"bytes */{size}"}
+        )
+    return (start, end) if start < end else None

@@ -1,0 +1,144 @@
+"""The commands on jobs, each thin over the client."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from .batch_commands import batch, wait
+from .printing import as_json, exit_by, in_words, json_object, open_client, show
+
+__all__ = ["JOB_COMMANDS", "as_json"]
+
+
+@click.command()
+@click.argument("provider")
+@click.argument("prompt", default="")
+@click.option("--action", default="generate", show_default=True, help="generate, edit, ...")
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="URL|FILE",
+    help="An image to start from; may be repeated. A file is uploaded, to kie alone.",
+)
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
+@click.option("--delivery", default="auto", show_default=True, help="auto, callback or poll.")
+@click.option("--metadata", default="{}", metavar="JSON", help="Kept with the job.")
+@click.option("--idempotency-key", metavar="KEY", help="Queues it once, however often it is sent.")
+@click.option("--wait", "wait_too", is_flag=True, help="Wait until the pictures are saved.")
+@as_json
+def submit(
+    provider: str,
+    prompt: str,
+    action: str,
+    images: tuple[str, ...],
+    params: tuple[str, ...],
+    delivery: str,
+    metadata: str,
+    idempotency_key: str | None,
+    wait_too: bool,
+    as_json: bool,
+) -> None:
+    """Queue one job and print its id."""
+    client = open_client()
+    job = client.submit(
+        provider,
+        prompt,
+        action=action,
+        image=images,
+        params=dict(_parameter(each) for each in params),
+        delivery=delivery,
+        metadata=json_object(metadata, "--metadata"),
+        idempotency_key=idempotency_key,
+    )
+    if wait_too:
+        job = client.wait(job.id)
+    show([job], as_json)
+    if wait_too:
+        exit_by([job])
+
+
+@click.command()
+@click.argument("job_or_batch")
+@as_json
+def status(job_or_batch: str, as_json: bool) -> None:
+    """Show a job with its history and pictures, or how far a batch is."""
+    client = open_client()
+    if job_or_batch.startswith("batch_"):
+        found = client.batch(job_or_batch)
+        click.echo(found.model_dump_json() if as_json else in_words(found))
+        return
+    job = client.get(job_or_batch)
+    show([job], as_json)
+    if as_json:
+        return
+    for entry in job.history:
+        click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.from_} -> {entry.to}  ({entry.cause})")
+    for image in job.images:
+        click.echo(f"  image {image.index}: {image.state}  {image.uri or image.source_url}")
+    if job.error:
+        click.echo(f"  {job.error.reason or 'error'}: {job.error.code} {job.error.message}")
+
+
+@click.command("list")
+@click.option("--state", help="Only jobs in this state.")
+@click.option("--provider", help="Only jobs of this provider.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--cursor", help="Where the page before ended.")
+@as_json
+def list_jobs(
+    state: str | None, provider: str | None, limit: int, cursor: str | None, as_json: bool
+) -> None:
+    """List jobs, newest first."""
+    from ...jobs.job import State
+
+    if state is not None and state not in list(State):
+        raise click.UsageError(f"--state is one of {', '.join(State)}")
+    page = open_client().list(
+        state=State(state) if state else None, provider=provider, limit=limit, cursor=cursor
+    )
+    show(page.jobs, as_json)
+    if page.cursor:
+        click.echo(f"more: --cursor {page.cursor}", err=True)
+
+
+@click.command()
+@click.argument("job_id")
+@as_json
+def cancel(job_id: str, as_json: bool) -> None:
+    """Cancel a job: free while it is queued; later the charge stands."""
+    job = open_client().cancel(job_id)
+    show([job], as_json)
+    if job.error and not as_json:
+        click.echo(f"  {job.error.message}")
+
+
+@click.command()
+@click.argument("job_id")
+@click.option("--pay-again", is_flag=True, help="Send, and pay for, a failed job once more.")
+@as_json
+def retry(job_id: str, pay_again: bool, as_json: bool) -> None:
+    """Save an unsaved job's pictures again (free), or run a failed job again (paid)."""
+    from ..commands import cost_of_retry
+
+    job = open_client().retry(job_id, pay_again=pay_again)
+    show([job], as_json)
+    if not as_json:
+        click.echo(f"  {cost_of_retry(job)}")
+
+
+JOB_COMMANDS = (submit, batch, status, list_jobs, wait, cancel, retry)
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """`name=value`, the value as JSON where it is that: 2, true, "text"; else as it stands."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"--param {text}: write NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value

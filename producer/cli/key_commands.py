@@ -1,0 +1,105 @@
+"""The commands on API keys."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .job_commands import as_json
+
+if TYPE_CHECKING:
+    from ...store.api_keys import ApiKeys, Limits
+
+per_minute = click.option("--per-minute", type=click.IntRange(0), help="Most jobs a minute.")
+open_jobs = click.option("--open-jobs", type=click.IntRange(0), help="Most jobs not yet ended.")
+
+
+@click.group()
+def keys() -> None:
+    """Keys of the HTTP API: each names a caller, and may have limits; a limit of 0 is none.
+
+    Keys are kept as hashes. A change takes a few seconds to reach every API process.
+    """
+
+
+@keys.command()
+@click.argument("name")
+@per_minute
+@open_jobs
+@as_json
+def add(name: str, per_minute: int | None, open_jobs: int | None, as_json: bool) -> None:
+    """Make a key and print it, this once."""
+    from ...jobs.job import utc_now
+    from ...store.api_keys import Limits
+
+    limits = Limits(per_minute or 0, open_jobs or 0)
+    key = _keys().add(name, limits, utc_now())
+    click.echo(json.dumps({"name": name, "key": key, **_shown(limits)}) if as_json else key)
+
+
+@keys.command("list")
+@as_json
+def list_keys(as_json: bool) -> None:
+    """List the keys of this Redis; those of the environment are not kept here."""
+    for name, use in _keys().uses().items():
+        key = use.key
+        if as_json:
+            line: dict[str, Any] = {
+                "name": name,
+                **_shown(key.limits),
+                "created_at": key.created_at.isoformat(),
+                "last_used": use.last_used or None,
+                "open_jobs_now": use.open_jobs,
+            }
+            click.echo(json.dumps(line))
+        else:
+            used = f"used {use.last_used}" if use.last_used else "never used"
+            made = f"made {key.created_at:%Y-%m-%d}"
+            click.echo(f"{name:<24}  {made}  {used:<15}  {use.open_jobs} open{_words(key.limits)}")
+
+
+@keys.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Take a key back; jobs that came with it go on."""
+    store = _keys()
+    store.remove(name)
+    if not store.all():
+        click.echo(
+            "that was the last: unless IMAGEQUEUE_API_KEYS is set, whoever is on the API's machine "
+            "now gets in without a key",
+            err=True,
+        )
+
+
+@keys.command()
+@click.argument("name")
+@per_minute
+@open_jobs
+@as_json
+def limit(name: str, per_minute: int | None, open_jobs: int | None, as_json: bool) -> None:
+    """Change a key's limits; one that is not given stays."""
+    if per_minute is None and open_jobs is None:
+        raise click.UsageError("give --per-minute or --open-jobs, 0 to lift it")
+    limits = _keys().limit(name, per_minute, open_jobs).limits
+    shown = json.dumps({"name": name, **_shown(limits)})
+    click.echo(shown if as_json else f"{name}{_words(limits) or '  no limits'}")
+
+
+def _keys() -> ApiKeys:
+    from ...config.process import start_process
+    from ...config.redis import connect
+    from ...store.api_keys import ApiKeys
+
+    return ApiKeys(connect(start_process()))
+
+
+def _shown(limits: Limits) -> dict[str, int | None]:
+    return {name: most or None for name, most in limits._asdict().items()}
+
+
+def _words(limits: Limits) -> str:
+    minute = f"  {limits.per_minute} a minute at most" if limits.per_minute else ""
+    return minute + (f"  {limits.open_jobs} open at most" if limits.open_jobs else "")

@@ -1,0 +1,48 @@
+"""Templates to HTML answers: everything escaped, and nothing runs but our own files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ...jobs.job import State, utc_now
+from ...providers import PROVIDERS
+from . import formatting
+from .assets import asset_url
+
+SECURITY = {
+    # Whatever a prompt or a provider smuggles in: no script, no frame and no form of it works.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "media-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    # Not `no-referrer`: a browser would hide from ourselves, too, where our forms come from.
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+    "Vary": "Cookie",
+}
+
+templates = Environment(
+    loader=PackageLoader(__name__.rpartition(".")[0]),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+templates.globals.update(
+    asset_url=asset_url,
+    formatting=formatting,
+    now=utc_now,
+    STATES=list(State),
+    PROVIDERS=list(PROVIDERS),
+)
+
+
+def page(template: str, status: int = 200, **context: Any) -> HTMLResponse:
+    """A template as an answer."""
+    html = templates.get_template(template).render(context)
+    return HTMLResponse(html, status, SECURITY)

@@ -1,0 +1,1 @@
+"""`imagequeue doctor`: checks of everything a job depends on."""

@@ -1,0 +1,1 @@
+"""`imagequeue up` and `imagequeue demo`: every process on one machine."""

@@ -1,0 +1,142 @@
+"""`imagequeue demo`: a handful of jobs over three simulated providers, from prompt to picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from ...jobs.job import Job, State
+from ..client import Client
+from .ports import free_port
+from .up import Options, System, running
+
+DATA_DIR = Path("data") / "demo"
+# Minutes in real life: the countdowns of the demo are short, so that it ends while you watch.
+COUNTDOWNS = "2,3,5"
+LATENCY_S = "3"
+GIVE_UP_S = 120.0
+REFRESH_S = 0.25
+
+CAT = "https://example.com/cat.png"
+JOBS: list[dict[str, object]] = [
+    {
+        "provider": "kie-flux-kontext",
+        "prompt": "a lighthouse in a storm, oil on canvas",
+        "params": {"aspect_ratio": "16:9"},
+    },
+    {
+        "provider": "kie-flux-kontext",
+        "action": "edit",
+        "prompt": "give the cat a red scarf",
+        "image_urls": [CAT],
+        "delivery": "poll",
+    },
+    {"provider": "kie-midjourney", "prompt": "a paper city at dawn", "delivery": "callback"},
+    {
+        "provider": "kie-midjourney",
+        "action": "edit",
+        "prompt": "the same cat as an astronaut",
+        "image_urls": [CAT],
+        "delivery": "poll",
+    },
+    {
+        "provider": "acedata-flux",
+        "prompt": "a white siamese cat",
+        "params": {"model": "flux-kontext-pro", "count": 2},
+    },
+    {
+        "provider": "acedata-flux",
+        "action": "edit",
+        "prompt": "the cat asleep in the sun",
+        "image_urls": [CAT],
+        "delivery": "poll",
+    },
+    {"provider": "acedata-flux", "prompt": "tea on the moon", "delivery": "poll"},
+]
+COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.UNSAVED: "red"}
+
+
+def demo(console: Console, keep: bool) -> bool:
+    """Run the demo; returns whether every job succeeded. `keep` leaves it up until Ctrl-C."""
+    options = Options(
+        api_port=free_port(),
+        callback_port=free_port(),
+        flower_port=free_port(),
+        sandbox_port=free_port(),
+        sandbox_arguments=("--latency", LATENCY_S),
+        settings={"data_dir": str(DATA_DIR), "poll_countdowns": COUNTDOWNS},
+    )
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    log = DATA_DIR / "demo.log"
+    console.print(f"Starting everything; its log is {log} ...")
+    with (
+        log.open("w") as file,
+        running(options, lambda name, line: print(f"{name:>10} | {line}", file=file)) as system,
+    ):
+        console.print(f"Ready. Polls come after {COUNTDOWNS} s here; by default 60, 300, 900 s.\n")
+        jobs = _run(console, system)
+        _conclude(console, jobs, options.urls["flower"], keep)
+        while keep:
+            system.tend()
+            time.sleep(REFRESH_S)
+    return all(job.state is State.SUCCEEDED for job in jobs)
+
+
+def _run(console: Console, system: System) -> list[Job]:
+    """Submit the jobs and watch them until the last one rests."""
+    client = Client(system.settings)
+    ids = [job.id for job in client.submit_many(JOBS)]
+    deadline = time.monotonic() + GIVE_UP_S
+    with Live(console=console, refresh_per_second=1 / REFRESH_S) as live:
+        while True:
+            jobs = [client.get(job_id) for job_id in ids]
+            live.update(_table(jobs))
+            if all(job.is_resting for job in jobs) or time.monotonic() > deadline:
+                return jobs
+            system.tend()
+            time.sleep(REFRESH_S)
+
+
+def _table(jobs: Iterable[Job]) -> Table:
+    columns = ("job", "provider", "action", "delivery", "state", "seconds", "pictures")
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
+    for job in jobs:
+        colour = COLOURS.get(job.state, "yellow")
+        stored = sum(image.state == "stored" for image in job.images)
+        table.add_row(
+            job.id[-6:],
+            job.provider,
+            job.action,
+            job.delivery,
+            f"[{colour}]{job.state}[/]",
+            f"{(job.updated_at - job.created_at).total_seconds():.1f}",
+            f"{stored}/{len(job.images)}" if job.images else "",
+        )
+    return table
+
+
+def _conclude(console: Console, jobs: list[Job], flower: str, keep: bool) -> None:
+    """Say where the pictures lie, and how to see more."""
+    done = [job for job in jobs if job.state is State.SUCCEEDED]
+    console.print(f"\n{len(done)} of {len(jobs)} jobs succeeded. Their pictures:")
+    for job in jobs:
+        for image in job.images:
+            if image.uri:
+                console.print(f"  {_path(image.uri)}", soft_wrap=True, highlight=False)
+        if job.error:
+            console.print(f"  {job.id}: {job.error.reason} {job.error.message}")
+    if keep:
+        console.print(f"\nFlower: {flower}   (Ctrl-C ends the demo)")
+    else:
+        console.print("\nTo see the tasks in Flower: `imagequeue demo --keep`, or")
+        console.print("`imagequeue up --sandbox` and http://127.0.0.1:5555")
+
+
+def _path(uri: str) -> str:
+    return unquote(urlsplit(uri).path)

@@ -1,0 +1,1 @@
+"""`GET /metrics`: the whole queue for Prometheus."""

@@ -1,0 +1,112 @@
+"""Flux Kontext at responses.ai: pictures from words, and edits of one picture.
+
+Two forms, `legacy` (flux/kontext/generate) and `jobs` (jobs/createTask, since autumn 2026).
+Source: docs.kie.ai/flux-kontext-api, docs.kie.ai/market/common/get-task-detail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from ...errors import InvalidRequestError, Problem
+from ..base import ImageURL, Prompt, Request
+from ..parsing import as_object, as_url
+from ..wire import Answer, Call, Report, ResultImage, Submission
+from . import responses, tasks
+from .refresh_url import KieRenewingProvider
+from .uploads import KieUploadProvider
+
+ORIGIN_LIFETIME_S = 600
+"""How long `originImageUrl` lives, by the callback page."""
+
+
+class Generate(Request):
+    """A picture from a prompt."""
+
+    prompt: Prompt = Field(description="What to draw; the models read English.")
+    model: Literal["flux-kontext-pro", "flux-kontext-max"] = Field(
+        "flux-kontext-pro", description="The jobs form offers no choice: there, only the default."
+    )
+    aspect_ratio: Literal["21:9", "16:9", "4:3", "1:1", "3:4", "9:16"] | None = Field(
+        None, description="Default 16:9; an edit keeps the ratio of its picture."
+    )
+    output_format: Literal["jpeg", "png"] | None = Field(None, description="Default jpeg.")
+    enable_translation: bool | None = Field(
+        None, description="Translate the prompt to English first; default true."
+    )
+    upload_cn: bool | None = Field(None, description="Keep the result on servers in China.")
+    prompt_upsampling: bool | None = Field(
+        None, description="Let the model elaborate the prompt; default false."
+    )
+    safety_tolerance: int | None = Field(
+        None, ge=0, le=6, description="0 is strict, 6 lenient; default 2."
+    )
+    watermark: str | None = Field(None, description="A text to put on the picture.")
+
+
+class Edit(Generate):
+    """One picture, changed as the prompt says."""
+
+    prompt: Prompt = Field(description="What to change; the models read English.")
+    image_urls: list[ImageURL] = Field(
+        min_length=1, max_length=1, description="The one picture to edit."
+    )
+    safety_tolerance: int | None = Field(
+        None, ge=0, le=2, description="0 is strict, 2 the most lenient for edits; default 2."
+    )
+
+
+class KieFluxKontext(KieUploadProvider, KieRenewingProvider):
+    """Callbacks may come in either form, whichever the task was submitted in."""
+
+    name = "kie-flux-kontext"
+    actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
+    dialects = ("legacy", "jobs")
+
+    def submission(self, request: Request, callback_url: str | None, dialect: str) -> Call:
+        """The jobs form nests our own field names; the older form spells them in camelCase."""
+        fields = request.model_dump(exclude_none=True)
+        if image_urls := fields.pop("image_urls", None):
+            fields["input_image"] = image_urls[0]
+        body: dict[str, object]
+        if dialect == "jobs":
+            if fields.pop("model") == "flux-kontext-max":
+                raise InvalidRequestError([Problem("params.model", "not offered by the jobs API")])
+            path = "/api/v1/jobs/createTask"
+            body = {"model": "flux1-kontext", "input": fields}
+        else:
+            path = "/api/v1/flux/kontext/generate"
+            body = responses.camel_case(fields, renamed={})
+        if callback_url:
+            body["callBackUrl"] = callback_url
+        return Call(method="POST", path=path, body=body)
+
+    def read_submission(self, answer: Answer, dialect: str) -> Submission:
+        """As all of kie's."""
+        return responses.read_submission(answer)
+
+    def lookup(self, task_id: str, dialect: str) -> Call:
+        """`GET …/recordInfo` or `GET …/record-info`, free of charge."""
+        path = "jobs/recordInfo" if dialect == "jobs" else "flux/kontext/record-info"
+        return Call(method="GET", path=f"/api/v1/{path}", query={"taskId": task_id})
+
+    def read_lookup(self, answer: Answer, dialect: str) -> Report:
+        """As all of kie's, with Flux's pair of URLs or its list."""
+        return tasks.read_lookup(answer, _images)
+
+    def read_callback(self, body: bytes) -> Report:
+        """As all of kie's, with Flux's pair of URLs or its list."""
+        return tasks.read_callback(body, _images)
+
+
+def _images(data: Mapping[str, Any]) -> tuple[ResultImage, ...]:
+    """Look-ups call the pair of URLs `response`, callbacks `info`; jobs list theirs in a string."""
+    pair = as_object(data.get("response")) or as_object(data.get("info"))
+    listed = as_object(data.get("resultJson")).get("resultUrls")
+    images = tasks.result_images([pair.get("resultImageUrl")]) + tasks.result_images(listed)
+    if origin := as_url(pair.get("originImageUrl")):
+        images += (ResultImage(url=origin, lifetime_s=ORIGIN_LIFETIME_S, kind="origin"),)
+    return images

@@ -1,0 +1,133 @@
+"""How a kie.ai task is doing, from a look-up or a callback, in each of its three spellings.
+
+Look-ups carry `successFlag` (older APIs) or `state` (unified jobs); older callbacks only a code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from ..parsing import as_int, as_list, as_message, as_text, as_url, host_of, is_moderation
+from ..wire import (
+    Answer,
+    Failed,
+    Missing,
+    Pending,
+    RefusalReason,
+    Report,
+    ResultImage,
+    Succeeded,
+    Unavailable,
+    UnreadableError,
+)
+from .responses import REFUSALS, Reply, effective_code
+
+RESULT_LIFETIME_S = 14 * 86400
+"""Of the media on kie's own hosts; what lies elsewhere lives as long as its host likes."""
+_HOSTS = (".aiquickdraw.com",)
+
+ReadImages = Callable[[Mapping[str, Any]], tuple[ResultImage, ...]]
+
+_State = Literal["pending", "succeeded", "failed"]
+_STATES: Mapping[str, _State] = {
+    "waiting": "pending",
+    "queuing": "pending",
+    "generating": "pending",
+    "success": "succeeded",
+    "fail": "failed",
+}
+_FLAGS: Mapping[int | None, _State] = {
+    0: "pending",
+    1: "succeeded",
+    2: "failed",  # the task could not be made
+    3: "failed",  # the pictures could not be made
+    4: "succeeded",  # only the callback failed
+}
+_NO_SUCH_TASK = re.compile(
+    r"recordInfo is null|record does not exist|task not found", re.IGNORECASE
+)
+
+
+def read_lookup(answer: Answer, images: ReadImages) -> Report:
+    """What a look-up says; `images` finds a product's pictures in `data`."""
+    try:
+        reply = Reply.parse(answer.body)
+    except UnreadableError:
+        if answer.status == 200:
+            raise
+        reply = Reply(data={})
+    if answer.status == 200:
+        if reply.code is None:
+            raise UnreadableError("the look-up has no code")
+        # A failed task may bring its own code up into the envelope.
+        if reply.code == 200 or "state" in reply.data or "successFlag" in reply.data:
+            return _read_task(reply, images)
+    message = reply.message or "the look-up failed without a reason"
+    if _NO_SUCH_TASK.search(message):
+        return Missing(message=message)
+    return Unavailable(
+        code=str(effective_code(answer, reply)),
+        message=message,
+        retry_after_s=answer.retry_after_s,
+    )
+
+
+def read_callback(body: bytes, images: ReadImages) -> Report:
+    """What a callback says; raises UnreadableError where it names no task."""
+    reply = Reply.parse(body)
+    if not reply.task_id:
+        raise UnreadableError("the callback names no task")
+    return _read_task(reply, images)
+
+
+def result_images(urls: object) -> tuple[ResultImage, ...]:
+    """The pictures in a `resultUrls` list of strings, or of objects with a `resultUrl`."""
+    found = [as_url(u.get("resultUrl") if isinstance(u, dict) else u) for u in as_list(urls)]
+    return tuple(ResultImage(url=url, lifetime_s=_lifetime_s(url)) for url in found if url)
+
+
+def _lifetime_s(url: str) -> int | None:
+    return RESULT_LIFETIME_S if host_of(url).endswith(_HOSTS) else None
+
+
+def _read_task(reply: Reply, images: ReadImages) -> Report:
+    state = _state(reply)
+    if state == "pending":
+        return Pending(task_id=reply.task_id or None)
+    if state == "failed":
+        return _failure(reply)
+    found = images(reply.data)
+    if not any(image.kind == "result" for image in found):
+        raise UnreadableError("the task succeeded, but no result URL was found")
+    return Succeeded(images=found, task_id=reply.task_id or None)
+
+
+def _state(reply: Reply) -> _State:
+    state: _State | None
+    if "state" in reply.data:
+        state = _STATES.get(as_text(reply.data["state"]))
+    elif "successFlag" in reply.data:
+        state = _FLAGS.get(as_int(reply.data["successFlag"]))
+    elif reply.code in REFUSALS:
+        state = "failed"
+    else:
+        state = "succeeded" if reply.code == 200 else None
+    if state is None:
+        raise UnreadableError("the task's state is none of those documented")
+    return state
+
+
+def _failure(reply: Reply) -> Failed:
+    data = reply.data
+    # A look-up that worked says so in the envelope, which then tells nothing about the task.
+    outer = (None, None) if reply.code == 200 else (reply.code, reply.message)
+    code = as_message(data.get("failCode"), data.get("errorCode"), outer[0], "unspecified")
+    message = as_message(
+        data.get("failMsg"), data.get("errorMessage"), outer[1], "failed without a reason"
+    )
+    reason: RefusalReason = "bad_input" if code == "422" else "provider"
+    if code == "400" or is_moderation(message):
+        reason = "policy"
+    return Failed(reason=reason, code=code, message=message, task_id=reply.task_id or None)

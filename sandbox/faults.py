@@ -1,0 +1,60 @@
+"""What goes wrong with one task, as words in its prompt ask: `a cat [fail=501]`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .fault_words import WORDS
+
+
+class TroubleError(ValueError):
+    """A trouble word or rate that means nothing; left alone, a test would pass for no reason."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trouble:
+    """What goes wrong with one task; the defaults mean that nothing does."""
+
+    refuse: int | None = None
+    busy_times: int = 0
+    busy_code: int = 429
+    fail: int | None = None
+    stuck: bool = False
+    slow_s: float | None = None
+    answer_lost: bool = False
+    answer_garbage: bool = False
+    answer_slow_s: float = 0.0
+    callback_none: bool = False
+    callback_twice: bool = False
+    callback_early: bool = False
+    callback_late_s: float = 0.0
+    task_mismatch: bool = False
+    url_life_s: float | None = None
+    url_dead: bool = False
+    file_truncated: bool = False
+    file_html: bool = False
+    file_flaky_times: int = 0
+
+
+_NAMES = {re.split("[=:]", word.syntax)[0] for word in WORDS}
+
+
+def read_trouble(prompt: str) -> Trouble:
+    """Collect the trouble words of a prompt; raises TroubleError on a known name misused."""
+    fields: dict[str, Any] = {}
+    for written in re.findall(r"\[([^\[\]]*)\]", prompt):
+        if written.partition("=")[0] in _NAMES:
+            fields |= _effect(written)
+    return Trouble(**fields)
+
+
+def _effect(written: str) -> dict[str, Any]:
+    for word in WORDS:
+        match = re.fullmatch(word.pattern, written)
+        if match:
+            return word.effect(*match.groups())
+    name = written.partition("=")[0]
+    known = ", ".join(f"[{word.syntax}]" for word in WORDS if word.syntax.startswith(name))
+    raise TroubleError(f"[{written}] is no trouble word of this sandbox; there are {known}")

@@ -1,0 +1,85 @@
+"""kie.ai's File Upload API, and the host that its files lie on."""
+
+from __future__ import annotations
+
+import mimetypes
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..accounts import bearer_key
+from ..clock import iso
+from ..multipart import Part, read_form
+from ..options import Options
+from ..provider_api import Refusal
+from ..state import Box
+from ..tasks import new_id
+
+LIFE_S = 24 * 3600
+
+
+class UploadRefusal(Refusal):
+    """Unlike the rest of kie, with a real HTTP status, and `success` in the place of data."""
+
+    def response(self, options: Options) -> Response:
+        """Write the refusal."""
+        body = {"success": False, "code": self.code, "msg": self.message}
+        return JSONResponse(body, self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    part: Part
+    at: float
+
+
+class KieUploads:
+    """`/api/file-stream-upload`; what was uploaded is served under `/files/uploads`."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self._uploads: dict[str, _Upload] = {}
+
+    def routes(self) -> list[Route]:
+        """Return its endpoints."""
+        return [
+            Route("/api/file-stream-upload", self.upload, methods=["POST"]),
+            Route("/files/uploads/{path:path}", self.serve),
+        ]
+
+    async def upload(self, request: Request) -> Response:
+        """Keep a file under the path and the name that were asked for, whatever lay there."""
+        if bearer_key(request) is None:
+            raise UploadRefusal(401, "Authentication failed: Invalid API Key")
+        form = await read_form(request)
+        for name in ("file", "uploadPath"):
+            if name not in form or not form[name].content:
+                raise UploadRefusal(400, f"Missing required parameter: {name}")
+        file, now = form["file"], self._box.clock.now()
+        name = form["fileName"].text if "fileName" in form else _random_name(file)
+        path = f"{form['uploadPath'].text}/{name}"
+        self._uploads[path] = _Upload(file, now)
+        data = {
+            "fileName": name,
+            "filePath": path,
+            "downloadUrl": f"{request.base_url}files/uploads/{quote(path)}",
+            "fileSize": len(file.content),
+            "mimeType": file.media_type,
+            "uploadedAt": iso(now),
+        }
+        message = "File uploaded successfully"
+        return JSONResponse({"success": True, "code": 200, "msg": message, "data": data})
+
+    async def serve(self, request: Request) -> Response:
+        """Answer a GET with the file for as long as it lives."""
+        found = self._uploads.get(request.path_params["path"])
+        if found is None or self._box.clock.now() >= found.at + LIFE_S:
+            return PlainTextResponse("no such file", 404)
+        return Response(found.part.content, media_type=found.part.media_type)
+
+
+def _random_name(file: Part) -> str:
+    return f"{new_id()}{mimetypes.guess_extension(file.media_type) or ''}"

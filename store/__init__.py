@@ -1,0 +1,1 @@
+"""What Redis holds: jobs, wake-ups, callbacks, webhooks, keys and counters."""

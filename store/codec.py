@@ -1,0 +1,62 @@
+"""A job as the bytes that Redis keeps: compact JSON that leaves out whatever is at its default.
+
+The revision comes first, where the Lua scripts read it without decoding the rest. Times are
+integer milliseconds since the epoch. History entries are `[time, state, cause]`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from ..jobs.job import Job
+
+_RENAMED = {"revision": "rev", "changes": "log"}
+_ORIGINAL = {short: name for name, short in _RENAMED.items()}
+
+
+def dump(job: Job) -> bytes:
+    """The record of a job."""
+    record = {"rev": job.revision, **_fields(job)}
+    return _json.encode(record).encode()
+
+
+def load(record: bytes) -> Job:
+    """The job of a record."""
+    return Job.model_validate({_ORIGINAL.get(k, k): v for k, v in json.loads(record).items()})
+
+
+def _fields(value: BaseModel) -> dict[str, Any]:
+    content = value.__dict__
+    return {
+        short: content[name]
+        for name, short, default in _names(type(value))
+        if content[name] != default and content[name] not in _EMPTY
+    }
+
+
+_EMPTY: tuple[Any, ...] = ((), {}, None)
+
+
+@functools.cache
+def _names(kind: type[BaseModel]) -> list[tuple[str, str, Any]]:
+    """Each field's name, its name in a record, and its default; what is required equals none."""
+    return [
+        (name, _RENAMED.get(name, name), object() if field.is_required() else field.default)
+        for name, field in kind.model_fields.items()
+    ]
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1000)
+    if isinstance(value, BaseModel):
+        return _fields(value)
+    raise TypeError(f"a record holds no {type(value).__name__}")
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_encode)

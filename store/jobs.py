@@ -1,0 +1,296 @@
+"""Where jobs are kept: the record is the truth, and one compare-and-set changes it."""
+
+from __future__ import annotations
+
+import functools
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+import redis
+from redis.exceptions import RedisError
+
+from ..config.queues import Queue
+from ..config.redis import Guarantee, ScriptCall, checked, guarantee, run_together
+from ..errors import IdempotencyConflictError, MoveRefusedError, NotDurableError, UnknownJobError
+from ..jobs.batch import Batch, read_batch
+from ..jobs.idempotency import Once
+from ..jobs.job import RESTING, WAKES, Job, State
+from . import keys
+from .codec import dump, load
+from .compare_and_set import MOST_CHANGES, Swap
+from .scripts import register_script
+from .starts import Ending
+
+ONCE_KEPT_S = 86400
+# Longer than a job lives that waits for days before it ends, and is kept for a month then.
+BATCH_KEPT_S = 90 * 86400
+# A move is refused for good when the record changed under it this often in a row.
+MOVE_TRIES = 50
+PAGE = 200
+WAITAOF_TIMEOUT_MS = 5000
+
+
+class Page(NamedTuple):
+    """Some jobs in order, and the cursor of the next page if there is one."""
+
+    jobs: list[Job]
+    cursor: str | None
+
+
+Step = Callable[[Job], Job]
+
+
+class Store:
+    """Jobs in Redis. Every live job has exactly one wake-up, in the due set of its state."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.redis = client
+        self._add = register_script(client, "add_jobs")
+        self._swap = Swap(client)
+        self._forget = register_script(client, "delete_expired")
+
+    def add(
+        self, jobs: Sequence[Job], once: Sequence[Once | None] = (), batch: Batch | None = None
+    ) -> list[str]:
+        """Keep new jobs, all or none, and return their ids.
+
+        A job with a `once` key that is known is not kept: the id is that of the job kept before.
+        Raises IdempotencyConflictError if that was made of another request.
+        """
+        if not jobs:
+            return []
+        onces = once or [None] * len(jobs)
+        batch_keys = [keys.batch(batch.id), keys.batch_jobs(batch.id)] if batch else ["", ""]
+        job_keys: list[str] = []
+        job_args: list[Any] = []
+        for job, each in zip(jobs, onces, strict=True):
+            key, digest = (keys.once(each.key), each.digest) if each else ("", "")
+            job_keys += [
+                keys.record(job.id),
+                keys.index(job.state),
+                keys.due(WAKES[job.state]),
+                key,
+            ]
+            job_args += [
+                job.id,
+                dump(job),
+                job.wake_at.timestamp(),
+                digest,
+                job.state,
+                job.provider,
+            ]
+        ok, *found = self._add(
+            keys=[keys.COUNTERS, keys.OPEN, keys.CHANGES, *batch_keys, *job_keys],
+            args=[
+                ONCE_KEPT_S,
+                BATCH_KEPT_S,
+                MOST_CHANGES,
+                jobs[0].submitted_by,
+                batch.dump() if batch else "",
+                *job_args,
+            ],
+        )
+        if not ok:
+            raise IdempotencyConflictError([int(place) for place in found])
+        return [_text(job_id) for job_id in found]
+
+    def get(self, job_id: str) -> Job:
+        """The job as it is now; raises UnknownJobError."""
+        record = self.redis.get(keys.record(job_id))
+        if record is None:
+            raise UnknownJobError(f"no job {job_id}")
+        return load(_bytes(record))
+
+    def get_many(self, job_ids: Iterable[str]) -> Sequence[Job]:
+        """Those of the jobs that are there, as they are now."""
+        return tuple(self.each(job_ids))
+
+    def each(self, job_ids: Iterable[str]) -> Iterator[Job]:
+        """The same, each of them made of its record when it is asked for."""
+        ids = iter(job_ids)
+        while batch := list(islice(ids, PAGE)):
+            records: Any = self.redis.mget([keys.record(job_id) for job_id in batch])
+            yield from (load(record) for record in records if record is not None)
+
+    def move(
+        self, job: Job | str, step: Step, *, durable: bool = False, ending: Ending | None = None
+    ) -> Job:
+        """Apply `step` to the job as it is now, all or nothing, and return what it became.
+
+        A job that was read just now saves reading it again; its id will do. `step` is pure and may
+        run again: when somebody else was first it sees their job, and raises MoveRefusedError if
+        its own move no longer stands. A durable move returns once it is on Redis's disk, as far as
+        the server can say so; raises NotDurableError if it is not. The end of a turn goes along.
+        """
+        before = self.get(job) if isinstance(job, str) else job
+        for _ in range(MOVE_TRIES):
+            after = step(before)
+            if after is before or self._swapped(before, after, durable, ending):
+                return after
+            before = self.get(before.id)
+        raise MoveRefusedError(f"{before.id} changes too often to be moved")
+
+    def move_together(self, moves: Iterable[tuple[Job, Step]]) -> list[Job | Exception]:
+        """Move several jobs, each for itself and as `move` does, sent in one piece.
+
+        Returns what each became, or what its step raised.
+        """
+        moves = list(moves)
+        outcomes: list[Job | Exception] = []
+        swaps: dict[int, ScriptCall] = {}
+        for at, (job, step) in enumerate(moves):
+            try:
+                after = step(job)
+                if after is not job:
+                    swaps[at] = self._swap(job, after)
+                outcomes.append(after)
+            except Exception as error:
+                outcomes.append(error)
+        done = run_together([*swaps.values()])
+        for at, is_done in zip(swaps, done, strict=True):
+            if not checked(is_done):  # somebody else was first
+                outcomes[at] = self._moved_after_all(*moves[at])
+        return outcomes
+
+    def _moved_after_all(self, job: Job, step: Step) -> Job | Exception:
+        try:
+            return self.move(job.id, step)
+        except RedisError:
+            raise
+        except Exception as error:
+            return error
+
+    def _swapped(self, before: Job, after: Job, durable: bool, ending: Ending | None) -> bool:
+        call = self._swap(before, after)
+        if durable and self._guarantee is Guarantee.WAITAOF:
+            return self._swapped_durably(call)
+        if ending and (end := ending.call()):
+            done, answer = run_together([call, end])
+            ending.answered(answer)
+        else:
+            (done,) = run_together([call])
+        return bool(checked(done))
+
+    def _swapped_durably(self, call: ScriptCall) -> bool:
+        # In one pipeline, because WAITAOF speaks of the writes of its own connection.
+        with self.redis.pipeline(transaction=False) as pipe:
+            call.script(call.keys, call.args, client=pipe)
+            pipe.waitaof(1, 0, WAITAOF_TIMEOUT_MS)
+            done, (flushed, _) = pipe.execute()
+        if done and not flushed:
+            raise NotDurableError(f"{call.args[0]}: Redis did not flush its file in time")
+        return bool(done)
+
+    def snooze(self, queue: Queue, job_id: str, until: datetime) -> None:
+        """Move a wake-up without a move of the job; one that is gone stays gone."""
+        self.redis.zadd(keys.due(queue), {job_id: until.timestamp()}, xx=True)
+
+    def hasten(self, queue: Queue, job_id: str, until: datetime) -> None:
+        """Move a wake-up forward, never back; one that is gone stays gone."""
+        self.redis.zadd(keys.due(queue), {job_id: until.timestamp()}, xx=True, lt=True)
+
+    def counts(self) -> dict[State, int]:
+        """How many jobs are in each state."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for state in State:
+                pipe.zcard(keys.index(state))
+            return dict(zip(State, pipe.execute(), strict=True))
+
+    def list(
+        self,
+        state: State | None = None,
+        provider: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Jobs, newest first, from the one after `cursor` on."""
+        states = [state] if state else list(State)
+        ids = heapq.merge(*(self._ids(each, cursor) for each in states), reverse=True)
+        found = (job for job in self.each(ids) if provider in (None, job.provider))
+        jobs = list(islice(found, limit + 1))
+        return Page(jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None)
+
+    def known(self, once: Once) -> str | None:
+        """The job that was made under a key; raises IdempotencyConflictError as `add` does."""
+        kept = self.redis.get(keys.once(once.key))
+        if kept is None:
+            return None
+        job_id, _, digest = _text(kept).partition(" ")
+        if digest != once.digest:
+            raise IdempotencyConflictError([0])
+        return job_id
+
+    def keep_batch(self, batch: Batch) -> None:
+        """Keep a batch that no new job came with."""
+        with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(keys.batch(batch.id), "document", batch.dump())
+            pipe.expire(keys.batch(batch.id), BATCH_KEPT_S)
+            pipe.execute()
+
+    def batch(self, batch_id: str) -> Batch:
+        """The batch and how far it is; raises UnknownJobError."""
+        kept: Any = self.redis.hgetall(keys.batch(batch_id))
+        fields = {_text(name): value for name, value in kept.items()}
+        document = fields.pop("document", None)
+        if document is None:
+            raise UnknownJobError(f"no batch {batch_id}")
+        return read_batch(document, {State(name): int(count) for name, count in fields.items()})
+
+    def batch_jobs(self, batch_id: str, limit: int = 50, cursor: str | None = None) -> Page:
+        """A batch's jobs, oldest first, from the one after `cursor` on; raises UnknownJobError."""
+        if not self.redis.hexists(keys.batch(batch_id), "document"):
+            raise UnknownJobError(f"no batch {batch_id}")
+        low = f"({cursor}" if cursor else "-"
+        found: Any = self.redis.zrange(
+            keys.batch_jobs(batch_id), low, "+", bylex=True, offset=0, num=limit + 1
+        )
+        ids = [_text(job_id) for job_id in found]
+        # By their ids, because a job whose retention is over is no longer there.
+        return Page(list(self.each(ids[:limit])), ids[limit - 1] if len(ids) > limit else None)
+
+    def _ids(self, state: State, below: str | None) -> Iterator[str]:
+        while True:
+            top = f"({below}" if below else "+"
+            index = keys.index(state)
+            page: Any = self.redis.zrange(
+                index, top, "-", desc=True, bylex=True, offset=0, num=PAGE
+            )
+            for job_id in page:
+                yield (below := _text(job_id))
+            if len(page) < PAGE:
+                return
+
+    def forget_ended(self, now: datetime, most: int = PAGE) -> int:
+        """Remove ended jobs whose retention is over; returns how many."""
+        ids: Any = self.redis.zrange(
+            keys.RETENTION, "-inf", now.timestamp(), byscore=True, offset=0, num=most
+        )
+        indexes = [keys.index(state) for state in RESTING]
+        return sum(
+            self._forget(
+                keys=[
+                    keys.record(job_id),
+                    keys.RETENTION,
+                    keys.callbacks(job_id),
+                    keys.COUNTERS,
+                    *indexes,
+                ],
+                args=[job_id, now.timestamp()],
+            )
+            for job_id in map(_text, ids)
+        )
+
+    @functools.cached_property
+    def _guarantee(self) -> Guarantee:
+        return guarantee(self.redis)
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()

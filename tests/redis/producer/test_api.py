@@ -1,0 +1,160 @@
+"""The HTTP API: jobs in, jobs out, and their pictures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from imagequeue.config.settings import Settings
+from imagequeue.jobs.job import JobError, Reason, State
+from imagequeue.producer.api.application import create_app
+from imagequeue.worker.context import Context
+from support.asgi import serving
+from support.jobs import move, picture, queued
+
+FIELDS = (
+    "id state provider action prompt image_urls params delivery task_id metadata "
+    "submitted_by batch webhook_url error images "
+    "created_at updated_at history"
+)
+IMAGE_FIELDS = (
+    "index kind source_url expires_at state error uri sha256 bytes content_type width height"
+)
+REQUEST = {
+    "provider": "acedata-flux",
+    "action": "edit",
+    "prompt": "a white siamese cat",
+    "image_urls": ["https://example.com/cat.png"],
+    "params": {"model": "flux-kontext-pro"},
+    "delivery": "auto",
+    "metadata": {"order": 7},
+}
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[str]:
+    with serving(create_app(settings)) as url:
+        yield f"{url}/v1/jobs"
+
+
+def get(url: str, **options: Any) -> Any:
+    answer = requests.get(url, timeout=30, **options)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_submitted_job_is_queued_with_exactly_the_public_fields(api: str, ctx: Context) -> None:
+    answer = requests.post(api, json=REQUEST, timeout=30)
+    assert answer.status_code == 202
+    job = answer.json()
+    assert " ".join(job) == FIELDS
+    assert {**REQUEST, "delivery": "poll"}.items() <= job.items()
+    assert (job["state"], job["history"], job["created_at"]) == ("queued", [], job["updated_at"])
+    kept = get(f"{api}/{job['id']}")
+    assert {name for name in job if job[name] != kept[name]} <= {"created_at", "updated_at"}
+    assert ctx.store.redis.llen("submit") == 1
+
+
+def test_a_job_s_history_and_images_show_no_internal_field(api: str, ctx: Context) -> None:
+    job_id = queued(ctx)
+    image = picture(ctx, attempts=3)
+    move(ctx, job_id, State.SUBMITTING, State.WAITING, State.DOWNLOADING, images=(image,))
+    job = get(f"{api}/{job_id}")
+    assert " ".join(job) == FIELDS
+    assert [" ".join(each) for each in job["images"]] == [IMAGE_FIELDS]
+    moves = [(each["from"], each["to"], each["cause"]) for each in job["history"]]
+    assert moves[:2] == [("queued", "submitting", "test"), ("submitting", "waiting", "test")]
+    assert list(job["history"][0]) == ["at", "from", "to", "cause"]
+
+
+def test_a_list_is_paged_newest_first_and_filtered(api: str, ctx: Context) -> None:
+    ids = []
+    for provider in ("kie-flux-kontext", "kie-midjourney", "acedata-flux") * 2:
+        ctx.now.advance(1)  # type: ignore[attr-defined]
+        ids.append(queued(ctx, provider=provider))
+    ids.reverse()
+    seen, cursor = [], None
+    for size in (4, 2):
+        page = get(api, params={"limit": 4, "cursor": cursor})
+        assert len(page["jobs"]) == size
+        seen += [job["id"] for job in page["jobs"]]
+        cursor = page["cursor"]
+    assert (seen, cursor) == (ids, None)
+    move(ctx, ids[0], State.SUBMITTING)
+    assert _listed(api, state="submitting") == ids[:1]
+    assert _listed(api, provider="acedata-flux") == [ids[0], ids[3]]
+    assert _listed(api, provider="acedata-flux", state="queued") == [ids[3]]
+
+
+def _listed(api: str, **filters: str) -> list[str]:
+    return [job["id"] for job in get(api, params=filters)["jobs"]]
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        ((), "nothing was sent: free of charge"),
+        (
+            (State.SUBMITTING, State.WAITING),
+            "the charge stands; a result that arrives is still recorded",
+        ),
+        (
+            (State.SUBMITTING, State.UNCONFIRMED),
+            "the charge may stand; a result that arrives is still recorded",
+        ),
+    ],
+)
+def test_a_cancelled_job_says_what_it_cost(
+    api: str, ctx: Context, states: tuple[State, ...], words: str
+) -> None:
+    job_id = queued(ctx)
+    if states:
+        move(ctx, job_id, *states)
+    job = requests.post(f"{api}/{job_id}/cancel", timeout=30).json()
+    assert job["error"] == {"reason": "cancelled", "code": "", "message": words}
+
+
+def test_a_queued_job_is_cancelled_once(api: str, ctx: Context) -> None:
+    job_id = queued(ctx)
+    assert requests.post(f"{api}/{job_id}/cancel", timeout=30).json()["state"] == "cancelled"
+    again = requests.post(f"{api}/{job_id}/cancel", timeout=30)
+    assert (again.status_code, again.headers["Content-Type"]) == (409, "application/problem+json")
+    assert f"{job_id} is cancelled" in again.json()["detail"]
+
+
+def test_a_retry_pays_again_only_where_that_is_said(api: str, ctx: Context) -> None:
+    job_id = queued(ctx)
+    move(ctx, job_id, State.SUBMITTING, State.FAILED, error=JobError(reason=Reason.PROVIDER))
+    for body in (None, {}, {"pay_again": False}):
+        answer = requests.post(f"{api}/{job_id}/retry", json=body, timeout=30)
+        assert (answer.status_code, "give pay_again" in answer.text) == (409, True)
+    answer = requests.post(f"{api}/{job_id}/retry", json={"pay_again": True}, timeout=30)
+    assert (answer.status_code, answer.json()["state"]) == (200, "queued")
+
+
+def test_saving_again_is_free(api: str, ctx: Context) -> None:
+    job_id = queued(ctx)
+    states = (State.SUBMITTING, State.DOWNLOADING, State.UNSAVED)
+    move(ctx, job_id, *states, images=(picture(ctx, state="expired", attempts=8),))
+    job = requests.post(f"{api}/{job_id}/retry", timeout=30).json()
+    assert (job["state"], job["images"][0]["state"]) == ("downloading", "pending")
+    assert ctx.store.get(job_id).images[0].attempts == 0
+
+
+def test_a_saved_image_is_served_and_a_missing_one_is_not(
+    api: str, ctx: Context, tmp_path: Path
+) -> None:
+    path = tmp_path / "data" / "pictures" / "0 ü%20.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"a picture")
+    stored = picture(ctx, state="stored", uri=path.as_uri(), content_type="image/png")
+    job_id = queued(ctx)
+    move(ctx, job_id, State.SUBMITTING, State.DOWNLOADING, images=(stored,))
+    answer = requests.get(f"{api}/{job_id}/images/0", timeout=30)
+    assert (answer.content, answer.headers["Content-Type"]) == (b"a picture", "image/png")
+    assert requests.get(f"{api}/{job_id}/images/1", timeout=30).status_code == 404
+    path.unlink()
+    gone = requests.get(f"{api}/{job_id}/images/0", timeout=30)
+    assert (gone.status_code, "no longer at file:///" in gone.json()["detail"]) == (404, True)

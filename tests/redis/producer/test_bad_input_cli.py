@@ -1,0 +1,125 @@
+"""Whatever is wrong, the command line ends with status 2 and one line that says what to change."""
+
+import json
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagequeue.config.settings import PREFIX
+from imagequeue.producer.local.ports import free_port
+from support.bad_requests import BAD_REQUESTS, GOOD, NAMES
+from support.cli import Ran, imagequeue
+from support.processes import BIN, clean_environment
+from support.redis import evicting_redis, traces
+
+Overrides = dict[str, str]
+
+
+def assert_refused(ran: Ran, *words: str) -> None:
+    assert (ran.status, ran.out) == (2, "")
+    (line,) = ran.err.splitlines()
+    assert line.startswith("imagequeue: ")
+    assert [word for word in words if word not in line] == []
+
+
+def submission(request: dict[str, Any]) -> list[str]:
+    """The arguments of `imagequeue submit` for a request."""
+    options = [f"--param={name}={value}" for name, value in request.pop("params", {}).items()]
+    options += [f"--image={url}" for url in request.pop("image_urls", [])]
+    options += [f"--metadata={json.dumps(request.pop('metadata', {}))}"]
+    provider, prompt = request.pop("provider"), request.pop("prompt")
+    return ["submit", provider, prompt, *options, *(f"--{k}={v}" for k, v in request.items())]
+
+
+@pytest.mark.parametrize(("_", "change", "field", "words"), BAD_REQUESTS, ids=NAMES)
+def test_a_bad_request_is_refused_alone_and_in_a_batch(
+    overrides: Overrides, _: str, change: dict[str, Any], field: str, words: str
+) -> None:
+    alone = imagequeue(*submission({**GOOD, **change}), settings=overrides)
+    assert_refused(alone, f" {field}: ", words)
+    lines = f"{json.dumps(GOOD)}\n\n{json.dumps({**GOOD, **change})}\n"
+    batch = imagequeue("batch", "-", settings=overrides, stdin=lines)
+    assert_refused(batch, f" line 3: {field}: ", words)
+    assert traces(overrides["redis_url"]) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "words"),
+    [
+        (["submit", "acedata-flux", "x", "--metadata={"], "", "--metadata is not JSON"),
+        (["submit", "acedata-flux", "x", "--metadata=[]"], "", "--metadata must be a JSON object"),
+        (["submit", "acedata-flux", "x", "--param=size"], "", "--param size: write NAME=VALUE"),
+        (["submit"], "", "Missing argument 'PROVIDER'"),
+        (["batch", "-"], '{"provider": "x"}\n{"a\n7', "line 1: provider"),
+        (["batch", "-"], '{"provider": "x"}\n{"a\n7', "line 2: request: must be a JSON object"),
+        (["batch", "-"], '{"provider": "x"}\n{"a\n7', "line 3: request: must be a JSON object"),
+        (["batch", "-"], "\n7\n", "line 2: request: must be a JSON object"),
+        (["batch", "missing.jsonl"], "", "No such file"),
+        (["list", "--state=done"], "", "--state is one of queued"),
+        (["list", "--limit=0"], "", "--limit"),
+        (["status", "job_none"], "", "no job job_none"),
+        (["up", "--api-port=70000"], "", "--api-port"),
+        (["sumbit"], "", "No such command 'sumbit'"),
+    ],
+)
+def test_bad_usage_is_refused(
+    overrides: Overrides, arguments: list[str], stdin: str, words: str
+) -> None:
+    assert_refused(imagequeue(*arguments, settings=overrides, stdin=stdin), words)
+    assert traces(overrides["redis_url"]) == []
+
+
+def test_a_batch_that_is_not_text_is_refused(overrides: Overrides, tmp_path: Path) -> None:
+    (tmp_path / "batch.jsonl").write_bytes(b'{"provider": "\xff"}')
+    assert_refused(imagequeue("batch", "batch.jsonl", settings=overrides), "not UTF-8 text")
+
+
+def test_without_a_key_for_the_provider_the_variable_is_named(overrides: Overrides) -> None:
+    del overrides["acedata_api_key"]
+    ran = imagequeue(*submission({**GOOD}), settings=overrides)
+    assert_refused(ran, "no key for acedata: set IMAGEQUEUE_ACEDATA_API_KEY")
+    assert traces(overrides["redis_url"]) == []
+
+
+@pytest.mark.parametrize("url", ["unix:///nowhere/redis.sock", "redis://127.0.0.1:1"])
+def test_an_unreachable_redis_is_named(overrides: Overrides, url: str) -> None:
+    ran = imagequeue(*submission({**GOOD}), settings={**overrides, "redis_url": url})
+    assert_refused(ran, "Redis does not answer", "check IMAGEQUEUE_REDIS_URL")
+
+
+def test_without_any_redis_both_ways_to_one_are_named(overrides: Overrides) -> None:
+    ran = imagequeue("list", settings={**overrides, "redis_url": ""})
+    assert_refused(ran, "set IMAGEQUEUE_REDIS_URL, or run `imagequeue up`")
+
+
+def test_an_evicting_redis_is_refused(overrides: Overrides, tmp_path: Path) -> None:
+    with evicting_redis(tmp_path) as url:
+        ran = imagequeue(*submission({**GOOD}), settings={**overrides, "redis_url": url})
+        assert_refused(ran, "may evict jobs (maxmemory-policy allkeys-lru)", "noeviction")
+        assert traces(url) == []
+
+
+def test_up_refuses_a_port_in_use_and_names_its_flag(overrides: Overrides) -> None:
+    ports = [f"--{name}-port={free_port()}" for name in ("api", "flower")]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = _process("up", *ports, f"--callback-port={port}", env=overrides)
+    assert_refused(ran, f"port {port} cannot be used", "choose another with --callback-port")
+
+
+def test_a_refusal_in_a_process_of_its_own_is_one_line_too(overrides: Overrides) -> None:
+    ran = _process("submit", "acedata-flux", env={**overrides, "lease_s": "soon"})
+    assert_refused(ran, "IMAGEQUEUE_LEASE_S: ")
+    assert_refused(_process("submit", "acedata-flux", env=overrides), "prompt: must not be empty")
+
+
+def _process(*arguments: str, env: Overrides) -> Ran:
+    variables = {f"{PREFIX}{name.upper()}": value for name, value in env.items()}
+    command = [str(BIN / "imagequeue"), *arguments]
+    ended = subprocess.run(
+        command, env={**clean_environment(), **variables}, capture_output=True, text=True
+    )
+    return Ran(ended.returncode, ended.stdout, ended.stderr)

@@ -1,0 +1,259 @@
+"""Batches: all items or those that are right, every problem told, nothing queued twice."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from imagequeue import Client
+from imagequeue.config.settings import Settings, read_settings
+from imagequeue.errors import UnknownJobError
+from imagequeue.jobs.job import State
+from imagequeue.producer.api import body_limit
+from imagequeue.producer.api.application import create_app
+from imagequeue.producer.submission import MOST_IN_BATCH
+from imagequeue.worker.context import Context
+from support.asgi import serving
+from support.cli import imagequeue
+from support.redis import traces
+
+GOOD: dict[str, Any] = {"provider": "acedata-flux", "prompt": "a cat"}
+BAD: dict[str, Any] = {"provider": "acedata-flux", "prompt": "", "params": {"sise": "1:1"}}
+LINES = {"Content-Type": "application/jsonl"}
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[str]:
+    with serving(create_app(settings)) as url:
+        yield f"{url}/v1/batches"
+
+
+@pytest.fixture
+def client(settings: Settings) -> Client:
+    return Client(settings)
+
+
+def numbered(count: int) -> list[dict[str, Any]]:
+    return [{**GOOD, "metadata": {"n": n}} for n in range(count)]
+
+
+def post(api: str, items: Any, key: str = "", **more: Any) -> requests.Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    return requests.post(api, json={"items": items, **more}, headers=headers, timeout=60)
+
+
+def post_lines(api: str, *lines: object, on_error: str = "refuse") -> requests.Response:
+    body = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    params = {"on_error": on_error}
+    return requests.post(api, body.encode(), headers=LINES, params=params, timeout=60)
+
+
+def test_a_batch_is_accepted_whole_and_its_jobs_are_in_order(api: str, ctx: Context) -> None:
+    answer = post(api, numbered(3))
+    assert answer.status_code == 202
+    batch = answer.json()
+    assert (batch["total"], batch["progress"], batch["refused"]) == (3, {"queued": 3}, [])
+    jobs = ctx.store.get_many(batch["jobs"])
+    assert [job.metadata["n"] for job in jobs] == [0, 1, 2]
+    assert {job.batch for job in jobs} == {batch["id"]}
+    assert ctx.store.redis.llen("submit") == 3
+
+
+def test_its_progress_is_that_of_its_jobs(api: str, ctx: Context) -> None:
+    batch = post(api, numbered(3)).json()
+    for state in (State.SUBMITTING, State.FAILED):
+        ctx.store.move(batch["jobs"][1], lambda j: j.to(state, "test", ctx.now(), ctx.now()))  # noqa: B023
+    seen = requests.get(f"{api}/{batch['id']}", timeout=30).json()
+    assert (seen["progress"], seen["total"], seen["ended"]) == ({"queued": 2, "failed": 1}, 3, 1)
+
+
+def test_its_jobs_are_paged_oldest_first(api: str) -> None:
+    batch = post(api, numbered(5)).json()
+    found, cursor = [], None
+    for size in (2, 2, 1):
+        params = {"limit": 2, "cursor": cursor}
+        page = requests.get(f"{api}/{batch['id']}/jobs", params=params, timeout=30).json()
+        assert len(page["jobs"]) == size
+        found += [job["id"] for job in page["jobs"]]
+        cursor = page["cursor"]
+    assert (found, cursor) == (sorted(batch["jobs"]), None)
+
+
+def test_one_bad_item_refuses_all_and_every_problem_is_listed(api: str, settings: Settings) -> None:
+    answer = post(api, [GOOD, BAD, 7, GOOD, {**GOOD, "action": "upscale"}])
+    assert answer.status_code == 422
+    assert [problem["field"] for problem in answer.json()["problems"]] == [
+        "items.1.prompt",
+        "items.1.params.sise",
+        "items.2.request",
+        "items.4.action",
+    ]
+    assert traces(settings.redis_url or "") == []
+
+
+def test_lines_are_refused_by_their_numbers(api: str, settings: Settings) -> None:
+    answer = post_lines(api, GOOD, "", BAD, "{oops", GOOD)
+    assert answer.status_code == 422
+    fields = [problem["field"] for problem in answer.json()["problems"]]
+    assert fields == ["line 3: prompt", "line 3: params.sise", "line 4: request"]
+    assert traces(settings.redis_url or "") == []
+
+
+def test_bad_items_are_skipped_where_that_is_said(api: str, ctx: Context) -> None:
+    batch = post(api, [GOOD, BAD, GOOD], on_error="skip").json()
+    assert (batch["total"], [bool(job_id) for job_id in batch["jobs"]]) == (2, [True, False, True])
+    (refused,) = batch["refused"]
+    assert (refused["index"], refused["line"]) == (1, None)
+    assert [problem["field"] for problem in refused["problems"]] == ["prompt", "params.sise"]
+    (refused,) = post_lines(api, GOOD, "", "nonsense", on_error="skip").json()["refused"]
+    assert (refused["index"], refused["line"]) == (1, 3)
+    assert ctx.store.counts()[State.QUEUED] == 3
+
+
+def test_a_batch_with_nothing_right_in_it_is_refused(api: str, settings: Settings) -> None:
+    assert post(api, [BAD], on_error="skip").status_code == 422
+    assert traces(settings.redis_url or "") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "words"),
+    [
+        (b"{", "application/json", 400, "not JSON"),
+        (b"[]", "application/json", 422, "body: "),
+        (b'{"items": []}', "application/json", 422, "items: a batch has 1 to 5000 items"),
+        (b'{"items": [], "on_eror": 1}', "application/json", 422, "on_eror: "),
+        (b'{"items": {}, "on_error": "x"}', "application/json", 422, "'refuse' or 'skip'"),
+        (b"\n\n", "application/x-ndjson", 422, "items: a batch has 1 to 5000 items"),
+        (b"{}\n" * (MOST_IN_BATCH + 1), "application/jsonl", 422, "this one 5001"),
+        (b"provider,prompt", "text/csv", 415, "application/jsonl"),
+    ],
+)
+def test_what_is_no_batch_is_refused(
+    api: str, settings: Settings, body: bytes, kind: str, status: int, words: str
+) -> None:
+    answer = requests.post(api, body, headers={"Content-Type": kind}, timeout=30)
+    assert (answer.status_code, words in answer.json()["detail"]) == (status, True), answer.text
+    assert traces(settings.redis_url or "") == []
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_body_beyond_its_bound_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, declared: bool
+) -> None:
+    body = json.dumps(GOOD).encode().ljust(body_limit.MOST_BYTES + 1)
+    with serving(create_app(settings)) as url:
+        data = body if declared else iter([body])
+        answer = requests.post(f"{url}/v1/jobs", data, headers=LINES, timeout=30)
+    assert (answer.status_code, "bytes" in answer.json()["detail"]) == (413, True)
+    assert traces(settings.redis_url or "") == []
+
+
+def test_a_batch_that_is_sent_again_is_the_same(api: str, ctx: Context) -> None:
+    items = [*numbered(2), {**GOOD, "idempotency_key": "own"}]
+    first, again = post(api, items, "k"), post(api, items, "k")
+    assert again.status_code == 202
+    assert (first.json()["id"], first.json()["jobs"]) == (again.json()["id"], again.json()["jobs"])
+    replayed = [answer.headers.get("Idempotent-Replayed") for answer in (first, again)]
+    assert replayed == [None, "true"]
+    assert (ctx.store.counts()[State.QUEUED], ctx.store.redis.llen("submit")) == (3, 3)
+    assert len(ctx.store.redis.keys("iq:batch:*")) == 2
+
+
+@pytest.mark.parametrize("change", ["one more", "one fewer", "other order"])
+def test_another_batch_under_the_key_is_refused(api: str, ctx: Context, change: str) -> None:
+    items = numbered(3)
+    post(api, items, "k")
+    others = {"one more": numbered(4), "one fewer": numbered(2), "other order": items[::-1]}
+    answer = post(api, others[change], "k")
+    assert (answer.status_code, "give a new one" in answer.json()["detail"]) == (409, True)
+    assert ctx.store.counts()[State.QUEUED] == 3
+
+
+def test_items_that_are_known_stay_in_their_batch(client: Client, ctx: Context) -> None:
+    def keyed(*names: str) -> list[dict[str, Any]]:
+        return [{**GOOD, "idempotency_key": name} for name in names]
+
+    first = client.submit_batch(keyed("a", "b"))
+    second = client.submit_batch(keyed("b", "c"))
+    assert (second.jobs[0], second.batch.total, second.replayed) == (first.jobs[1], 1, False)
+    third = client.submit_batch(keyed("c"))
+    assert (third.batch.id, third.replayed) == (second.batch.id, True)
+    alone = client.submit(**GOOD, idempotency_key="d")
+    fourth = client.submit_batch(keyed("d"))
+    assert (fourth.jobs, client.batch(fourth.batch.id).total) == ([alone.id], 0)
+    assert ctx.store.counts()[State.QUEUED] == 4
+
+
+def test_one_key_for_two_items_or_for_another_request_is_refused(api: str, ctx: Context) -> None:
+    twice = post(api, [{**GOOD, "idempotency_key": "k"}] * 2)
+    (problem,) = twice.json()["problems"]
+    assert (problem["field"], "item 0" in problem["message"]) == ("items.1.idempotency_key", True)
+    post(api, [{**GOOD, "idempotency_key": "k"}])
+    other = post(api, [GOOD, {**GOOD, "prompt": "a dog", "idempotency_key": "k"}])
+    assert (other.status_code, "in items 1" in other.json()["detail"]) == (409, True)
+    assert ctx.store.counts()[State.QUEUED] == 1
+
+
+@pytest.mark.parametrize("key", [7, "", "x" * 256])
+def test_an_item_whose_key_is_none_is_skipped(api: str, key: object) -> None:
+    batch = post(api, [GOOD, {**GOOD, "idempotency_key": key}], on_error="skip").json()
+    ((refused,), total) = batch["refused"], batch["total"]
+    assert (refused["problems"][0]["field"], total) == ("idempotency_key", 1)
+
+
+def test_batches_of_an_api_key_count_against_its_limits(
+    overrides: dict[str, str], ctx: Context
+) -> None:
+    settings = read_settings(**overrides)
+    key = imagequeue("keys", "add", "shop", "--per-minute", "4", settings=overrides).out.strip()
+    with serving(create_app(settings)) as url:
+        headers = {"Authorization": f"Bearer {key}"}
+        answers = [
+            requests.post(
+                f"{url}/v1/batches", json={"items": numbered(3)}, headers=headers, timeout=30
+            )
+            for _ in range(2)
+        ]
+    assert [answer.status_code for answer in answers] == [202, 429]
+    assert int(answers[1].headers["Retry-After"]) > 0
+    assert ctx.store.counts()[State.QUEUED] == 3
+
+
+def test_an_unknown_batch_is_an_error(api: str, client: Client) -> None:
+    for path in ("batch_none", "batch_none/jobs"):
+        answer = requests.get(f"{api}/{path}", timeout=30)
+        assert (answer.status_code, "no batch" in answer.json()["detail"]) == (404, True)
+    with pytest.raises(UnknownJobError):
+        client.batch("batch_none")
+
+
+def test_the_command_line_tells_of_a_batch(overrides: dict[str, str], ctx: Context) -> None:
+    lines = f"{json.dumps(GOOD)}\n\n{json.dumps(BAD)}\nnonsense\n{json.dumps(GOOD)}"
+    ran = imagequeue("batch", "-", "--skip-bad", settings=overrides, stdin=lines)
+    assert (ran.status, len(ran.out.splitlines())) == (0, 2)
+    *bad, told = ran.err.splitlines()
+    assert [line.partition(":")[0] for line in bad] == ["line 3", "line 3", "line 4"]
+    batch_id, words = told.split(maxsplit=1)
+    assert words == "0 of 2 ended  2 queued"
+    shown = imagequeue("status", batch_id, settings=overrides)
+    assert shown.out == f"{batch_id}  0 of 2 ended  2 queued\n"
+    as_json = imagequeue("status", batch_id, "--json", settings=overrides)
+    assert json.loads(as_json.out)["progress"] == {"queued": 2}
+
+
+def test_the_command_line_queues_a_batch_once_and_waits_for_it(
+    overrides: dict[str, str], ctx: Context, tmp_path: Path
+) -> None:
+    (tmp_path / "b.jsonl").write_text("\n".join(json.dumps(item) for item in numbered(2)))
+    arguments = ["batch", "b.jsonl", "--idempotency-key=k", "--json"]
+    first, again = (imagequeue(*arguments, settings=overrides) for _ in range(2))
+    ids = [json.loads(line)["id"] for line in first.out.splitlines()]
+    assert [json.loads(line)["id"] for line in again.out.splitlines()] == ids
+    for job_id in ids:
+        ctx.store.move(job_id, lambda job: job.to(State.CANCELLED, "test", ctx.now(), ctx.now()))
+    waited = imagequeue(*arguments, "--wait", settings=overrides)
+    states = [json.loads(line)["state"] for line in waited.out.splitlines()]
+    assert (waited.status, states) == (1, ["cancelled"] * 2)

@@ -1,0 +1,149 @@
+"""The command line: what each command prints, as lines for people and as JSON."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from imagequeue.jobs.job import Image, JobError, Reason, State
+from imagequeue.worker.context import Context
+from support.cli import Ran, imagequeue
+from support.jobs import queued
+from support.processes import BIN, clean_environment
+
+Overrides = dict[str, str]
+REQUEST = {"provider": "kie-midjourney", "prompt": "a paper city", "metadata": {"order": 7}}
+
+
+@pytest.fixture
+def run(overrides: Overrides) -> Any:
+    def run_one(*arguments: str, stdin: str = "") -> Ran:
+        return imagequeue(*arguments, settings=overrides, stdin=stdin)
+
+    return run_one
+
+
+def jobs_of(ran: Ran) -> list[dict[str, Any]]:
+    """The jobs that a command printed as JSON, one on each line."""
+    assert (ran.status, ran.err) == (0, "")
+    return [json.loads(line) for line in ran.out.splitlines()]
+
+
+def move(ctx: Context, job_id: str, *states: State, **fields: Any) -> None:
+    for state in states:
+        ctx.store.move(job_id, lambda j: j.to(state, "test", ctx.now(), ctx.now()))  # noqa: B023
+    ctx.store.move(job_id, lambda j: j.amended(ctx.now(), **fields))
+
+
+def failed(ctx: Context) -> str:
+    job_id = queued(ctx)
+    error = JobError(reason=Reason.POLICY, code="400", message="no cats")
+    move(ctx, job_id, State.SUBMITTING, State.FAILED, error=error)
+    return job_id
+
+
+def test_submit_prints_the_job(run: Any, ctx: Context) -> None:
+    ran = run("submit", "kie-midjourney", "a paper city")
+    job_id, *rest = ran.out.split()
+    assert (ran.status, rest) == (0, ["queued", "kie-midjourney", "a", "paper", "city"])
+    assert ctx.store.get(job_id).prompt == "a paper city"
+    assert ctx.store.redis.llen("submit") == 1
+
+
+def test_submit_passes_everything_on_and_reads_values_as_json(run: Any) -> None:
+    options = ["--param", "count=2", "--param", "size=1:1", "--metadata", '{"order": 7}', "--json"]
+    (job,) = jobs_of(run("submit", "acedata-flux", "tea", *options, "--delivery", "poll"))
+    assert (job["params"], job["metadata"]) == ({"count": 2, "size": "1:1"}, {"order": 7})
+    options = ["--action", "edit", "--image", "https://example.com/cat.png", "--json"]
+    (job,) = jobs_of(run("submit", "acedata-flux", "tea", *options))
+    assert (job["action"], job["image_urls"]) == ("edit", ["https://example.com/cat.png"])
+
+
+def test_batch_queues_every_line_in_order(run: Any) -> None:
+    lines = "\n\n".join(json.dumps({**REQUEST, "metadata": {"order": n}}) for n in range(3))
+    jobs = jobs_of(run("batch", "-", "--json", stdin=lines))
+    assert [job["metadata"]["order"] for job in jobs] == [0, 1, 2]
+    assert len(run("batch", "-", stdin=lines).out.splitlines()) == 3
+    assert len(jobs_of(run("list", "--json"))) == 6
+
+
+def test_status_tells_the_history_the_pictures_and_the_error(run: Any, ctx: Context) -> None:
+    job_id = failed(ctx)
+    image = Image(index=0, source_url="https://x/0.png", expires_at=ctx.now())
+    ctx.store.move(job_id, lambda job: job.amended(ctx.now(), images=(image,)))
+    first, *rest = run("status", job_id).out.splitlines()
+    assert first.split()[:2] == [job_id, "failed"]
+    assert rest == [
+        "  2026-11-20 12:00:00  queued -> submitting  (test)",
+        "  2026-11-20 12:00:00  submitting -> failed  (test)",
+        "  image 0: pending  https://x/0.png",
+        "  policy: 400 no cats",
+    ]
+    (job,) = jobs_of(run("status", job_id, "--json"))
+    assert job["error"] == {"reason": "policy", "code": "400", "message": "no cats"}
+
+
+def test_list_filters_and_leads_to_the_next_page(run: Any, ctx: Context) -> None:
+    ids = sorted([failed(ctx), queued(ctx), queued(ctx, provider="acedata-flux")], reverse=True)
+    first = run("list", "--limit", "2", "--json")
+    assert [json.loads(line)["id"] for line in first.out.splitlines()] == ids[:2]
+    assert first.err == f"more: --cursor {ids[1]}\n"
+    (last,) = jobs_of(run("list", "--cursor", ids[1], "--json"))
+    assert last["id"] == ids[2]
+    assert [job["state"] for job in jobs_of(run("list", "--state", "failed", "--json"))] == [
+        "failed"
+    ]
+    assert len(jobs_of(run("list", "--provider", "acedata-flux", "--json"))) == 1
+
+
+def test_wait_tells_success_from_failure_by_its_status(run: Any, ctx: Context) -> None:
+    good, bad, endless = queued(ctx), failed(ctx), queued(ctx)
+    move(ctx, good, State.SUBMITTING, State.DOWNLOADING, State.SUCCEEDED)
+    (job,) = jobs_of(run("wait", good, "--json"))
+    assert job["state"] == "succeeded"
+    both = run("wait", good, bad)
+    assert (both.status, len(both.out.splitlines()), both.err) == (1, 2, "")
+    ran = run("wait", endless, "--timeout", "0")
+    assert (ran.status, ran.err) == (1, f"imagequeue: {endless} is queued after 0 s\n")
+
+
+def test_cancel_and_retry(run: Any, ctx: Context) -> None:
+    job_id, bad = queued(ctx), failed(ctx)
+    line, words = run("cancel", job_id).out.splitlines()
+    assert line.split()[:2] == [job_id, "cancelled"]
+    assert words == "  nothing was sent: free of charge"
+    again = run("cancel", job_id, "--json")
+    assert (again.status, again.out) == (2, "")
+    assert (
+        run("retry", bad).err
+        == f"imagequeue: {bad} is failed: a retry pays again, as kie-flux-kontext charges for it "
+        "once more: give pay_again to allow it\n"
+    )
+    assert run("retry", failed(ctx), "--pay-again").out.splitlines()[1] == (
+        "  sent to kie-flux-kontext once more, which charges for it again"
+    )
+    (job,) = jobs_of(run("retry", bad, "--pay-again", "--json"))
+    assert job["state"] == "queued"
+
+
+@pytest.mark.parametrize("command", ["", "submit", "list", "keys list", "callbacks list", "up"])
+def test_help_imports_nothing_that_takes_long(command: str) -> None:
+    code = (
+        f"import sys; sys.argv[1:] = {[*command.split(), '--help']}\n"
+        "from imagequeue.producer.cli.main import main\n"
+        "try: main()\n"
+        "finally: print(*sorted(m for m in sys.modules if '.' not in m), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith("Usage: ")
+    heavy = {"celery", "kombu", "redis", "pydantic", "fastapi", "requests", "structlog", "rich"}
+    assert "click" in ended.stderr.split()
+    assert heavy & set(ended.stderr.split()) == set()
+
+
+def test_sandbox_passes_its_options_on() -> None:
+    command = [str(BIN / "imagequeue"), "sandbox", "--help"]
+    ended = subprocess.run(command, env=clean_environment(), capture_output=True, text=True)
+    assert (ended.returncode, "--kie-limit" in ended.stdout) == (0, True)

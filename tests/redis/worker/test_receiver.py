@@ -1,0 +1,90 @@
+"""The receiver: a good URL and a stored body make a 200, and nothing else does."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from imagequeue.config.settings import Settings
+from imagequeue.jobs.challenge import PURPOSE, proof
+from imagequeue.jobs.tokens import callback_url, token
+from imagequeue.worker.context import Context
+from imagequeue.worker.receiver.application import MOST_BODY_BYTES, create_app
+from support.asgi import serving
+from support.processes import eventually
+
+JOB = "job_01JD0000000000000000000000"
+
+
+@pytest.fixture
+def overrides(overrides: dict[str, str]) -> dict[str, str]:
+    return {**overrides, "secret_key": "the new one, the old one"}
+
+
+@pytest.fixture
+def receiver(settings: Settings) -> Iterator[str]:
+    with serving(create_app(settings)) as url:
+        yield url
+
+
+def url_of(secret: str, provider: str = "acedata-flux", job_id: str = JOB) -> str:
+    return callback_url("", [secret.encode()], provider, job_id)
+
+
+@pytest.mark.parametrize("secret", ["the new one", "the old one"])
+def test_a_callback_is_kept_raw_and_its_reader_is_hinted(
+    receiver: str, ctx: Context, secret: str
+) -> None:
+    signed = {"X-Webhook-Signature": "s"}
+    answer = requests.post(receiver + url_of(secret), b"\xff raw", headers=signed, timeout=5)
+    assert answer.status_code == 200
+    (kept,) = ctx.inbox.unread(JOB).values()
+    assert (kept.body, kept.headers) == (b"\xff raw", {"x-webhook-signature": "s"})
+    eventually(lambda: ctx.store.redis.llen("callback") == 1)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        url_of("another secret"),
+        url_of("the new one").replace("acedata-flux", "kie-midjourney"),
+        url_of("the new one").replace(JOB, JOB[:-1] + "1"),
+        url_of("the new one")[:-1],
+        f"/callbacks/acedata-flux/{JOB}/%C3%A9",
+        "/callbacks",
+    ],
+)
+def test_a_url_that_was_not_given_out_is_not_found_and_nothing_is_kept(
+    receiver: str, ctx: Context, url: str
+) -> None:
+    assert requests.post(receiver + url, json={}, timeout=5).status_code == 404
+    assert list(ctx.store.redis.scan_iter("iq:*")) == []
+
+
+def test_a_body_above_the_bound_is_refused(receiver: str, ctx: Context) -> None:
+    url = receiver + url_of("the new one")
+    assert requests.post(url, b"x" * MOST_BODY_BYTES, timeout=5).status_code == 200
+    assert requests.post(url, b"x" * (MOST_BODY_BYTES + 1), timeout=5).status_code == 413
+    assert len(ctx.inbox.unread(JOB)) == 1
+
+
+def test_a_body_that_cannot_be_kept_is_asked_for_again(receiver: str, ctx: Context) -> None:
+    ctx.store.redis.config_set("maxmemory", "1")
+    try:
+        answer = requests.post(receiver + url_of("the new one"), json={}, timeout=5)
+        assert answer.status_code == 503
+    finally:
+        ctx.store.redis.config_set("maxmemory", "0")
+    assert not ctx.inbox.unread(JOB)
+
+
+def test_a_challenge_is_answered_and_is_no_way_to_a_callback_s_token(receiver: str) -> None:
+    challenge = "0123456789abcdef" * 2
+    answer = requests.get(f"{receiver}/readyz?challenge={challenge}", timeout=5)
+    assert answer.json() == {"status": "ok", "proof": proof(b"the new one", challenge)}
+    for given in ("", "a/b", f"acedata-flux/{JOB}", challenge.upper(), f"{challenge}\n"):
+        answer = requests.get(f"{receiver}/readyz", params={"challenge": given}, timeout=5)
+        assert answer.json() == {"status": "ok"}
+    # Neither for the challenge itself, nor for the purpose that its key comes from.
+    assert proof(b"the new one", "a/b")[:32] != token(b"the new one", "a", "b")
+    assert b"/" not in PURPOSE

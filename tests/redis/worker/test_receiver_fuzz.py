@@ -1,0 +1,378 @@
+"""Thousands of bodies that no provider documents: each is answered, read and filed."""
+
+import gzip
+import json
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from http.client import HTTPConnection
+from typing import Any, NamedTuple
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from imagequeue.config.queues import Queue
+from imagequeue.config.settings import Settings
+from imagequeue.jobs.callback import Outcome
+from imagequeue.jobs.job import State, after
+from imagequeue.jobs.tokens import callback_url
+from imagequeue.producer.local.ports import free_port
+from imagequeue.providers import PROVIDERS
+from imagequeue.store import keys
+from imagequeue.store.counters import Counters
+from imagequeue.store.quarantine import Quarantine
+from imagequeue.worker.callback import read_callbacks
+from imagequeue.worker.context import Context
+from imagequeue.worker.receiver.application import MOST_BODY_BYTES
+from support.jobs import kie_refused, queued
+from support.paths import RECORDED
+from support.processes import Process, answers, eventually
+from support.stub import Stub
+
+OWN, OTHER = "task-of-this-job", "task-of-another-job"
+ID_FIELDS = ("taskId", "task_id")
+Start = Callable[..., Process]
+Overrides = dict[str, str]
+fuzz = partial(
+    examples,
+    deadline=None,
+    # Not shrunk: each try takes real requests.
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def templates(provider: str) -> list[Any]:
+    """The recorded callbacks of a provider, each on the task OWN."""
+    found = []
+    for path in sorted((RECORDED / provider).glob("callback*.json")):
+        body = json.loads(path.read_text()).get("body")
+        if body:
+            found.append(json.loads(json.dumps(body, default=str), object_hook=_on_own_task))
+    return found
+
+
+def _on_own_task(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: OWN if name in ID_FIELDS else value for name, value in fields.items()}
+
+
+def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a body, the whole of it included."""
+    yield here
+    inner: Iterable[Any] = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list):
+        inner = enumerate(value)
+    for name, each in inner:
+        yield from paths(each, (*here, name))
+
+
+TEMPLATES = {name: templates(name) for name in PROVIDERS}
+assert all(len(found) > 3 for found in TEMPLATES.values())
+PLACES = {
+    name: [(body, path) for body in found for path in paths(body)]
+    for name, found in TEMPLATES.items()
+}
+
+
+class Body(bytes):
+    """A body that is shown cut where an example fails."""
+
+    def __repr__(self) -> str:
+        return f"{bytes(self[:300])!r} of {len(self)} bytes"
+
+
+class Raw(str):
+    """What is put into a body, shown cut as well."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{str(self[:50])!r} of {len(self)} characters"
+
+
+# What stands in the place of a value, as it is written in JSON or in what only looks like it.
+URLS = [
+    "http://[", "http://[::1", "https://evil.example\\\\@a.example/0.png", "http://\\u2100.example/",
+    "ftp://a.example/0.png", "file:///etc/passwd", "javascript:alert(1)", "http://", "http://:80/",
+    "http://a.example:99999/", "//a.example/0.png", "http://a b/", "HTTPS://A.EXAMPLE/0.PNG",
+]  # fmt: skip
+HOSTILE = [
+    *("null", "true", "false", "0", "-1", "1.5", '""', "[]", "{}", "[[]]", '["x"]', '{"x": 1}'),
+    *("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e-999", "nul", "'x'", "", ",", "\x00"),
+    *("9" * 4300, "9" * 10_000, "-" + "9" * 10_000, "1" + "0" * 400 + ".0"),
+    *(r'"\ud800"', r'"\udfff\ud800"', r'"\u0000"', '"\ufeff"', '"\U0001f600"', '"a\nb"', r'"\x"'),
+    *('{"a": 1, "a": [2]}', '[null, "http://a.example/0.png"]', '"{\\"resultUrls\\": [7]}"'),
+    *("[" * 100_000, "[" * 900 + "]" * 900, '"' + "[" * 60_000 + '"', '{"a":' * 40_000),
+    *('"' + "x" * 100_000 + '"', '"http://a.example/' + "x" * 100_000 + '"', '"200"', "200", "500"),
+    *(f'"{url}"' for url in URLS),
+    *(f'["{url}"]' for url in URLS),
+]
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+values = st.sampled_from([Raw(raw) for raw in HOSTILE]) | st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3), max_leaves=4
+).map(json.dumps)
+
+
+def put(body: Any, path: tuple[Any, ...], raw: str, *, doubled: bool = False) -> str:
+    """The body as JSON with `raw` at a place, or there a second time under the same name."""
+    if not path:
+        return raw
+    mark = "here the raw one comes"
+    copy = json.loads(json.dumps(body))
+    at = copy
+    for name in path[:-1]:
+        at = at[name]
+    if doubled and isinstance(at, dict):
+        at[mark] = mark
+        return json.dumps(copy).replace(f'"{mark}": "{mark}"', f'"{path[-1]}": {raw}')
+    at[path[-1]] = mark
+    return json.dumps(copy).replace(f'"{mark}"', raw)
+
+
+def mutated(provider: str, task: str = OWN, kept: tuple[str, ...] = ()) -> st.SearchStrategy[bytes]:
+    """Recorded callbacks with one place replaced or doubled; the fields `kept` stay as they are."""
+    places = [
+        place for place in PLACES[provider] if place[1][-1:] not in [(name,) for name in kept]
+    ]
+    if kept:
+        places = [(body, path) for body, path in places if path and OWN in json.dumps(body)]
+    parts = st.tuples(st.sampled_from(places), values, st.booleans())
+    return parts.map(
+        lambda part: Body(
+            put(*part[0], part[1], doubled=part[2])
+            .replace(OWN, task)
+            .encode(errors="surrogatepass")
+        )
+    )
+
+
+PLAIN = b'{"success": true, "task_id": "task-of-this-job"}'
+WHOLE = [
+    b"",
+    b"\xff\xfe\x00",
+    b"\xef\xbb\xbf" + PLAIN,
+    PLAIN.decode().encode("utf-16"),
+    PLAIN.decode().encode("utf-32"),
+    b"<html>",
+    gzip.compress(PLAIN),
+    gzip.compress(b"0" * 10_000_000),
+    b"task_id=task-of-this-job&success=true",
+    b"[" * 200_000,
+    b'{"a":' * 40_000,
+    b"x" * (MOST_BODY_BYTES + 1),
+    PLAIN + b" " * (MOST_BODY_BYTES - len(PLAIN)),
+]
+UNDOCUMENTED = st.binary(max_size=300) | st.sampled_from([Body(body) for body in WHOLE])
+HEADERS: list[dict[str, str]] = [
+    {},
+    {"Content-Type": "application/json"},
+    {"Content-Encoding": "gzip"},
+    {"Content-Type": "multipart/form-data; boundary=\xff"},
+    {"Content-Type": "application/json; charset=utf-7"},
+    {"X-Webhook-Timestamp": "9" * 400, "X-Webhook-Signature": "\xff"},
+]
+
+
+# The words of a provider: whatever stands there is kept, cut, and written down.
+WORDS = ("msg", "message", "failCode", "failMsg", "errorCode", "errorMessage")
+
+
+def wordy(body: Any, raw: str) -> bytes:
+    """The body with `raw` in the place of all its words at once."""
+    mark = "here the raw one comes"
+
+    def marked(value: Any) -> Any:
+        if isinstance(value, list):
+            return [marked(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        fields = {name: mark if name in WORDS else marked(each) for name, each in value.items()}
+        if isinstance(value.get("error"), dict):
+            fields["error"] = {"code": mark, "message": mark}
+        return fields
+
+    return json.dumps(marked(body)).replace(f'"{mark}"', raw).encode(errors="surrogatepass")
+
+
+class Receiver(NamedTuple):
+    """A receiver in a process of its own, and a connection to it that is kept."""
+
+    process: Process
+    connection: HTTPConnection
+    settings: Settings
+
+    def post(self, provider: str, job_id: str, body: bytes, headers: dict[str, str]) -> int:
+        url = callback_url("", self.settings.signing_secrets, provider, job_id)
+        self.connection.request("POST", url, body, headers)
+        answer = self.connection.getresponse()
+        answer.read()
+        return answer.status
+
+
+@pytest.fixture
+def overrides(overrides: Overrides, stub: Stub) -> Overrides:
+    # With a list of hosts every URL in a callback is looked at; the provider knows no task.
+    unknown = kie_refused(422, "recordInfo is null")
+    stub.answer = lambda _, path, __: (200, {}) if path == "/flux/tasks" else unknown
+    hosts = {"callback_hosts": "*.example.com,a.example", "log_level": "ERROR"}
+    bases = {"kie_base_url": stub.url, "acedata_base_url": stub.url}
+    return {**overrides, **hosts, **bases}
+
+
+@pytest.fixture
+def _quick_disk(ctx: Context) -> Iterator[None]:
+    """Thousands of writes need no disk of their own each."""
+    ctx.store.redis.config_set("appendfsync", "no")
+    yield
+    ctx.store.redis.config_set("appendfsync", "always")
+
+
+@pytest.fixture
+def receiver(start: Start, settings: Settings, _quick_disk: None) -> Iterator[Receiver]:
+    port = free_port()
+    process = start(sys.executable, "-m", "imagequeue.worker.receiver", "--port", str(port))
+    eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    yield Receiver(process, connection, settings)
+    connection.close()
+    assert process.popen.poll() is None
+    assert process.output == ""
+
+
+def taken(ctx: Context, provider: str, task: str | None, state: State = State.WAITING) -> str:
+    """A job that its provider has taken, or may have taken."""
+    job_id, now = queued(ctx, provider=provider), ctx.now()
+    ctx.store.move(job_id, lambda job: job.to(State.SUBMITTING, "test", now, after(now, 60)))
+    ctx.store.move(job_id, lambda job: job.to(state, "test", now, after(now, 60), task_id=task))
+    return job_id
+
+
+def records(ctx: Context, job_ids: list[str]) -> list[Any]:
+    return ctx.store.redis.mget([keys.record(job_id) for job_id in job_ids])
+
+
+def read(ctx: Context, job_id: str) -> None:
+    """Read a job's callbacks; every one of them is counted, and kept where it is not used up."""
+    unread = ctx.inbox.unread(job_id)
+    ctx.store.redis.delete(keys.QUARANTINE, keys.QUARANTINE_BYTES)
+    before = Counters(ctx.store.redis).read()
+    read_callbacks(ctx, job_id)
+    assert not ctx.inbox.unread(job_id)
+    assert ctx.store.redis.zscore(keys.due(Queue.CALLBACK), job_id) is None
+    sums = Counters(ctx.store.redis).read()
+    counted = {
+        outcome: sums.get(name, 0) - before.get(name, 0)
+        for outcome in Outcome
+        for name in [f"callbacks.{outcome}"]
+    }
+    assert sum(counted.values()) == len(unread)
+    kept = [(one.job_id, one.reason, one.callback.body) for one in Quarantine(ctx.store.redis)]
+    bodies = {callback.body for callback in unread.values()}
+    assert all(of == job_id and body in bodies for of, _, body in kept)
+    reasons = [reason for _, reason, _ in kept]
+    for outcome in set(Outcome) - {Outcome.SETTLED, Outcome.DUPLICATE}:
+        assert reasons.count(outcome) == counted[outcome]
+    assert not {Outcome.SETTLED, Outcome.DUPLICATE} & {*reasons}
+
+
+one_callback = st.tuples(
+    st.sampled_from(sorted(PROVIDERS)).flatmap(
+        lambda provider: st.tuples(
+            st.just(provider),
+            st.lists(mutated(provider) | mutated(provider) | UNDOCUMENTED, min_size=3, max_size=3),
+        )
+    ),
+    st.sampled_from([(OWN, State.WAITING), (None, State.UNCONFIRMED)]),
+    st.sampled_from(HEADERS),
+)
+
+
+@fuzz(max_examples=36)
+@given(sent=st.lists(one_callback, min_size=12, max_size=12))
+def test_whatever_comes_is_answered_read_and_filed(
+    ctx: Context, receiver: Receiver, sent: list[Any]
+) -> None:
+    bystanders = [taken(ctx, provider, OTHER) for provider in PROVIDERS]
+    before = records(ctx, bystanders)
+    for (provider, bodies), (task, state), headers in sent:
+        job_id = taken(ctx, provider, task, state)
+        for body in bodies:
+            expected = 200 if len(body) <= MOST_BODY_BYTES else 413
+            assert receiver.post(provider, job_id, body, headers) == expected
+        read(ctx, job_id)
+        job = ctx.store.get(job_id)
+        assert all(image.source_url.lower().startswith("http") for image in job.images)
+        assert all(len(entry.cause) < 400 for entry in job.history)
+    assert records(ctx, bystanders) == before
+
+
+@pytest.mark.parametrize("provider", sorted(PROVIDERS))
+def test_whatever_stands_in_the_place_of_words_is_read_and_kept_short(
+    ctx: Context, receiver: Receiver, provider: str
+) -> None:
+    failures = [body for body in TEMPLATES[provider] if "error" in body or body.get("code") == 501]
+    failures += [body for body in TEMPLATES[provider] if body.get("code") == 500]
+    for raw in HOSTILE:
+        job_id = taken(ctx, provider, OWN)
+        assert receiver.post(provider, job_id, wordy(failures[0], raw), {}) in (200, 413)
+        read(ctx, job_id)
+        job = ctx.store.get(job_id)
+        if job.error:
+            assert len(job.error.code) <= 300
+            assert len(job.error.message) <= 300
+
+
+foreign = st.sampled_from(sorted(PROVIDERS)).flatmap(
+    lambda provider: st.tuples(
+        st.just(provider),
+        st.lists(mutated(provider, OTHER, kept=ID_FIELDS), min_size=10, max_size=10),
+    )
+)
+
+
+@fuzz(max_examples=24)
+@given(sent=st.lists(foreign, min_size=2, max_size=2))
+def test_what_names_another_jobs_task_changes_neither_job(
+    ctx: Context, receiver: Receiver, sent: list[Any]
+) -> None:
+    for provider, bodies in sent:
+        job_id, other = taken(ctx, provider, OWN), taken(ctx, provider, OTHER)
+        before = records(ctx, [job_id, other])
+        for body in bodies:
+            assert receiver.post(provider, job_id, body, {}) == 200
+        read(ctx, job_id)
+        assert records(ctx, [job_id, other]) == before
+
+
+def test_the_memory_of_the_receiver_stays_flat(ctx: Context, receiver: Receiver) -> None:
+    process = psutil.Process(receiver.process.popen.pid)
+    port = receiver.connection.port
+    path = callback_url("", receiver.settings.signing_secrets, "acedata-flux", "job_1")
+    half = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n".encode() + b"x" * 99999
+    )
+
+    def round_of_requests() -> None:
+        for body in (b"x" * MOST_BODY_BYTES, b"x" * (MOST_BODY_BYTES + 1), b"{}" * 1000):
+            for number in range(20):
+                receiver.post("acedata-flux", f"job_{number % 2}", body, {})
+        for chunk in (b"x" * 1000, b"x" * 100_000):
+            receiver.connection.request("POST", path, iter([chunk] * 3))
+            receiver.connection.getresponse().read()
+        for _ in range(10):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+                sock.sendall(half)
+        ctx.store.redis.delete(keys.callbacks("job_0"), keys.callbacks("job_1"))
+
+    for _ in range(8):
+        round_of_requests()
+    before = process.memory_info().rss
+    for _ in range(25):
+        round_of_requests()
+    assert process.memory_info().rss - before < 30 * 1024 * 1024

@@ -1,0 +1,314 @@
+"""The base of the tasks: poison is ended, a worker's own trouble is no job's fault."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+from celery.exceptions import Retry
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from imagequeue.config.queues import Queue
+from imagequeue.config.redis import ScriptCall, run_together
+from imagequeue.config.settings import Settings
+from imagequeue.errors import ConfigError
+from imagequeue.jobs.callback import Callback, Outcome
+from imagequeue.jobs.job import Job, State, after
+from imagequeue.providers.wire import ResultImage, Succeeded
+from imagequeue.store import keys
+from imagequeue.store.quarantine import Quarantine
+from imagequeue.worker import tasks as worker_tasks
+from imagequeue.worker.app import make_worker_app
+from imagequeue.worker.base_task import MOST_TURNS
+from imagequeue.worker.context import Context
+from imagequeue.worker.settle import settle
+from support.clock import Clock
+from support.jobs import queued
+from support.stub import Stub
+
+
+@pytest.fixture
+def app(settings: Settings, clock: Clock) -> Celery:
+    return make_worker_app(settings, now=clock)
+
+
+def breaking(monkeypatch: pytest.MonkeyPatch, stage: str, error: Exception) -> Callable[..., Any]:
+    """The step of a stage raises `error` from now on."""
+
+    def step(*_: Any) -> None:
+        raise error
+
+    name = "read_callbacks" if stage == "callback" else stage
+    monkeypatch.setattr(f"imagequeue.worker.tasks.{name}", step)
+    return step
+
+
+@pytest.mark.parametrize(
+    ("stage", "path", "state", "reason"),
+    [
+        ("submit", [], State.FAILED, "bad_input"),
+        ("submit", [State.SUBMITTING], State.UNCONFIRMED, None),
+        ("poll", [State.SUBMITTING, State.WAITING], State.FAILED, "timed_out"),
+        ("poll", [State.SUBMITTING, State.UNCONFIRMED], State.FAILED, "unconfirmed"),
+    ],
+)
+def test_a_job_that_breaks_its_worker_every_time_is_ended_with_a_reason(
+    app: Celery,
+    ctx: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    path: list[State],
+    state: State,
+    reason: str | None,
+) -> None:
+    job_id = queued(ctx)
+    for step in path:
+        ctx.move(job_id, lambda job, to=step: job.to(to, "test", ctx.now(), after(ctx.now(), 9)))
+    breaking(monkeypatch, stage, ZeroDivisionError())
+    for _ in range(ctx.settings.poison_after):
+        with pytest.raises(ZeroDivisionError):
+            app.tasks[f"imagequeue.{stage}"](job_id)
+    app.tasks[f"imagequeue.{stage}"](job_id)
+    job = ctx.store.get(job_id)
+    assert job.state is state
+    assert job.error
+    assert (job.error.reason, job.error.code) == (reason, "poison")
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+
+
+def test_a_picture_that_breaks_its_worker_ends_unsaved(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = queued(ctx)
+    ctx.move(job_id, lambda job: job.to(State.SUBMITTING, "test", ctx.now(), ctx.now()))
+    images = (ResultImage(url="https://a.example/0.png", lifetime_s=60),)
+    settle(ctx, job_id, Succeeded(images=images), "callback")
+    breaking(monkeypatch, "download", ZeroDivisionError())
+    for _ in range(ctx.settings.poison_after):
+        with pytest.raises(ZeroDivisionError):
+            app.tasks["imagequeue.download"](job_id)
+    app.tasks["imagequeue.download"](job_id)
+    assert ctx.store.get(job_id).state is State.UNSAVED
+
+
+def test_callbacks_that_break_their_reader_are_set_aside(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = queued(ctx)
+    ctx.inbox.put(job_id, Callback(ctx.now(), {}, b"poison"))
+    breaking(monkeypatch, "callback", ZeroDivisionError())
+    for _ in range(ctx.settings.poison_after):
+        with pytest.raises(ZeroDivisionError):
+            app.tasks["imagequeue.callback"](job_id)
+    app.tasks["imagequeue.callback"](job_id)
+    assert not ctx.inbox.unread(job_id)
+    assert ctx.store.redis.zcard(keys.due(Queue.CALLBACK)) == 0
+    (kept,) = Quarantine(ctx.store.redis)
+    assert (kept.job_id, kept.reason, kept.callback.body) == (job_id, Outcome.POISON, b"poison")
+
+
+@pytest.mark.parametrize("error", [ConfigError("no key"), RedisConnectionError("away")])
+def test_a_workers_own_trouble_puts_the_job_off_and_never_ends_it(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    job_id = queued(ctx)
+    breaking(monkeypatch, "submit", error)
+    for _ in range(ctx.settings.poison_after * 2):
+        app.tasks["imagequeue.submit"](job_id)
+    assert ctx.store.get(job_id).state is State.QUEUED
+    due = ctx.store.redis.zscore(keys.due(Queue.SUBMIT), job_id)
+    assert due == after(ctx.now(), 15).timestamp()
+
+
+def recording(monkeypatch: pytest.MonkeyPatch, ctx: Context) -> list[str]:
+    """Submit steps only end the job's wait from now on; returns whose turn it was, in order."""
+    turns: list[str] = []
+
+    def step(_: Context, job: Job) -> None:
+        turns.append(job.id)
+        ctx.store.snooze(Queue.SUBMIT, job.id, after(ctx.now(), 60))
+
+    monkeypatch.setattr("imagequeue.worker.tasks.submit", step)
+    return turns
+
+
+def test_one_message_gives_a_backlog_its_turns_in_the_order_it_came_due(
+    app: Celery, ctx: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx) for _ in range(5)]
+    not_due = queued(ctx)
+    for wait_s, job_id in enumerate([*jobs[1:], not_due]):
+        ctx.store.snooze(Queue.SUBMIT, job_id, after(ctx.now(), wait_s))
+    clock.advance(3)
+    turns = recording(monkeypatch, ctx)
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 5
+    assert turns == jobs
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+
+
+def test_a_message_is_used_up_after_its_turns_so_that_other_queues_get_theirs(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx) for _ in range(MOST_TURNS + 5)]
+    turns = recording(monkeypatch, ctx)
+    assert app.tasks["imagequeue.submit"](jobs[0]) == MOST_TURNS
+    assert turns == jobs[:MOST_TURNS]
+    due = ctx.store.redis.zcount(keys.due(Queue.SUBMIT), "-inf", ctx.now().timestamp())
+    assert due == 5
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+
+
+def test_a_worker_that_was_asked_to_stop_takes_nothing_new(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx) for _ in range(3)]
+    turns = recording(monkeypatch, ctx)
+    # What Celery sets on SIGTERM: the exit status to be.
+    monkeypatch.setattr("celery.worker.state.should_stop", 0)
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 1
+    assert turns == jobs[:1]
+
+
+def test_a_job_that_breaks_its_worker_in_a_turn_of_its_own_is_counted_and_ended(
+    app: Celery, ctx: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = queued(ctx), queued(ctx)
+    turns = recording(monkeypatch, ctx)
+    step = worker_tasks.submit
+
+    def break_one(context: Context, job: Job) -> None:
+        step(context, job)
+        if job.id == bad:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr("imagequeue.worker.tasks.submit", break_one)
+    for _ in range(ctx.settings.poison_after):
+        with pytest.raises(ZeroDivisionError):
+            app.tasks["imagequeue.submit"](good)
+        clock.advance(60)
+    assert app.tasks["imagequeue.submit"](good) == 2
+    assert turns == [good, bad] * ctx.settings.poison_after + [good]
+    assert ctx.store.get(bad).state is State.FAILED
+    assert ctx.store.get(good).state is State.QUEUED
+
+
+def test_a_job_that_asks_for_a_retry_does_not_end_the_others_turns(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx) for _ in range(3)]
+    turns: list[str] = []
+
+    def pause(_: Context, job: Job) -> float:
+        turns.append(job.id)
+        return 30
+
+    monkeypatch.setattr("imagequeue.worker.tasks.submit", pause)
+    task = app.tasks["imagequeue.submit"]
+    # As in a worker: called by hand, a task's retry would only be an error.
+    task.push_request(id="of the message", args=(jobs[0],), called_directly=False)
+    with pytest.raises(Retry):
+        task(jobs[0])
+    task.pop_request()
+    assert turns == jobs
+    due: Any = ctx.store.redis.zrange(keys.due(Queue.SUBMIT), 0, -1, withscores=True)
+    assert {score for _, score in due} == {after(ctx.now(), 30).timestamp()}
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+
+
+@pytest.fixture
+def at_the_stub(app: Any, stub: Stub) -> Stub:
+    """A provider that takes every job; its tasks go by the number of the request."""
+    update = {"acedata_base_url": stub.url}
+    vars(app.context)["settings"] = app.context.settings.model_copy(update=update)
+    stub.answer = lambda *_: (200, {"task_id": f"task-{len(stub.posts)}"})
+    return stub
+
+
+def check_submitted_once(ctx: Context, stub: Stub, jobs: list[str]) -> None:
+    assert [ctx.store.get(job_id).task_id for job_id in jobs] == ["task-1", "task-2", "task-3"]
+    assert len(stub.posts) == len(jobs)
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+
+
+def test_the_last_move_of_a_turn_takes_its_end_along(
+    app: Celery, ctx: Context, at_the_stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
+    asked: list[Any] = []
+    monkeypatch.setattr("imagequeue.worker.base_task.run_together", asked.append)
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
+    assert asked == []
+    check_submitted_once(ctx, at_the_stub, jobs)
+
+
+def test_a_last_move_that_comes_second_is_made_again_and_the_next_turn_taken_once(
+    app: Celery, ctx: Context, at_the_stub: Stub
+) -> None:
+    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
+    answer = at_the_stub.answer
+
+    def meanwhile(*asked: Any) -> Any:
+        ctx.store.move(jobs[0], lambda job: job.noted("meanwhile", ctx.now(), job.wake_at))
+        at_the_stub.answer = answer
+        return answer(*asked)
+
+    at_the_stub.answer = meanwhile
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
+    check_submitted_once(ctx, at_the_stub, jobs)
+
+
+def test_a_last_move_whose_connection_was_cut_is_made(
+    app: Celery, ctx: Context, at_the_stub: Stub, redis_url: str
+) -> None:
+    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
+    answer = at_the_stub.answer
+
+    def cut(*asked: Any) -> Any:
+        with redis.Redis.from_url(redis_url) as other:
+            other.client_kill_filter(_type="normal", skipme=True)
+        return answer(*asked)
+
+    at_the_stub.answer = cut
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
+    check_submitted_once(ctx, at_the_stub, jobs)
+
+
+@pytest.mark.parametrize("refused", [0, 1], ids=["the move", "the turn's end"])
+def test_of_a_move_and_its_turns_end_one_may_be_refused(
+    app: Celery, ctx: Context, at_the_stub: Stub, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    """As Redis does that is full, or was given other data under one of our keys."""
+    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
+    seen: list[int] = []
+
+    def refuse_one(calls: list[ScriptCall]) -> list[Any]:
+        seen.append(len(calls))
+        if len(calls) == 1 or seen.count(2) > 1:
+            return run_together(calls)
+        answers: list[Any] = run_together(calls[1 - refused : 2 - refused])
+        answers.insert(refused, ResponseError("OOM command not allowed"))
+        return answers
+
+    monkeypatch.setattr("imagequeue.store.jobs.run_together", refuse_one)
+    monkeypatch.setattr("imagequeue.worker.submit.ANSWER_RETRY_S", 0.01)
+    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
+    check_submitted_once(ctx, at_the_stub, jobs)
+
+
+def test_a_turn_that_was_taken_is_given_back_by_a_step_that_breaks_after_its_last_move(
+    app: Any, ctx: Context, at_the_stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [queued(ctx, provider="acedata-flux") for _ in range(2)]
+    submit = worker_tasks.submit
+
+    def breaks(context: Context, job: Job) -> None:
+        submit(context, job)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("imagequeue.worker.tasks.submit", breaks)
+    with pytest.raises(ZeroDivisionError):
+        app.tasks["imagequeue.submit"](jobs[0])
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+    assert ctx.store.redis.zscore(keys.due(Queue.SUBMIT), jobs[1]) == ctx.now().timestamp()

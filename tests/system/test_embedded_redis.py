@@ -1,0 +1,158 @@
+"""The embedded Redis: what it was told survives it, and nobody shares its files."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from imagequeue.config.celery import make_celery
+from imagequeue.config.redis import connect, redis_url
+from imagequeue.config.settings import Settings, read_settings
+from imagequeue.errors import ConfigError
+from imagequeue.producer.local.embedded_redis import SOCKET_PATH_MAX, EmbeddedRedis
+from support.processes import Process, eventually
+
+OWNER = """
+import sys, time
+from imagequeue.producer.local.embedded_redis import EmbeddedRedis
+from imagequeue.config.settings import read_settings
+print(EmbeddedRedis(read_settings(data_dir=sys.argv[1])).start(), "answers")
+time.sleep(600)
+"""
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return read_settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[EmbeddedRedis]:
+    embedded = EmbeddedRedis(settings)
+    embedded.start()
+    yield embedded
+    embedded.stop()
+
+
+def server_process(embedded: EmbeddedRedis) -> psutil.Process:
+    with redis.Redis.from_url(embedded.url) as client:
+        return psutil.Process(client.info("server")["process_id"])
+
+
+def set_and_kill(embedded: EmbeddedRedis, how: int) -> None:
+    """Tell the server something, and end it right after it answered."""
+    process = server_process(embedded)
+    with redis.Redis.from_url(embedded.url) as client:
+        client.set("job", "paid for")
+    process.send_signal(how)
+    eventually(lambda: embedded.exit_status is not None)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_what_was_answered_outlives_the_server(server: EmbeddedRedis, how: int) -> None:
+    set_and_kill(server, how)
+    with redis.Redis.from_url(server.start()) as client:
+        assert client.get("job") == b"paid for"
+
+
+def test_a_stop_leaves_no_address_and_another_start_finds_everything(settings: Settings) -> None:
+    for found in (None, b"paid for"):
+        server = EmbeddedRedis(settings)
+        server.start()
+        with connect(settings) as client:
+            assert client.get("job") == found
+            client.set("job", "paid for")
+        server.stop()
+    with pytest.raises(ConfigError, match="no Redis: set IMAGEQUEUE_REDIS_URL, or run"):
+        redis_url(settings)
+
+
+def test_it_appends_every_write_and_evicts_nothing(server: EmbeddedRedis) -> None:
+    with redis.Redis.from_url(server.url) as client:
+        wanted = {
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "maxmemory-policy": "noeviction",
+            "save": "",
+        }
+        assert {name: client.config_get(name)[name] for name in wanted} == wanted
+
+
+def test_on_a_socket_it_has_no_port_and_only_the_owner_may_use_it(
+    server: EmbeddedRedis, settings: Settings
+) -> None:
+    assert server.url.startswith("unix://")
+    assert not server_process(server).net_connections("inet")
+    assert (settings.data_dir / "redis" / "redis.sock").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("letter", "beyond"), [("n", 1), ("ü", 0)])
+def test_a_path_too_long_for_a_socket_gets_a_loopback_port(
+    tmp_path_factory: pytest.TempPathFactory, letter: str, beyond: int
+) -> None:
+    folder = tmp_path_factory.mktemp("f")
+    room = SOCKET_PATH_MAX - len(f"{folder}//redis/redis.sock")
+    server = EmbeddedRedis(read_settings(data_dir=folder / (letter * (room + beyond))))
+    try:
+        assert server.start().startswith("redis://127.0.0.1:")
+        (listener,) = [c for c in server_process(server).net_connections() if c.status == "LISTEN"]
+        assert listener.laddr.ip == "127.0.0.1"
+        before = server.url
+        set_and_kill(server, signal.SIGKILL)
+        assert server.start() == before
+    finally:
+        server.stop()
+
+
+def test_a_path_with_characters_that_urls_read_otherwise(tmp_path: Path) -> None:
+    settings = read_settings(data_dir=tmp_path / "50%20 #1?ü")
+    server = EmbeddedRedis(settings)
+    server.start()
+    try:
+        with make_celery(settings) as celery, celery.connection() as broker:
+            broker.ensure_connection(max_retries=1)
+    finally:
+        server.stop()
+
+
+def test_a_second_owner_is_refused_with_the_pid_of_the_first(
+    server: EmbeddedRedis, settings: Settings
+) -> None:
+    code = f"{OWNER.split('print')[0]}EmbeddedRedis(read_settings(data_dir=sys.argv[1])).start()"
+    second = subprocess.run(
+        [sys.executable, "-c", code, str(settings.data_dir)], capture_output=True, text=True
+    )
+    owner = server_process(server).ppid()
+    (line,) = second.stderr.splitlines()[-1:]
+    assert f"in use by an imagequeue that runs already (pid {owner}): stop it, or" in line
+    assert "IMAGEQUEUE_DATA_DIR" in line
+
+
+def test_a_server_that_outlives_its_killed_owner_is_named_and_keeps_the_folder(
+    start: Start, tmp_path: Path
+) -> None:
+    settings = read_settings(data_dir=tmp_path / "owned")
+    owner = start(sys.executable, "-c", OWNER, str(settings.data_dir))
+    owner.wait_for("answers")
+    with connect(settings) as client:
+        orphan = psutil.Process(client.info("server")["process_id"])
+        client.set("job", "paid for")
+    owner.kill()
+    try:
+        with pytest.raises(ConfigError, match=rf"in use by the redis-server \(pid {orphan.pid}\)"):
+            EmbeddedRedis(settings).start()
+    finally:
+        orphan.terminate()
+    eventually(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
+    third = EmbeddedRedis(settings)
+    third.start()
+    with connect(settings) as client:
+        assert client.get("job") == b"paid for"
+    third.stop()

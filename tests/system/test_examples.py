@@ -1,0 +1,171 @@
+"""The examples, each run as its own process against one `imagequeue up --sandbox`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import requests
+
+from imagequeue.producer.local.ports import free_port
+from support.media import examined
+from support.paths import ROOT
+from support.processes import BIN, Process, answers, clean_environment, eventually, running
+
+EXAMPLES = ROOT / "examples"
+
+
+class System(NamedTuple):
+    folder: Path
+    api: str
+    receiver: str
+    flask_port: int
+    fastapi_port: int
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {**clean_environment(), "API_URL": self.api}
+
+    def run(self, *command: str | Path, **env: str) -> list[str]:
+        """Run an example to its end, from where the data folder is; the lines it printed."""
+        ran = subprocess.run(
+            command, cwd=self.folder, env={**self.env, **env}, capture_output=True, text=True
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout.splitlines()
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = requests.get(f"{self.api}/v1/jobs{path}", params=query, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    folder = tmp_path_factory.mktemp("up")
+    ports = {name: free_port() for name in ("api", "callback", "flower", "sandbox")}
+    flags = [text for name, port in ports.items() for text in (f"--{name}-port", str(port))]
+    made = System(
+        folder,
+        f"http://localhost:{ports['api']}",
+        f"http://127.0.0.1:{ports['callback']}",
+        free_port(),
+        free_port(),
+    )
+    trusted = f"localhost:{made.flask_port},localhost:{made.fastapi_port}"
+    env = {"IMAGEQUEUE_WEBHOOK_TRUSTED_HOSTS": trusted}
+    process = Process([str(BIN / "imagequeue"), "up", "--sandbox", *flags], env, folder)
+    try:
+        process.wait_for("ready api=")
+        yield made
+    finally:
+        status = process.stop()
+    assert status == 0, process.output
+
+
+def installed(command: str) -> str:
+    path = shutil.which(command)
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{command} is not installed")
+    return path
+
+
+def test_submit_sh_downloads_the_picture(system: System) -> None:
+    installed("curl")
+    job_id, *_, state, file = system.run(EXAMPLES / "submit.sh")
+    assert (state, system.get(f"/{job_id}")["state"]) == ("succeeded", "succeeded")
+    assert examined(system.folder / file).content_type.startswith("image/")
+
+
+def test_submit_sh_ends_with_an_error_where_the_job_does(system: System) -> None:
+    installed("curl")
+    request = '{"provider": "acedata-flux", "prompt": "a cow [refuse=403]"}'
+    command = (EXAMPLES / "submit.sh", request, "cow")
+    ran = subprocess.run(command, cwd=system.folder, env=system.env, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stdout.splitlines()[-1] == "failed"
+    assert not (system.folder / "cow").exists()
+
+
+def test_submit_mjs_follows_the_job_and_saves_the_picture(system: System) -> None:
+    printed = system.run(installed("node"), EXAMPLES / "submit.mjs", "a red fox")
+    changes = [line.split()[1] for line in printed if " " in line]
+    files = printed[len(changes) :]
+    assert changes[-1] == "succeeded"
+    assert len(changes) > 1
+    assert files
+    for file in files:
+        assert examined(system.folder / file).content_type.startswith("image/")
+
+
+def test_the_flask_service_orders_and_is_told(system: System) -> None:
+    own = f"http://localhost:{system.flask_port}"
+    app = ("--app", str(EXAMPLES / "flask_service.py"))
+    command = [str(BIN / "flask"), *app, "run", "--port", str(system.flask_port)]
+    with running(command, {**system.env, "SERVICE_URL": own}, system.folder) as service:
+        eventually(lambda: answers(f"{own}/pictures"))
+        order = {"prompt": "a red fox", "order": "flask-7"}
+        first, again = (requests.post(f"{own}/order", params=order, timeout=20) for _ in range(2))
+        assert first.status_code == again.status_code == 202, service.output
+        job_id = first.json()["id"]
+        assert again.json()["id"] == job_id
+        forged = requests.post(f"{own}/webhook", json={"data": {"id": "job_1"}}, timeout=20)
+        assert forged.status_code == 400
+        eventually(lambda: requests.get(f"{own}/pictures", timeout=20).json())
+        told = requests.get(f"{own}/pictures", timeout=20).json()
+    assert list(told) == [job_id]
+    (url,) = told[job_id]
+    assert requests.get(url, timeout=20).headers["content-type"].startswith("image/")
+
+
+def test_the_fastapi_service_orders_waits_and_is_told(system: System) -> None:
+    own = f"http://localhost:{system.fastapi_port}"
+    app = ("--app-dir", str(EXAMPLES), "fastapi_service:app")
+    command = [str(BIN / "uvicorn"), *app, "--port", str(system.fastapi_port)]
+    # A Python client has settings of its own: those that `up --sandbox` gave to its processes.
+    queue = {}
+    env = {**system.env, **queue, "SERVICE_URL": own}
+    with running(command, env, system.folder) as service:
+        eventually(lambda: answers(f"{own}/pictures"))
+        headers = {"Idempotency-Key": "fastapi-7"}
+        order = {"prompt": "a red fox"}
+        first, again = (
+            requests.post(f"{own}/order", params=order, headers=headers, timeout=20)
+            for _ in range(2)
+        )
+        assert first.status_code == again.status_code == 202, service.output
+        job_id = first.json()["id"]
+        assert again.json()["id"] == job_id
+        assert requests.post(f"{own}/webhook", json={}, timeout=20).status_code == 400
+        ended = requests.get(f"{own}/order/{job_id}", timeout=60).json()
+        assert ended["state"] == "succeeded"
+        eventually(lambda: requests.get(f"{own}/pictures", timeout=20).json())
+        told = requests.get(f"{own}/pictures", timeout=20).json()
+    assert told == {job_id: [image["uri"] for image in ended["images"]]}
+
+
+def test_a_celery_program_that_cannot_import_this_package_makes_one_job(
+    system: System, tmp_path: Path
+) -> None:
+    stand_in = tmp_path / "imagequeue.py"
+    stand_in.write_text('raise ImportError("not installed here")\n')
+    without = {"PYTHONPATH": str(tmp_path)}
+    tried = "import sys\ntry: import imagequeue\nexcept ImportError: sys.exit(7)"
+    env = {**system.env, **without}
+    assert subprocess.run([sys.executable, "-c", tried], cwd=system.folder, env=env).returncode == 7
+    for _ in range(2):
+        printed = system.run(sys.executable, EXAMPLES / "celery_client.py", "celery-7", **without)
+        assert printed == ["order-celery-7"]
+
+    def made() -> list[Any]:
+        jobs = system.get("", limit=100)["jobs"]
+        return [job for job in jobs if job["metadata"] == {"order": "celery-7"}]
+
+    job = eventually(made)[0]
+    ended = system.get(f"/{job['id']}", wait=60)
+    assert (ended["state"], ended["submitted_by"]) == ("succeeded", "shop")
+    assert len(made()) == 1

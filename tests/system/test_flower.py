@@ -1,0 +1,73 @@
+"""Flower under our configuration: it tells of jobs, finds them, and counts what is queued."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from imagequeue.config.queues import Queue
+from imagequeue.producer.local.ports import free_port
+from imagequeue.store.wakeups import Lane
+from imagequeue.worker.context import Context
+from support.jobs import queued
+from support.processes import BIN, Process, answers, eventually
+
+Start = Callable[..., Process]
+CELERY = (str(BIN / "celery"), "-A", "imagequeue.worker")
+
+
+@pytest.fixture
+def flower(start: Start) -> Iterator[str]:
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    process = start(*CELERY, "flower", f"--port={port}")
+    eventually(lambda: answers(f"{url}/healthcheck"))
+    yield url
+    assert "Traceback" not in process.output
+
+
+def tasks(flower: str, search: str = "") -> list[dict[str, Any]]:
+    """The rows of the page's table, as its script asks for them."""
+    page = {"draw": 1, "start": 0, "length": 10, "search[value]": search}
+    order = {"order[0][column]": 0, "columns[0][data]": "name", "order[0][dir]": "asc"}
+    answer = requests.get(f"{flower}/tasks/datatable", params={**page, **order}, timeout=10)
+    rows: list[dict[str, Any]] = answer.json()["data"]
+    return rows
+
+
+def test_a_task_is_shown_by_its_job_and_found_by_it(
+    flower: str, start: Start, ctx: Context
+) -> None:
+    worker = start(*CELERY, "worker", "-Q", "download", "-P", "solo", "-n", "one@%h")
+    worker.wait_for("ready.")
+    job_id = queued(ctx)
+    ctx.due._send(Queue.DOWNLOAD, {job_id: Lane.URGENT})
+    (row,) = eventually(lambda: [row for row in tasks(flower) if row["state"] == "SUCCESS"])
+    assert (row["name"], row["args"], row["kwargs"]) == ("download", job_id, "")
+    assert row["result"] == "1"
+    assert row["uuid"] == f"{job_id}.download"
+    page = requests.get(f"{flower}/task/{row['uuid']}", timeout=10).text
+    assert f"<code>{job_id}</code>" in page
+    # What the shown name links to, and what a person looks for.
+    for search in ("name:download", job_id, f"args:{job_id}"):
+        assert len(tasks(flower, search)) == 1
+    assert tasks(flower, "name:submit") == []
+
+
+def test_the_columns_are_those_that_flower_knows(flower: str) -> None:
+    page = requests.get(f"{flower}/tasks", timeout=10).text
+    head = page.partition("<thead>")[2].partition("</thead>")[0]
+    shown = re.findall(r"<th[^>]*>\s*(.*?)\s*</th>", head)
+    assert shown == [
+        *("args", "Name", "State", "Received", "Runtime", "Result", "Retries", "Worker", "UUID")
+    ]
+
+
+def test_the_depth_of_a_queue_counts_both_of_its_lanes(flower: str, ctx: Context) -> None:
+    lanes = {f"job_{number}": lane for number, lane in enumerate((*Lane, Lane.PATIENT))}
+    ctx.due._send(Queue.DOWNLOAD, lanes)
+    page = requests.get(f"{flower}/broker", timeout=10).text
+    rows = re.findall(r'<tr id="(\w+)">(.*?)</tr>', page, re.DOTALL)
+    depths = {name: re.findall(r"<td[^>]*>\s*(.*?)\s*</td>", row)[1] for name, row in rows}
+    assert depths == {queue: "3" if queue is Queue.DOWNLOAD else "0" for queue in Queue}

@@ -1,0 +1,167 @@
+"""Webhooks end to end: real workers, and a receiver in Node that is down, slow and in trouble."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from conftest import Start
+
+from imagequeue.config.settings import Settings
+from imagequeue.jobs.job import State
+from imagequeue.producer.client import Client
+from imagequeue.producer.local.ports import free_port
+from support.jobs import path
+from support.paths import ROOT
+from support.processes import BIN, Process, answers, clean_environment, eventually, running, sandbox
+
+NODE = ROOT / "tests" / "node"
+# Beside the Python packages: installed once, whatever number of test runs there are.
+INSTALLED = Path(sys.prefix) / "node-of-the-tests"
+SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
+TOKEN = "t0ken-of-the-url"
+WORKER = (
+    *("celery", "-A", "imagequeue.worker", "worker", "-Q", "submit,poll,callback,download,notify"),
+    *("-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"),
+)
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """What the receiver imports, as its lock file names it."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        if os.environ.get("CI"):
+            pytest.fail("CI must have node and npm")
+        pytest.skip("node and npm are not installed")
+    lock = (NODE / "package-lock.json").read_bytes()
+    folder = INSTALLED.with_name(f"{INSTALLED.name}-{os.getpid()}")
+    installed = INSTALLED / "package-lock.json"
+    if not installed.exists() or installed.read_bytes() != lock:
+        shutil.copytree(NODE, folder)
+        npm = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        subprocess.run(npm, cwd=folder, check=True, capture_output=True)
+        shutil.rmtree(INSTALLED, ignore_errors=True)
+        folder.rename(INSTALLED)
+    return INSTALLED / "node_modules"
+
+
+class Hooks:
+    """Where the Node receiver will be, and what it says that it heard."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.netloc = f"127.0.0.1:{self.port}"
+        self.url = f"http://{self.netloc}/hooks/{TOKEN}"
+        self._folder = folder
+
+    @contextmanager
+    def open(self, secret: str, *steps: str) -> Iterator[Process]:
+        """The receiver, running; each request meets the next step, and then all is well."""
+        command = ["node", str(self._folder / "receiver.mjs"), str(self.port), *steps]
+        with running(command, {"WEBHOOK_SECRET": secret}, self._folder) as process:
+            process.wait_for("listening")
+            yield process
+
+
+def heard(process: Process) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in process.output.splitlines() if line.startswith("{")]
+
+
+def taken(process: Process) -> dict[str, list[str]]:
+    """For each job, its verified events that were answered with success: each once, in order."""
+    events = {h["id"]: h for h in heard(process) if h["status"] == 204}
+    by_job = defaultdict(list)
+    for event in events.values():
+        by_job[event["job"]].append(event["type"])
+    return by_job
+
+
+@pytest.fixture
+def hooks(node_modules: Path, tmp_path: Path) -> Hooks:
+    folder = tmp_path / "node"
+    folder.mkdir()
+    shutil.copy(NODE / "receiver.mjs", folder)
+    # A module is looked for beside the file that imports it, and nowhere else.
+    (folder / "node_modules").symlink_to(node_modules)
+    return Hooks(folder)
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[str]:
+    with sandbox(tmp_path, "--latency", "0.3", "--kie-limit", "0") as url:
+        yield url
+
+
+@pytest.fixture
+def overrides(overrides: dict[str, str], provider: str, hooks: Hooks) -> dict[str, str]:
+    return {
+        **overrides,
+        "kie_base_url": provider,
+        "acedata_base_url": provider,
+        "download_trusted_hosts": provider.removeprefix("http://"),
+        "public_url": f"http://127.0.0.1:{free_port()}",
+        "webhook_url": hooks.url,
+        "webhook_secret": SECRET,
+        "webhook_trusted_hosts": hooks.netloc,
+        "poll_countdowns": "0.5,1,2",
+        "sweep_every_s": "0.1",
+        "lease_s": "3",
+        "give_up_after_s": "2",
+    }
+
+
+def test_every_event_arrives_in_order_at_a_receiver_that_was_away(
+    start: Start, settings: Settings, hooks: Hooks
+) -> None:
+    worker = start(*WORKER)
+    port = str(settings.public_url).rpartition(":")[2]
+    receiver = start("uvicorn", "imagequeue.worker.receiver:app", "--port", port)
+    eventually(lambda: answers(f"{settings.public_url}/healthz"))
+    client = Client(settings)
+    late = client.submit("kie-flux-kontext", "a cat [slow=5]", delivery="callback")
+    quick = client.submit("acedata-flux", "a dog", delivery="poll")
+    refused = client.submit("acedata-flux", "a cow [refuse=403]", delivery="poll")
+    eventually(lambda: client.get(late.id).state is State.SUCCEEDED)
+    assert path(client.get(late.id))[-3:] == ["failed", "downloading", "succeeded"]
+    worker.wait_for("webhook not taken")
+    with hooks.open(SECRET, "slow:1", "500", "503", "slow:1", "500") as node:
+        eventually(lambda: sum(map(len, taken(node).values())) >= 4, 60)
+        assert taken(node) == {
+            late.id: ["job.failed", "job.succeeded"],
+            quick.id: ["job.succeeded"],
+            refused.id: ["job.failed"],
+        }
+        # Also what was answered with an error never ran ahead of what was not taken before it.
+        firsts = dict.fromkeys((h["job"], h["type"]) for h in heard(node))
+        assert [kind for job, kind in firsts if job == late.id] == ["job.failed", "job.succeeded"]
+    for secret in (TOKEN, SECRET.removeprefix("whsec_")):
+        assert secret not in worker.output + receiver.output
+
+
+def test_webhooks_work_out_of_the_box(hooks: Hooks, tmp_path: Path) -> None:
+    """With the secret that `up` made for itself."""
+    ports = {name: str(free_port()) for name in ("api", "callback", "flower", "sandbox")}
+    flags = [text for name, port in ports.items() for text in (f"--{name}-port", port)]
+    command = [str(BIN / "imagequeue"), "up", "--sandbox", *flags]
+    trusted = {"IMAGEQUEUE_WEBHOOK_TRUSTED_HOSTS": hooks.netloc}
+    system = Process(command, {**clean_environment(), **trusted}, tmp_path)
+    try:
+        system.wait_for("ready api=")
+        secret = (tmp_path / "data" / "webhook_secret").read_text()
+        request = {"provider": "acedata-flux", "prompt": "tea", "webhook_url": hooks.url}
+        with hooks.open(secret) as node:
+            url = f"http://127.0.0.1:{ports['api']}/v1/jobs"
+            job = requests.post(url, json=request, timeout=20).json()
+            eventually(lambda: taken(node) == {job["id"]: ["job.succeeded"]}, 60)
+    finally:
+        assert system.stop() == 0
+    assert TOKEN not in system.output

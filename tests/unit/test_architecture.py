@@ -1,0 +1,73 @@
+"""Imports point one way, relative inside the package, and every module says what it is."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.paths import ROOT
+
+PACKAGES = ("config", "jobs", "producer", "providers", "sandbox", "storage", "store", "worker")
+# What each may import of ours, besides itself.
+ALLOWED = {
+    "config": {"errors"},
+    "providers": {"errors"},
+    "jobs": {"config", "providers", "errors"},
+    "storage": {"errors"},
+    "store": {"config", "jobs", "errors"},
+    "producer": {"config", "jobs", "providers", "storage", "store", "errors", "__version__"},
+    "worker": {"config", "jobs", "providers", "storage", "store", "errors"},
+    "sandbox": set(),
+    "errors": set(),
+    "__init__": {"config", "jobs", "producer", "errors"},
+    "__main__": {"producer"},
+}
+MODULES = [
+    *(ROOT / "imagequeue").glob("*.py"),
+    *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")),
+]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """What a module imports, dotted, as seen from the package's root: `.jobs.store.Store`."""
+    package = tuple(part for part in path.relative_to(ROOT).parent.parts if part != "imagequeue")
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if not node.level:
+                yield node.module or ""
+                continue
+            base = package[: len(package) - node.level + 1]
+            parts = (*base, *([node.module] if node.module else []))
+            yield from ("." + ".".join((*parts, alias.name)) for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_imports_only_what_its_package_may(path: Path) -> None:
+    own = path.relative_to(ROOT).as_posix().removeprefix("imagequeue/").partition("/")[0]
+    own = own.removesuffix(".py")
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith(".")}
+    assert ours - {own} <= ALLOWED[own]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_inside_the_package_are_relative(path: Path) -> None:
+    roots = {name.partition(".")[0] for name in imports(path)}
+    assert roots & {"imagequeue", *PACKAGES} == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_says_what_it_is(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    assert docstring.split("\n")[0].endswith((".", ":"))
+
+
+def test_every_folder_with_code_is_held_to_the_rule() -> None:
+    code = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert code - {"imagequeue", "tests", "benchmarks", "examples"} == set(PACKAGES)

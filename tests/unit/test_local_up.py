@@ -1,0 +1,39 @@
+"""The settings of a running `up`, for programs in the same folder."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imagequeue.config.local_up import FILE, beside, shared
+from imagequeue.config.settings import ENV_FILE, read_settings
+
+
+def test_what_is_set_beside_an_up_wins_over_what_the_up_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hard = "it's a \\ 'hard' one"
+    variables = {"IMAGEQUEUE_KIE_API_KEY": hard, "IMAGEQUEUE_POLL_TAIL_S": "7"}
+    with shared(Path("data"), {**variables, "IMAGEQUEUE_LEASE_S": "3"}):
+        assert stat.S_IMODE((Path("data") / FILE).stat().st_mode) == 0o600
+        Path(ENV_FILE).write_text("IMAGEQUEUE_POLL_TAIL_S=8\n")
+        monkeypatch.setenv("IMAGEQUEUE_LEASE_S", "4")
+        settings = read_settings()
+        assert settings.kie_api_key
+        assert settings.kie_api_key.get_secret_value() == hard
+        assert (settings.poll_tail_s, settings.lease_s) == (8, 4)
+    assert read_settings().kie_api_key is None
+    assert not (Path("data") / FILE).exists()
+
+
+def test_an_up_that_was_killed_has_nothing_to_say(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for first in (f"# of process {ended.pid}", "# of process ", "IMAGEQUEUE_LEASE_S='3'"):
+        (tmp_path / FILE).write_text(f"{first}\nIMAGEQUEUE_LEASE_S='3'\n")
+        assert beside(tmp_path) is None
+    (tmp_path / FILE).write_text(f"# of process {os.getpid()}\n")
+    assert beside(tmp_path) == tmp_path / FILE

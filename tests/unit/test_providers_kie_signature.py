@@ -1,0 +1,26 @@
+"""kie's callback signature: made with openssl here, and spoiled in every part."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagequeue.providers.kie.responses import verify_signature
+
+# printf 'task12345.1760000000' | openssl dgst -sha256 -hmac 'whk_secret' -binary | base64
+SIGNED = ("whk_secret", "task12345", "1760000000", "BxupiOMpm0Hh1koES2kya9KH1fIURy/kX5+YWSmH7r4=")
+
+
+def test_a_genuine_signature() -> None:
+    assert verify_signature(*SIGNED)
+
+
+@pytest.mark.parametrize("part", [1, 2, 3], ids=["task id", "timestamp", "signature"])
+@pytest.mark.parametrize("spoiled", ["", "x", "ü", "\ud800"])
+def test_what_a_stranger_may_send(part: int, spoiled: str) -> None:
+    arguments = list(SIGNED)
+    arguments[part] = spoiled
+    assert not verify_signature(*arguments)
+
+
+def test_another_key() -> None:
+    assert not verify_signature("whk_other", *SIGNED[1:])

@@ -1,0 +1,39 @@
+"""Values from outside are made safe to store, log and fetch, whatever their type."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagequeue.providers.parsing import as_int, as_message, as_object, as_text, as_url
+
+
+def test_half_a_character_can_be_stored() -> None:
+    assert as_text("a\ud800b") == "a?b"
+
+
+def test_messages_are_short_and_the_first_that_says_something() -> None:
+    assert as_message(None, "", 7, "later") == "7"
+    assert as_message("x" * 9_999) == "x" * 300
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, [], {}])
+def test_what_is_no_text(value: object) -> None:
+    assert as_text(value) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(7, 7), ("200", 200), ("٢", None), ("9" * 99, None), ("", None), (True, None), (2.0, None)],
+)
+def test_numbers(value: object, number: int | None) -> None:
+    assert as_int(value) == number
+
+
+@pytest.mark.parametrize("value", ["", "a.png", "file:///etc/passwd", "https://", "http:///a", 7])
+def test_what_is_no_url(value: object) -> None:
+    assert as_url(value) == ""
+
+
+def test_an_object_may_come_as_a_string() -> None:
+    assert as_object('{"a": 1}') == as_object({"a": 1}) == {"a": 1}
+    assert as_object("[" * 100_000) == as_object([1]) == {}

@@ -1,0 +1,148 @@
+"""Settings: described, held to .env.example, and refused in one line that leaks nothing."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from imagequeue.config.settings import ENV_FILE, PREFIX, Settings, read_settings
+from imagequeue.errors import ConfigError
+from imagequeue.jobs.tokens import is_genuine, token
+from support.paths import ROOT
+
+EXAMPLE = ROOT / ".env.example"
+SECRET = "s3cr3t-of-nobody"
+SECRETS = ("secret_key", "api_keys", "kie_api_key", "acedata_api_key", "kie_webhook_hmac_key")
+
+
+def set_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"{PREFIX}{name}", value)
+
+
+def refused() -> str:
+    """The one line that the settings are refused with."""
+    with pytest.raises(ConfigError) as caught:
+        read_settings()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described(name: str) -> None:
+    assert (Settings.model_fields[name].description or "").endswith(".")
+
+
+def test_the_example_names_every_setting_in_order_with_its_description() -> None:
+    found = re.findall(rf"^# (.+)\n#{PREFIX}(\w+)=", EXAMPLE.read_text(), re.MULTILINE)
+    fields = Settings.model_fields.items()
+    assert found == [(field.description, name.upper()) for name, field in fields]
+
+
+def test_the_example_uncommented_changes_nothing() -> None:
+    text = re.sub(rf"^#({PREFIX})", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
+    defaults = read_settings()
+    Path(ENV_FILE).write_text(text)
+    assert read_settings() == defaults
+
+
+def test_an_unknown_name_is_refused_with_the_one_that_was_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_variable(monkeypatch, "REDIS_ULR", "redis://localhost")
+    assert refused() == "IMAGEQUEUE_REDIS_ULR is no setting; did you mean IMAGEQUEUE_REDIS_URL?"
+
+
+def test_an_unknown_name_in_the_env_file_or_in_code_is_refused() -> None:
+    with pytest.raises(ConfigError, match="IMAGEQUEUE_LEASE is no setting; did you mean"):
+        read_settings(lease=3)
+    Path(ENV_FILE).write_text("SOMEBODY_ELSES=1\nIMAGEQUEUE_QQQ=1\n")
+    assert refused() == "IMAGEQUEUE_QQQ is no setting; see .env.example for all of them"
+
+
+def test_an_env_file_that_is_not_text_is_refused() -> None:
+    Path(ENV_FILE).write_bytes(b"IMAGEQUEUE_KIE_API_KEY=\xff\n")
+    assert refused() == ".env is not UTF-8 text: save it as that"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "localhost:6379"),
+        ("BROKER_URL", "amqp://localhost"),
+        ("STORAGE_URL", "ftp://bucket"),
+        ("STORAGE_URL", "file://relative"),
+        ("PUBLIC_URL", "example.com"),
+        ("KIE_BASE_URL", "https://api.kie.ai/?key=1"),
+        ("KIE_FLUX_API", "newest"),
+        ("LOG_LEVEL", "loud"),
+        ("LEASE_S", "soon"),
+        ("LEASE_S", "0"),
+        ("LEASE_S", "nan"),
+        ("RETENTION_S", "inf"),
+        ("RATE_LIMIT_PAUSE_S", "-1"),
+        ("QUEUE_BOUND", "0"),
+        ("QUEUE_BOUND", "1.5"),
+        ("POLL_COUNTDOWNS", "60,later"),
+        ("POLL_COUNTDOWNS", ""),
+    ],
+)
+def test_a_malformed_value_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for secret in SECRETS:
+        set_variable(monkeypatch, secret.upper(), SECRET)
+    set_variable(monkeypatch, name, value)
+    line = refused()
+    assert re.match(rf"{PREFIX}{name}(\.\d+)?: \w", line)
+    assert SECRET not in line
+
+
+def test_every_malformed_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variable(monkeypatch, "LEASE_S", "soon")
+    set_variable(monkeypatch, "QUEUE_BOUND", "many")
+    assert re.findall(rf"{PREFIX}\w+", refused()) == [f"{PREFIX}LEASE_S", f"{PREFIX}QUEUE_BOUND"]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_never_shown_even_where_it_is_malformed(name: str) -> None:
+    settings = read_settings(**{name: SECRET})
+    assert SECRET not in repr(settings) + str(settings) + settings.model_dump_json()
+    with pytest.raises(ConfigError) as caught:
+        read_settings(**{name: {SECRET: SECRET}})
+    assert str(caught.value).startswith(f"{PREFIX}{name.upper()}")
+    assert SECRET not in str(caught.value)
+
+
+def test_lists_are_comma_separated_and_forgive_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variable(monkeypatch, "POLL_COUNTDOWNS", "1, 2.5 ,3,")
+    set_variable(monkeypatch, "DOWNLOAD_TRUSTED_HOSTS", "localhost:9000")
+    settings = read_settings()
+    assert settings.poll_countdowns == (1, 2.5, 3)
+    assert settings.download_trusted_hosts == ("localhost:9000",)
+    assert settings.api_keys == ()
+
+
+def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(ENV_FILE).write_text("IMAGEQUEUE_LEASE_S=1\nIMAGEQUEUE_QUEUE_BOUND=7\n")
+    set_variable(monkeypatch, "LEASE_S", "2")
+    settings = read_settings()
+    assert (settings.lease_s, settings.queue_bound) == (2, 7)
+
+
+def test_the_first_secret_signs_and_all_verify() -> None:
+    old, rotated, new = (
+        read_settings(secret_key=keys).signing_secrets for keys in ("old", "new, old", "new")
+    )
+    assert rotated == (b"new", b"old")
+    for signer, verifiers, genuine in [
+        (old, rotated, True),
+        (rotated, new, True),
+        (old, new, False),
+    ]:
+        given = token(signer[0], "kie-flux-kontext", "job_1")
+        assert is_genuine(given, verifiers, "kie-flux-kontext", "job_1") is genuine
+
+
+def test_without_a_secret_the_error_says_how_to_get_one() -> None:
+    with pytest.raises(ConfigError, match="IMAGEQUEUE_SECRET_KEY is not set: give every process"):
+        read_settings().signing_secrets  # noqa: B018

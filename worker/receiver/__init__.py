@@ -1,0 +1,19 @@
+"""The callback receiver: the only process that providers reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+
+def __getattr__(name: str) -> Starlette:
+    """Make `app` when a server asks for it: importing this package connects to nothing."""
+    if name != "app":
+        raise AttributeError(name)
+    from ...config.process import one_line_errors, start_process
+    from .application import create_app
+
+    with one_line_errors():
+        return create_app(start_process())

@@ -1,0 +1,25 @@
+"""Serve the receiver with every bound: `python -m imagequeue.worker.receiver`."""
+
+from __future__ import annotations
+
+import argparse
+
+import uvicorn
+
+from ...config.process import one_line_errors, start_process
+from .application import create_app, server_options
+
+
+def main() -> None:
+    """Read the address from the command line, and serve until a signal."""
+    parser = argparse.ArgumentParser(description="The callback receiver.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8001)
+    options = parser.parse_args()
+    with one_line_errors():
+        app = create_app(start_process())
+    uvicorn.run(app, host=options.host, port=options.port, **server_options())
+
+
+if __name__ == "__main__":
+    main()
