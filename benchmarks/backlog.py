@@ -32,8 +32,8 @@ SLOW_US = 1000
 def _overdue() -> Job:
     due = utc_now() - timedelta(seconds=1)
     job = new_job(due, provider="acedata-flux", action="generate", delivery="poll")
-    sent = job.to(State.SUBMITTING, "submit", due, due)
-    return sent.to(State.UNCONFIRMED, "no answer", due, due)
+    sent = job.transition_to(State.SUBMITTING, "submit", due, due)
+    return sent.transition_to(State.UNCONFIRMED, "no answer", due, due)
 
 
 class Watcher(threading.Thread):
@@ -87,7 +87,7 @@ def measure(jobs: int, workers: int, folder: Path) -> dict[str, object]:
             "jobs due at once": f"{jobs:,}",
             "workers": workers,
             "jobs a second": f"{jobs / took_s:,.0f}",
-            "longest queue (bound)": f"{watcher.longest} ({system.settings.queue_bound})",
+            "longest queue (bound)": f"{watcher.longest} ({system.settings.max_queued_messages})",
             "messages a job": f"{hints / jobs:.3f}",
             "queue dry while work was due": f"{watcher.dry / max(1, watcher.samples):.1%}",
             "Redis blocked at most, ms": blocked,

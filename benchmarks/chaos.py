@@ -26,7 +26,7 @@ from benchmarks.system import System
 from imagequeue.errors import RedisUnavailableError
 from imagequeue.jobs.job import Job, State
 from imagequeue.producer.client import Client
-from imagequeue.worker.media.validate import NotMediaError, examine
+from imagequeue.worker.media.validate import NotMediaError, validate_media
 
 # Minutes in real life; a second here. The defaults are longer in the same proportion.
 SETTINGS = {
@@ -93,7 +93,7 @@ def run(jobs: int, seed: int, folder: Path, **settings: str) -> Verdict:
 
 
 def _trouble_flags() -> list[str]:
-    return [text for name, rate in TROUBLE.items() for text in ("--trouble", f"{name}={rate}")]
+    return [text for name, rate in TROUBLE.items() for text in ("--faults", f"{name}={rate}")]
 
 
 def _submit(client: Client, jobs: int, rng: random.Random) -> list[str]:
@@ -132,7 +132,7 @@ def _judge(
     found = {job.id: job for job in _all_jobs(client)}
     ends = Counter(_end(job) for job in found.values())
     lost = sum(job_id not in found for job_id in accepted)
-    lost += sum(not job.is_resting for job in found.values())
+    lost += sum(not job.is_finished for job in found.values())
     lines = system.accepted.read_text().splitlines()
     payments = Counter(json.loads(line)["prompt"] for line in lines)
     broken = sum(
@@ -174,7 +174,7 @@ def _is_whole(uri: str | None, sha256: str | None) -> bool:
     path = Path(unquote(urlsplit(uri or "").path))
     try:
         with path.open("rb") as file:
-            examine(file)
+            validate_media(file)
         return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
     except (OSError, NotMediaError):
         return False

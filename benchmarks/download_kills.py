@@ -27,11 +27,11 @@ import redis
 from PIL import Image as Picture
 
 from benchmarks.system import BIN, System, until
-from imagequeue.jobs.job import Image, Job, State, after, new_job, utc_now
+from imagequeue.jobs.job import Image, Job, State, add_seconds, new_job, utc_now
 from imagequeue.producer.local.ports import LOOPBACK
 from imagequeue.store import keys
 from imagequeue.store.jobs import Store
-from imagequeue.worker.media.validate import NotMediaError, examine
+from imagequeue.worker.media.validate import NotMediaError, validate_media
 
 SETTINGS = {"lease_s": "1.5", "sweep_every_s": "0.1", "log_level": "WARNING"}
 WORKERS, THREADS = 3, 4
@@ -163,7 +163,7 @@ def is_whole(path: Path) -> bool:
     """Whether a file has the bytes that the server has for it, and its own name is no other's."""
     try:
         with path.open("rb") as file:
-            examine(file)
+            validate_media(file)
     except (NotMediaError, OSError):
         return False
     return path.read_bytes() == picture(f"/{path.parent.name}/{path.stem}")
@@ -182,7 +182,7 @@ def run(kills: int, seed: int, folder: Path) -> Verdict:
                 *("-P", "threads", "-c", str(THREADS), "-n", f"{name}@%h"),
                 *("--without-gossip", "--without-mingle"),
             ]
-        pictures = Path(unquote(urlsplit(system.settings.pictures_url).path))
+        pictures = Path(unquote(urlsplit(system.settings.images_url).path))
         watcher = Watcher(pictures)
         try:
             store = Store(redis.Redis.from_url(system.redis.url))
@@ -231,12 +231,12 @@ def feed(store: Store, host: ImageHost, jobs: list[str]) -> list[str]:
 def downloading(host: ImageHost, now: datetime) -> Job:
     """A job whose URLs are known, and which is due."""
     job = new_job(now, provider="kie-midjourney", action="generate", delivery="callback")
-    sent = job.to(State.SUBMITTING, "submit", now, now)
-    taken = sent.to(State.WAITING, "accepted", now, now, task_id=job.id.lower())
-    dies = after(now, LIFETIME_S)
+    sent = job.transition_to(State.SUBMITTING, "submit", now, now)
+    taken = sent.transition_to(State.WAITING, "accepted", now, now, task_id=job.id.lower())
+    dies = add_seconds(now, LIFETIME_S)
     urls = [f"http://{host.address}/{job.id}/{n}" for n in range(IMAGES_A_JOB)]
     known = tuple(Image(index=n, source_url=url, expires_at=dies) for n, url in enumerate(urls))
-    return taken.to(State.DOWNLOADING, "callback", now, now, images=known)
+    return taken.transition_to(State.DOWNLOADING, "callback", now, now, images=known)
 
 
 def settle_down(system: System, store: Store) -> None:

@@ -37,11 +37,11 @@ from PIL import Image as Picture
 from benchmarks.system import BIN, System, until
 from imagequeue.config.celery import make_celery
 from imagequeue.config.queues import Queue
-from imagequeue.jobs.job import Image, Job, State, after, new_job, utc_now
+from imagequeue.jobs.job import Image, Job, State, add_seconds, new_job, utc_now
 from imagequeue.producer.local.ports import LOOPBACK, free_port
 from imagequeue.store import keys
 from imagequeue.store.jobs import Store
-from imagequeue.store.wakeups import Due, Lane
+from imagequeue.store.wakeups import Priority, WakeUps
 
 PROCESSES, THREADS = 2, 16
 AT_ONCE = PROCESSES * THREADS
@@ -210,11 +210,11 @@ class Ours:
         self.store = Store(self.client)
         self._celery = make_celery(self._system.settings)
         settings = self._system.settings
-        self._due = Due(
+        self._due = WakeUps(
             self.client,
             self.client,
             self._celery,
-            bound=settings.queue_bound,
+            bound=settings.max_queued_messages,
             lease_s=settings.lease_s,
         )
         self._succeeded = 0
@@ -251,13 +251,13 @@ class Ours:
         now = utc_now()
         due = dict.fromkeys(self._ids, now.timestamp())
         self.client.zadd(keys.due(Queue.DOWNLOAD), due)
-        self._due.hint(Queue.DOWNLOAD, self._ids, now, Lane.PATIENT)
+        self._due.dispatch(Queue.DOWNLOAD, self._ids, now, Priority.LOW)
         self._succeeded += images // images_a_job
         until(lambda: self.store.counts()[State.SUCCEEDED] == self._succeeded, 300)
 
     def clear(self) -> None:
         """See that every picture is there, and put them aside."""
-        folder = Path(self._system.settings.pictures_url.removeprefix("file://"))
+        folder = Path(self._system.settings.images_url.removeprefix("file://"))
         jobs = self.store.get_many(self._ids)
         files = {f"file://{path}" for path in folder.rglob("*") if path.suffix in (".png", ".jpg")}
         assert files == {image.uri for job in jobs for image in job.images}
@@ -273,11 +273,13 @@ def _downloading(now: datetime, urls: list[str]) -> Job:
     job = new_job(
         now, provider="kie-midjourney", action="generate", prompt=PROMPT, delivery="callback"
     )
-    sent = job.to(State.SUBMITTING, "submit", now, now)
-    taken = sent.to(State.WAITING, "accepted", now, now, task_id=job.id.lower())
-    dies = after(now, LIFETIME_S)
+    sent = job.transition_to(State.SUBMITTING, "submit", now, now)
+    taken = sent.transition_to(State.WAITING, "accepted", now, now, task_id=job.id.lower())
+    dies = add_seconds(now, LIFETIME_S)
     images = tuple(Image(index=n, source_url=url, expires_at=dies) for n, url in enumerate(urls))
-    return taken.to(State.DOWNLOADING, "callback", now, after(now, FAR_S), images=images)
+    return taken.transition_to(
+        State.DOWNLOADING, "callback", now, add_seconds(now, FAR_S), images=images
+    )
 
 
 # --- Rounds --------------------------------------------------------------------------------------

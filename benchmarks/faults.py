@@ -111,7 +111,7 @@ class Faults(threading.Thread):
 
     def refuse_in_a_burst(self) -> None:
         """Let the providers refuse most submissions for a second."""
-        url = f"{self._system.sandbox_url}/sandbox/trouble"
+        url = f"{self._system.sandbox_url}/sandbox/faults"
         requests.put(url, json=BURST, timeout=10).raise_for_status()
         time.sleep(1)
         requests.put(url, json={name: TROUBLE[name] for name in BURST}, timeout=10)

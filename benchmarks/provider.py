@@ -97,7 +97,7 @@ class Provider:
         writer.close()
 
 
-class Wire(asyncio.Protocol):
+class ProviderApi(asyncio.Protocol):
     """One connection: requests with their length in the head, answered in order."""
 
     def __init__(self, provider: Provider, answer_after_s: float) -> None:
@@ -135,7 +135,7 @@ async def _serve(options: argparse.Namespace) -> None:
     provider = Provider(url, options.picture_kb, options.callback_after)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Wire(provider, options.answer_after), LOOPBACK, options.port, backlog=512
+        lambda: ProviderApi(provider, options.answer_after), LOOPBACK, options.port, backlog=512
     )
     await server.serve_forever()
 

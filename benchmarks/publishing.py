@@ -75,7 +75,9 @@ def measure(jobs: int, folder: Path) -> dict[str, float]:
     """Each contestant on an empty Redis that has every answered write on its disk."""
     server = EmbeddedRedis(Settings(data_dir=folder / "data"))
     url = server.start()
-    settings = read_settings(redis_url=url, data_dir=folder, kie_api_key="k", queue_bound=10 * jobs)
+    settings = read_settings(
+        redis_url=url, data_dir=folder, kie_api_key="k", max_queued_messages=10 * jobs
+    )
     # As it is by default: what waits beyond it costs no hint.
     bounded = read_settings(redis_url=url, data_dir=folder, kie_api_key="k")
     try:

@@ -41,7 +41,7 @@ from starlette.routing import Route
 
 from benchmarks.system import BIN, System, answers, until
 from imagequeue.config.settings import Settings
-from imagequeue.jobs.job import RESTING, Job, State, new_job, utc_now
+from imagequeue.jobs.job import FINISHED, Job, State, new_job, utc_now
 from imagequeue.jobs.tokens import callback_url
 from imagequeue.producer.local.ports import LOOPBACK, free_port
 from imagequeue.store import keys
@@ -312,9 +312,11 @@ def _waiting(now: Any) -> Job:
         params={"aspect_ratio": "16:9"},
         delivery="callback",
     )
-    sent = job.to(State.SUBMITTING, "submit", now, now, attempts=1, dialect="jobs")
+    sent = job.transition_to(State.SUBMITTING, "submit", now, now, attempts=1, api_version="jobs")
     poll_at = now + timedelta(hours=1)
-    return sent.to(State.WAITING, "accepted", now, poll_at, task_id=secrets.token_hex(16))
+    return sent.transition_to(
+        State.WAITING, "accepted", now, poll_at, task_id=secrets.token_hex(16)
+    )
 
 
 def _listens(port: int) -> bool:
@@ -460,7 +462,7 @@ def under_load(bench: Bench, seconds: float) -> None:
 
 def _at_rest(bench: Bench) -> int:
     counts = bench.store.counts()
-    return sum(counts[state] for state in RESTING)
+    return sum(counts[state] for state in FINISHED)
 
 
 def _settled(bench: Bench) -> int:

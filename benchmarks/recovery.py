@@ -32,11 +32,11 @@ def one_round(system: System, client: Client) -> list[float]:
     time.sleep(BEFORE_KILL_S)
     system.kill("worker-0")
     killed_at = datetime.now(UTC)
-    live = [job_id for job_id in ids if not client.get(job_id).is_resting]
+    live = [job_id for job_id in ids if not client.get(job_id).is_finished]
     system.start("worker-0")
     until(lambda: all(_moved_after(client.get(job_id), killed_at) for job_id in live), 90)
     waits = [_moved_after(client.get(job_id), killed_at) for job_id in live]
-    until(lambda: all(client.get(job_id).is_resting for job_id in ids), 120)
+    until(lambda: all(client.get(job_id).is_finished for job_id in ids), 120)
     return [(at - killed_at).total_seconds() for at in waits if at]
 
 

@@ -22,7 +22,7 @@ import redis
 
 from benchmarks.system import BIN, System, until
 from imagequeue.config.settings import Settings
-from imagequeue.jobs.job import Job, State, after, new_job, utc_now
+from imagequeue.jobs.job import Job, State, add_seconds, new_job, utc_now
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.store.jobs import Store
 
@@ -67,10 +67,12 @@ def waiting_job() -> Job:
         params={"aspect_ratio": "16:9"},
         delivery="callback",
     )
-    sent = job.to(State.SUBMITTING, "submit", now, now, attempts=1, dialect="legacy")
+    sent = job.transition_to(State.SUBMITTING, "submit", now, now, attempts=1, api_version="legacy")
     task_id = "9e3f2a7c5b1d4e8f9a0b1c2d3e4f5a6b"
     poll_at = now + timedelta(hours=1)
-    return sent.to(State.WAITING, "accepted", after(now, 1), poll_at, task_id=task_id)
+    return sent.transition_to(
+        State.WAITING, "accepted", add_seconds(now, 1), poll_at, task_id=task_id
+    )
 
 
 def celery_countdown(jobs: int, folder: Path) -> Cost:

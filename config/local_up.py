@@ -1,4 +1,4 @@
-"""The settings of an `imagequeue up` that runs on this machine, for programs beside it."""
+"""The settings of an `imagequeue up` that runs on this machine, for programs find_local_up it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PID = "# of process "
 
 
 @contextmanager
-def shared(data_dir: Path, variables: Mapping[str, str]) -> Iterator[None]:
+def publish_local_up(data_dir: Path, variables: Mapping[str, str]) -> Iterator[None]:
     """Keep settings for programs with the same data folder, for as long as this process runs."""
     path = data_dir / FILE
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def shared(data_dir: Path, variables: Mapping[str, str]) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def beside(data_dir: Path) -> Path | None:
+def find_local_up(data_dir: Path) -> Path | None:
     """The file with the settings of the `up` that runs; one that was killed has none."""
     path = data_dir / FILE
     with suppress(OSError, ValueError):

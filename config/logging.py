@@ -34,7 +34,7 @@ def get_logger(name: str) -> Logger:
 
 
 @contextmanager
-def log_about(**about: object) -> Iterator[None]:
+def log_context(**about: object) -> Iterator[None]:
     """Let every line that this thread logs carry these values."""
     token = _about.set({**_about.get(), **about})
     try:
@@ -44,7 +44,7 @@ def log_about(**about: object) -> Iterator[None]:
 
 
 def add_to_log(**about: object) -> None:
-    """Let the lines carry these as well, until the `log_about` around this is left."""
+    """Let the lines carry these as well, until the `log_context` around this is left."""
     _about.set({**_about.get(), **about})
 
 

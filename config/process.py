@@ -15,7 +15,7 @@ CANNOT_START = 2
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
+def exit_on_config_error() -> Iterator[None]:
     """Leave with one line, without a traceback, where the start is refused.
 
     The status is 2 where another start would fail as well, 1 where Redis may be back by then.

@@ -52,7 +52,7 @@ def connect(settings: Settings, *, kept: bool = False) -> redis.Redis:
     Where the same threads ask all day long, each should keep its connection.
     """
     client = _client(redis_url(settings), kept=kept)
-    require_fit(client)
+    check_server(client)
     return client
 
 
@@ -186,19 +186,19 @@ def connect_briefly(settings: Settings) -> redis.asyncio.Redis:
         redis_url(settings),
         socket_timeout=BRIEF_S,
         socket_connect_timeout=BRIEF_S,
-        # Once more, for a connection that was cut while it was idle.
+        # IdempotencyKey more, for a connection that was cut while it was idle.
         retry=AsyncRetry(NoBackoff(), 1),
     )
 
 
-def require_fit(client: redis.Redis) -> None:
+def check_server(client: redis.Redis) -> None:
     """Refuse a Redis that is away or may evict: an evicted record is a job lost and paid for."""
     try:
         policy = client.info("memory")["maxmemory_policy"]
     except RedisError as error:
         raise unavailable(error) from error
-    if guarantee(client) is Guarantee.NONE:
-        raise ConfigError(f"this Redis keeps {Guarantee.NONE}; {REMEDY}")
+    if get_durability(client) is Durability.NONE:
+        raise ConfigError(f"this Redis keeps {Durability.NONE}; {REMEDY}")
     if policy != "noeviction":
         raise ConfigError(
             f"this Redis may evict jobs (maxmemory-policy {policy}): "
@@ -209,7 +209,7 @@ def require_fit(client: redis.Redis) -> None:
 REMEDY = "set `appendonly yes` and `appendfsync always`, or use Redis 7.2 or newer"
 
 
-class Guarantee(StrEnum):
+class Durability(StrEnum):
     """What a Redis promises about a write that it has answered."""
 
     ALWAYS = "every answered write is on disk (appendfsync always)"
@@ -218,19 +218,19 @@ class Guarantee(StrEnum):
     NONE = "jobs in memory alone: a restart loses what was paid for"
 
 
-def guarantee(client: redis.Redis) -> Guarantee:
+def get_durability(client: redis.Redis) -> Durability:
     """What this server really promises, by its configuration and version."""
     if not client.info("persistence")["aof_enabled"]:
-        return Guarantee.NONE
+        return Durability.NONE
     try:
         policy = client.config_get("appendfsync").get("appendfsync")
     except ResponseError:
         # A hosted Redis may keep its configuration to itself: the weaker promise is assumed.
         policy = None
     if policy == "always":
-        return Guarantee.ALWAYS
+        return Durability.ALWAYS
     version = tuple(int(part) for part in client.info("server")["redis_version"].split("."))
-    return Guarantee.WAITAOF if version >= WAITAOF_SINCE else Guarantee.EVERY_SECOND
+    return Durability.WAITAOF if version >= WAITAOF_SINCE else Durability.EVERY_SECOND
 
 
 def unavailable(error: RedisError) -> RedisUnavailableError:

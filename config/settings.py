@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..errors import ConfigError
-from .local_up import beside
+from .local_up import find_local_up
 
 PREFIX = "IMAGEQUEUE_"
 ENV_FILE = ".env"
@@ -83,9 +83,9 @@ def _empty_as_unset(value: Any) -> Any:
 
 
 # Beyond this a date cannot be counted on: `inf` would stop a worker in the middle of its work.
-MOST_SECONDS = 10 * 365 * 86400
+MAX_SECONDS = 10 * 365 * 86400
 
-Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
+Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 AnyURL = Annotated[str, AfterValidator(_any_url)]
 BaseURL = Annotated[str, AfterValidator(_base_url)]
 RedisURL = Annotated[str, AfterValidator(_redis_url)]
@@ -217,7 +217,7 @@ class Settings(BaseSettings):
     download_attempts: PositiveInt = Field(
         8, description="Tries for each image before a job is `unsaved`."
     )
-    poison_after: PositiveInt = Field(
+    max_crashes: PositiveInt = Field(
         10, description="Times that a step may break its worker before its job is ended."
     )
     download_max_bytes: PositiveInt = Field(
@@ -226,10 +226,10 @@ class Settings(BaseSettings):
     download_trusted_hosts: Annotated[tuple[str, ...], *Commas] = Field(
         (), description="`host:port` list that may lie on private addresses, comma separated."
     )
-    queue_bound: PositiveInt = Field(
+    max_queued_messages: PositiveInt = Field(
         16, description="Hints that may stand in one queue; the rest wait in Redis, in order."
     )
-    rate_limit_pause_s: Annotated[float, Field(ge=0, le=MOST_SECONDS)] = Field(
+    rate_limit_pause_s: Annotated[float, Field(ge=0, le=MAX_SECONDS)] = Field(
         10, description="Pause after a rate limit that names none."
     )
 
@@ -277,12 +277,12 @@ class Settings(BaseSettings):
         return {"kie": self.kie_upload_url}
 
     @property
-    def dialects(self) -> dict[str, str]:
+    def api_versions(self) -> dict[str, str]:
         """The form of its API that a provider is spoken to in, where it is not its first."""
         return {"kie-flux-kontext": self.kie_flux_api}
 
     @property
-    def pictures_url(self) -> str:
+    def images_url(self) -> str:
         """Where pictures are saved, as a URL."""
         return self.storage_url or (self.data_dir.resolve() / "pictures").as_uri()
 
@@ -301,7 +301,7 @@ def read_settings(*, alone: bool = False, **overrides: Any) -> Settings:
     _refuse_unknown_names(overrides)
     try:
         settings = Settings(**overrides)
-        up = None if alone or settings.redis_url else beside(settings.data_dir)
+        up = None if alone or settings.redis_url else find_local_up(settings.data_dir)
         return Settings(_env_file=(up, ENV_FILE), **overrides) if up else settings
     except ValidationError as error:
         lines = (

@@ -8,7 +8,7 @@ from .errors import (
     ConfigError,
     ImageQueueError,
     InvalidRequestError,
-    MoveRefusedError,
+    InvalidTransitionError,
     Problem,
     RedisUnavailableError,
     UnknownJobError,
@@ -33,7 +33,7 @@ __all__ = [
     "InvalidRequestError",
     "Problem",
     "UnknownJobError",
-    "MoveRefusedError",
+    "InvalidTransitionError",
     "RedisUnavailableError",
     "UploadError",
 ]

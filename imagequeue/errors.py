@@ -78,5 +78,5 @@ class UnknownCallbackError(ImageQueueError):
     """No callback is kept under this id; it was replayed, or made room for newer ones."""
 
 
-class MoveRefusedError(ImageQueueError):
+class InvalidTransitionError(ImageQueueError):
     """The job's state does not allow this move: somebody else was first, or it is over."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 from ulid import ULID
 
-from .job import RESTING, State
+from .job import FINISHED, State
 
 
 class Batch(BaseModel):
@@ -35,7 +35,7 @@ class Batch(BaseModel):
     @property
     def ended(self) -> int:
         """How many of its jobs have ended, or could not be saved."""
-        return sum(count for state, count in self.progress.items() if state in RESTING)
+        return sum(count for state, count in self.progress.items() if state in FINISHED)
 
     def dump(self) -> str:
         """What of it never changes."""

@@ -30,7 +30,9 @@ def accept(
     settings.account(provider.account)
     checked = provider.request(request.action, request.prompt, request.image_urls, request.params)
     # Built for nobody: some requests cannot be said in some forms of an API.
-    provider.submission(checked, None, settings.dialects.get(provider.name, provider.dialects[0]))
+    provider.build_submit_request(
+        checked, None, settings.api_versions.get(provider.name, provider.api_versions[0])
+    )
     delivery = _delivery(settings, request.delivery)
     webhook_url = request.webhook_url or settings.webhook_url
     if webhook_url:

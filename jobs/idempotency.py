@@ -12,17 +12,17 @@ from ..errors import InvalidRequestError, Problem
 MAX_KEY_LENGTH = 255
 
 
-class Once(NamedTuple):
+class IdempotencyKey(NamedTuple):
     """An idempotency key, told apart by caller, and the digest of the request under it."""
 
     key: str
     digest: str
 
 
-def once(key: str, fields: Mapping[str, Any], caller: str = "") -> Once:
+def once(key: str, fields: Mapping[str, Any], caller: str = "") -> IdempotencyKey:
     """An idempotency key of a caller's, for this request and no other."""
     if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable():
         problem = f"must be 1 to {MAX_KEY_LENGTH} printable characters"
         raise InvalidRequestError([Problem("idempotency_key", problem)])
     canonical = json.dumps(fields, sort_keys=True, default=str).encode(errors="replace")
-    return Once(f"{caller}:{key}", hashlib.sha256(canonical).hexdigest())
+    return IdempotencyKey(f"{caller}:{key}", hashlib.sha256(canonical).hexdigest())

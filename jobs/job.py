@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, computed_field
 from ulid import ULID
 
 from ..config.queues import Queue
-from ..errors import MoveRefusedError
+from ..errors import InvalidTransitionError
 
 
 class State(StrEnum):
@@ -53,7 +53,7 @@ class Reason(StrEnum):
 
 
 _S = State
-MOVES: dict[State, frozenset[State]] = {
+TRANSITIONS: dict[State, frozenset[State]] = {
     _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.FAILED}),
     _S.SUBMITTING: frozenset(
         {_S.WAITING, _S.QUEUED, _S.FAILED, _S.UNCONFIRMED, _S.DOWNLOADING},
@@ -73,7 +73,7 @@ MOVES: dict[State, frozenset[State]] = {
 PROVISIONAL = frozenset({Reason.TIMED_OUT, Reason.UNCONFIRMED})
 
 # Which queue's due set holds a job's wake-up. A job that rests here waits for its retention.
-WAKES: dict[State, Queue | None] = {
+QUEUE_OF: dict[State, Queue | None] = {
     _S.QUEUED: Queue.SUBMIT,
     _S.SUBMITTING: Queue.SUBMIT,
     _S.UNCONFIRMED: Queue.POLL,
@@ -85,14 +85,14 @@ WAKES: dict[State, Queue | None] = {
     _S.FAILED: None,
     _S.CANCELLED: None,
 }
-RESTING = frozenset(state for state, queue in WAKES.items() if queue is None)
+FINISHED = frozenset(state for state, queue in QUEUE_OF.items() if queue is None)
 
 
 RETRY = "retry"
 """The cause of a move that a person asked for."""
 TIMES = ", times "
 # Beyond this a history takes no more notes: a provider that keeps talking must not fill Redis.
-MOST_NOTED = 100
+MAX_NOTES = 100
 
 
 class Change(NamedTuple):
@@ -125,7 +125,9 @@ class Image(_Value):
     state: Literal["pending", "stored", "expired"] = "pending"
     attempts: int = Field(0, exclude=True)
     saved_at: datetime | None = Field(None, exclude=True)
-    renewed_url: str | None = Field(None, exclude=True)
+    refreshed_url: str | None = Field(
+        None, exclude=True, validation_alias=AliasChoices("refreshed_url", "renewed_url")
+    )
     """Where it lies now, if its provider had to be asked for a fresh URL."""
     error: str | None = Field(None, description="Why the last try to save it failed.")
     uri: str | None = Field(None, description="Where the bytes are kept.")
@@ -175,7 +177,9 @@ class Job(_Value):
     """Random, so that a writer whose answer was lost knows its own write again."""
     wake_at: datetime = Field(exclude=True)
     """The wake-up that the last move set; for a resting job, the end of its retention."""
-    dialect: str = Field("", exclude=True)
+    api_version: str = Field(
+        "", exclude=True, validation_alias=AliasChoices("api_version", "dialect")
+    )
     """The form of the provider's API that the task was sent in."""
     attempts: int = Field(0, exclude=True)
     """Submissions sent, those that met a rate limit left out."""
@@ -202,9 +206,9 @@ class Job(_Value):
         ]
 
     @property
-    def is_resting(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether nothing happens to the job any more unless a person asks, or a result is late."""
-        return self.state in RESTING
+        return self.state in FINISHED
 
     @property
     def accepted_at(self) -> datetime:
@@ -228,33 +232,37 @@ class Job(_Value):
 
     def allows(self, to: State) -> bool:
         """Whether the table lets the job move to `to`."""
-        return to in MOVES[self.state]
+        return to in TRANSITIONS[self.state]
 
-    def to(self, to: State, cause: str, at: datetime, wake_at: datetime, **fields: Any) -> Job:
-        """The job after a move; raises MoveRefusedError if the table does not hold it."""
+    def transition_to(
+        self, to: State, cause: str, at: datetime, wake_at: datetime, **fields: Any
+    ) -> Job:
+        """The job after a move; raises InvalidTransitionError if the table does not hold it."""
         if not self.allows(to):
-            raise MoveRefusedError(f"{self.id} is {self.state}: it cannot become {to} ({cause})")
-        changes = _folded((*self.changes, Change(at, to, cause)))
-        return self.amended(wake_at, state=to, changes=changes, **fields)
+            raise InvalidTransitionError(
+                f"{self.id} is {self.state}: it cannot become {to} ({cause})"
+            )
+        changes = _fold_repeats((*self.changes, Change(at, to, cause)))
+        return self.evolve(wake_at, state=to, changes=changes, **fields)
 
-    def noted(self, cause: str, at: datetime, wake_at: datetime) -> Job:
+    def with_note(self, cause: str, at: datetime, wake_at: datetime) -> Job:
         """The job with a line in its history that is no move.
 
-        Raises MoveRefusedError if that line is there already, or many are.
+        Raises InvalidTransitionError if that line is there already, or many are.
         """
-        if len(self.changes) >= MOST_NOTED:
-            raise MoveRefusedError(f"{self.id}: its history is long enough")
+        if len(self.changes) >= MAX_NOTES:
+            raise InvalidTransitionError(f"{self.id}: its history is long enough")
         if any((change.to, change.cause) == (self.state, cause) for change in self.changes):
-            raise MoveRefusedError(f"{self.id}: {cause} is on record")
-        return self.amended(wake_at, changes=(*self.changes, Change(at, self.state, cause)))
+            raise InvalidTransitionError(f"{self.id}: {cause} is on record")
+        return self.evolve(wake_at, changes=(*self.changes, Change(at, self.state, cause)))
 
-    def amended(self, wake_at: datetime, **fields: Any) -> Job:
+    def evolve(self, wake_at: datetime, **fields: Any) -> Job:
         """The job with fields changed, a wake-up set and a revision of its own."""
         update = {**fields, "wake_at": wake_at, "revision": _random()}
         return self.model_copy(update=update)
 
 
-def _folded(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+def _fold_repeats(changes: tuple[Change, ...]) -> tuple[Change, ...]:
     """A history in which a pair of moves that repeats itself stands once, with its count.
 
     A job that meets a rate limit again and again would outgrow its record otherwise.
@@ -280,6 +288,6 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def after(at: datetime, seconds: float) -> datetime:
+def add_seconds(at: datetime, seconds: float) -> datetime:
     """`seconds` later."""
     return at + timedelta(seconds=seconds)

@@ -14,13 +14,13 @@ from ..config.queues import Queue
 from ..config.redis import broker, connect, unavailable
 from ..config.settings import Settings, get_settings
 from ..jobs.batch import Batch
-from ..jobs.job import Job, State, after, utc_now
+from ..jobs.job import Job, State, add_seconds, utc_now
 from ..store.jobs import Page, Store
-from ..store.wakeups import Due
+from ..store.wakeups import WakeUps
 from . import commands
 from .submission import OnError, SubmittedBatch, Submitter
 from .uploads import Images
-from .wait import as_they_rest
+from .wait import iter_completed
 
 Jobs = list[Job]
 Request = Mapping[str, Any]
@@ -63,11 +63,11 @@ class Client:
         self._name = name
         client = connect(self.settings)
         self._store = Store(client)
-        self._due = Due(
+        self._due = WakeUps(
             client,
             broker(self.settings, client),
             make_celery(self.settings),
-            bound=self.settings.queue_bound,
+            bound=self.settings.max_queued_messages,
             lease_s=self.settings.lease_s,
         )
         self._submitter = Submitter(self.settings, self._store, self._due, now)
@@ -196,28 +196,30 @@ class Client:
     def as_completed(self, job_ids: Iterable[str], timeout_s: float | None = None) -> Iterator[Job]:
         """Jobs as they end or cannot be saved, each once; raises TimeoutError."""
         with reachable():
-            yield from as_they_rest(self._store, job_ids, timeout_s)
+            yield from iter_completed(self._store, job_ids, timeout_s)
 
     @reachable()
     def cancel(self, job_id: str) -> Job:
         """End a job: free while it is queued; later the charge stands, a result is still recorded.
 
-        Raises MoveRefusedError for a job that is being sent, is being saved, or has ended.
+        Raises InvalidTransitionError for a job that is being sent, is being saved, or has ended.
         """
         now = self._now()
-        over = after(now, self.settings.retention_s)
-        job = self._store.move(job_id, lambda job: commands.cancelled(job, now, over))
+        over = add_seconds(now, self.settings.retention_s)
+        job = self._store.transition(job_id, lambda job: commands.cancel(job, now, over))
         if job.webhook_url:
-            self._due.hint(Queue.NOTIFY, [job.id], now)
+            self._due.dispatch(Queue.NOTIFY, [job.id], now)
         return job
 
     @reachable()
     def retry(self, job_id: str, *, pay_again: bool = False) -> Job:
         """Download an unsaved job again, which costs nothing, or pay for an ended one again.
 
-        Raises MoveRefusedError where there is nothing to retry, or `pay_again` is not said.
+        Raises InvalidTransitionError where there is nothing to retry, or `pay_again` is not said.
         """
         now = self._now()
-        job = self._store.move(job_id, lambda job: commands.retried(job, now, pay_again=pay_again))
-        self._submitter.hint([job])
+        job = self._store.transition(
+            job_id, lambda job: commands.retry(job, now, pay_again=pay_again)
+        )
+        self._submitter.dispatch([job])
         return job

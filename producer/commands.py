@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..errors import MoveRefusedError
+from ..errors import InvalidTransitionError
 from ..jobs.job import RETRY, Image, Job, JobError, Reason, State
 
 FREE = "free of charge"
@@ -12,26 +12,26 @@ STANDS = "the charge stands; a result that arrives is still recorded"
 MAY_STAND = "the charge may stand; a result that arrives is still recorded"
 
 
-def cancelled(job: Job, at: datetime, over: datetime) -> Job:
-    """The job, ended; raises MoveRefusedError for one that is being sent or saved, or has ended."""
+def cancel(job: Job, at: datetime, over: datetime) -> Job:
+    """The job, ended; raises InvalidTransitionError for one that is being sent or saved, or has ended."""
     error = JobError(reason=Reason.CANCELLED, message=_charge(job))
-    return job.to(State.CANCELLED, "cancel", at, over, error=error)
+    return job.transition_to(State.CANCELLED, "cancel", at, over, error=error)
 
 
-def retried(job: Job, at: datetime, *, pay_again: bool) -> Job:
-    """The job, under way again; raises MoveRefusedError where that costs and nobody agreed."""
+def retry(job: Job, at: datetime, *, pay_again: bool) -> Job:
+    """The job, under way again; raises InvalidTransitionError where that costs and nobody agreed."""
     if job.state is State.UNSAVED:
         again = tuple(map(_fresh, job.images))
-        return job.to(State.DOWNLOADING, RETRY, at, at, images=again, error=None)
+        return job.transition_to(State.DOWNLOADING, RETRY, at, at, images=again, error=None)
     if job.state not in (State.FAILED, State.UNCONFIRMED):
-        raise MoveRefusedError(f"{job.id} is {job.state}: there is nothing to retry")
+        raise InvalidTransitionError(f"{job.id} is {job.state}: there is nothing to retry")
     if not pay_again:
-        raise MoveRefusedError(
+        raise InvalidTransitionError(
             f"{job.id} is {job.state}: {_price(job)}: give pay_again to allow it"
         )
     former = (*job.former_tasks, job.task_id) if job.task_id else job.former_tasks
-    anew = {"attempts": 0, "task_id": None, "dialect": "", "error": None, "images": ()}
-    return job.to(State.QUEUED, RETRY, at, at, former_tasks=former, **anew)
+    anew = {"attempts": 0, "task_id": None, "api_version": "", "error": None, "images": ()}
+    return job.transition_to(State.QUEUED, RETRY, at, at, former_tasks=former, **anew)
 
 
 def cost_of_retry(job: Job) -> str:

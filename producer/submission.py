@@ -10,14 +10,14 @@ from ..config.queues import Queue
 from ..config.settings import Settings
 from ..errors import IdempotencyConflictError, InvalidRequestError, Problem
 from ..jobs.batch import Batch, new_batch
-from ..jobs.idempotency import Once
-from ..jobs.job import WAKES, Job
+from ..jobs.idempotency import IdempotencyKey
+from ..jobs.job import QUEUE_OF, Job
 from ..store.jobs import Store
-from ..store.wakeups import Due
+from ..store.wakeups import WakeUps
 from .idempotency import batch_onces, once_of
-from .validation import Checker, Fields, Refused, Wanted, problems_of
+from .validation import Fields, Refused, RequestValidator, ValidRequest, problems_of
 
-MOST_IN_BATCH = 5_000
+MAX_IN_BATCH = 5_000
 
 OnError = Literal["refuse", "skip"]
 
@@ -36,7 +36,7 @@ class Submitter:
     """Checks requests, keeps their jobs and hints the workers."""
 
     def __init__(
-        self, settings: Settings, store: Store, due: Due, now: Callable[[], datetime]
+        self, settings: Settings, store: Store, due: WakeUps, now: Callable[[], datetime]
     ) -> None:
         self._settings = settings
         self._store = store
@@ -73,8 +73,8 @@ class Submitter:
         files: bool = False,
     ) -> SubmittedBatch:
         """A batch of all requests, or of those that are right."""
-        if not 0 < len(items) <= MOST_IN_BATCH:
-            words = f"a batch has 1 to {MOST_IN_BATCH} items, and this one {len(items)}"
+        if not 0 < len(items) <= MAX_IN_BATCH:
+            words = f"a batch has 1 to {MAX_IN_BATCH} items, and this one {len(items)}"
             raise InvalidRequestError([Problem("items", words)])
         batch = new_batch(self._now(), caller)
         checker = self._checker(caller, batch=batch.id, files=files)
@@ -89,20 +89,20 @@ class Submitter:
         kept = self._store.batch(batch.id) if fresh else self._former(batch, ids)
         return SubmittedBatch(kept, jobs, refused, replayed=not fresh)
 
-    def hint(self, jobs: Sequence[Job]) -> None:
+    def dispatch(self, jobs: Sequence[Job]) -> None:
         """Tell the workers of jobs that are due, as far as their queue has room."""
         for queue in Queue:
-            if ids := [job.id for job in jobs if WAKES[job.state] is queue]:
-                self._due.hint(queue, ids, self._now())
+            if ids := [job.id for job in jobs if QUEUE_OF[job.state] is queue]:
+                self._due.dispatch(queue, ids, self._now())
 
-    def _checker(self, caller: str, **more: Any) -> Checker:
-        return Checker(settings=self._settings, now=self._now, caller=caller, **more)
+    def _checker(self, caller: str, **more: Any) -> RequestValidator:
+        return RequestValidator(settings=self._settings, now=self._now, caller=caller, **more)
 
     def _keep(
         self,
-        checker: Checker,
-        wanted: Sequence[Wanted],
-        onces: Sequence[Once | None],
+        checker: RequestValidator,
+        wanted: Sequence[ValidRequest],
+        onces: Sequence[IdempotencyKey | None],
         batch: Batch | None = None,
     ) -> tuple[list[str], list[Job]]:
         """The id of each job, and the jobs that were not there before."""
@@ -118,10 +118,10 @@ class Submitter:
             raise IdempotencyConflictError([one.index for one in own] or [0]) from None
         ids = iter(added)
         made = [job for job, job_id in zip(jobs, added, strict=True) if job.id == job_id]
-        self.hint(made)
+        self.dispatch(made)
         return [job_id or next(ids) for job_id in known], made
 
-    def _known(self, wanted: Wanted, once: Once | None) -> str | None:
+    def _known(self, wanted: ValidRequest, once: IdempotencyKey | None) -> str | None:
         if once is None or isinstance(wanted.checked, Job):
             return None
         return self._store.known(once)
@@ -136,10 +136,10 @@ class Submitter:
 
 
 def _onces(
-    wanted: Sequence[Wanted], caller: str, key: str | None = None, items: Sequence[Any] = ()
-) -> list[Once | None]:
+    wanted: Sequence[ValidRequest], caller: str, key: str | None = None, items: Sequence[Any] = ()
+) -> list[IdempotencyKey | None]:
     """The key of each item: its own, or that of the batch with its index, or none."""
-    by_batch: list[Once | None] = [None] * (len(items) or len(wanted))
+    by_batch: list[IdempotencyKey | None] = [None] * (len(items) or len(wanted))
     if key is not None:
         right = {one.index: one.fields for one in wanted}
         said = [right.get(index, item) for index, item in enumerate(items)]

@@ -22,8 +22,8 @@ from ..errors import InvalidRequestError, Problem, UploadError
 from ..jobs.build import accept
 from ..providers import PROVIDERS
 from ..providers.base import Provider
-from ..providers.uploads import UploadAnswer, Uploaded, UploadProvider
-from ..providers.wire import Answer, Refused, RefusedForNow, UnreadableError
+from ..providers.uploads import Uploaded, UploadOutcome, UploadProvider
+from ..providers.wire import MalformedResponseError, ProviderResponse, Refused, RetryLater
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
@@ -39,7 +39,7 @@ _SIGNATURES = {
     "image/gif": re.compile(rb"GIF8[79]a"),
     "image/webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
 }
-_LONGEST_SIGNATURE = 12
+_MAX_SIGNATURE = 12
 
 Images = str | Path | Sequence[str | Path]
 """URLs, and files by their paths: a text with http:// or https:// before it is a URL."""
@@ -59,14 +59,14 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class UnresolvedRequest:
     """A request that was checked, and lacks only the URLs of its files."""
 
     fields: Mapping[str, Any]
     images: tuple[str | Picture, ...]
 
 
-def draft(settings: Settings, request: Mapping[str, Any], now: datetime) -> Draft:
+def draft(settings: Settings, request: Mapping[str, Any], now: datetime) -> UnresolvedRequest:
     """Check a request and the files in its `image`; raises InvalidRequestError or ConfigError."""
     fields = dict(request)
     given = _listed(fields.pop("image", ()))
@@ -86,10 +86,10 @@ def draft(settings: Settings, request: Mapping[str, Any], now: datetime) -> Draf
             problems.append(Problem(f"image_urls.{index}", str(error)))
     if problems:
         raise InvalidRequestError(problems)
-    return Draft(fields, tuple(images))
+    return UnresolvedRequest(fields, tuple(images))
 
 
-def finish(settings: Settings, checked: Draft) -> dict[str, Any]:
+def finish(settings: Settings, checked: UnresolvedRequest) -> dict[str, Any]:
     """The request with its files uploaded and their URLs in place; raises UploadError."""
     urls = [
         _upload(settings, image) if isinstance(image, Picture) else image
@@ -129,11 +129,11 @@ def _inspect(path: Path, provider: Provider) -> Picture:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # a pipe would block whoever opens it
             raise ValueError(f"{path} is no regular file")
-        if not 0 < found.st_size <= provider.most_upload_bytes:
-            most = provider.most_upload_bytes
+        if not 0 < found.st_size <= provider.max_upload_bytes:
+            most = provider.max_upload_bytes
             raise ValueError(f"{path} has {found.st_size} bytes, and may have from 1 to {most}")
         with path.open("rb") as file:
-            head = file.read(_LONGEST_SIGNATURE)
+            head = file.read(_MAX_SIGNATURE)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ValueError(f"{path}: {reason}; give a file, or an http:// or https:// URL") from None
@@ -152,7 +152,7 @@ def _upload(settings: Settings, picture: Picture) -> str:
         said = _send_until_settled(picture, base_url, key)
     except OSError as error:
         raise UploadError(f"{picture.path}: {error.strerror or type(error).__name__}") from None
-    except UnreadableError as error:
+    except MalformedResponseError as error:
         said = Refused(reason="provider", code="unreadable", message=str(error))
     if isinstance(said, Uploaded):
         return said.url
@@ -161,20 +161,20 @@ def _upload(settings: Settings, picture: Picture) -> str:
         raise UploadError(f"{where}: the key was refused; check {setting}_API_KEY")
     # A server may quote what it was sent.
     words = f"{said.code} {said.message}".replace(key, "...")
-    advice = "try again later, or " if isinstance(said, RefusedForNow) else ""
+    advice = "try again later, or " if isinstance(said, RetryLater) else ""
     raise UploadError(f"{where}: {words}; {advice}check {setting}_UPLOAD_URL")
 
 
-def _send_until_settled(picture: Picture, base_url: str, key: str) -> UploadAnswer:
+def _send_until_settled(picture: Picture, base_url: str, key: str) -> UploadOutcome:
     name = picture.new_name()
-    call = picture.provider.upload(name)
+    call = picture.provider.build_upload_request(name)
     file = (name, picture.path.read_bytes(), picture.media_type)
     body, content_type = encode_multipart_formdata({**call.fields, call.file_field: file})
     headers = {"Authorization": f"Bearer {key}", "Content-Type": content_type}
     send = functools.partial(_send, picture.provider, base_url + call.path, headers, body)
     said = send()
     for pause_s in PAUSES_S:
-        if not isinstance(said, RefusedForNow):
+        if not isinstance(said, RetryLater):
             break
         time.sleep(pause_s)
         said = send()
@@ -183,7 +183,7 @@ def _send_until_settled(picture: Picture, base_url: str, key: str) -> UploadAnsw
 
 def _send(
     provider: UploadProvider, url: str, headers: Mapping[str, str], body: bytes
-) -> UploadAnswer:
+) -> UploadOutcome:
     timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
     with requests.Session() as session:
         # A .netrc or a proxy of this machine must not replace the key or carry it elsewhere.
@@ -194,5 +194,7 @@ def _send(
                 url, io.BytesIO(body), headers=headers, timeout=timeout, allow_redirects=False
             )
         except requests.RequestException as error:
-            return RefusedForNow(code="no answer", message=f"({type(error).__name__})")
-    return provider.read_upload(Answer(status=answer.status_code, body=answer.content))
+            return RetryLater(code="no answer", message=f"({type(error).__name__})")
+    return provider.parse_upload_response(
+        ProviderResponse(status=answer.status_code, body=answer.content)
+    )

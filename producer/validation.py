@@ -13,7 +13,7 @@ from ..jobs.build import accept
 from ..jobs.idempotency import once
 from ..jobs.job import Job
 from .idempotency import described
-from .uploads import Draft, draft, finish
+from .uploads import UnresolvedRequest, draft, finish
 
 Fields = Mapping[str, Any]
 
@@ -27,18 +27,18 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ValidRequest:
     """A request that is right; it is a job already, unless its files are to be uploaded."""
 
     index: int
     fields: Fields
     """As an idempotency key stands for it."""
     key: str | None
-    checked: Job | Draft
+    checked: Job | UnresolvedRequest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checker:
+class RequestValidator:
     """Checks the requests of a caller; with `files`, their `image` may name files from here."""
 
     settings: Settings
@@ -47,16 +47,16 @@ class Checker:
     batch: str | None = None
     files: bool = False
 
-    def check(self, fields: Fields, key: str | None = None, index: int = 0) -> Wanted:
+    def check(self, fields: Fields, key: str | None = None, index: int = 0) -> ValidRequest:
         """The request; raises InvalidRequestError with every problem, or ConfigError."""
         if self.files and "image" in fields:
             drawn = draft(self.settings, fields, self.now())
-            return Wanted(index, described(drawn), key, drawn)
-        return Wanted(index, fields, key, self._accept(fields))
+            return ValidRequest(index, described(drawn), key, drawn)
+        return ValidRequest(index, fields, key, self._accept(fields))
 
-    def check_each(self, items: Iterable[object]) -> tuple[list[Wanted], list[Refused]]:
+    def check_each(self, items: Iterable[object]) -> tuple[list[ValidRequest], list[Refused]]:
         """What is right and what is not; an item may have an `idempotency_key` of its own."""
-        wanted: list[Wanted] = []
+        wanted: list[ValidRequest] = []
         refused: list[Refused] = []
         first: dict[str, int] = {}
         for index, item in enumerate(items):
@@ -67,7 +67,7 @@ class Checker:
                 refused.append(Refused(index, error.problems))
         return wanted, refused
 
-    def job(self, wanted: Wanted) -> Job:
+    def job(self, wanted: ValidRequest) -> Job:
         """The job that is to be kept; its files are uploaded now, which may raise UploadError."""
         if isinstance(wanted.checked, Job):
             return wanted.checked

@@ -17,7 +17,7 @@ LONGER_FOR_EACH_S = 0.001
 AT_ONCE = 500
 
 
-def as_they_rest(
+def iter_completed(
     store: Store, job_ids: Iterable[str], timeout_s: float | None = None
 ) -> Iterator[Job]:
     """Jobs as they come to rest; raises TimeoutError, or UnknownJobError for one that is gone."""
@@ -27,7 +27,7 @@ def as_they_rest(
     while True:
         under_way: list[Job] = []
         for job in _look(store, left):
-            if job.is_resting:
+            if job.is_finished:
                 yield job
             else:
                 under_way.append(job)

@@ -12,7 +12,14 @@ from pydantic_core import ErrorDetails
 
 from ..errors import InvalidRequestError, Problem
 from .parsing import is_http_url
-from .wire import Answer, Call, Report, ResultImage, Submission, Unavailable
+from .wire import (
+    ProviderRequest,
+    ProviderResponse,
+    ResultImage,
+    StatusUnavailable,
+    SubmitOutcome,
+    TaskStatus,
+)
 
 Account = Literal["kie", "acedata"]
 
@@ -45,7 +52,7 @@ class Provider(ABC):
     account: ClassVar[Account]
     """Whose key, base URL and rate limit it uses."""
     actions: ClassVar[Mapping[str, type[Request]]]
-    dialects: ClassVar[tuple[str, ...]] = ("v1",)
+    api_versions: ClassVar[tuple[str, ...]] = ("v1",)
     """The forms of the API it can speak; a job keeps the one it was sent in."""
 
     def request(
@@ -78,61 +85,65 @@ class Provider(ABC):
         return request
 
     @abstractmethod
-    def submission(self, request: Request, callback_url: str | None, dialect: str) -> Call:
+    def build_submit_request(
+        self, request: Request, callback_url: str | None, api_version: str
+    ) -> ProviderRequest:
         """The call that asks, and pays, for the pictures.
 
-        Raises InvalidRequestError where `dialect` has no words for what `request` asks.
+        Raises InvalidRequestError where `api_version` has no words for what `request` asks.
         """
 
     @abstractmethod
-    def read_submission(self, answer: Answer, dialect: str) -> Submission:
-        """What the answer to a submission says; anything undocumented is `Unknown`."""
+    def parse_submit_response(self, answer: ProviderResponse, api_version: str) -> SubmitOutcome:
+        """What the answer to a submission says; anything undocumented is `OutcomeUnknown`."""
 
     @abstractmethod
-    def lookup(self, task_id: str, dialect: str) -> Call:
+    def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         """The call that asks how a task is doing; free of charge."""
 
     @abstractmethod
-    def read_lookup(self, answer: Answer, dialect: str) -> Report:
-        """What a look-up says; raises UnreadableError on an undocumented body."""
+    def parse_status_response(self, answer: ProviderResponse, api_version: str) -> TaskStatus:
+        """What a look-up says; raises MalformedResponseError on an undocumented body."""
 
     @abstractmethod
-    def read_callback(self, body: bytes) -> Report:
-        """What a callback says, in any dialect; raises UnreadableError as `read_lookup` does."""
+    def parse_callback(self, body: bytes) -> TaskStatus:
+        """What a callback says, in any api_version; raises MalformedResponseError as `parse_status_response` does."""
 
 
 class BatchProvider(Provider):
-    """A provider that answers for several tasks in one request, whatever dialect they were sent in.
+    """A provider that answers for several tasks in one request, whatever api_version they were sent in.
 
-    One item that cannot be read must not spoil the others: its task is `Unavailable`.
+    One item that cannot be read must not spoil the others: its task is `StatusUnavailable`.
     """
 
-    most_at_once: ClassVar[int]
+    max_batch_size: ClassVar[int]
     """How many tasks one request may name."""
 
     @abstractmethod
-    def batch_lookup(self, task_ids: Sequence[str]) -> Call:
-        """The call that asks how tasks are doing, `most_at_once` of them at most."""
+    def build_batch_status_request(self, task_ids: Sequence[str]) -> ProviderRequest:
+        """The call that asks how tasks are doing, `max_batch_size` of them at most."""
 
     @abstractmethod
-    def read_batch_lookup(self, answer: Answer) -> Mapping[str, Report] | Unavailable:
+    def parse_batch_status_response(
+        self, answer: ProviderResponse
+    ) -> Mapping[str, TaskStatus] | StatusUnavailable:
         """What the answer says of each task, by its id, or why it says nothing of any.
 
-        A task that it lacks is left out: the caller knows whom it asked for, and who is `Missing`.
-        Raises UnreadableError on an undocumented body.
+        A task that it lacks is left out: the caller knows whom it asked for, and who is `TaskNotFound`.
+        Raises MalformedResponseError on an undocumented body.
         """
 
 
-class RenewingProvider(Provider):
+class UrlRefreshProvider(Provider):
     """A provider that gives another URL for a picture whose own is refused or dead."""
 
     @abstractmethod
-    def renewal(self, url: str) -> Call:
+    def build_refresh_url_request(self, url: str) -> ProviderRequest:
         """The call that asks for another URL of the same file; free of charge."""
 
     @abstractmethod
-    def read_renewal(self, answer: Answer) -> ResultImage:
-        """The picture at its new URL; raises UnreadableError where none is given."""
+    def parse_refresh_url_response(self, answer: ProviderResponse) -> ResultImage:
+        """The picture at its new URL; raises MalformedResponseError where none is given."""
 
 
 def _problem(model: type[Request], detail: ErrorDetails) -> Problem:

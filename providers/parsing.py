@@ -7,7 +7,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from .wire import UnreadableError
+from .wire import MalformedResponseError
 
 _MESSAGE_LENGTH = 300
 _HTTP_URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
@@ -18,13 +18,13 @@ _MODERATION = re.compile(
 
 
 def parse(body: bytes | str) -> dict[str, Any]:
-    """The JSON object in `body`; raises UnreadableError whatever else it is."""
+    """The JSON object in `body`; raises MalformedResponseError whatever else it is."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):  # invalid UTF-8 is a ValueError, endless nesting the other
-        raise UnreadableError("the body is not JSON") from None
+        raise MalformedResponseError("the body is not JSON") from None
     if not isinstance(value, dict):
-        raise UnreadableError("the body is JSON, but not an object")
+        raise MalformedResponseError("the body is JSON, but not an object")
     return value
 
 
@@ -33,7 +33,7 @@ def as_object(value: object) -> dict[str, Any]:
     if isinstance(value, str):
         try:
             return parse(value)
-        except UnreadableError:
+        except MalformedResponseError:
             return {}
     return value if isinstance(value, dict) else {}
 

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from ..errors import InvalidRequestError, Problem
 from .parsing import is_http_url
 
-MOST_METADATA_BYTES = 16 * 1024
-MOST_PROMPT_CHARACTERS = 20_000
+MAX_METADATA_BYTES = 16 * 1024
+MAX_PROMPT_CHARACTERS = 20_000
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -20,8 +20,8 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
         size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError):
         raise ValueError("must be JSON: text in UTF-8, numbers, lists and objects") from None
-    if size > MOST_METADATA_BYTES:
-        raise ValueError(f"must be at most {MOST_METADATA_BYTES} bytes of JSON")
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes of JSON")
     return metadata
 
 
@@ -41,7 +41,7 @@ class JobRequest(BaseModel):
 
     provider: str = Field(examples=["kie-flux-kontext"])
     action: str = Field("generate", description="`generate` or `edit`; Midjourney offers more.")
-    prompt: str = Field("", max_length=MOST_PROMPT_CHARACTERS)
+    prompt: str = Field("", max_length=MAX_PROMPT_CHARACTERS)
     image_urls: tuple[str, ...] = Field((), description="What an edit starts from.")
     params: dict[str, Any] = Field(
         default_factory=dict, description="The provider's parameters; unknown ones are refused."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .base import Provider
-from .wire import Answer, Refused, RefusedForNow
+from .wire import ProviderResponse, Refused, RetryLater
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,19 +29,19 @@ class Uploaded:
 
 
 # An upload is free: whatever is not settled for good may be sent again.
-UploadAnswer = Uploaded | Refused | RefusedForNow
+UploadOutcome = Uploaded | Refused | RetryLater
 
 
 class UploadProvider(Provider):
     """A provider that takes input images as files, before the request that names them."""
 
-    most_upload_bytes: ClassVar[int]
+    max_upload_bytes: ClassVar[int]
     """How large a file may be."""
 
     @abstractmethod
-    def upload(self, file_name: str) -> Upload:
+    def build_upload_request(self, file_name: str) -> Upload:
         """The call that hands a file over; two files must not have the same name."""
 
     @abstractmethod
-    def read_upload(self, answer: Answer) -> UploadAnswer:
-        """What the answer to an upload says; raises UnreadableError on an undocumented body."""
+    def parse_upload_response(self, answer: ProviderResponse) -> UploadOutcome:
+        """What the answer to an upload says; raises MalformedResponseError on an undocumented body."""

@@ -9,7 +9,7 @@ RefusalReason = Literal["policy", "bad_input", "auth", "credit", "provider"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
+class ProviderRequest:
     """One HTTP request to a provider, relative to its base URL; the caller adds the key."""
 
     method: Literal["GET", "POST"]
@@ -19,7 +19,7 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class ProviderResponse:
     """What came back over HTTP: the status and the raw body, not yet believed."""
 
     status: int
@@ -37,7 +37,7 @@ class ResultImage:
     kind: Literal["result", "origin"] = "result"
 
 
-# What the answer to a submission says. Only `RefusedForNow` and `OtherDialect` may be sent again.
+# What the answer to a submission says. Only `RetryLater` and `TryOtherVersion` may be sent again.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +49,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RefusedForNow:
+class RetryLater:
     """Not taken, not charged: send again later; `rate_limited` burns no attempt."""
 
     code: str
@@ -68,23 +68,23 @@ class Refused:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OtherDialect:
-    """Refused for its wording alone: the same job may be sent once more in `dialect`."""
+class TryOtherVersion:
+    """Refused for its wording alone: the same job may be sent once more in `api_version`."""
 
-    dialect: str
+    api_version: str
     code: str
     message: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Unknown:
+class OutcomeUnknown:
     """The answer does not say whether the task was taken: it may have been paid."""
 
     code: str
     message: str
 
 
-Submission = Accepted | RefusedForNow | Refused | OtherDialect | Unknown
+SubmitOutcome = Accepted | RetryLater | Refused | TryOtherVersion | OutcomeUnknown
 
 
 # What a look-up or a callback reports about a task.
@@ -116,14 +116,14 @@ class Failed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Missing:
+class TaskNotFound:
     """The provider does not know the task: perhaps not yet."""
 
     message: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Unavailable:
+class StatusUnavailable:
     """The look-up itself failed and says nothing about the task: ask again later."""
 
     code: str
@@ -131,8 +131,8 @@ class Unavailable:
     retry_after_s: float | None = None
 
 
-Report = Pending | Succeeded | Failed | Missing | Unavailable
+TaskStatus = Pending | Succeeded | Failed | TaskNotFound | StatusUnavailable
 
 
-class UnreadableError(Exception):
+class MalformedResponseError(Exception):
     """A body that is none of the shapes the provider documents; the message never quotes it."""

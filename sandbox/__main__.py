@@ -6,7 +6,7 @@ import socket
 
 import click
 
-from .faults import TroubleError
+from .faults import FaultError
 from .options import Options
 from .rates import RATES, Rates
 from .server import serve
@@ -21,7 +21,7 @@ def _rates(context: click.Context, option: click.Parameter, pairs: tuple[str, ..
     try:
         rates = {name: float(rate) for name, _, rate in (pair.partition("=") for pair in pairs)}
         Rates(rates, seed=0)
-    except TroubleError as error:
+    except FaultError as error:
         raise click.BadParameter(str(error)) from error
     except ValueError as error:
         raise click.BadParameter("write NAME=RATE, such as answer_lost=0.05") from error
@@ -70,13 +70,13 @@ def _rates(context: click.Context, option: click.Parameter, pairs: tuple[str, ..
 @click.option("--only-edit", is_flag=True, help="AceData refuses the action `edits`.")
 @click.option("--kie-webhook-hmac-key", default="", help="Sign kie's callbacks with this key.")
 @click.option(
-    "--trouble",
+    "--faults",
     multiple=True,
     callback=_rates,
     metavar="NAME=RATE",
-    help=f"Trouble by chance, from 0 to 1, repeatable: {', '.join(RATES)}.",
+    help=f"Faults by chance, from 0 to 1, repeatable: {', '.join(RATES)}.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the dice behind --trouble.")
+@click.option("--seed", default=0, show_default=True, help="Of the dice behind --faults.")
 @click.option(
     "--log",
     type=click.File("a", encoding="utf-8", lazy=False),

@@ -21,12 +21,12 @@ from .kie.midjourney import KieMidjourney
 from .kie.uploads import KieUploads
 from .options import Options
 from .provider_api import Refusal
-from .state import Box
+from .state import SandboxState
 
 
 def create_app(options: Options | None = None) -> Starlette:
     """Build a sandbox; serve it with `server.serve`, without which no connection can be cut."""
-    box = Box(options or Options())
+    box = SandboxState(options or Options())
     files = Files(box)
     parts = (
         KieFlux(box),

@@ -38,7 +38,7 @@ class Sender(ABC):
         """Say whether an HTTP status means that the callback arrived."""
 
 
-class Courier:
+class CallbackSender:
     """Delivers callbacks in the background until it is closed."""
 
     def __init__(self, clock: Clock, ledger: Ledger) -> None:
@@ -49,14 +49,14 @@ class Courier:
 
     async def arrange(self, task: Task, sender: Sender) -> None:
         """Plan a task's callback; an early one is sent before this returns."""
-        trouble = task.trouble
-        if not task.order.callback_url or trouble.callback_none or trouble.stuck:
+        faults = task.faults
+        if not task.order.callback_url or faults.callback_none or faults.stuck:
             return
         full: Sequence[float] = (0, *sender.retry_waits_s)
         first = full
-        if trouble.callback_early:
+        if faults.callback_early:
             first = () if await self._try(task, sender) else sender.retry_waits_s
-        second = full if trouble.callback_twice else ()
+        second = full if faults.callback_twice else ()
         delivery = asyncio.create_task(self._deliver(task, sender, first, second))
         # The loop keeps only a weak reference to a task.
         self._deliveries.add(delivery)
@@ -64,7 +64,7 @@ class Courier:
 
     async def _deliver(self, task: Task, sender: Sender, *deliveries: Sequence[float]) -> None:
         """Wait for the end, then make each delivery: tries after its waits until one is taken."""
-        await self._clock.sleep_until(task.ends_at + task.trouble.callback_late_s)
+        await self._clock.sleep_until(task.ends_at + task.faults.callback_late_s)
         for waits in deliveries:
             for wait_s in waits:
                 await self._clock.sleep(wait_s)
@@ -72,7 +72,7 @@ class Courier:
                     break
 
     async def _try(self, task: Task, sender: Sender) -> bool:
-        task_id = new_id() if task.trouble.task_mismatch else task.task_id
+        task_id = new_id() if task.faults.task_mismatch else task.task_id
         post = _post(
             str(task.order.callback_url),
             sender.callback_body(task, task_id),

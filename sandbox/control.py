@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints: trouble, ledger, health and a page that explains the rest."""
+"""The sandbox's own endpoints: faults, ledger, health and a page that explains the rest."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from .fault_words import WORDS
-from .faults import TroubleError
+from .faults import FaultError
 from .fields import read_body
 from .rates import RATES
-from .state import Box
+from .state import SandboxState
 
 
 class Control:
     """`/sandbox`, `/healthz` and `/`; no key needed."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: SandboxState) -> None:
         self._box = box
 
     def routes(self) -> list[Route]:
@@ -24,22 +24,22 @@ class Control:
         return [
             Route("/", self.page),
             Route("/healthz", self.health),
-            Route("/sandbox/trouble", self.show_rates, methods=["GET"]),
-            Route("/sandbox/trouble", self.change_rates, methods=["PUT"]),
+            Route("/sandbox/faults", self.show_rates, methods=["GET"]),
+            Route("/sandbox/faults", self.change_rates, methods=["PUT"]),
             Route("/sandbox/ledger", self.ledger, methods=["GET"]),
             Route("/sandbox/ledger", self.reset_ledger, methods=["DELETE"]),
             Route("/sandbox/submissions", self.submissions),
         ]
 
     async def show_rates(self, request: Request) -> Response:
-        """Show how often each kind of trouble strikes."""
+        """Show how often each kind of faults strikes."""
         return JSONResponse(self._box.rates.values)
 
     async def change_rates(self, request: Request) -> Response:
         """Set the named rates, leave the others, and show all."""
         try:
-            self._box.rates.change((await read_body(request, TroubleError)).body)
-        except TroubleError as error:
+            self._box.rates.change((await read_body(request, FaultError)).body)
+        except FaultError as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(self._box.rates.values)
 
@@ -72,7 +72,7 @@ class Control:
             "Trouble by words in the prompt:",
             *(f"  {f'[{word.syntax}]':25}{word.meaning}" for word in WORDS),
             "",
-            "Trouble by chance, from 0 to 1, by PUT /sandbox/trouble:",
+            "Faults by chance, from 0 to 1, by PUT /sandbox/faults:",
             *(f"  {name:25}{meaning}" for name, meaning in RATES.items()),
         ]
         return PlainTextResponse("\n".join(lines) + "\n")

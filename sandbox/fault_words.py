@@ -1,4 +1,4 @@
-"""The trouble words: how each is written, what it means, what it does."""
+"""The faults words: how each is written, what it means, what it does."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ LATE_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One trouble word."""
+    """One faults word."""
 
     syntax: str
     """As written in a prompt, without the brackets; capitals stand for numbers."""
     meaning: str
     effect: Callable[..., dict[str, Any]]
-    """From those numbers to the fields of `Trouble`."""
+    """From those numbers to the fields of `Faults`."""
 
     @property
     def pattern(self) -> str:

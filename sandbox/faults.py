@@ -9,12 +9,12 @@ from typing import Any
 from .fault_words import WORDS
 
 
-class TroubleError(ValueError):
-    """A trouble word or rate that means nothing; left alone, a test would pass for no reason."""
+class FaultError(ValueError):
+    """A faults word or rate that means nothing; left alone, a test would pass for no reason."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Trouble:
+class Faults:
     """What goes wrong with one task; the defaults mean that nothing does."""
 
     refuse: int | None = None
@@ -41,13 +41,13 @@ class Trouble:
 _NAMES = {re.split("[=:]", word.syntax)[0] for word in WORDS}
 
 
-def read_trouble(prompt: str) -> Trouble:
-    """Collect the trouble words of a prompt; raises TroubleError on a known name misused."""
+def parse_faults(prompt: str) -> Faults:
+    """Collect the faults words of a prompt; raises FaultError on a known name misused."""
     fields: dict[str, Any] = {}
     for written in re.findall(r"\[([^\[\]]*)\]", prompt):
         if written.partition("=")[0] in _NAMES:
             fields |= _effect(written)
-    return Trouble(**fields)
+    return Faults(**fields)
 
 
 def _effect(written: str) -> dict[str, Any]:
@@ -57,4 +57,4 @@ def _effect(written: str) -> dict[str, Any]:
             return word.effect(*match.groups())
     name = written.partition("=")[0]
     known = ", ".join(f"[{word.syntax}]" for word in WORDS if word.syntax.startswith(name))
-    raise TroubleError(f"[{written}] is no trouble word of this sandbox; there are {known}")
+    raise FaultError(f"[{written}] is no faults word of this sandbox; there are {known}")

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from .broken_responses import Truncated
 from .images import draw
-from .state import Box
+from .state import SandboxState
 from .tasks import Task
 
 RESULT_LIFE_S = 14 * 24 * 3600
@@ -30,7 +30,7 @@ _NAME = re.compile(r"(?:origin-)?(\d{1,2})\.(jpeg|png|mp4)")
 class Files:
     """The image host of the simulated providers."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: SandboxState) -> None:
         self._box = box
 
     def routes(self) -> list[Route]:
@@ -53,7 +53,7 @@ class Files:
         return task.url(f"until-{now + RENEWED_LIFE_S:.0f}/{name}")
 
     async def serve(self, request: Request) -> Response:
-        """Answer a GET with the file, or with the trouble it is in."""
+        """Answer a GET with the file, or with the faults it is in."""
         name = request.path_params["name"]
         task = self._box.tasks.get(request.path_params["task_id"])
         index = self._index(task, name) if task else None
@@ -62,10 +62,10 @@ class Files:
         if self._box.clock.now() >= _dies_at(task, name, request.path_params.get("until")):
             return PlainTextResponse("this link has expired", 403)
         task.gets[name] += 1
-        flaky = task.gets[name] <= task.trouble.file_flaky_times
+        flaky = task.gets[name] <= task.faults.file_flaky_times
         if flaky or self._box.rates.strikes("file_error"):
             return PlainTextResponse("internal error", 500)
-        if task.trouble.file_html:
+        if task.faults.file_html:
             return HTMLResponse("<html><body><h1>Something went wrong</h1></body></html>")
         return await self._send(task, index)
 
@@ -73,7 +73,7 @@ class Files:
         video = task.order.extension == "mp4"
         content = _VIDEO.read_bytes() if video else await asyncio.to_thread(draw, task, index)
         media_type = f"{'video' if video else 'image'}/{task.order.extension}"
-        if task.trouble.file_truncated or self._box.rates.strikes("file_cut"):
+        if task.faults.file_truncated or self._box.rates.strikes("file_cut"):
             return Truncated(content, media_type=media_type)
         self._box.ledger.of(task.provider).files_served += 1
         return Response(content, media_type=media_type)
@@ -93,10 +93,10 @@ def origin_url(task: Task) -> str:
 
 
 def _dies_at(task: Task, name: str, renewed_until: int | None) -> float:
-    if task.trouble.url_dead:
+    if task.faults.url_dead:
         return task.ends_at
     if renewed_until is not None:
         return renewed_until
-    if task.trouble.url_life_s is not None:
-        return task.ends_at + task.trouble.url_life_s
+    if task.faults.url_life_s is not None:
+        return task.ends_at + task.faults.url_life_s
     return task.ends_at + (ORIGIN_LIFE_S if name.startswith("origin-") else RESULT_LIFE_S)

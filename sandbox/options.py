@@ -25,8 +25,8 @@ class Options:
     """AceData refuses the action `edits` and takes `edit` alone."""
     kie_webhook_hmac_key: str = ""
     """Signs kie's callbacks; empty leaves them unsigned."""
-    trouble: Mapping[str, float] = field(default_factory=dict)
-    """Rates of trouble to begin with, by the names in `rates.py`."""
+    faults: Mapping[str, float] = field(default_factory=dict)
+    """Rates of faults to begin with, by the names in `rates.py`."""
     seed: int = 0
     """Of the dice behind those rates."""
     log: TextIO | None = None

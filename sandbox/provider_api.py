@@ -12,7 +12,7 @@ from starlette.routing import Route
 from .accounts import bearer_key
 from .callbacks import Sender
 from .options import Options
-from .state import Box
+from .state import SandboxState
 from .tasks import Task
 
 
@@ -29,7 +29,7 @@ class Refusal(Exception, ABC):  # noqa: N818  (a provider's answer, not a fault 
         """Write the refusal as the provider does."""
 
 
-class Wire(Sender):
+class ProviderApi(Sender):
     """One provider's API."""
 
     name: ClassVar[str]
@@ -43,7 +43,7 @@ class Wire(Sender):
     unavailable: ClassVar[int]
     """The code of a provider that is down for a while."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: SandboxState) -> None:
         self.box = box
 
     def authorised(self, request: Request) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .fault_words import LATE_S
-from .faults import Trouble, TroubleError
+from .faults import FaultError, Faults
 
 RATES = {
     "answer_lost": "accepted and charged, then the connection closes without an answer",
@@ -34,33 +34,33 @@ _EFFECTS: dict[str, dict[str, Any]] = {
 
 
 class Rates:
-    """How often each kind of trouble strikes, from 0 (never) to 1 (always)."""
+    """How often each kind of faults strikes, from 0 (never) to 1 (always)."""
 
     def __init__(self, rates: Mapping[str, float], seed: int) -> None:
         self.values = dict.fromkeys(RATES, 0.0)
-        # Repeatable, not secret: the same seed and the same requests meet the same trouble.
+        # Repeatable, not secret: the same seed and the same requests meet the same faults.
         self._dice = random.Random(seed)  # noqa: S311
         self.change(rates)
 
     def change(self, rates: Mapping[str, object]) -> None:
-        """Set the named rates and leave the others; raises TroubleError and then sets none."""
+        """Set the named rates and leave the others; raises FaultError and then sets none."""
         checked: dict[str, float] = {}
         for name, rate in rates.items():
             if name not in RATES:
-                raise TroubleError(f"unknown rate {name!r}; known: {', '.join(RATES)}")
+                raise FaultError(f"unknown rate {name!r}; known: {', '.join(RATES)}")
             if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-                raise TroubleError(f"{name} must be a number from 0 to 1")
+                raise FaultError(f"{name} must be a number from 0 to 1")
             checked[name] = float(rate)
         self.values |= checked
 
     def strikes(self, name: str) -> bool:
-        """Throw the dice for one kind of trouble."""
+        """Throw the dice for one kind of faults."""
         return self._dice.random() < self.values[name]
 
-    def add_to(self, trouble: Trouble) -> Trouble:
-        """Add to a task's own trouble whatever chance brings it; what its prompt says stands."""
+    def add_to(self, faults: Faults) -> Faults:
+        """Add to a task's own faults whatever chance brings it; what its prompt says stands."""
         changes: dict[str, Any] = {}
         for kind, effect in _EFFECTS.items():
             if self.strikes(kind):
-                changes |= {name: to for name, to in effect.items() if not getattr(trouble, name)}
-        return replace(trouble, **changes)
+                changes |= {name: to for name, to in effect.items() if not getattr(faults, name)}
+        return replace(faults, **changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from .accounts import Accounts
-from .callbacks import Courier
+from .callbacks import CallbackSender
 from .clock import Clock
 from .ledger import Ledger
 from .options import Options
@@ -13,7 +13,7 @@ from .rates import Rates
 from .tasks import Task
 
 
-class Box:
+class SandboxState:
     """One sandbox: its clock, its books and the tasks it has accepted."""
 
     def __init__(self, options: Options) -> None:
@@ -21,8 +21,8 @@ class Box:
         self.clock = Clock(options.speed)
         self.accounts = Accounts(self.clock)
         self.ledger = Ledger(options.log)
-        self.courier = Courier(self.clock, self.ledger)
-        self.rates = Rates(options.trouble, options.seed)
+        self.courier = CallbackSender(self.clock, self.ledger)
+        self.rates = Rates(options.faults, options.seed)
         self.tasks: dict[str, Task] = {}
         self.busy: Counter[tuple[str, str]] = Counter()
         """How often a prompt was refused as busy, by provider and prompt."""

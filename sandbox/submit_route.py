@@ -10,15 +10,15 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from .broken_responses import Dropped
-from .faults import Trouble, TroubleError, read_trouble
+from .faults import FaultError, Faults, parse_faults
 from .fields import Fields, read_body
-from .provider_api import Refusal, Wire
+from .provider_api import ProviderApi, Refusal
 from .tasks import Order, Task, new_id
 
 Reader = Callable[[Fields], Order]
 
 
-def counter(wire: Wire, path: str, read: Reader) -> Route:
+def submit_route(wire: ProviderApi, path: str, read: Reader) -> Route:
     """Return the endpoint where a wire takes what `read` can read."""
 
     async def submit(request: Request) -> Response:
@@ -27,31 +27,31 @@ def counter(wire: Wire, path: str, read: Reader) -> Route:
     return Route(path, submit, methods=["POST"])
 
 
-async def _take(wire: Wire, request: Request, read: Reader) -> Response:
-    """Refuse a submission by raising its Refusal, or accept it and answer as its trouble says."""
+async def _take(wire: ProviderApi, request: Request, read: Reader) -> Response:
+    """Refuse a submission by raising its Refusal, or accept it and answer as its faults says."""
     counts = wire.box.ledger.of(wire.provider)
     counts.received += 1
     try:
         key = _admit(wire, request)
         fields = await read_body(request, wire.complaint)
         order = read(fields)
-        trouble = _foresee(wire, order.prompt)
-        _refuse_as_told(wire, order.prompt, trouble)
+        faults = _foresee(wire, order.prompt)
+        _refuse_as_told(wire, order.prompt, faults)
     except Refusal as refusal:
         counts.refused[str(refusal.code)] += 1
         raise
-    task = _accept(wire, order, trouble, str(request.base_url))
+    task = _accept(wire, order, faults, str(request.base_url))
     wire.box.accounts.charge(wire.account, key, order.credits)
     await wire.box.courier.arrange(task, wire)
-    await wire.box.clock.sleep(trouble.answer_slow_s)
-    if trouble.answer_lost:
+    await wire.box.clock.sleep(faults.answer_slow_s)
+    if faults.answer_lost:
         return Dropped()
-    if trouble.answer_garbage:
+    if faults.answer_garbage:
         return HTMLResponse("<html><body><h1>It works!</h1></body></html>")
     return await wire.answer(task)
 
 
-def _admit(wire: Wire, request: Request) -> str:
+def _admit(wire: ProviderApi, request: Request) -> str:
     """Check the key, its pace and its purse, in the order a gateway does."""
     key = wire.authorised(request)
     accounts = wire.box.accounts
@@ -62,35 +62,35 @@ def _admit(wire: Wire, request: Request) -> str:
     return key
 
 
-def _foresee(wire: Wire, prompt: str) -> Trouble:
+def _foresee(wire: ProviderApi, prompt: str) -> Faults:
     """Find out what is to go wrong, by the prompt's words and by chance."""
     try:
-        return wire.box.rates.add_to(read_trouble(prompt))
-    except TroubleError as error:
+        return wire.box.rates.add_to(parse_faults(prompt))
+    except FaultError as error:
         raise wire.complaint(str(error)) from error
 
 
-def _refuse_as_told(wire: Wire, prompt: str, trouble: Trouble) -> None:
-    if trouble.refuse:
-        raise wire.refusal(trouble.refuse)
+def _refuse_as_told(wire: ProviderApi, prompt: str, faults: Faults) -> None:
+    if faults.refuse:
+        raise wire.refusal(faults.refuse)
     busy = wire.box.busy
-    if busy[wire.provider, prompt] < trouble.busy_times:
+    if busy[wire.provider, prompt] < faults.busy_times:
         busy[wire.provider, prompt] += 1
-        raise wire.refusal(trouble.busy_code)
+        raise wire.refusal(faults.busy_code)
     if wire.box.rates.strikes("busy_429"):
         raise wire.refusal(429)
     if wire.box.rates.strikes("busy_503"):
         raise wire.refusal(wire.unavailable)
 
 
-def _accept(wire: Wire, order: Order, trouble: Trouble, base_url: str) -> Task:
+def _accept(wire: ProviderApi, order: Order, faults: Faults, base_url: str) -> Task:
     """Enter the task in the books; from here on it is paid for."""
     box = wire.box
     now = box.clock.now()
-    duration = box.options.latency_s if trouble.slow_s is None else trouble.slow_s
-    if trouble.callback_early:
+    duration = box.options.latency_s if faults.slow_s is None else faults.slow_s
+    if faults.callback_early:
         duration = 0.0
-    if trouble.stuck:
+    if faults.stuck:
         duration = math.inf
     task = Task(
         number=len(box.tasks),
@@ -98,7 +98,7 @@ def _accept(wire: Wire, order: Order, trouble: Trouble, base_url: str) -> Task:
         wire=wire.name,
         provider=wire.provider,
         order=order,
-        trouble=trouble,
+        faults=faults,
         base_url=base_url,
         created_at=now,
         ends_at=now + duration,

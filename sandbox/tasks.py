@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .faults import Trouble
+from .faults import Faults
 
 State = Literal["generating", "success", "fail"]
 Extension = Literal["jpeg", "png", "mp4"]
@@ -38,7 +38,7 @@ class Task:
     wire: str
     provider: str
     order: Order
-    trouble: Trouble
+    faults: Faults
     base_url: str
     """How its submitter reaches this sandbox, with a slash at the end."""
     created_at: float
@@ -51,7 +51,7 @@ class Task:
         """Say how the task stands at a moment."""
         if now < self.ends_at:
             return "generating"
-        return "success" if self.trouble.fail is None else "fail"
+        return "success" if self.faults.fail is None else "fail"
 
     def url(self, name: str) -> str:
         """Return the address of one of its files."""

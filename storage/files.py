@@ -28,7 +28,7 @@ from .base import (
 TYPES = mimetypes.MimeTypes()
 
 
-MOST_REMEMBERED = 1000
+MAX_REMEMBERED = 1000
 
 
 class FileStorage(Storage):
@@ -74,7 +74,7 @@ class FileStorage(Storage):
             with suppress(PermissionError):
                 _flush(above)
             self._flushed[folder] = None
-            if len(self._flushed) > MOST_REMEMBERED:
+            if len(self._flushed) > MAX_REMEMBERED:
                 self._flushed.pop(next(iter(self._flushed)), None)
             if folder == self._root:
                 return

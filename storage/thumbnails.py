@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
 QUALITY = 75
 # Decoded, a pixel takes four bytes, and eight while its mode is converted.
-MOST_PIXELS = 50_000_000
+MAX_PIXELS = 50_000_000
 _slots = BoundedSemaphore(2)
 
 
@@ -34,7 +34,7 @@ def make_thumbnail(path: Path, target: Path, px: int = 320) -> None:
 
 def _drawn(file: IO[bytes], px: int) -> Image.Image:
     image: Image.Image = Image.open(file, formats=FORMATS)
-    if image.width * image.height > MOST_PIXELS:
+    if image.width * image.height > MAX_PIXELS:
         raise NoThumbnailError(f"{image.width} x {image.height} pixels")
     mode = "RGBA" if image.has_transparency_data else "RGB"
     # Colours by number cannot be mixed. A JPEG has none, and is decoded at a fraction of its size.

@@ -48,7 +48,7 @@ class Use(NamedTuple):
 def digest(key: str) -> str:
     """What is kept of a key.
 
-    Once over SHA-256 and no salt: of 32 random bytes there is nothing to guess. What is slow on
+    IdempotencyKey over SHA-256 and no salt: of 32 random bytes there is nothing to guess. What is slow on
     purpose protects passwords, and would be paid for on every request.
     """
     return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()

@@ -10,11 +10,11 @@ import redis
 from ..config.queues import Queue
 from ..jobs.callback import Callback, Outcome
 from . import keys
-from .quarantine import MOST_BYTES, MOST_ENTRIES
+from .quarantine import MAX_BYTES, MAX_ENTRIES
 from .scripts import read_script
 
 # A provider sends a handful for each job; more than this is noise.
-MOST_KEPT = 50
+MAX_KEPT = 50
 KEEP = read_script("store_callbacks")
 FILE = read_script("acknowledge_callbacks")
 
@@ -30,7 +30,7 @@ def keep_call(batch: Sequence[tuple[str, Callback]]) -> tuple[list[str], list[An
         for job_id, callback in batch
         for part in (job_id, callback.at.timestamp(), callback.dump())
     ]
-    return [keys.due(Queue.CALLBACK), *lists], [MOST_KEPT, *entries]
+    return [keys.due(Queue.CALLBACK), *lists], [MAX_KEPT, *entries]
 
 
 class Inbox:
@@ -52,7 +52,7 @@ class Inbox:
         entries: Any = self._redis.lrange(keys.callbacks(job_id), 0, -1)
         return {entry: Callback.load(entry) for entry in entries}
 
-    def file(self, job_id: str, outcomes: Mapping[bytes, Outcome]) -> None:
+    def acknowledge(self, job_id: str, outcomes: Mapping[bytes, Outcome]) -> None:
         """Take callbacks that were read off their job, count them, keep what is not used up."""
         filed = [
             part
@@ -67,5 +67,5 @@ class Inbox:
                 keys.QUARANTINE,
                 keys.QUARANTINE_BYTES,
             ],
-            args=[job_id, self._kept_s, MOST_ENTRIES, MOST_BYTES, *filed],
+            args=[job_id, self._kept_s, MAX_ENTRIES, MAX_BYTES, *filed],
         )

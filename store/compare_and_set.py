@@ -8,14 +8,14 @@ import redis
 
 from ..config.queues import Queue
 from ..config.redis import ScriptCall
-from ..jobs.job import WAKES, Job
+from ..jobs.job import QUEUE_OF, Job
 from . import keys
 from .codec import dump
 from .scripts import register_script
 from .transition_effects import effects
 
 # As far back as whoever follows the changes may have been away.
-MOST_CHANGES = 10_000
+MAX_CHANGES = 10_000
 
 
 class Swap:
@@ -33,8 +33,8 @@ class Swap:
                 keys.record(before.id),
                 keys.index(before.state),
                 keys.index(after.state),
-                keys.due(WAKES[before.state]),
-                keys.due(WAKES[after.state]),
+                keys.due(QUEUE_OF[before.state]),
+                keys.due(QUEUE_OF[after.state]),
                 keys.DEADLINES,
                 keys.COUNTERS,
                 keys.OPEN,
@@ -51,7 +51,7 @@ class Swap:
                 round(deadline.timestamp(), 3) if deadline else "",
                 before.state,
                 after.state,
-                MOST_CHANGES,
+                MAX_CHANGES,
                 after.submitted_by,
                 told.opened,
                 told.webhook,

@@ -13,14 +13,19 @@ import redis
 from redis.exceptions import RedisError
 
 from ..config.queues import Queue
-from ..config.redis import Guarantee, ScriptCall, checked, guarantee, run_together
-from ..errors import IdempotencyConflictError, MoveRefusedError, NotDurableError, UnknownJobError
+from ..config.redis import Durability, ScriptCall, checked, get_durability, run_together
+from ..errors import (
+    IdempotencyConflictError,
+    InvalidTransitionError,
+    NotDurableError,
+    UnknownJobError,
+)
 from ..jobs.batch import Batch, read_batch
-from ..jobs.idempotency import Once
-from ..jobs.job import RESTING, WAKES, Job, State
+from ..jobs.idempotency import IdempotencyKey
+from ..jobs.job import FINISHED, QUEUE_OF, Job, State
 from . import keys
 from .codec import dump, load
-from .compare_and_set import MOST_CHANGES, Swap
+from .compare_and_set import MAX_CHANGES, Swap
 from .scripts import register_script
 from .starts import Ending
 
@@ -40,7 +45,7 @@ class Page(NamedTuple):
     cursor: str | None
 
 
-Step = Callable[[Job], Job]
+Transition = Callable[[Job], Job]
 
 
 class Store:
@@ -53,7 +58,10 @@ class Store:
         self._forget = register_script(client, "delete_expired")
 
     def add(
-        self, jobs: Sequence[Job], once: Sequence[Once | None] = (), batch: Batch | None = None
+        self,
+        jobs: Sequence[Job],
+        once: Sequence[IdempotencyKey | None] = (),
+        batch: Batch | None = None,
     ) -> list[str]:
         """Keep new jobs, all or none, and return their ids.
 
@@ -71,7 +79,7 @@ class Store:
             job_keys += [
                 keys.record(job.id),
                 keys.index(job.state),
-                keys.due(WAKES[job.state]),
+                keys.due(QUEUE_OF[job.state]),
                 key,
             ]
             job_args += [
@@ -87,7 +95,7 @@ class Store:
             args=[
                 ONCE_KEPT_S,
                 BATCH_KEPT_S,
-                MOST_CHANGES,
+                MAX_CHANGES,
                 jobs[0].submitted_by,
                 batch.dump() if batch else "",
                 *job_args,
@@ -115,13 +123,18 @@ class Store:
             records: Any = self.redis.mget([keys.record(job_id) for job_id in batch])
             yield from (load(record) for record in records if record is not None)
 
-    def move(
-        self, job: Job | str, step: Step, *, durable: bool = False, ending: Ending | None = None
+    def transition(
+        self,
+        job: Job | str,
+        step: Transition,
+        *,
+        durable: bool = False,
+        ending: Ending | None = None,
     ) -> Job:
         """Apply `step` to the job as it is now, all or nothing, and return what it became.
 
         A job that was read just now saves reading it again; its id will do. `step` is pure and may
-        run again: when somebody else was first it sees their job, and raises MoveRefusedError if
+        run again: when somebody else was first it sees their job, and raises InvalidTransitionError if
         its own move no longer stands. A durable move returns once it is on Redis's disk, as far as
         the server can say so; raises NotDurableError if it is not. The end of a turn goes along.
         """
@@ -131,9 +144,9 @@ class Store:
             if after is before or self._swapped(before, after, durable, ending):
                 return after
             before = self.get(before.id)
-        raise MoveRefusedError(f"{before.id} changes too often to be moved")
+        raise InvalidTransitionError(f"{before.id} changes too often to be moved")
 
-    def move_together(self, moves: Iterable[tuple[Job, Step]]) -> list[Job | Exception]:
+    def transition_many(self, moves: Iterable[tuple[Job, Transition]]) -> list[Job | Exception]:
         """Move several jobs, each for itself and as `move` does, sent in one piece.
 
         Returns what each became, or what its step raised.
@@ -155,9 +168,9 @@ class Store:
                 outcomes[at] = self._moved_after_all(*moves[at])
         return outcomes
 
-    def _moved_after_all(self, job: Job, step: Step) -> Job | Exception:
+    def _moved_after_all(self, job: Job, step: Transition) -> Job | Exception:
         try:
-            return self.move(job.id, step)
+            return self.transition(job.id, step)
         except RedisError:
             raise
         except Exception as error:
@@ -165,7 +178,7 @@ class Store:
 
     def _swapped(self, before: Job, after: Job, durable: bool, ending: Ending | None) -> bool:
         call = self._swap(before, after)
-        if durable and self._guarantee is Guarantee.WAITAOF:
+        if durable and self._guarantee is Durability.WAITAOF:
             return self._swapped_durably(call)
         if ending and (end := ending.call()):
             done, answer = run_together([call, end])
@@ -184,11 +197,11 @@ class Store:
             raise NotDurableError(f"{call.args[0]}: Redis did not flush its file in time")
         return bool(done)
 
-    def snooze(self, queue: Queue, job_id: str, until: datetime) -> None:
+    def wake_at(self, queue: Queue, job_id: str, until: datetime) -> None:
         """Move a wake-up without a move of the job; one that is gone stays gone."""
         self.redis.zadd(keys.due(queue), {job_id: until.timestamp()}, xx=True)
 
-    def hasten(self, queue: Queue, job_id: str, until: datetime) -> None:
+    def wake_no_later_than(self, queue: Queue, job_id: str, until: datetime) -> None:
         """Move a wake-up forward, never back; one that is gone stays gone."""
         self.redis.zadd(keys.due(queue), {job_id: until.timestamp()}, xx=True, lt=True)
 
@@ -213,7 +226,7 @@ class Store:
         jobs = list(islice(found, limit + 1))
         return Page(jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None)
 
-    def known(self, once: Once) -> str | None:
+    def known(self, once: IdempotencyKey) -> str | None:
         """The job that was made under a key; raises IdempotencyConflictError as `add` does."""
         kept = self.redis.get(keys.once(once.key))
         if kept is None:
@@ -263,12 +276,12 @@ class Store:
             if len(page) < PAGE:
                 return
 
-    def forget_ended(self, now: datetime, most: int = PAGE) -> int:
+    def delete_expired(self, now: datetime, most: int = PAGE) -> int:
         """Remove ended jobs whose retention is over; returns how many."""
         ids: Any = self.redis.zrange(
             keys.RETENTION, "-inf", now.timestamp(), byscore=True, offset=0, num=most
         )
-        indexes = [keys.index(state) for state in RESTING]
+        indexes = [keys.index(state) for state in FINISHED]
         return sum(
             self._forget(
                 keys=[
@@ -284,8 +297,8 @@ class Store:
         )
 
     @functools.cached_property
-    def _guarantee(self) -> Guarantee:
-        return guarantee(self.redis)
+    def _guarantee(self) -> Durability:
+        return get_durability(self.redis)
 
 
 def _text(value: Any) -> str:

@@ -14,7 +14,7 @@ from . import keys
 ASK_EVERY_S = 0.2
 
 
-class Pauses:
+class AccountPauses:
     """Per account and kind of work; a pause ends by itself."""
 
     def __init__(self, client: redis.Redis) -> None:

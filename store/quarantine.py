@@ -16,11 +16,11 @@ from .scripts import register_script
 from .streams import find, newest_first
 
 # Whatever is beyond these, the oldest make room.
-MOST_ENTRIES = 1000
-MOST_BYTES = 64 * 1024 * 1024
+MAX_ENTRIES = 1000
+MAX_BYTES = 64 * 1024 * 1024
 
 
-class Kept(NamedTuple):
+class QuarantinedCallback(NamedTuple):
     """One callback in the quarantine, and why it is there."""
 
     id: str
@@ -36,7 +36,7 @@ class Quarantine:
         self._redis = client
         self._replay = register_script(client, "replay_callback")
 
-    def __iter__(self) -> Iterator[Kept]:
+    def __iter__(self) -> Iterator[QuarantinedCallback]:
         """Every callback kept, newest first."""
         return (_kept(*entry) for entry in newest_first(self._redis, keys.QUARANTINE))
 
@@ -56,6 +56,6 @@ class Quarantine:
         raise UnknownCallbackError(f"no callback {entry_id} is kept; `callbacks list` shows all")
 
 
-def _kept(entry_id: bytes, fields: dict[bytes, bytes]) -> Kept:
+def _kept(entry_id: bytes, fields: dict[bytes, bytes]) -> QuarantinedCallback:
     job_id, reason = fields[b"job"].decode(), Outcome(fields[b"reason"].decode())
-    return Kept(entry_id.decode(), job_id, reason, Callback.load(fields[b"entry"]))
+    return QuarantinedCallback(entry_id.decode(), job_id, reason, Callback.load(fields[b"entry"]))

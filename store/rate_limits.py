@@ -16,7 +16,7 @@ LOOK_AGAIN_S = 10
 VERBS = {"per_minute": "send {} jobs a minute", "open_jobs": "have {} open jobs"}
 
 
-class Admission:
+class RateLimiter:
     """Holds callers to their limits."""
 
     def __init__(self, client: redis.Redis) -> None:

@@ -26,8 +26,8 @@ def effects(before: Job, after: Job) -> Effects:
     tally = _counted(before, after) if moved else Tally()
     for left_ms in _left_ms(before, after):
         tally.observe("saved.left", left_ms)
-    opened = before.is_resting - after.is_resting
-    told = moved and after.is_resting and after.webhook_url
+    opened = before.is_finished - after.is_finished
+    told = moved and after.is_finished and after.webhook_url
     return Effects(tally, opened, webhook_of(after) if told else b"")
 
 

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from ..config.logging import get_logger
 from ..config.queues import Queue
 from ..config.redis import ScriptCall
-from ..jobs.job import after
+from ..jobs.job import add_seconds
 from . import keys
 from .scripts import read_script
 from .starts import Turn
@@ -29,8 +29,8 @@ log = get_logger(__name__)
 GUARD_MS = 3000
 # A queue that was full keeps its workers busy for longer: they find what is due without a hint.
 FULL_S = 0.05
-# Sent in a fraction of that time on any machine; a sweep that is behind comes back at once.
-MOST_AT_ONCE = 100
+# Sent in a fraction of that time on any machine; a sweep that is has_more comes back at once.
+MAX_AT_ONCE = 100
 # What two machines' clocks may differ by.
 CLOCKS_DIFFER_S = 2.0
 
@@ -40,30 +40,30 @@ PATIENT_AFTER_S = 3600.0
 # Of a queue's bound, the share kept free of patient hints.
 URGENT_SHARE = 4
 # Downloads that are under way or put off stand in front of the others, in the order of deadlines.
-MOST_LOOKED_AT = 2000
+MAX_LOOKED_AT = 2000
 
 
-class Lane(IntEnum):
+class Priority(IntEnum):
     """The priority of a hint in its queue, as kombu counts on Redis: a worker takes 0 first."""
 
-    URGENT = 0
-    PATIENT = 1
+    NORMAL = 0
+    LOW = 1
 
     @classmethod
-    def of(cls, deadline: datetime | None, now: datetime) -> Lane:
+    def of(cls, deadline: datetime | None, now: datetime) -> Priority:
         """The lane of a job whose first URL dies at `deadline`."""
-        patient = deadline is not None and deadline > after(now, PATIENT_AFTER_S)
-        return cls.PATIENT if patient else cls.URGENT
+        patient = deadline is not None and deadline > add_seconds(now, PATIENT_AFTER_S)
+        return cls.LOW if patient else cls.NORMAL
 
 
 class Swept(NamedTuple):
     """The ids that a sweep hinted, and whether more may be due than the queue had room for."""
 
     hinted: list[str]
-    behind: bool
+    has_more: bool
 
 
-class Due:
+class WakeUps:
     """The due sets, and the hints that tell workers of them.
 
     A hint is a Celery message that names a job. It may be lost, doubled or late: the due set
@@ -81,7 +81,7 @@ class Due:
     ) -> None:
         self._redis = client
         self._broker = broker
-        self._full_until: dict[tuple[Queue, Lane], float] = {}
+        self._full_until: dict[tuple[Queue, Priority], float] = {}
         """Until when on the monotonic clock a lane is taken to be full."""
         self._celery = celery
         self._bound = bound
@@ -93,8 +93,8 @@ class Due:
         self._next = client.register_script(next_after("lease_due"))
         self._next_first = client.register_script(next_after("lease_by_deadline"))
 
-    def hint(
-        self, queue: Queue, job_ids: list[str], now: datetime, lane: Lane = Lane.URGENT
+    def dispatch(
+        self, queue: Queue, job_ids: list[str], now: datetime, lane: Priority = Priority.NORMAL
     ) -> None:
         """Hint jobs that are due now, as far as the queue has room; a sweep does the rest."""
         if time.monotonic() < self._full_until.get((queue, lane), 0):
@@ -114,23 +114,23 @@ class Due:
     def sweep(self, queue: Queue, now: datetime) -> Swept:
         """Top the queue up with due jobs, in order, unless another worker is just doing so."""
         if not self._redis.zcount(keys.due(queue), "-inf", now.timestamp()):
-            return Swept([], behind=False)
+            return Swept([], has_more=False)
         if not any(self._room(queue)):
-            return Swept([], behind=True)
+            return Swept([], has_more=True)
         # Two workers that saw the same room would fill the queue past its bound together.
         if not self._redis.set(keys.guard(queue), 1, nx=True, px=GUARD_MS):
-            return Swept([], behind=True)
+            return Swept([], has_more=True)
         try:
-            rooms = [min(room, MOST_AT_ONCE) for room in self._room(queue)]
+            rooms = [min(room, MAX_AT_ONCE) for room in self._room(queue)]
             if queue is Queue.DOWNLOAD:
                 found: Any = self._take_first(*self._first(now, *rooms))
                 pairs = zip(found[::2], found[1::2], strict=True)
-                taken = {job_id.decode(): Lane(lane) for job_id, lane in pairs}
+                taken = {job_id.decode(): Priority(lane) for job_id, lane in pairs}
             else:
-                found = self._take(*self._some(queue, now, rooms[Lane.URGENT]))
-                taken = dict.fromkeys((job_id.decode() for job_id in found), Lane.URGENT)
+                found = self._take(*self._some(queue, now, rooms[Priority.NORMAL]))
+                taken = dict.fromkeys((job_id.decode() for job_id in found), Priority.NORMAL)
             self._send(queue, taken)
-            return Swept(list(taken), behind=len(taken) == rooms[Lane.URGENT])
+            return Swept(list(taken), has_more=len(taken) == rooms[Priority.NORMAL])
         finally:
             self._redis.delete(keys.guard(queue))
 
@@ -165,12 +165,12 @@ class Due:
 
     def urgent_waits(self, queue: Queue) -> bool:
         """Whether an urgent hint stands in the queue, so that a patient job should make way."""
-        return bool(self._broker.llen(_list(queue, Lane.URGENT)))
+        return bool(self._broker.llen(_list(queue, Priority.NORMAL)))
 
-    def coming(self, queue: Queue, now: datetime) -> list[str]:
+    def due_soon(self, queue: Queue, now: datetime) -> list[str]:
         """Some ids that wake within a lease: those that were hinted, or are due soon."""
         ids: Any = self._redis.zrange(
-            keys.due(queue), "-inf", self._lease(now), byscore=True, offset=0, num=MOST_AT_ONCE
+            keys.due(queue), "-inf", self._lease(now), byscore=True, offset=0, num=MAX_AT_ONCE
         )
         return [job_id.decode() for job_id in ids]
 
@@ -181,7 +181,7 @@ class Due:
         """
         # A hint's lease ends no later than this, for it was sent before it came.
         unclaimed = self._lease(now) + CLOCKS_DIFFER_S
-        claimed = after(now, 2 * self._lease_s).timestamp()
+        claimed = add_seconds(now, 2 * self._lease_s).timestamp()
         return self._claimed(queue, job_ids, unclaimed, claimed, needed=1)
 
     def _claimed(
@@ -197,14 +197,14 @@ class Due:
 
     def _first(self, now: datetime, most: int, most_patient: int) -> tuple[list[str], list[Any]]:
         """Keys and arguments that take due downloads by their deadlines."""
-        patience = after(now, PATIENT_AFTER_S).timestamp()
+        patience = add_seconds(now, PATIENT_AFTER_S).timestamp()
         return (
             [keys.due(Queue.DOWNLOAD), keys.DEADLINES],
-            [now.timestamp(), self._lease(now), most, most_patient, patience, MOST_LOOKED_AT],
+            [now.timestamp(), self._lease(now), most, most_patient, patience, MAX_LOOKED_AT],
         )
 
     def _lease(self, now: datetime) -> float:
-        return after(now, self._lease_s).timestamp()
+        return add_seconds(now, self._lease_s).timestamp()
 
     def _room(self, queue: Queue) -> tuple[int, int]:
         """How many more hints the queue takes in each lane."""
@@ -213,10 +213,10 @@ class Due:
 
     def _standing(self, queue: Queue) -> list[int]:
         """How many hints stand in each lane of the queue."""
-        standing: list[int] = self._count(keys=[_list(queue, lane) for lane in Lane])
+        standing: list[int] = self._count(keys=[_list(queue, lane) for lane in Priority])
         return standing
 
-    def _send(self, queue: Queue, lanes: Mapping[str, Lane]) -> None:
+    def _send(self, queue: Queue, lanes: Mapping[str, Priority]) -> None:
         if not lanes:
             return
         with self._celery.producer_pool.acquire(block=True) as producer:
@@ -232,11 +232,11 @@ class Due:
                 )
 
 
-def _list(queue: Queue, lane: Lane) -> str:
+def _list(queue: Queue, lane: Priority) -> str:
     """The list that kombu keeps a lane in: under the queue's plain name, the first."""
     return f"{queue}{Channel.sep}{lane}" if lane else queue.value
 
 
 def next_after(name: str) -> str:
-    """The script `next` behind one that takes due ids."""
+    """The script `next` has_more one that takes due ids."""
     return f"local function take()\n{read_script(name)}\nend\n{read_script('take_next')}"

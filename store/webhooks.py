@@ -18,7 +18,7 @@ from .streams import find, newest_first
 from .transition_effects import webhook_of
 
 # Beyond this, the oldest make room.
-MOST_DEAD = 1000
+MAX_DEAD = 1000
 
 
 class UnknownWebhookError(ImageQueueError):
@@ -69,9 +69,9 @@ class Outbox:
         """Remove a webhook that its receiver took; the next one is due now."""
         self._ended(job_id, [entry], now, most_dead=0)
 
-    def bury(self, job_id: str, entries: Sequence[bytes], now: datetime) -> None:
+    def give_up_on(self, job_id: str, entries: Sequence[bytes], now: datetime) -> None:
         """Make dead letters of some of a job's webhooks; the next one is due now."""
-        self._ended(job_id, entries, now, MOST_DEAD)
+        self._ended(job_id, entries, now, MAX_DEAD)
 
     def resend(self, jobs: Sequence[Job], now: datetime) -> list[Webhook]:
         """Tell of jobs as they are now, all or none, each in an event of its own.
@@ -117,14 +117,14 @@ class Outbox:
 def _untold(job: Job) -> Problem | None:
     if not job.webhook_url:
         return Problem(job.id, "has no webhook_url: nobody is to be told")
-    if not job.is_resting:
+    if not job.is_finished:
         return Problem(job.id, f"is {job.state}: its webhook is sent when it comes to rest")
     return None
 
 
 def _fresh(job: Job, now: datetime) -> Webhook:
     """An event of its own: under the id of the first, a receiver would take it for a double."""
-    entry = webhook_of(job.amended(job.wake_at))
+    entry = webhook_of(job.evolve(job.wake_at))
     return Webhook.load(entry)._replace(at=now.timestamp())
 
 

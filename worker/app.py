@@ -9,7 +9,7 @@ from celery import Celery
 
 from ..config.celery import make_celery
 from ..config.logging import get_logger
-from ..config.redis import guarantee
+from ..config.redis import get_durability
 from ..config.settings import Settings
 from ..jobs.job import utc_now
 from .context import open_context
@@ -24,7 +24,7 @@ def make_worker_app(settings: Settings, now: Callable[[], datetime] = utc_now) -
     app = make_celery(settings)
     settings.signing_secrets  # noqa: B018  refuses to start without one
     context = open_context(settings, app, now)
-    log.info("redis", promises=guarantee(context.store.redis).value)
+    log.info("redis", promises=get_durability(context.store.redis).value)
     app.context = context  # type: ignore[attr-defined]
     register(app)
     app.steps["worker"].add(SweepStep)

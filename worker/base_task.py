@@ -13,14 +13,14 @@ from celery.worker import state
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from ..config.logging import get_logger, log_about
+from ..config.logging import get_logger, log_context
 from ..config.queues import Queue
 from ..config.redis import ScriptCall, checked, run_together
-from ..errors import ConfigError, MoveRefusedError, RedisUnavailableError, UnknownJobError
-from ..jobs.job import after
+from ..errors import ConfigError, InvalidTransitionError, RedisUnavailableError, UnknownJobError
+from ..jobs.job import add_seconds
 from ..store.starts import Ending, Turn
 from .context import Context
-from .give_up import bury
+from .give_up import give_up_on
 from .slots import running
 
 log = get_logger(__name__)
@@ -29,7 +29,7 @@ PUT_OFF_S = 15.0
 # A message's worker takes what comes next for so long and so often; then it is the turn of whatever
 # else stands in the queues.
 TURNS_S = 5.0
-MOST_TURNS = 100
+MAX_TURNS = 100
 
 
 class JobTask(Task[Any, int]):
@@ -66,7 +66,7 @@ class JobTask(Task[Any, int]):
             turns = 1
             while following := self._following(job_id, ending):
                 job_id, turns = following.job_id, turns + 1
-                ending = self._ending(job_id, over if turns < MOST_TURNS else 0)
+                ending = self._ending(job_id, over if turns < MAX_TURNS else 0)
                 self._run(job_id, ending, following)
         if retry:
             raise retry
@@ -106,20 +106,20 @@ class JobTask(Task[Any, int]):
         """
         ctx, stage = self.context, self.stage
         ctx.turns.ending = ending
-        with log_about(job_id=job_id, stage=stage, provider=""):
+        with log_context(job_id=job_id, stage=stage, provider=""):
             try:
                 turn = turn or ctx.turns.begin(job_id, stage)
-                if turn.starts > ctx.settings.poison_after:
-                    bury(ctx, job_id, stage, turn.starts - 1)
+                if turn.starts > ctx.settings.max_crashes:
+                    give_up_on(ctx, job_id, stage, turn.starts - 1)
                 else:
                     self.run(turn)
-            except (MoveRefusedError, UnknownJobError) as error:
+            except (InvalidTransitionError, UnknownJobError) as error:
                 # A hint that came late or twice: somebody else was first, and this one stops.
                 log.debug("nothing to do", why=str(error))
             except Retry as retry:
                 return retry
             except (ConfigError, RedisUnavailableError, RedisError, OperationalError) as error:
-                self._put_off(job_id, error)
+                self._retry_later(job_id, error)
             except Exception:
                 # The message may name another job: only here is it known whose step this was.
                 log.error("step broke")
@@ -134,13 +134,13 @@ class JobTask(Task[Any, int]):
             if following := ctx.due.next(self.stage, ctx.now(), ending.answer):
                 ctx.due.give_back(self.stage, following, ctx.now())
 
-    def _put_off(self, job_id: str, error: Exception) -> None:
+    def _retry_later(self, job_id: str, error: Exception) -> None:
         """Try again later: what this worker stands on is at fault, not the job."""
         log.error("step put off", error=type(error).__name__, why=str(error))
         ctx = self.context
-        ctx.store.snooze(self.stage, job_id, after(ctx.now(), PUT_OFF_S))
+        ctx.store.wake_at(self.stage, job_id, add_seconds(ctx.now(), PUT_OFF_S))
 
-    def again_in(self, countdown: float | None, turn: Turn) -> None:
+    def retry_in(self, countdown: float | None, turn: Turn) -> None:
         """Retry the job in so many seconds, if its step asks for it."""
         if countdown is not None:
             raise self.retry(args=(turn.job_id,), countdown=countdown)
@@ -151,7 +151,7 @@ class JobTask(Task[Any, int]):
         if countdown is None:
             return super().apply_async(args, kwargs, *rest, **options)
         (job_id,) = args
-        self.context.store.snooze(self.stage, job_id, after(self.context.now(), countdown))
+        self.context.store.wake_at(self.stage, job_id, add_seconds(self.context.now(), countdown))
         return self.AsyncResult(options["task_id"])
 
 

@@ -10,22 +10,29 @@ from urllib3.util import parse_url
 from ..config.logging import get_logger
 from ..config.queues import Queue
 from ..config.settings import Settings
-from ..errors import MoveRefusedError, UnknownJobError
+from ..errors import InvalidTransitionError, UnknownJobError
 from ..jobs.callback import Callback, Outcome
-from ..jobs.job import Job, State, after
+from ..jobs.job import Job, State, add_seconds
 from ..providers import get as get_provider
 from ..providers.kie.responses import verify_signature
-from ..providers.wire import Failed, Pending, Report, Succeeded, Unavailable, UnreadableError
+from ..providers.wire import (
+    Failed,
+    MalformedResponseError,
+    Pending,
+    StatusUnavailable,
+    Succeeded,
+    TaskStatus,
+)
 from .context import Context
-from .settle import OtherTaskError, settle
+from .settle import DifferentTaskError, settle
 from .task_status import look_up
 
 log = get_logger(__name__)
 
 # kie states no window for its timestamps; its clients allow five minutes.
 SIGNATURE_WINDOW_S = 300
-LONGEST_TIMESTAMP = 12
-LONGEST_TASK_ID = 200
+MAX_TIMESTAMP = 12
+MAX_TASK_ID = 200
 # The poll of a job whose callback could not be confirmed comes no later than this.
 CONFIRM_AGAIN_S = 30.0
 HAS_NO_POLL = (State.SUBMITTING, State.UNCONFIRMED)
@@ -45,19 +52,19 @@ def read_callbacks(ctx: Context, job_id: str) -> float | None:
     Returns the seconds until those that could not be confirmed are to be read again, if any are.
     """
     outcomes: dict[bytes, Outcome] = {}
-    broken, again_in = None, None
+    broken, retry_in = None, None
     for entry, callback in ctx.inbox.unread(job_id).items():
         try:
             outcomes[entry] = _read(ctx, job_id, callback)
         except NotYetError:
-            again_in = CONFIRM_AGAIN_S
+            retry_in = CONFIRM_AGAIN_S
         except Exception as error:
             # Those behind it are read all the same.
             broken = error
-    ctx.inbox.file(job_id, outcomes)
+    ctx.inbox.acknowledge(job_id, outcomes)
     if broken:
         raise broken
-    return again_in
+    return retry_in
 
 
 def _read(ctx: Context, job_id: str, callback: Callback) -> Outcome:
@@ -69,7 +76,7 @@ def _read(ctx: Context, job_id: str, callback: Callback) -> Outcome:
         outcome = _settled(ctx, job, report)
     except UnknownJobError:
         outcome = Outcome.ORPHANED
-    except UnreadableError as error:
+    except MalformedResponseError as error:
         outcome, why = Outcome.UNREADABLE, str(error)
     except UntrustedError as error:
         outcome, why = Outcome.UNTRUSTED, str(error)
@@ -77,13 +84,13 @@ def _read(ctx: Context, job_id: str, callback: Callback) -> Outcome:
     return outcome
 
 
-def _report(ctx: Context, job: Job, callback: Callback) -> Report:
+def _report(ctx: Context, job: Job, callback: Callback) -> TaskStatus:
     """What the callback says, as far as it is believed."""
-    report = get_provider(job.provider).read_callback(callback.body)
+    report = get_provider(job.provider).parse_callback(callback.body)
     if not isinstance(report, Pending | Succeeded | Failed):
-        raise UnreadableError(f"a callback that reports {type(report).__name__}")
-    if len(report.task_id or "") > LONGEST_TASK_ID:
-        raise UnreadableError("a task id that is none")
+        raise MalformedResponseError(f"a callback that reports {type(report).__name__}")
+    if len(report.task_id or "") > MAX_TASK_ID:
+        raise MalformedResponseError("a task id that is none")
     _require_signature(ctx, job, callback, report.task_id or "")
     # Where the pictures are known already, nothing that it says would be acted on.
     if job.images or isinstance(report, Pending) or _is_believed(ctx.settings, report):
@@ -91,19 +98,19 @@ def _report(ctx: Context, job: Job, callback: Callback) -> Report:
     return _confirmed(ctx, job, report)
 
 
-def _settled(ctx: Context, job: Job, report: Report) -> Outcome:
+def _settled(ctx: Context, job: Job, report: TaskStatus) -> Outcome:
     try:
         job = settle(ctx, job, report, cause="callback")
-    except OtherTaskError:
+    except DifferentTaskError:
         return Outcome.MISMATCHED
-    except MoveRefusedError:
+    except InvalidTransitionError:
         known = _is_known(ctx.store.get(job.id), report)
         return Outcome.DUPLICATE if known else Outcome.ORPHANED
     ignored = isinstance(report, Failed) and job.state is not State.FAILED
     return Outcome.CONTRADICTED if ignored else Outcome.SETTLED
 
 
-def _is_known(job: Job, report: Report) -> bool:
+def _is_known(job: Job, report: TaskStatus) -> bool:
     """Whether the job's record holds what the report says."""
     match report:
         case Succeeded(images=images):
@@ -133,7 +140,7 @@ def _host(url: str) -> str:
         return ""
 
 
-def _confirmed(ctx: Context, job: Job, report: Succeeded | Failed) -> Report:
+def _confirmed(ctx: Context, job: Job, report: Succeeded | Failed) -> TaskStatus:
     """What the provider itself says of the task; raises UntrustedError if it is not finished."""
     task_id = job.task_id or report.task_id
     if task_id is None:
@@ -144,10 +151,10 @@ def _confirmed(ctx: Context, job: Job, report: Succeeded | Failed) -> Report:
     if job.task_id is None and isinstance(answer, Pending):
         # An answer that was lost: the job is polled from here on.
         return Pending(task_id=task_id)
-    if job.state in HAS_NO_POLL and isinstance(answer, Unavailable):
+    if job.state in HAS_NO_POLL and isinstance(answer, StatusUnavailable):
         # Nobody else would ask about this task; the job's own deadline ends the waiting.
         raise NotYetError
-    ctx.store.hasten(Queue.POLL, job.id, after(ctx.now(), CONFIRM_AGAIN_S))
+    ctx.store.wake_no_later_than(Queue.POLL, job.id, add_seconds(ctx.now(), CONFIRM_AGAIN_S))
     raise UntrustedError(f"the provider does not confirm it: {type(answer).__name__}")
 
 
@@ -158,7 +165,7 @@ def _require_signature(ctx: Context, job: Job, callback: Callback, task_id: str)
         return
     timestamp = callback.headers.get("x-webhook-timestamp", "")
     signature = callback.headers.get("x-webhook-signature", "")
-    is_time = timestamp.isdecimal() and len(timestamp) <= LONGEST_TIMESTAMP
+    is_time = timestamp.isdecimal() and len(timestamp) <= MAX_TIMESTAMP
     if not is_time or abs(callback.at.timestamp() - int(timestamp)) > SIGNATURE_WINDOW_S:
         raise UntrustedError("the signature's time is missing or outside its window")
     if not verify_signature(key.get_secret_value(), task_id, timestamp, signature):

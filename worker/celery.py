@@ -11,7 +11,7 @@ from celery.signals import setup_logging, worker_ready
 
 from .. import config
 from ..config.logging import configure_logs
-from ..config.process import one_line_errors, start_process
+from ..config.process import exit_on_config_error, start_process
 from .app import make_worker_app
 
 # Flower reads its configuration from the file named here, unless it is told another.
@@ -21,7 +21,7 @@ os.environ.setdefault("FLOWER_CONF", str(Path(config.__file__).with_name("flower
 # where it is done after every 700 objects, among all that was imported.
 COLLECT_EVERY = 20_000
 
-with one_line_errors():
+with exit_on_config_error():
     _settings = start_process()
     app = make_worker_app(_settings)
 

@@ -13,13 +13,13 @@ from ..config.logging import add_to_log
 from ..config.queues import Queue
 from ..config.redis import broker, connect
 from ..config.settings import Settings
-from ..jobs.job import WAKES, Job, utc_now
+from ..jobs.job import QUEUE_OF, Job, utc_now
 from ..storage import Storage, open_storage
 from ..store.callbacks import Inbox
-from ..store.jobs import Step, Store
-from ..store.pauses import Pauses
+from ..store.jobs import Store, Transition
+from ..store.pauses import AccountPauses
 from ..store.starts import Turns
-from ..store.wakeups import Due, Lane
+from ..store.wakeups import Priority, WakeUps
 from ..store.webhooks import Outbox
 from .http.client import Http
 
@@ -30,17 +30,17 @@ class Context:
 
     settings: Settings
     store: Store
-    due: Due
+    due: WakeUps
     inbox: Inbox
     outbox: Outbox
     turns: Turns
-    pauses: Pauses
+    pauses: AccountPauses
     http: Http
     webhook_http: Http
     """For URLs that callers name: other hosts are trusted than with pictures."""
     storage: Storage
     now: Callable[[], datetime] = utc_now
-    dialects: dict[str, str] = field(default_factory=dict)
+    api_versions: dict[str, str] = field(default_factory=dict)
     """The form of its API that each provider is spoken to in first; learnt from its answers."""
 
     def load(self, job: Job | str) -> Job:
@@ -49,34 +49,36 @@ class Context:
         add_to_log(provider=job.provider)
         return job
 
-    def move(self, job: Job | str, step: Step, *, durable: bool = False, last: bool = False) -> Job:
+    def transition(
+        self, job: Job | str, step: Transition, *, durable: bool = False, last: bool = False
+    ) -> Job:
         """Move a job as the store does, and hint what is due by that.
 
         The last move of a turn takes the turn's end along.
         """
         ending = self.turns.ending if last else None
-        job = self.store.move(job, step, durable=durable, ending=ending)
+        job = self.store.transition(job, step, durable=durable, ending=ending)
         self._hint([job])
         return job
 
-    def move_together(self, moves: Iterable[tuple[Job, Step]]) -> list[Job | Exception]:
+    def transition_many(self, moves: Iterable[tuple[Job, Transition]]) -> list[Job | Exception]:
         """Move several jobs as the store does, and hint what is due by that."""
-        outcomes = self.store.move_together(moves)
+        outcomes = self.store.transition_many(moves)
         self._hint([job for job in outcomes if isinstance(job, Job)])
         return outcomes
 
     def _hint(self, moved: Iterable[Job]) -> None:
         """Hint the next steps of jobs that were moved, and their webhooks."""
         now = self.now()
-        due: dict[tuple[Queue, Lane], list[str]] = defaultdict(list)
+        due: dict[tuple[Queue, Priority], list[str]] = defaultdict(list)
         for job in moved:
-            queue = WAKES[job.state]
+            queue = QUEUE_OF[job.state]
             if queue and job.wake_at <= now:
-                due[queue, Lane.of(job.deadline, now)].append(job.id)
-            if job.webhook_url and job.is_resting:
-                due[Queue.NOTIFY, Lane.URGENT].append(job.id)
+                due[queue, Priority.of(job.deadline, now)].append(job.id)
+            if job.webhook_url and job.is_finished:
+                due[Queue.NOTIFY, Priority.NORMAL].append(job.id)
         for (queue, lane), job_ids in due.items():
-            self.due.hint(queue, job_ids, now, lane)
+            self.due.dispatch(queue, job_ids, now, lane)
 
 
 def open_context(
@@ -87,20 +89,20 @@ def open_context(
     return Context(
         settings=settings,
         store=Store(client),
-        due=Due(
+        due=WakeUps(
             client,
             broker(settings, client),
             celery,
-            bound=settings.queue_bound,
+            bound=settings.max_queued_messages,
             lease_s=settings.lease_s,
         ),
         inbox=Inbox(client, settings.retention_s),
         outbox=Outbox(client),
         turns=Turns(client),
-        pauses=Pauses(client),
+        pauses=AccountPauses(client),
         http=Http(settings.download_trusted_hosts),
         webhook_http=Http(settings.webhook_trusted_hosts),
-        storage=open_storage(settings.pictures_url, settings.scratch),
+        storage=open_storage(settings.images_url, settings.scratch),
         now=now,
-        dialects=dict(settings.dialects),
+        api_versions=dict(settings.api_versions),
     )

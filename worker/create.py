@@ -18,5 +18,5 @@ def create(ctx: Context, request: Mapping[str, Any], message_id: str) -> str:
     fields = {name: value for name, value in request.items() if name != "submitted_by"}
     job = accept(ctx.settings, fields, now, submitted_by=caller)
     (job_id,) = ctx.store.add([job], [once(f"message {message_id}", fields)])
-    ctx.due.hint(Queue.SUBMIT, [job_id], now)
+    ctx.due.dispatch(Queue.SUBMIT, [job_id], now)
     return job_id

@@ -8,14 +8,14 @@ from functools import partial
 
 from ..config.logging import get_logger
 from ..config.queues import Queue
-from ..errors import MoveRefusedError
-from ..jobs.job import Image, Job, JobError, State, after
+from ..errors import InvalidTransitionError
+from ..jobs.job import Image, Job, JobError, State, add_seconds
 from ..jobs.schedule import backoff
 from ..storage import StorageError
-from ..store.wakeups import Lane
+from ..store.wakeups import Priority
 from .context import Context
-from .fetch import DeadURLError, TooLargeError, TroubledServerError
-from .http.client import NoAnswerError, NotSentError, NoWebAddressError
+from .fetch import ServerUnavailableError, TooLargeError, UrlRefusedError
+from .http.client import InvalidUrlError, NoResponseError, NotSentError
 from .http.connections import PrivateAddressError
 from .media.validate import NotMediaError
 from .refresh_url import renew
@@ -24,9 +24,9 @@ from .save import keep_record, save
 log = get_logger(__name__)
 
 # The URL, or what lies behind it, is at fault: perhaps its provider knows a better one.
-REFUSALS = (DeadURLError, NoWebAddressError, NotMediaError, PrivateAddressError)
+REFUSALS = (UrlRefusedError, InvalidUrlError, NotMediaError, PrivateAddressError)
 # The network, the image's server, the storage, or this machine's disk.
-TROUBLE = (NoAnswerError, NotSentError, TroubledServerError, StorageError, OSError)
+TROUBLE = (NoResponseError, NotSentError, ServerUnavailableError, StorageError, OSError)
 
 
 # What was saved is written down this often. A worker that is killed in between has its pictures
@@ -58,7 +58,7 @@ def _pending(job: Job) -> list[Image]:
 
 def _should_make_way(ctx: Context, image: Image) -> bool:
     """Whether others are in a hurry, and this image is not."""
-    patient = Lane.of(image.expires_at, ctx.now()) is Lane.PATIENT
+    patient = Priority.of(image.expires_at, ctx.now()) is Priority.LOW
     return patient and ctx.due.urgent_waits(Queue.DOWNLOAD)
 
 
@@ -84,8 +84,8 @@ def _saved_or_renewed(ctx: Context, job: Job, image: Image) -> Image:
         fresh = renew(ctx, job, image)
         if fresh is None:
             raise
-    expires_at = after(ctx.now(), fresh.lifetime_s or ctx.settings.url_lifetime_s)
-    renewed = {"renewed_url": fresh.url, "expires_at": expires_at}
+    expires_at = add_seconds(ctx.now(), fresh.lifetime_s or ctx.settings.url_lifetime_s)
+    renewed = {"refreshed_url": fresh.url, "expires_at": expires_at}
     return _saved(ctx, job, image.model_copy(update=renewed))
 
 
@@ -133,7 +133,7 @@ def _write_down(
         except TROUBLE as error:
             again = {index: _in_trouble(ctx, pending[index], error) for index in saved}
             tried = {**tried, **again}
-    return ctx.move(job, partial(step, ctx, tried), last=last)
+    return ctx.transition(job, partial(step, ctx, tried), last=last)
 
 
 def _recorded(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:
@@ -143,7 +143,7 @@ def _recorded(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:
     images = tuple(
         each if each.state == "stored" else tried.get(each.index, each) for each in job.images
     )
-    return job.amended(after(ctx.now(), ctx.settings.lease_s), images=images)
+    return job.evolve(add_seconds(ctx.now(), ctx.settings.lease_s), images=images)
 
 
 def _recorded_or_finished(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:
@@ -154,21 +154,21 @@ def _recorded_or_finished(ctx: Context, tried: Mapping[int, Image], job: Job) ->
 
 def _put_back(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:
     """The job due at once, in the place that its next image has."""
-    return _recorded(ctx, tried, job).amended(ctx.now())
+    return _recorded(ctx, tried, job).evolve(ctx.now())
 
 
 def _finished(ctx: Context, job: Job) -> Job:
     """The job at its end: every result image stored, or paid for and not saved."""
     _require_downloading(job)
     now = ctx.now()
-    over = after(now, ctx.settings.retention_s)
+    over = add_seconds(now, ctx.settings.retention_s)
     lost = [image for image in job.images if image.kind == "result" and image.state != "stored"]
     if not lost:
-        return job.to(State.SUCCEEDED, "download", now, over)
+        return job.transition_to(State.SUCCEEDED, "download", now, over)
     message = f"{len(lost)} of {len(job.images)} pictures could not be saved: {lost[0].error}"
-    return job.to(State.UNSAVED, "download", now, over, error=JobError(message=message))
+    return job.transition_to(State.UNSAVED, "download", now, over, error=JobError(message=message))
 
 
 def _require_downloading(job: Job) -> None:
     if job.state is not State.DOWNLOADING:
-        raise MoveRefusedError(f"{job.id} is {job.state}: there is nothing to download")
+        raise InvalidTransitionError(f"{job.id} is {job.state}: there is nothing to download")

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 from ..config.settings import Settings
-from .http.client import Http, NoAnswerError, Response
+from .http.client import Http, NoResponseError, Response
 
 # Statuses of a server in trouble; any other refusal is about this URL.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 # A transfer that breaks goes on where it stopped, so often; then the whole try counts as failed.
-MOST_RESUMPTIONS = 5
+MAX_RESUMPTIONS = 5
 
 
-class TroubledServerError(Exception):
+class ServerUnavailableError(Exception):
     """The image host is in trouble: worth asking again for as long as the URL lives."""
 
 
-class DeadURLError(Exception):
+class UrlRefusedError(Exception):
     """The URL itself is refused, or leads to nothing that can be saved."""
 
 
@@ -44,15 +44,15 @@ class Fetch:
     def __iter__(self) -> Iterator[bytes | memoryview]:
         """The bytes, of which there are at most `download_max_bytes`, in Response.pieces.
 
-        Raises TroubledServerError, DeadURLError, TooLargeError, and what Http.exchange raises.
+        Raises ServerUnavailableError, UrlRefusedError, TooLargeError, and what Http.exchange raises.
         """
-        for resumption in range(MOST_RESUMPTIONS + 1):
+        for resumption in range(MAX_RESUMPTIONS + 1):
             before = self._size
             try:
                 yield from self._transfer()
-            except NoAnswerError:
+            except NoResponseError:
                 gained = self._size > before
-                if not (gained and self._version) or resumption == MOST_RESUMPTIONS:
+                if not (gained and self._version) or resumption == MAX_RESUMPTIONS:
                     raise
             else:
                 return
@@ -62,12 +62,12 @@ class Fetch:
         headers = {"Accept-Encoding": "identity"}
         if self._size:
             headers |= {"Range": f"bytes={self._size}-", "If-Range": self._version}
-        with self._http.exchange(
-            "GET", self._url, deadline=self._deadline, guarded=True, headers=headers
+        with self._http.request(
+            "GET", self._url, deadline=self._deadline, block_private_addresses=True, headers=headers
         ) as response:
             self._require_expected(response)
             ticked = time.monotonic()
-            for piece in response.pieces():
+            for piece in response.iter_bytes():
                 self._size += len(piece)
                 if self._size > self._most_bytes:
                     raise TooLargeError(f"larger than {self._most_bytes} bytes")
@@ -78,14 +78,14 @@ class Fetch:
 
     def _require_expected(self, response: Response) -> None:
         if response.status in TRANSIENT_STATUSES:
-            raise TroubledServerError(f"HTTP {response.status}")
+            raise ServerUnavailableError(f"HTTP {response.status}")
         if self._size:
             begins = response.headers.get("content-range", "").startswith(f"bytes {self._size}-")
             fits = begins and _fits(response, self._version)
             if response.status != HTTPStatus.PARTIAL_CONTENT or not fits:
-                raise TroubledServerError(f"no rest of the file: HTTP {response.status}")
+                raise ServerUnavailableError(f"no rest of the file: HTTP {response.status}")
         elif response.status != HTTPStatus.OK:
-            raise DeadURLError(f"HTTP {response.status}")
+            raise UrlRefusedError(f"HTTP {response.status}")
         else:
             self._version = _version(response)
 

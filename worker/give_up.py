@@ -7,7 +7,7 @@ from functools import partial
 from ..config.logging import get_logger
 from ..config.queues import Queue
 from ..jobs.callback import Outcome
-from ..jobs.job import Job, JobError, Reason, State, after
+from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from .context import Context
 from .settle import failed
 
@@ -22,26 +22,26 @@ REASONS = {
 }
 
 
-def bury(ctx: Context, job_id: str, stage: Queue, starts: int) -> None:
+def give_up_on(ctx: Context, job_id: str, stage: Queue, starts: int) -> None:
     """End a job, or set aside what its step broke over, after `starts` that came to no end."""
     log.error("poison", starts=starts)
     if stage is Queue.CALLBACK:
-        ctx.inbox.file(job_id, dict.fromkeys(ctx.inbox.unread(job_id), Outcome.POISON))
+        ctx.inbox.acknowledge(job_id, dict.fromkeys(ctx.inbox.unread(job_id), Outcome.POISON))
         return
     if stage is Queue.NOTIFY:
-        ctx.outbox.bury(job_id, ctx.outbox.unsent(job_id), ctx.now())
+        ctx.outbox.give_up_on(job_id, ctx.outbox.unsent(job_id), ctx.now())
         return
     message = f"its worker broke down {starts} times over the {stage} step"
-    ctx.move(job_id, partial(_buried, ctx, JobError(code="poison", message=message)))
+    ctx.transition(job_id, partial(_buried, ctx, JobError(code="poison", message=message)))
 
 
 def _buried(ctx: Context, error: JobError, job: Job) -> Job:
     now = ctx.now()
     if job.state is State.DOWNLOADING:
-        over = after(now, ctx.settings.retention_s)
-        return job.to(State.UNSAVED, "poison", now, over, error=error)
+        over = add_seconds(now, ctx.settings.retention_s)
+        return job.transition_to(State.UNSAVED, "poison", now, over, error=error)
     if job.state is State.SUBMITTING:
-        deadline = after(now, ctx.settings.unconfirmed_after_s)
-        return job.to(State.UNCONFIRMED, "poison", now, deadline, error=error)
+        deadline = add_seconds(now, ctx.settings.unconfirmed_after_s)
+        return job.transition_to(State.UNCONFIRMED, "poison", now, deadline, error=error)
     reason = REASONS.get(job.state, Reason.PROVIDER)
     return failed(ctx, job, "poison", error.model_copy(update={"reason": reason}))

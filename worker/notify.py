@@ -13,7 +13,7 @@ from ..config.queues import Queue
 from ..providers.parsing import host_of
 from ..store.webhooks import Webhook
 from .context import Context
-from .http.client import NoAnswerError, NotSentError
+from .http.client import NoResponseError, NotSentError
 from .http.connections import PrivateAddressError
 
 log = get_logger(__name__)
@@ -35,7 +35,7 @@ class GoneError(RefusedError):
     """The receiver wants no webhook any more."""
 
 
-NOT_TAKEN = (RefusedError, NotSentError, NoAnswerError, PrivateAddressError)
+NOT_TAKEN = (RefusedError, NotSentError, NoResponseError, PrivateAddressError)
 
 
 def notify(ctx: Context, job_id: str) -> float | None:
@@ -51,7 +51,7 @@ def notify(ctx: Context, job_id: str) -> float | None:
             return None
         entries = ctx.outbox.unsent(job_id)
         if not entries:
-            ctx.outbox.bury(job_id, [], ctx.now())  # its wake-up had nothing to wake for
+            ctx.outbox.give_up_on(job_id, [], ctx.now())  # its wake-up had nothing to wake for
             return None
         pause_s = _try(ctx, job_id, entries[0], deadline)
         if pause_s is not None:
@@ -70,7 +70,7 @@ def _try(ctx: Context, job_id: str, entry: bytes, deadline: float) -> float | No
         left_s = ctx.settings.webhook_give_up_s - age_s
         if isinstance(error, GoneError) or left_s <= 0:
             about.error("webhook given up", why=str(error), age_s=round(age_s))
-            ctx.outbox.bury(job_id, [entry], ctx.now())
+            ctx.outbox.give_up_on(job_id, [entry], ctx.now())
             return None
         pause_s = min(_pause_s(age_s), left_s)
         about.warning("webhook not taken", why=str(error), again_in_s=round(pause_s))
@@ -82,13 +82,13 @@ def _try(ctx: Context, job_id: str, entry: bytes, deadline: float) -> float | No
 
 def _send(ctx: Context, webhook: Webhook, deadline: float) -> None:
     """Raises one of NOT_TAKEN unless the answer is a success."""
-    with ctx.webhook_http.exchange(
+    with ctx.webhook_http.request(
         "POST",
         webhook.url,
         deadline=deadline,
-        guarded=True,
-        follow=False,
-        fresh=True,
+        block_private_addresses=True,
+        follow_redirects=False,
+        reuse_connection=False,
         headers=_headers(ctx, webhook),
         data=webhook.body.encode(),
     ) as response:

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 from ..providers.base import Provider
-from ..providers.wire import Answer, Call
+from ..providers.wire import ProviderRequest, ProviderResponse
 from .context import Context
 from .slots import waiting
 
 # The largest documented answer, a batch look-up, stays far below this.
-MOST_ANSWER_BYTES = 4 * 1024 * 1024
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
 LOOKUP_TIMEOUT_S = 20.0
 # A wait that a provider asks for by mistake must not become a job without an end.
-LONGEST_RETRY_AFTER_S = 3600.0
+MAX_RETRY_AFTER_S = 3600.0
 
 
 def send(
-    ctx: Context, provider: Provider, call: Call, deadline: float, *, fresh: bool = False
-) -> Answer:
-    """Send a call and read its whole answer; raises NotSentError or NoAnswerError."""
+    ctx: Context,
+    provider: Provider,
+    call: ProviderRequest,
+    deadline: float,
+    *,
+    reuse_connection: bool = True,
+) -> ProviderResponse:
+    """Send a call and read its whole answer; raises NotSentError or NoResponseError."""
     account = ctx.settings.account(provider.account)
     # All of it: an answer that was paid for does not wait for a slot until its deadline has passed.
     with (
         waiting(),
-        ctx.http.exchange(
+        ctx.http.request(
             call.method,
             account.base_url + call.path,
             deadline=deadline,
-            fresh=fresh,
+            reuse_connection=reuse_connection,
             headers={"Authorization": f"Bearer {account.key}", "Accept": "application/json"},
             params=call.query,
             json=call.body,
         ) as response,
     ):
-        return Answer(
+        return ProviderResponse(
             status=response.status,
-            body=response.read(MOST_ANSWER_BYTES),
+            body=response.read(MAX_ANSWER_BYTES),
             retry_after_s=_seconds(response.headers.get("retry-after", "")),
         )
 
@@ -43,4 +48,4 @@ def _seconds(retry_after: str) -> float | None:
     """The header's seconds; its other form, a date, is left to the caller's default."""
     if not (retry_after.isascii() and retry_after.isdigit()):
         return None
-    return min(float(retry_after[:9]), LONGEST_RETRY_AFTER_S)
+    return min(float(retry_after[:9]), MAX_RETRY_AFTER_S)

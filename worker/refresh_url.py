@@ -8,10 +8,10 @@ from ..config.logging import get_logger
 from ..errors import ImageQueueError
 from ..jobs.job import Image, Job
 from ..providers import get as get_provider
-from ..providers.base import RenewingProvider
-from ..providers.wire import ResultImage, Succeeded, UnreadableError
+from ..providers.base import UrlRefreshProvider
+from ..providers.wire import MalformedResponseError, ResultImage, Succeeded
 from .context import Context
-from .http.client import NoAnswerError, NotSentError
+from .http.client import NoResponseError, NotSentError
 from .provider_api import LOOKUP_TIMEOUT_S, send
 from .task_status import look_up
 
@@ -30,12 +30,12 @@ def _fresh_link(ctx: Context, job: Job, image: Image) -> ResultImage | None:
     """A link that the provider makes from the URL itself."""
     try:
         provider = get_provider(job.provider)
-        if not isinstance(provider, RenewingProvider):
+        if not isinstance(provider, UrlRefreshProvider):
             return None
         deadline = time.monotonic() + LOOKUP_TIMEOUT_S
-        answer = send(ctx, provider, provider.renewal(image.source_url), deadline)
-        return provider.read_renewal(answer)
-    except (NotSentError, NoAnswerError, UnreadableError, ImageQueueError) as error:
+        answer = send(ctx, provider, provider.build_refresh_url_request(image.source_url), deadline)
+        return provider.parse_refresh_url_response(answer)
+    except (NotSentError, NoResponseError, MalformedResponseError, ImageQueueError) as error:
         log.warning("URL not renewed", index=image.index, why=str(error))
         return None
 
@@ -48,5 +48,5 @@ def _looked_up(ctx: Context, job: Job, image: Image) -> ResultImage | None:
     if not isinstance(report, Succeeded) or image.index >= len(report.images):
         return None
     found = report.images[image.index]
-    known = (image.source_url, image.renewed_url)
+    known = (image.source_url, image.refreshed_url)
     return found if found.kind == image.kind and found.url not in known else None

@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 from ..config.queues import Queue
-from ..jobs.job import Image, Job, after
+from ..jobs.job import Image, Job, add_seconds
 from ..storage import Temporary
 from .context import Context
 from .fetch import Fetch
-from .media.validate import examine
+from .media.validate import validate_media
 from .slots import waiting
 
 # What takes no longer leaves most of a lease for what follows.
@@ -34,7 +34,7 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
     started = time.monotonic()
     with ctx.storage.temporary() as file:
         sha256, size = _written(ctx, job, image, file)
-        media = examine(file)
+        media = validate_media(file)
         # Where it goes to a bucket, that may take as long as the transfer did.
         if time.monotonic() - started > min(QUICK_S, ctx.settings.lease_s / 10):
             _stay_awake(ctx, job)
@@ -64,7 +64,7 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
 def _written(ctx: Context, job: Job, image: Image, file: Temporary) -> tuple[str, int]:
     """The SHA-256 in hex and the size of what was written to `file`."""
     digest, size = hashlib.sha256(), 0
-    url = image.renewed_url or image.source_url
+    url = image.refreshed_url or image.source_url
     for chunk in Fetch(ctx.http, ctx.settings, url, partial(_stay_awake, ctx, job)):
         digest.update(chunk)
         size += file.write(chunk)
@@ -73,7 +73,7 @@ def _written(ctx: Context, job: Job, image: Image, file: Temporary) -> tuple[str
 
 def _stay_awake(ctx: Context, job: Job) -> None:
     """Keep the job to this worker for another lease."""
-    ctx.store.snooze(Queue.DOWNLOAD, job.id, after(ctx.now(), ctx.settings.lease_s))
+    ctx.store.wake_at(Queue.DOWNLOAD, job.id, add_seconds(ctx.now(), ctx.settings.lease_s))
 
 
 def keep_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:

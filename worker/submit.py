@@ -10,17 +10,24 @@ from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
 from ..config.queues import Queue
-from ..errors import InvalidRequestError, MoveRefusedError, NotDurableError
-from ..jobs.job import Job, JobError, Reason, State, after
+from ..errors import InvalidRequestError, InvalidTransitionError, NotDurableError
+from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import backoff, countdowns_for
 from ..jobs.tokens import callback_url
 from ..providers import get as get_provider
-from ..providers.wire import Accepted, OtherDialect, Refused, RefusedForNow, Submission, Unknown
+from ..providers.wire import (
+    Accepted,
+    OutcomeUnknown,
+    Refused,
+    RetryLater,
+    SubmitOutcome,
+    TryOtherVersion,
+)
 from ..store.wakeups import CLOCKS_DIFFER_S
 from .context import Context
-from .http.client import NoAnswerError, NotSentError
+from .http.client import NoResponseError, NotSentError
 from .provider_api import send
-from .settle import failed, with_images
+from .settle import failed, start_download
 
 log = get_logger(__name__)
 
@@ -38,39 +45,39 @@ def submit(ctx: Context, job: Job | str) -> float | None:
     """
     job = ctx.load(job)
     if job.state is State.SUBMITTING:
-        ctx.move(job, partial(_abandoned, ctx), last=True)
+        ctx.transition(job, partial(_abandoned, ctx), last=True)
         return None
     account = get_provider(job.provider).account
     ctx.settings.account(account)
     if pause_s := ctx.pauses.left_s(account, Queue.SUBMIT):
-        return _spread(pause_s)
+        return _with_jitter(pause_s)
     # Counted from before the move: a worker frozen here finds its deadline gone, and sends nothing.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
     try:
-        job = ctx.move(job, partial(_intend, ctx), durable=True)
+        job = ctx.transition(job, partial(_start_submitting, ctx), durable=True)
     except NotDurableError as error:
         # An intent that a power cut may take back is no licence to pay.
         job = ctx.load(job.id)
-        submission: Submission = RefusedForNow(code="not durable", message=str(error))
+        submission: SubmitOutcome = RetryLater(code="not durable", message=str(error))
     else:
         if job.state is not State.SUBMITTING:
             return None
-        submission = _ask(ctx, job, deadline)
+        submission = _call_provider(ctx, job, deadline)
     task_id = getattr(submission, "task_id", None)
     log.info("submitted", answer=type(submission).__name__, attempt=job.attempts, task_id=task_id)
     _write_down(ctx, job, submission)
-    if isinstance(submission, RefusedForNow) and submission.rate_limited:
+    if isinstance(submission, RetryLater) and submission.rate_limited:
         wait_s = submission.retry_after_s or ctx.settings.rate_limit_pause_s
         ctx.pauses.begin(account, Queue.SUBMIT, wait_s)
     return None
 
 
-def _write_down(ctx: Context, job: Job, submission: Submission) -> None:
+def _write_down(ctx: Context, job: Job, submission: SubmitOutcome) -> None:
     """Record an answer that may have been paid for, however long Redis is away meanwhile."""
     deadline = time.monotonic() + ANSWER_KEPT_S
     while True:
         try:
-            ctx.move(job, partial(_answered, ctx, job.submissions, submission), last=True)
+            ctx.transition(job, partial(_answered, ctx, job.submissions, submission), last=True)
         except RedisError as error:
             if time.monotonic() > deadline:
                 raise
@@ -78,71 +85,73 @@ def _write_down(ctx: Context, job: Job, submission: Submission) -> None:
             time.sleep(ANSWER_RETRY_S)
         else:
             # What worked is tried first from now on, except where a setting says what to try.
-            if isinstance(submission, Accepted) and job.provider not in ctx.settings.dialects:
-                ctx.dialects[job.provider] = job.dialect
+            if isinstance(submission, Accepted) and job.provider not in ctx.settings.api_versions:
+                ctx.api_versions[job.provider] = job.api_version
             return
 
 
-def _spread(pause_s: float) -> float:
+def _with_jitter(pause_s: float) -> float:
     """Up to twice as long: all that were refused together would be refused together again."""
     return pause_s * random.uniform(1, 2)  # noqa: S311
 
 
-def _intend(ctx: Context, job: Job) -> Job:
+def _start_submitting(ctx: Context, job: Job) -> Job:
     """The job with the intent to pay on record; nothing is sent before this is stored."""
     now, settings = ctx.now(), ctx.settings
     if job.state is not State.QUEUED:
-        raise MoveRefusedError(f"{job.id} is {job.state}: somebody else submits it")
+        raise InvalidTransitionError(f"{job.id} is {job.state}: somebody else submits it")
     # A hint that comes before its time is refused, but for what two machines' clocks may differ by.
-    if job.wake_at > after(now, CLOCKS_DIFFER_S):
-        raise MoveRefusedError(f"{job.id} is not due before {job.wake_at:%H:%M:%S}")
+    if job.wake_at > add_seconds(now, CLOCKS_DIFFER_S):
+        raise InvalidTransitionError(f"{job.id} is not due before {job.wake_at:%H:%M:%S}")
     if job.attempts >= settings.submit_attempts:
         return failed(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
     # One that was never sent waits its turn, however long the queue before it is.
-    if job.submissions and now >= after(job.asked_at, settings.give_up_after_s):
+    if job.submissions and now >= add_seconds(job.asked_at, settings.give_up_after_s):
         error = JobError(reason=Reason.TIMED_OUT, message="refused for now all the time")
         return failed(ctx, job, "gave up", error)
     lease_s = max(settings.lease_s, settings.submit_timeout_s + ANSWER_MARGIN_S)
-    return job.to(
+    return job.transition_to(
         State.SUBMITTING,
         "submit",
         now,
-        wake_at=after(now, lease_s),
+        wake_at=add_seconds(now, lease_s),
         attempts=job.attempts + 1,
         submissions=job.submissions + 1,
-        dialect=job.dialect or ctx.dialects.get(job.provider, ""),
+        api_version=job.api_version or ctx.api_versions.get(job.provider, ""),
     )
 
 
 def _abandoned(ctx: Context, job: Job) -> Job:
     """A submission past its lease may have been paid: it waits for its own callback."""
     if job.state is not State.SUBMITTING or ctx.now() < job.wake_at:
-        raise MoveRefusedError(f"{job.id} is {job.state}, and not left alone")
+        raise InvalidTransitionError(f"{job.id} is {job.state}, and not left alone")
     return _unconfirmed(ctx, job, "the worker died while the request was out")
 
 
-def _ask(ctx: Context, job: Job, deadline: float) -> Submission:
+def _call_provider(ctx: Context, job: Job, deadline: float) -> SubmitOutcome:
     """Send the request, and turn whatever comes back into one of the kinds of answer."""
     provider = get_provider(job.provider)
-    dialect = job.dialect or provider.dialects[0]
+    api_version = job.api_version or provider.api_versions[0]
     try:
         request = provider.request(job.action, job.prompt, job.image_urls, job.params)
-        call = provider.submission(request, _callback_url(ctx, job), dialect)
-        submission = provider.read_submission(
-            send(ctx, provider, call, deadline, fresh=True), dialect
+        call = provider.build_submit_request(request, _callback_url(ctx, job), api_version)
+        submission = provider.parse_submit_response(
+            send(ctx, provider, call, deadline, reuse_connection=False), api_version
         )
-        if isinstance(submission, OtherDialect):
-            other = provider.submission(request, _callback_url(ctx, job), submission.dialect)
+        if isinstance(submission, TryOtherVersion):
+            other = provider.build_submit_request(
+                request, _callback_url(ctx, job), submission.api_version
+            )
             if other == call:
-                # The wording was not at fault: the other dialect says the same.
+                # The wording was not at fault: the other api_version says the same.
                 code, message = submission.code, submission.message
                 return Refused(reason="bad_input", code=code, message=message)
     except InvalidRequestError as error:
         return Refused(reason="bad_input", code="", message=str(error))
     except NotSentError as error:
-        return RefusedForNow(code="not sent", message=str(error))
-    except NoAnswerError as error:
-        return Unknown(code="no answer", message=str(error))
+        return RetryLater(code="not sent", message=str(error))
+    except NoResponseError as error:
+        return OutcomeUnknown(code="no answer", message=str(error))
     return submission
 
 
@@ -153,40 +162,46 @@ def _callback_url(ctx: Context, job: Job) -> str | None:
     return callback_url(ctx.settings.public_url, secrets, job.provider, job.id)
 
 
-def _answered(ctx: Context, nth: int, submission: Submission, job: Job) -> Job:
+def _answered(ctx: Context, nth: int, submission: SubmitOutcome, job: Job) -> Job:
     """The job after the answer to its `nth` submission."""
     now = ctx.now()
     if job.submissions != nth:
-        raise MoveRefusedError(f"{job.id} was submitted again since")
+        raise InvalidTransitionError(f"{job.id} was submitted again since")
     match submission:
         case Accepted(task_id=task_id, images=()):
-            first_poll = after(now, countdowns_for(job.delivery, ctx.settings.poll_countdowns)[0])
-            return job.to(State.WAITING, "accepted", now, first_poll, task_id=task_id, error=None)
+            first_poll = add_seconds(
+                now, countdowns_for(job.delivery, ctx.settings.poll_countdowns)[0]
+            )
+            return job.transition_to(
+                State.WAITING, "accepted", now, first_poll, task_id=task_id, error=None
+            )
         case Accepted(task_id=task_id, images=images):
-            return with_images(ctx, job, "answer", images, task_id)
-        case OtherDialect(dialect=dialect, code=code):
-            log.info("refused for its wording", code=code, next=dialect)
-            return _again(ctx, job, 0, attempts=job.attempts - 1, dialect=dialect)
-        case RefusedForNow(rate_limited=True, retry_after_s=wait_s):
-            pause_s = _spread(wait_s or ctx.settings.rate_limit_pause_s)
-            return _again(ctx, job, pause_s, attempts=job.attempts - 1)
-        case RefusedForNow(code=code, message=message, retry_after_s=wait_s):
+            return start_download(ctx, job, "answer", images, task_id)
+        case TryOtherVersion(api_version=api_version, code=code):
+            log.info("refused for its wording", code=code, next=api_version)
+            return _requeue(ctx, job, 0, attempts=job.attempts - 1, api_version=api_version)
+        case RetryLater(rate_limited=True, retry_after_s=wait_s):
+            pause_s = _with_jitter(wait_s or ctx.settings.rate_limit_pause_s)
+            return _requeue(ctx, job, pause_s, attempts=job.attempts - 1)
+        case RetryLater(code=code, message=message, retry_after_s=wait_s):
             error = JobError(reason=Reason.PROVIDER, code=code, message=message)
-            return _again(ctx, job, wait_s or backoff(job.attempts), error=error)
+            return _requeue(ctx, job, wait_s or backoff(job.attempts), error=error)
         case Refused(reason=reason, code=code, message=message):
             error = JobError(reason=Reason(reason), code=code, message=message)
             return failed(ctx, job, "refused", error)
-        case Unknown(code=code, message=message):
+        case OutcomeUnknown(code=code, message=message):
             return _unconfirmed(ctx, job, message, code)
 
 
-def _again(ctx: Context, job: Job, pause_s: float, **fields: object) -> Job:
+def _requeue(ctx: Context, job: Job, pause_s: float, **fields: object) -> Job:
     now = ctx.now()
-    return job.to(State.QUEUED, "refused for now", now, after(now, pause_s), **fields)
+    return job.transition_to(
+        State.QUEUED, "refused for now", now, add_seconds(now, pause_s), **fields
+    )
 
 
 def _unconfirmed(ctx: Context, job: Job, message: str, code: str = "") -> Job:
     now = ctx.now()
     error = JobError(reason=Reason.UNCONFIRMED, code=code, message=message)
-    deadline = after(now, ctx.settings.unconfirmed_after_s)
-    return job.to(State.UNCONFIRMED, "no answer", now, deadline, error=error)
+    deadline = add_seconds(now, ctx.settings.unconfirmed_after_s)
+    return job.transition_to(State.UNCONFIRMED, "no answer", now, deadline, error=error)

@@ -21,14 +21,14 @@ BEHIND_EVERY_S = 0.2
 
 def sweep(ctx: Context) -> bool:
     """Hint what is due and remove what was kept long enough; returns whether more is due."""
-    behind = False
+    has_more = False
     for queue in Queue:
         swept = ctx.due.sweep(queue, ctx.now())
-        behind |= swept.behind
+        has_more |= swept.has_more
         if swept.hinted:
             log.debug("woke", queue=queue, jobs=len(swept.hinted))
-    ctx.store.forget_ended(ctx.now())
-    return behind
+    ctx.store.delete_expired(ctx.now())
+    return has_more
 
 
 class SweepStep(bootsteps.StartStopStep):

@@ -32,23 +32,23 @@ def register(app: Celery) -> None:
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.submit")
     def submit_task(self: JobTask, turn: Turn) -> None:
-        self.again_in(submit(self.context, turn.job), turn)
+        self.retry_in(submit(self.context, turn.job), turn)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.poll")
     def poll_task(self: JobTask, turn: Turn) -> None:
-        self.again_in(poll(self.context, turn.job), turn)
+        self.retry_in(poll(self.context, turn.job), turn)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.callback")
     def callback_task(self: JobTask, turn: Turn) -> None:
-        self.again_in(read_callbacks(self.context, turn.job_id), turn)
+        self.retry_in(read_callbacks(self.context, turn.job_id), turn)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.download")
     def download_task(self: JobTask, turn: Turn) -> None:
-        self.again_in(download(self.context, turn.job), turn)
+        self.retry_in(download(self.context, turn.job), turn)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.notify")
     def notify_task(self: JobTask, turn: Turn) -> None:
-        self.again_in(notify(self.context, turn.job_id), turn)
+        self.retry_in(notify(self.context, turn.job_id), turn)
 
 
 def _register_create(app: Celery) -> None:

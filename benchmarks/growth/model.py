@@ -22,7 +22,7 @@ RETENTION_DAYS = 30
 # What is there before the first job, and the stream of changes at its longest.
 EMPTY_MB = 2.0
 # Of Redis: its own default for `maxclients`.
-MOST_CLIENTS = 10_000
+MAX_CLIENTS = 10_000
 # kie.ai, of one account: 20 new tasks in 10 seconds.
 KIE_A_DAY = 20 * DAY_S // 10
 
@@ -105,7 +105,7 @@ def needs_table(costs: Costs) -> None:
 def ceilings(costs: Costs) -> dict[str, float]:
     """The jobs a day at which each thing is full, the first to be so first."""
     job, apart, day_ms = costs.job, costs.apart, DAY_S * 1000
-    most_workers = (MOST_CLIENTS - costs.other_connections) / costs.connections_a_worker
+    most_workers = (MAX_CLIENTS - costs.other_connections) / costs.connections_a_worker
     busy_ms = BUSY * day_ms
     found = {
         "one kie.ai account: 20 new tasks in 10 s, all day": KIE_A_DAY,
@@ -118,7 +118,7 @@ def ceilings(costs: Costs) -> dict[str, float]:
         "16 GB of Redis, ended jobs kept 1 day": 16e9 / costs.records.kept,
         "Redis's one thread, everything in one Redis": busy_ms / job.redis_ms,
         "Redis's one thread, messages in another (`BROKER_URL`)": busy_ms / apart.redis_ms,
-        f"{MOST_CLIENTS:,} connections (`maxclients`), as workers": most_workers
+        f"{MAX_CLIENTS:,} connections (`maxclients`), as workers": most_workers
         * busy_ms
         / job.worker_ms,
     }

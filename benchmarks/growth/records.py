@@ -13,11 +13,11 @@ import redis
 
 from benchmarks.waiting import BATCH, waiting_job
 from imagequeue.config.settings import Settings
-from imagequeue.jobs.idempotency import Once
+from imagequeue.jobs.idempotency import IdempotencyKey
 from imagequeue.jobs.job import Job, new_job, utc_now
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.store import keys
-from imagequeue.store.compare_and_set import MOST_CHANGES
+from imagequeue.store.compare_and_set import MAX_CHANGES
 from imagequeue.store.jobs import Store
 
 # Three quarters of a power of two: hash tables are half to wholly full, and here in the middle.
@@ -58,12 +58,12 @@ def _again(example: Job) -> Job:
     return example.model_copy(update={**own, "task_id": secrets.token_hex(16)})
 
 
-def _onces() -> Iterable[Once]:
+def _onces() -> Iterable[IdempotencyKey]:
     while True:
-        yield Once(f"python:{secrets.token_hex(16)}", secrets.token_hex(32))
+        yield IdempotencyKey(f"python:{secrets.token_hex(16)}", secrets.token_hex(32))
 
 
-def _added(store: Store, make: Callable[[], Job], onces: Iterable[Once] = ()) -> float:
+def _added(store: Store, make: Callable[[], Job], onces: Iterable[IdempotencyKey] = ()) -> float:
     """The bytes of each job, less the stream of changes: that grows no further."""
     store.redis.flushall()
     source, empty = iter(onces), _used(store.redis)
@@ -93,5 +93,5 @@ def table(found: Records) -> None:
     print(f"| an idempotency key more | {found.key:,.0f} | a day |")
     print(
         f"| 1,000 changes in the stream | {found.thousand_changes:,.0f} "
-        f"| the latest {MOST_CHANGES:,} |"
+        f"| the latest {MAX_CHANGES:,} |"
     )

@@ -30,7 +30,7 @@ def spread(values: Iterable[float], places: int = 1) -> str:
 def table(stacks: Sequence[Stack], sizes: Mapping[str, Size], rounds: Rounds) -> str:
     """A row a stack: lowest, median and highest of the rounds."""
     lines = [
-        f"| stack | {' | '.join(COLUMNS)} | what it does not guarantee |",
+        f"| stack | {' | '.join(COLUMNS)} | what it does not get_durability |",
         f"|---|{'---|' * len(COLUMNS)}---|",
     ]
     for stack in stacks:

@@ -1,4 +1,4 @@
-"""The stacks: how each is started, with which settings, and what it does not guarantee."""
+"""The stacks: how each is started, with which settings, and what it does not get_durability."""
 
 from __future__ import annotations
 

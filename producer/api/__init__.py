@@ -12,8 +12,8 @@ def __getattr__(name: str) -> FastAPI:
     """Make `app` when a server asks for it: importing this package connects to nothing."""
     if name != "app":
         raise AttributeError(name)
-    from ...config.process import one_line_errors, start_process
+    from ...config.process import exit_on_config_error, start_process
     from .application import create_app
 
-    with one_line_errors():
+    with exit_on_config_error():
         return create_app(start_process())

@@ -18,7 +18,7 @@ from ...config.redis import unavailable
 from ...config.settings import PREFIX, Settings
 from ...errors import ConfigError
 from ...store.api_keys import SAFE_NAME, ApiKeys, Limits, digest
-from ...store.rate_limits import Admission
+from ...store.rate_limits import RateLimiter
 from . import browser
 
 # A key that is removed opens nothing any more after so long; requests cost no round trip meanwhile.
@@ -49,7 +49,7 @@ class Access:
         self._now = now
         self._own = list(_environment_keys(settings))
         self._keys = ApiKeys(client)
-        self._admission = Admission(client)
+        self._admission = RateLimiter(client)
         self._cached: tuple[float, Known] = (float("-inf"), [])
         self._used: dict[str, str] = {}
 

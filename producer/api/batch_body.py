@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from ...errors import InvalidRequestError, Problem
 from ...providers.request import JobRequest
-from ..submission import MOST_IN_BATCH, OnError
+from ..submission import MAX_IN_BATCH, OnError
 
 JSON = "application/json"
 JSON_LINES = ("application/jsonl", "application/x-ndjson")
@@ -79,7 +79,7 @@ def read_items(body: bytes, content_type: str, on_error: OnError) -> Items:
 
 def _lines(body: bytes, on_error: OnError) -> Items:
     numbered = [(n, line) for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
-    numbered = numbered[: MOST_IN_BATCH + 1]  # one more is enough to refuse them all
+    numbered = numbered[: MAX_IN_BATCH + 1]  # one more is enough to refuse them all
     return Items([_item(line) for _, line in numbered], on_error, [n for n, _ in numbered])
 
 

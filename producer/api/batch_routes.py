@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field
 from ...errors import InvalidRequestError
 from ...jobs.batch import Batch
 from ..client import Client
-from ..submission import MOST_IN_BATCH, OnError, SubmittedBatch
+from ..submission import MAX_IN_BATCH, OnError, SubmittedBatch
 from . import examples
 from .access import Access, Caller
 from .batch_body import JSON, JSON_LINES, BatchItem, Items, read_items
-from .job_routes import MOST_LISTED, REPLAYED, REPLAYED_HEADER, IdempotencyKey, JobList
-from .problems import FieldProblem, errors
+from .job_routes import MAX_LISTED, REPLAYED, REPLAYED_HEADER, IdempotencyKey, JobList
+from .problems import FieldProblem, error_responses
 
 ITEM = BatchItem.model_json_schema()
 BODY: dict[str, Any] = {
@@ -30,7 +30,7 @@ BODY: dict[str, Any] = {
                         "items": {
                             "type": "array",
                             "minItems": 1,
-                            "maxItems": MOST_IN_BATCH,
+                            "maxItems": MAX_IN_BATCH,
                             "items": ITEM,
                         },
                         "on_error": {"enum": ["refuse", "skip"], "default": "refuse"},
@@ -71,7 +71,7 @@ def routes(client: Client, access: Access) -> APIRouter:
         summary="Queue a batch of jobs",
         status_code=202,
         openapi_extra=BODY,
-        responses={**ACCEPTED, **errors(400, 409, 413, 415, 422, 429)},
+        responses={**ACCEPTED, **error_responses(400, 409, 413, 415, 422, 429)},
     )
     def submit_batch(
         request: Request,
@@ -100,15 +100,17 @@ def routes(client: Client, access: Access) -> APIRouter:
             response.headers[REPLAYED] = "true"
         return _accepted(done, items)
 
-    @router.get("/{batch_id}", summary="Look at a batch", responses=errors(404, 422))
+    @router.get("/{batch_id}", summary="Look at a batch", responses=error_responses(404, 422))
     def get_batch(batch_id: str) -> Batch:
         """How many of its jobs are in each state, and how many have ended."""
         return client.batch(batch_id)
 
-    @router.get("/{batch_id}/jobs", summary="List a batch's jobs", responses=errors(404, 422))
+    @router.get(
+        "/{batch_id}/jobs", summary="List a batch's jobs", responses=error_responses(404, 422)
+    )
     def list_batch_jobs(
         batch_id: str,
-        limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 50,
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
         cursor: Annotated[str | None, Query(description="That of the page before.")] = None,
     ) -> JobList:
         """Its jobs, oldest first; one whose retention is over is no longer there."""

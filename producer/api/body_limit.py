@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_BYTES = 1024 * 1024
-MOST_BATCH_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 1024 * 1024
+MAX_BATCH_BYTES = 32 * 1024 * 1024
 
 
 class BodyLimit:

@@ -21,7 +21,7 @@ BLOCK_MS = 1000
 AT_ONCE = 500
 PAUSE_S = 0.5
 # Whoever reads slower than this much behind is let go, and comes back with `Last-Event-ID`.
-MOST_BEHIND = 1000
+MAX_BEHIND = 1000
 
 
 class Change(NamedTuple):
@@ -97,7 +97,7 @@ class Changes:
         """
         if self.closing:
             return
-        follower: asyncio.Queue[Change | None] = asyncio.Queue(MOST_BEHIND)
+        follower: asyncio.Queue[Change | None] = asyncio.Queue(MAX_BEHIND)
         self._followers.add(follower)
         try:
             seen = place(after) if after else (0, 0)

@@ -13,7 +13,7 @@ from ...jobs.job import Job
 from . import examples
 from .access import Access
 from .changes import Changes
-from .problems import errors
+from .problems import error_responses
 from .watch import Watch
 
 STREAM = {"description": "`text/event-stream`; a comment every 15 s keeps it open."}
@@ -43,7 +43,7 @@ def routes(access: Access, changes: Changes, watch: Watch) -> APIRouter:
         "/jobs/{job_id}/events",
         summary="Follow a job",
         response_class=EventSourceResponse,
-        responses={**_stream("data: {...the job...}", ""), **errors(404, 422)},
+        responses={**_stream("data: {...the job...}", ""), **error_responses(404, 422)},
     )
     async def follow_job(
         job: Annotated[Job, Depends(existing)],
@@ -60,7 +60,7 @@ def routes(access: Access, changes: Changes, watch: Watch) -> APIRouter:
         response_class=EventSourceResponse,
         responses={
             **_stream("id: 1795176000000-0", f"data: {examples.CHANGE}".replace("'", '"'), ""),
-            **errors(422),
+            **error_responses(422),
         },
     )
     async def follow_jobs(last_event_id: LastEventID = None) -> AsyncIterator[ServerSentEvent]:

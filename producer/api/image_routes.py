@@ -9,7 +9,7 @@ from ...storage import Storage
 from ..client import Client
 from . import images
 from .access import Access
-from .problems import errors
+from .problems import error_responses
 
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 PICTURE: dict[int | str, dict[str, Any]] = {
@@ -30,14 +30,18 @@ def routes(client: Client, access: Access, storage: Storage) -> APIRouter:
     )
 
     @router.get(
-        "", summary="Fetch a picture or video", responses={**errors(404, 416, 422), **PICTURE}
+        "",
+        summary="Fetch a picture or video",
+        responses={**error_responses(404, 416, 422), **PICTURE},
     )
     def get_image(job_id: str, n: int, request: Request) -> Response:
         """What was saved; `Range` and `If-None-Match` are understood."""
         return images.picture(storage, images.image_of(client.get(job_id), n), request)
 
     @router.get(
-        "/thumbnail", summary="Fetch a thumbnail", responses={**errors(404, 422), **THUMBNAIL}
+        "/thumbnail",
+        summary="Fetch a thumbnail",
+        responses={**error_responses(404, 422), **THUMBNAIL},
     )
     def get_thumbnail(job_id: str, n: int) -> Response:
         """A small WebP of a saved picture; there is none of a video."""

@@ -12,11 +12,11 @@ from ...providers.request import JobRequest
 from ..client import Client
 from . import examples
 from .access import Access, Caller
-from .problems import errors
+from .problems import error_responses
 from .watch import Watch
 
-MOST_LISTED = 500
-LONGEST_WAIT_S = 60.0
+MAX_LISTED = 500
+MAX_WAIT_S = 60.0
 
 IdempotencyKey = Annotated[
     str | None,
@@ -60,7 +60,7 @@ def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
         "",
         summary="Queue a job",
         status_code=202,
-        responses={**QUEUED, **errors(400, 404, 409, 413, 422, 429)},
+        responses={**QUEUED, **error_responses(400, 404, 409, 413, 422, 429)},
     )
     def submit_job(
         request: Annotated[JobRequest, Body(openapi_examples=examples.REQUESTS)],
@@ -75,35 +75,37 @@ def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
             response.headers[REPLAYED] = "true"
         return job
 
-    @router.get("", summary="List jobs", responses=errors(422))
+    @router.get("", summary="List jobs", responses=error_responses(422))
     def list_jobs(
         state: State | None = None,
         provider: str | None = None,
-        limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 50,
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
         cursor: Annotated[str | None, Query(description="That of the page before.")] = None,
     ) -> JobList:
         """Jobs, newest first."""
         page = client.list(state=state, provider=provider, limit=limit, cursor=cursor)
         return JobList(jobs=page.jobs, cursor=page.cursor)
 
-    @router.get("/{job_id}", summary="Look at a job", responses=errors(404, 422))
+    @router.get("/{job_id}", summary="Look at a job", responses=error_responses(404, 422))
     async def get_job(
         job_id: str,
         wait: Annotated[
             float,
-            Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for the job to end."),
+            Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the job to end."),
         ] = 0,
     ) -> Job:
         """The job and its history: at once, when it has ended, or as it is after `wait` seconds."""
         return await watch.rested(job_id, wait)
 
-    @router.post("/{job_id}/cancel", summary="Cancel a job", responses=errors(404, 409, 422))
+    @router.post(
+        "/{job_id}/cancel", summary="Cancel a job", responses=error_responses(404, 409, 422)
+    )
     def cancel_job(job_id: str) -> Job:
         """End a job: free of charge while it is queued; later `error.message` says what stands."""
         return client.cancel(job_id)
 
     @router.post(
-        "/{job_id}/retry", summary="Retry a job", responses=errors(400, 404, 409, 413, 422)
+        "/{job_id}/retry", summary="Retry a job", responses=error_responses(400, 404, 409, 413, 422)
     )
     def retry_job(job_id: str, how: Retry | None = None) -> Job:
         """Save an unsaved job's pictures again, free of charge, or pay for a failed job again."""

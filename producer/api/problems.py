@@ -17,8 +17,8 @@ from ...errors import (
     IdempotencyConflictError,
     ImageQueueError,
     InvalidRequestError,
+    InvalidTransitionError,
     LimitError,
-    MoveRefusedError,
     RedisUnavailableError,
     UnknownJobError,
 )
@@ -27,7 +27,7 @@ from ...providers.request import JobRequest
 STATUSES: dict[type[ImageQueueError], HTTPStatus] = {
     InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnknownJobError: HTTPStatus.NOT_FOUND,
-    MoveRefusedError: HTTPStatus.CONFLICT,
+    InvalidTransitionError: HTTPStatus.CONFLICT,
     IdempotencyConflictError: HTTPStatus.CONFLICT,
     LimitError: HTTPStatus.TOO_MANY_REQUESTS,
     RedisUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -35,7 +35,7 @@ STATUSES: dict[type[ImageQueueError], HTTPStatus] = {
 }
 
 # How many of the fields that were refused are told in the one line for people.
-MOST_IN_DETAIL = 5
+MAX_IN_DETAIL = 5
 
 MEANINGS = {
     400: "The body is not what its type says.",
@@ -79,7 +79,7 @@ class ProblemDocument(BaseModel):
     problems: list[FieldProblem] = Field(default=[], description="Each field that was refused.")
 
 
-def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What the API's document says of answers that tell of an error."""
     content = {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}}
     said: dict[int | str, dict[str, Any]] = {
@@ -130,8 +130,8 @@ def _on_our_error(_: Request, error: Exception) -> JSONResponse:
 
 
 def _in_words(fields: list[FieldProblem]) -> str:
-    told = "; ".join(f"{each.field}: {each.message}" for each in fields[:MOST_IN_DETAIL])
-    more = len(fields) - MOST_IN_DETAIL
+    told = "; ".join(f"{each.field}: {each.message}" for each in fields[:MAX_IN_DETAIL])
+    more = len(fields) - MAX_IN_DETAIL
     return f"{told}; and {more} more problems" if more > 0 else told
 
 

@@ -53,7 +53,7 @@ class Watch:
                     revision = job.revision
                     yield job
                 left_s = until - clock()
-                if job.is_resting or self._changes.closing or left_s <= 0:
+                if job.is_finished or self._changes.closing or left_s <= 0:
                     return
                 # Only this is ever cut short: a read of Redis may take its cancelling for its own.
                 with suppress(TimeoutError):

@@ -12,7 +12,7 @@ from ...errors import UnknownCallbackError
 from .job_commands import as_json
 
 if TYPE_CHECKING:
-    from ...store.quarantine import Kept, Quarantine
+    from ...store.quarantine import Quarantine, QuarantinedCallback
 
 
 @click.group()
@@ -80,7 +80,7 @@ def _quarantine() -> Quarantine:
     return Quarantine(connect(start_process()))
 
 
-def _shown(kept: Kept) -> dict[str, object]:
+def _shown(kept: QuarantinedCallback) -> dict[str, object]:
     callback = kept.callback
     return {
         "id": kept.id,

@@ -73,7 +73,7 @@ def up(
     )
     with _until_stopped(), running(options, _tell) as system:
         addresses = " ".join(f"{name}={url}" for name, url in options.urls.items())
-        click.echo(f"ready {addresses} pictures={system.settings.pictures_url}")
+        click.echo(f"ready {addresses} pictures={system.settings.images_url}")
         while True:
             system.tend()
             time.sleep(TICK_S)

@@ -12,7 +12,7 @@ from fastapi import HTTPException, Query
 from ...jobs.job import Job, State
 from ...providers import PROVIDERS
 
-LONGEST_SEARCH = 200
+MAX_SEARCH = 200
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Filters:
 def filters(
     state: str = "",
     provider: str = "",
-    q: Annotated[str, Query(max_length=LONGEST_SEARCH)] = "",
+    q: Annotated[str, Query(max_length=MAX_SEARCH)] = "",
 ) -> Filters:
     """The filters of a request; raises HTTPException for what no job can be."""
     if state and state not in set(State):

@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ...errors import MoveRefusedError
+from ...errors import InvalidTransitionError
 from ...jobs.job import Job, State
 from ..api.access import Access
 from ..client import Client
 from .rendering import page
-from .routing import Form, PageRoute, entrance, form, has_key
+from .routing import Form, PageRoute, form, has_key, require_login
 
 SEE_OTHER = 303
 CONFLICT = 409
@@ -24,7 +24,7 @@ Fields = Annotated[Form, Depends(form)]
 
 def job_router(client: Client, access: Access) -> APIRouter:
     """A job's page, cancel and retry."""
-    router = APIRouter(route_class=PageRoute, dependencies=[entrance(access)])
+    router = APIRouter(route_class=PageRoute, dependencies=[require_login(access)])
 
     @router.get("/jobs/{job_id}")
     def show(request: Request, job_id: str, done: str = "") -> Response:
@@ -35,7 +35,7 @@ def job_router(client: Client, access: Access) -> APIRouter:
         try:
             _require_seen(client.get(job_id), given)
             client.cancel(job_id)
-        except MoveRefusedError as refused:
+        except InvalidTransitionError as refused:
             return _job_page(request, client.get(job_id), CONFLICT, refused=str(refused))
         return RedirectResponse(f"/jobs/{job_id}?done=cancelled", SEE_OTHER)
 
@@ -43,7 +43,7 @@ def job_router(client: Client, access: Access) -> APIRouter:
     def retry(request: Request, job_id: str, given: Fields) -> Response:
         try:
             client.retry(job_id, pay_again=given.get("pay_again") == "yes")
-        except MoveRefusedError as refused:
+        except InvalidTransitionError as refused:
             return _job_page(request, client.get(job_id), CONFLICT, refused=str(refused))
         return RedirectResponse(f"/jobs/{job_id}?done=retried", SEE_OTHER)
 
@@ -53,7 +53,7 @@ def job_router(client: Client, access: Access) -> APIRouter:
 def _require_seen(job: Job, given: Form) -> None:
     """Refuse to cancel a job that has been sent since its page said that nothing was."""
     if given.get("seen") == State.QUEUED and job.state is not State.QUEUED:
-        raise MoveRefusedError(f"it has become {job.state} since: see below what is true now")
+        raise InvalidTransitionError(f"it has become {job.state} since: see below what is true now")
 
 
 def _job_page(

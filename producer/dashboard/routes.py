@@ -14,15 +14,15 @@ from .filters import Filters, filters
 from .job_routes import job_router
 from .login import login_router
 from .rendering import page
-from .routing import PageRoute, entrance, has_key
-from .search import MOST_READ, SHOWN, find
+from .routing import PageRoute, has_key, require_login
+from .search import MAX_READ, SHOWN, find
 
 NO_CONTENT = 204
 
-Wanted = Annotated[Filters, Depends(filters)]
+ValidRequest = Annotated[Filters, Depends(filters)]
 
 
-def page_router(client: Client, access: Access) -> APIRouter:
+def dashboard_router(client: Client, access: Access) -> APIRouter:
     """Every page, with what it loads; none of them is part of the API's document."""
     router = APIRouter(include_in_schema=False)
     router.include_router(login_router(access))
@@ -42,28 +42,28 @@ def page_router(client: Client, access: Access) -> APIRouter:
 
 
 def _list_router(client: Client, access: Access) -> APIRouter:
-    router = APIRouter(route_class=PageRoute, dependencies=[entrance(access)])
+    router = APIRouter(route_class=PageRoute, dependencies=[require_login(access)])
 
     @router.get("/")
-    def index(request: Request, wanted: Wanted, cursor: str | None = None) -> Response:
+    def index(request: Request, wanted: ValidRequest, cursor: str | None = None) -> Response:
         return page(
             "index.html",
             found=find(client, wanted, cursor),
             wanted=wanted,
             cursor=cursor,
             counts=client.counts(),
-            most_read=MOST_READ,
+            most_read=MAX_READ,
             shown=SHOWN,
             has_key=has_key(request),
         )
 
     @router.get("/chips")
-    def chips(wanted: Wanted) -> Response:
+    def chips(wanted: ValidRequest) -> Response:
         """The filters with their counts, for live.js."""
         return page("chips.html", wanted=wanted, counts=client.counts())
 
     @router.get("/jobs/{job_id}/card")
-    def card(job_id: str, wanted: Wanted) -> Response:
+    def card(job_id: str, wanted: ValidRequest) -> Response:
         """A job's card, for live.js; nothing if it is not among those wanted."""
         job = client.get(job_id)
         return page("card.html", job=job) if wanted.fit(job) else Response(status_code=NO_CONTENT)

@@ -17,7 +17,7 @@ from ..api.access import Access
 from ..api.problems import STATUSES
 from .rendering import page
 
-LONGEST_FORM = 8192
+MAX_FORM = 8192
 Form = dict[str, str]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -44,7 +44,7 @@ class PageRoute(APIRoute):
         return handled
 
 
-def entrance(access: Access) -> Any:
+def require_login(access: Access) -> Any:
     """What a route depends on that is for those alone who may come in."""
 
     def enter(request: Request) -> None:
@@ -72,7 +72,7 @@ async def form(request: Request) -> Form:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LONGEST_FORM:
+        if len(body) > MAX_FORM:
             raise HTTPException(413, "this form is too long to be one of ours")
     return dict(parse_qsl(body.decode(errors="replace")))
 

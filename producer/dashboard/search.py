@@ -11,7 +11,7 @@ from .filters import Filters
 SHOWN = 48
 STEP = 200
 # Words are in no index. So far a search reads; then the person says whether to go on.
-MOST_READ = 5000
+MAX_READ = 5000
 
 
 class Found(NamedTuple):
@@ -23,11 +23,11 @@ class Found(NamedTuple):
 
 
 def find(client: Client, filters: Filters, cursor: str | None = None) -> Found:
-    """The newest jobs below `cursor` that fit, of the first MOST_READ there."""
+    """The newest jobs below `cursor` that fit, of the first MAX_READ there."""
     state = State(filters.state) if filters.state else None
     step = STEP if filters.reads_records else SHOWN + 1
     found: list[Job] = []
-    for _ in range(0, MOST_READ, step):
+    for _ in range(0, MAX_READ, step):
         page = client.list(state=state, limit=step, cursor=cursor)
         for job in filter(filters.fit, page.jobs):
             if len(found) == SHOWN:

@@ -51,7 +51,7 @@ def _webhooks(settings: Settings) -> str:
 
 
 def _storage(settings: Settings) -> str:
-    storage = open_storage(settings.pictures_url, settings.scratch)
+    storage = open_storage(settings.images_url, settings.scratch)
     storage.check()
     return f"pictures can be written to and read from {storage.url}"
 

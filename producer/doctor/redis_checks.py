@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from ...config.redis import REMEDY, Guarantee, guarantee, redis_url, require_fit, unavailable
+from ...config.redis import REMEDY, Durability, check_server, get_durability, redis_url, unavailable
 from ...config.settings import PREFIX, Settings
 from ...errors import ImageQueueError
 from ...jobs.job import utc_now
@@ -44,10 +44,10 @@ def _connected(settings: Settings) -> Iterator[redis.Redis]:
 def promise(settings: Settings) -> str:
     """Whether what it has answered stays written, and nothing is evicted."""
     with _connected(settings) as client:
-        require_fit(client)
+        check_server(client)
         version = client.info("server")["redis_version"]
-        kept = guarantee(client)
-    if kept in (Guarantee.NONE, Guarantee.EVERY_SECOND):
+        kept = get_durability(client)
+    if kept in (Durability.NONE, Durability.EVERY_SECOND):
         raise ImageQueueError(f"Redis {version}: {kept}; {REMEDY}")
     return f"Redis {version} evicts nothing; {kept}"
 

@@ -97,7 +97,7 @@ def _run(console: Console, system: System) -> list[Job]:
         while True:
             jobs = [client.get(job_id) for job_id in ids]
             live.update(_table(jobs))
-            if all(job.is_resting for job in jobs) or time.monotonic() > deadline:
+            if all(job.is_finished for job in jobs) or time.monotonic() > deadline:
                 return jobs
             system.tend()
             time.sleep(REFRESH_S)

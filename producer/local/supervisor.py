@@ -20,7 +20,7 @@ from ...config.process import CANNOT_START
 from ...errors import ConfigError
 
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 30.0
+MAX_PAUSE_S = 30.0
 # A process that ran this long was healthy: its next pause is a short one again.
 HEALTHY_AFTER_S = 60.0
 LINES_OF_REASON = 3
@@ -88,7 +88,7 @@ class Child:
             self._pause_s = FIRST_PAUSE_S
         self._tell("up", f"{self.name} ended ({self._ended(status)}): again in {self._pause_s:g} s")
         self._start_again_at = time.monotonic() + self._pause_s
-        self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
+        self._pause_s = min(MAX_PAUSE_S, self._pause_s * 2)
         self._close()
         self._process = None
 

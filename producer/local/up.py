@@ -18,8 +18,8 @@ from celery import Celery
 from celery.utils.nodenames import host_format
 
 from ...config.celery import make_celery
-from ...config.local_up import shared
-from ...config.redis import connect, guarantee
+from ...config.local_up import publish_local_up
+from ...config.redis import connect, get_durability
 from ...config.settings import PREFIX, Settings, read_settings
 from ...errors import ConfigError
 from .embedded_redis import EmbeddedRedis
@@ -112,9 +112,9 @@ def running(options: Options, tell: Tell) -> Iterator[System]:
             path = settings.data_dir / "webhook_secret"
             overrides["webhook_secret"] = _kept_secret(path, prefix="whsec_")
         settings = read_settings(alone=True, **overrides)
-        stack.enter_context(shared(settings.data_dir, _variables(overrides)))
+        stack.enter_context(publish_local_up(settings.data_dir, _variables(overrides)))
         with connect(settings) as client:
-            tell("up", f"redis: {guarantee(client)}")
+            tell("up", f"redis: {get_durability(client)}")
         environment = _environment(options, overrides)
         # A submission under way is answered and written down; a long download is begun again.
         grace_s = settings.submit_timeout_s + STOP_MARGIN_S

@@ -42,7 +42,7 @@ class StoreCollector(Collector):
     def __init__(self, settings: Settings) -> None:
         self._redis = connect(settings)
         self._celery = make_celery(settings)
-        self._bound = settings.queue_bound
+        self._bound = settings.max_queued_messages
 
     def collect(self) -> Iterator[Metric]:
         """Every metric as it is now; a scrape succeeds whole, or fails where Redis is away."""

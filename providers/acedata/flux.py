@@ -1,6 +1,6 @@
 """Flux at AceData Cloud: pictures from words, and edits of one picture.
 
-Asked asynchronously always. `dialect` is its word for an edit: the user's document says `edits`,
+Asked asynchronously always. `api_version` is its word for an edit: the user's document says `edits`,
 the current one `edit`. Source: both documents, and the official OpenAPI of 2026-08-07.
 """
 
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ...errors import Problem
 from ..base import BatchProvider, ImageURL, Prompt, Request
-from ..wire import Answer, Call, Report, Submission, Unavailable
+from ..wire import ProviderRequest, ProviderResponse, StatusUnavailable, SubmitOutcome, TaskStatus
 from . import responses, tasks
 
 Pixels = Literal["1024x1024", "1024x1792", "1792x1024"]
@@ -70,40 +70,48 @@ class AceDataFlux(BatchProvider):
     name = "acedata-flux"
     account = "acedata"
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
-    dialects = ("edits", "edit")
-    most_at_once = 50
+    api_versions = ("edits", "edit")
+    max_batch_size = 50
 
-    def submission(self, request: Request, callback_url: str | None, dialect: str) -> Call:
+    def build_submit_request(
+        self, request: Request, callback_url: str | None, api_version: str
+    ) -> ProviderRequest:
         """`POST /flux/images`, which would hold the socket for minutes without the last field."""
         fields = request.model_dump(exclude_none=True)
         action = "generate"
         if image_urls := fields.pop("image_urls", None):
-            action = dialect
+            action = api_version
             fields["image_url"] = image_urls[0]
         later = {"callback_url": callback_url} if callback_url else {"async": True}
-        return Call(method="POST", path="/flux/images", body={"action": action, **fields, **later})
+        return ProviderRequest(
+            method="POST", path="/flux/images", body={"action": action, **fields, **later}
+        )
 
-    def read_submission(self, answer: Answer, dialect: str) -> Submission:
+    def parse_submit_response(self, answer: ProviderResponse, api_version: str) -> SubmitOutcome:
         """As all of AceData's; `edits` may be a word it no longer knows."""
-        return responses.read_submission(answer, "edit" if dialect == "edits" else None)
+        return responses.parse_submit_response(answer, "edit" if api_version == "edits" else None)
 
-    def lookup(self, task_id: str, dialect: str) -> Call:
+    def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         """`POST /flux/tasks`, free of charge."""
-        return Call(method="POST", path="/flux/tasks", body={"action": "retrieve", "id": task_id})
+        return ProviderRequest(
+            method="POST", path="/flux/tasks", body={"action": "retrieve", "id": task_id}
+        )
 
-    def read_lookup(self, answer: Answer, dialect: str) -> Report:
+    def parse_status_response(self, answer: ProviderResponse, api_version: str) -> TaskStatus:
         """As all of AceData's."""
-        return tasks.read_lookup(answer)
+        return tasks.parse_status_response(answer)
 
-    def batch_lookup(self, task_ids: Sequence[str]) -> Call:
+    def build_batch_status_request(self, task_ids: Sequence[str]) -> ProviderRequest:
         """`POST /flux/tasks` for several, free of charge as well."""
         body: dict[str, object] = {"action": "retrieve_batch", "ids": list(task_ids)}
-        return Call(method="POST", path="/flux/tasks", body=body)
+        return ProviderRequest(method="POST", path="/flux/tasks", body=body)
 
-    def read_batch_lookup(self, answer: Answer) -> Mapping[str, Report] | Unavailable:
+    def parse_batch_status_response(
+        self, answer: ProviderResponse
+    ) -> Mapping[str, TaskStatus] | StatusUnavailable:
         """As all of AceData's."""
-        return tasks.read_batch_lookup(answer)
+        return tasks.parse_batch_status_response(answer)
 
-    def read_callback(self, body: bytes) -> Report:
+    def parse_callback(self, body: bytes) -> TaskStatus:
         """As all of AceData's."""
-        return tasks.read_callback(body)
+        return tasks.parse_callback(body)

@@ -12,15 +12,15 @@ from typing import Any
 from ..parsing import as_list, as_message, as_object, as_text, as_url, is_moderation, parse
 from ..wire import (
     Accepted,
-    Answer,
-    OtherDialect,
+    MalformedResponseError,
+    OutcomeUnknown,
+    ProviderResponse,
     RefusalReason,
     Refused,
-    RefusedForNow,
     ResultImage,
-    Submission,
-    Unknown,
-    UnreadableError,
+    RetryLater,
+    SubmitOutcome,
+    TryOtherVersion,
 )
 
 REASONS: Mapping[str, RefusalReason] = {
@@ -64,14 +64,14 @@ class Error:
         return "policy" if reason and is_moderation(self.message) else reason
 
 
-def read_submission(answer: Answer, other_dialect: str | None) -> Submission:
+def parse_submit_response(answer: ProviderResponse, other_version: str | None) -> SubmitOutcome:
     """What the answer to a submission says: a task id, the final body, or an error.
 
-    A 400 may be about wording alone where there is an `other_dialect` to try.
+    A 400 may be about wording alone where there is an `other_version` to try.
     """
     try:
         body = parse(answer.body)
-    except UnreadableError:
+    except MalformedResponseError:
         body = {}
     task_id, error = as_text(body.get("task_id")), Error.of(body)
     reason = None if body.get("success") is True else error.refusal(answer.status)
@@ -79,16 +79,16 @@ def read_submission(answer: Answer, other_dialect: str | None) -> Submission:
         return Accepted(task_id=task_id, images=result_images(body))
     code = error.word or str(answer.status)
     if not task_id and _is_for_now(answer.status, error.word):
-        return RefusedForNow(
+        return RetryLater(
             code=code,
             message=error.message,
             rate_limited=answer.status == 429,
             retry_after_s=answer.retry_after_s,
         )
     if reason is None:
-        return Unknown(code=code, message=error.message)
-    if not task_id and other_dialect and answer.status == 400 and reason == "bad_input":
-        return OtherDialect(dialect=other_dialect, code=code, message=error.message)
+        return OutcomeUnknown(code=code, message=error.message)
+    if not task_id and other_version and answer.status == 400 and reason == "bad_input":
+        return TryOtherVersion(api_version=other_version, code=code, message=error.message)
     return Refused(reason=reason, code=code, message=error.message)
 
 

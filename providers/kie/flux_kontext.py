@@ -14,9 +14,9 @@ from pydantic import Field
 from ...errors import InvalidRequestError, Problem
 from ..base import ImageURL, Prompt, Request
 from ..parsing import as_object, as_url
-from ..wire import Answer, Call, Report, ResultImage, Submission
+from ..wire import ProviderRequest, ProviderResponse, ResultImage, SubmitOutcome, TaskStatus
 from . import responses, tasks
-from .refresh_url import KieRenewingProvider
+from .refresh_url import KieUrlRefreshProvider
 from .uploads import KieUploadProvider
 
 ORIGIN_LIFETIME_S = 600
@@ -59,20 +59,22 @@ class Edit(Generate):
     )
 
 
-class KieFluxKontext(KieUploadProvider, KieRenewingProvider):
+class KieFluxKontext(KieUploadProvider, KieUrlRefreshProvider):
     """Callbacks may come in either form, whichever the task was submitted in."""
 
     name = "kie-flux-kontext"
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
-    dialects = ("legacy", "jobs")
+    api_versions = ("legacy", "jobs")
 
-    def submission(self, request: Request, callback_url: str | None, dialect: str) -> Call:
+    def build_submit_request(
+        self, request: Request, callback_url: str | None, api_version: str
+    ) -> ProviderRequest:
         """The jobs form nests our own field names; the older form spells them in camelCase."""
         fields = request.model_dump(exclude_none=True)
         if image_urls := fields.pop("image_urls", None):
             fields["input_image"] = image_urls[0]
         body: dict[str, object]
-        if dialect == "jobs":
+        if api_version == "jobs":
             if fields.pop("model") == "flux-kontext-max":
                 raise InvalidRequestError([Problem("params.model", "not offered by the jobs API")])
             path = "/api/v1/jobs/createTask"
@@ -82,24 +84,24 @@ class KieFluxKontext(KieUploadProvider, KieRenewingProvider):
             body = responses.camel_case(fields, renamed={})
         if callback_url:
             body["callBackUrl"] = callback_url
-        return Call(method="POST", path=path, body=body)
+        return ProviderRequest(method="POST", path=path, body=body)
 
-    def read_submission(self, answer: Answer, dialect: str) -> Submission:
+    def parse_submit_response(self, answer: ProviderResponse, api_version: str) -> SubmitOutcome:
         """As all of kie's."""
-        return responses.read_submission(answer)
+        return responses.parse_submit_response(answer)
 
-    def lookup(self, task_id: str, dialect: str) -> Call:
+    def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         """`GET …/recordInfo` or `GET …/record-info`, free of charge."""
-        path = "jobs/recordInfo" if dialect == "jobs" else "flux/kontext/record-info"
-        return Call(method="GET", path=f"/api/v1/{path}", query={"taskId": task_id})
+        path = "jobs/recordInfo" if api_version == "jobs" else "flux/kontext/record-info"
+        return ProviderRequest(method="GET", path=f"/api/v1/{path}", query={"taskId": task_id})
 
-    def read_lookup(self, answer: Answer, dialect: str) -> Report:
+    def parse_status_response(self, answer: ProviderResponse, api_version: str) -> TaskStatus:
         """As all of kie's, with Flux's pair of URLs or its list."""
-        return tasks.read_lookup(answer, _images)
+        return tasks.parse_status_response(answer, _images)
 
-    def read_callback(self, body: bytes) -> Report:
+    def parse_callback(self, body: bytes) -> TaskStatus:
         """As all of kie's, with Flux's pair of URLs or its list."""
-        return tasks.read_callback(body, _images)
+        return tasks.parse_callback(body, _images)
 
 
 def _images(data: Mapping[str, Any]) -> tuple[ResultImage, ...]:

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from ..base import Request
 from ..parsing import as_object
-from ..wire import Answer, Call, Report, ResultImage, Submission
+from ..wire import ProviderRequest, ProviderResponse, ResultImage, SubmitOutcome, TaskStatus
 from . import responses, tasks
 from .midjourney_requests import VIDEO_TASKS, Edit, Extend, Generate, Upscale, Vary
-from .refresh_url import KieRenewingProvider
+from .refresh_url import KieUrlRefreshProvider
 from .uploads import KieUploadProvider
 
 _PATHS: Mapping[type[Request], str] = {
@@ -26,7 +26,7 @@ _PATHS: Mapping[type[Request], str] = {
 _RENAMED = {"image_urls": "fileUrls", "omni_weight": "ow", "watermark": "waterMark"}
 
 
-class KieMidjourney(KieUploadProvider, KieRenewingProvider):
+class KieMidjourney(KieUploadProvider, KieUrlRefreshProvider):
     """Look-ups and callbacks list their URLs in different ways; either is read in both."""
 
     name = "kie-midjourney"
@@ -38,7 +38,9 @@ class KieMidjourney(KieUploadProvider, KieRenewingProvider):
         "extend": Extend,
     }
 
-    def submission(self, request: Request, callback_url: str | None, dialect: str) -> Call:
+    def build_submit_request(
+        self, request: Request, callback_url: str | None, api_version: str
+    ) -> ProviderRequest:
         """One path an action; see `_PATHS`."""
         fields = request.model_dump(exclude_none=True)
         match request:
@@ -53,23 +55,25 @@ class KieMidjourney(KieUploadProvider, KieRenewingProvider):
         body = responses.camel_case(fields, _RENAMED)
         if callback_url:
             body["callBackUrl"] = callback_url
-        return Call(method="POST", path=_PATHS[type(request)], body=body)
+        return ProviderRequest(method="POST", path=_PATHS[type(request)], body=body)
 
-    def read_submission(self, answer: Answer, dialect: str) -> Submission:
+    def parse_submit_response(self, answer: ProviderResponse, api_version: str) -> SubmitOutcome:
         """As all of kie's."""
-        return responses.read_submission(answer)
+        return responses.parse_submit_response(answer)
 
-    def lookup(self, task_id: str, dialect: str) -> Call:
+    def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         """`GET /api/v1/mj/record-info`, free of charge."""
-        return Call(method="GET", path="/api/v1/mj/record-info", query={"taskId": task_id})
+        return ProviderRequest(
+            method="GET", path="/api/v1/mj/record-info", query={"taskId": task_id}
+        )
 
-    def read_lookup(self, answer: Answer, dialect: str) -> Report:
+    def parse_status_response(self, answer: ProviderResponse, api_version: str) -> TaskStatus:
         """As all of kie's, with Midjourney's lists of URLs."""
-        return tasks.read_lookup(answer, _images)
+        return tasks.parse_status_response(answer, _images)
 
-    def read_callback(self, body: bytes) -> Report:
+    def parse_callback(self, body: bytes) -> TaskStatus:
         """As all of kie's, with Midjourney's lists of URLs."""
-        return tasks.read_callback(body, _images)
+        return tasks.parse_callback(body, _images)
 
 
 def _images(data: Mapping[str, Any]) -> tuple[ResultImage, ...]:

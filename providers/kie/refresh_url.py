@@ -5,28 +5,28 @@ Source: docs.kie.ai/common-api/quickstart, read 2026. It costs nothing, and only
 
 from __future__ import annotations
 
-from ..base import RenewingProvider
+from ..base import UrlRefreshProvider
 from ..parsing import as_url, parse
-from ..wire import Answer, Call, ResultImage, UnreadableError
+from ..wire import MalformedResponseError, ProviderRequest, ProviderResponse, ResultImage
 from . import responses
 
 LIFETIME_S = 20 * 60
 
 
-class KieRenewingProvider(RenewingProvider):
+class KieUrlRefreshProvider(UrlRefreshProvider):
     """All of kie's APIs keep their pictures in one place."""
 
     account = "kie"
 
-    def renewal(self, url: str) -> Call:
+    def build_refresh_url_request(self, url: str) -> ProviderRequest:
         """`POST /api/v1/common/download-url`."""
-        return Call(method="POST", path="/api/v1/common/download-url", body={"url": url})
+        return ProviderRequest(method="POST", path="/api/v1/common/download-url", body={"url": url})
 
-    def read_renewal(self, answer: Answer) -> ResultImage:
+    def parse_refresh_url_response(self, answer: ProviderResponse) -> ResultImage:
         """`data` is the URL itself; a file that is not kie's is refused with 422."""
         body = parse(answer.body)
         url = as_url(body.get("data"))
         code = responses.effective_code(answer, responses.Reply.parse(answer.body))
         if code != 200 or not url:
-            raise UnreadableError(f"no fresh URL was given (code {code})")
+            raise MalformedResponseError(f"no fresh URL was given (code {code})")
         return ResultImage(url=url, lifetime_s=LIFETIME_S)

@@ -17,13 +17,13 @@ from pydantic.alias_generators import to_camel
 from ..parsing import as_int, as_message, as_object, as_text, is_moderation, parse
 from ..wire import (
     Accepted,
-    Answer,
+    MalformedResponseError,
+    OutcomeUnknown,
+    ProviderResponse,
     RefusalReason,
     Refused,
-    RefusedForNow,
-    Submission,
-    Unknown,
-    UnreadableError,
+    RetryLater,
+    SubmitOutcome,
 )
 
 REFUSALS: Mapping[int, RefusalReason] = {
@@ -56,7 +56,7 @@ class Reply:
 
     @classmethod
     def parse(cls, body: bytes) -> Reply:
-        """Raises UnreadableError where `body` is not a JSON object."""
+        """Raises MalformedResponseError where `body` is not a JSON object."""
         fields = parse(body)
         data = as_object(fields.get("data"))
         words = [fields.get("msg"), fields.get("message")]
@@ -69,11 +69,11 @@ class Reply:
         )
 
 
-def read_submission(answer: Answer) -> Submission:
+def parse_submit_response(answer: ProviderResponse) -> SubmitOutcome:
     """What the answer to any of kie's submissions says."""
     try:
         reply = Reply.parse(answer.body)
-    except UnreadableError:
+    except MalformedResponseError:
         reply = Reply(data={})
     if reply.task_id and reply.code == 200:
         return Accepted(task_id=reply.task_id)
@@ -82,9 +82,9 @@ def read_submission(answer: Answer) -> Submission:
     # An error that names a task contradicts itself: the task may be running.
     verdict = None if reply.task_id else _verdict(answer.status, reply)
     if verdict is None:
-        return Unknown(code=str(code), message=message)
+        return OutcomeUnknown(code=str(code), message=message)
     if verdict == "rate_limited" or verdict == "later":
-        return RefusedForNow(
+        return RetryLater(
             code=str(code),
             message=message,
             rate_limited=verdict == "rate_limited",
@@ -108,7 +108,7 @@ def _verdict(http: int, reply: Reply) -> _Verdict | None:
     return by_http if reply.code == http or by_code == by_http else None
 
 
-def effective_code(answer: Answer, reply: Reply) -> int:
+def effective_code(answer: ProviderResponse, reply: Reply) -> int:
     """The HTTP status, unless it is 200 and the body has a code of its own."""
     return answer.status if answer.status != 200 or reply.code is None else reply.code
 

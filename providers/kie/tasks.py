@@ -11,16 +11,16 @@ from typing import Any, Literal
 
 from ..parsing import as_int, as_list, as_message, as_text, as_url, host_of, is_moderation
 from ..wire import (
-    Answer,
     Failed,
-    Missing,
+    MalformedResponseError,
     Pending,
+    ProviderResponse,
     RefusalReason,
-    Report,
     ResultImage,
+    StatusUnavailable,
     Succeeded,
-    Unavailable,
-    UnreadableError,
+    TaskNotFound,
+    TaskStatus,
 )
 from .responses import REFUSALS, Reply, effective_code
 
@@ -50,35 +50,35 @@ _NO_SUCH_TASK = re.compile(
 )
 
 
-def read_lookup(answer: Answer, images: ReadImages) -> Report:
+def parse_status_response(answer: ProviderResponse, images: ReadImages) -> TaskStatus:
     """What a look-up says; `images` finds a product's pictures in `data`."""
     try:
         reply = Reply.parse(answer.body)
-    except UnreadableError:
+    except MalformedResponseError:
         if answer.status == 200:
             raise
         reply = Reply(data={})
     if answer.status == 200:
         if reply.code is None:
-            raise UnreadableError("the look-up has no code")
+            raise MalformedResponseError("the look-up has no code")
         # A failed task may bring its own code up into the envelope.
         if reply.code == 200 or "state" in reply.data or "successFlag" in reply.data:
             return _read_task(reply, images)
     message = reply.message or "the look-up failed without a reason"
     if _NO_SUCH_TASK.search(message):
-        return Missing(message=message)
-    return Unavailable(
+        return TaskNotFound(message=message)
+    return StatusUnavailable(
         code=str(effective_code(answer, reply)),
         message=message,
         retry_after_s=answer.retry_after_s,
     )
 
 
-def read_callback(body: bytes, images: ReadImages) -> Report:
-    """What a callback says; raises UnreadableError where it names no task."""
+def parse_callback(body: bytes, images: ReadImages) -> TaskStatus:
+    """What a callback says; raises MalformedResponseError where it names no task."""
     reply = Reply.parse(body)
     if not reply.task_id:
-        raise UnreadableError("the callback names no task")
+        raise MalformedResponseError("the callback names no task")
     return _read_task(reply, images)
 
 
@@ -92,7 +92,7 @@ def _lifetime_s(url: str) -> int | None:
     return RESULT_LIFETIME_S if host_of(url).endswith(_HOSTS) else None
 
 
-def _read_task(reply: Reply, images: ReadImages) -> Report:
+def _read_task(reply: Reply, images: ReadImages) -> TaskStatus:
     state = _state(reply)
     if state == "pending":
         return Pending(task_id=reply.task_id or None)
@@ -100,7 +100,7 @@ def _read_task(reply: Reply, images: ReadImages) -> Report:
         return _failure(reply)
     found = images(reply.data)
     if not any(image.kind == "result" for image in found):
-        raise UnreadableError("the task succeeded, but no result URL was found")
+        raise MalformedResponseError("the task succeeded, but no result URL was found")
     return Succeeded(images=found, task_id=reply.task_id or None)
 
 
@@ -115,7 +115,7 @@ def _state(reply: Reply) -> _State:
     else:
         state = "succeeded" if reply.code == 200 else None
     if state is None:
-        raise UnreadableError("the task's state is none of those documented")
+        raise MalformedResponseError("the task's state is none of those documented")
     return state
 
 

@@ -7,8 +7,8 @@ for 3 days by its older pages, for 24 hours by newer ones; one of the same name 
 from __future__ import annotations
 
 from ..parsing import as_url
-from ..uploads import Upload, UploadAnswer, Uploaded, UploadProvider
-from ..wire import Answer, Refused, RefusedForNow, UnreadableError
+from ..uploads import Upload, Uploaded, UploadOutcome, UploadProvider
+from ..wire import MalformedResponseError, ProviderResponse, Refused, RetryLater
 from . import responses
 
 _LATER = (408, 429, 455)
@@ -20,14 +20,14 @@ class KieUploadProvider(UploadProvider):
 
     account = "kie"
     # The upload pages name no limit for a stream; the pages of kie's models say 10 MB a picture.
-    most_upload_bytes = 10 * 1024 * 1024
+    max_upload_bytes = 10 * 1024 * 1024
 
-    def upload(self, file_name: str) -> Upload:
+    def build_upload_request(self, file_name: str) -> Upload:
         """`POST /api/file-stream-upload`, on a host of its own."""
         fields = {"uploadPath": "images/imagequeue", "fileName": file_name}
         return Upload(path="/api/file-stream-upload", fields=fields, file_field="file")
 
-    def read_upload(self, answer: Answer) -> UploadAnswer:
+    def parse_upload_response(self, answer: ProviderResponse) -> UploadOutcome:
         """Errors come as HTTP statuses, or as HTTP 200 around another code."""
         reply = _reply(answer)
         code = responses.effective_code(answer, reply)
@@ -37,18 +37,18 @@ class KieUploadProvider(UploadProvider):
         if code == 200 and url:
             return Uploaded(url=url)
         if code in _LATER or 500 <= code < 600:
-            return RefusedForNow(code=str(code), message=message, rate_limited=code == 429)
+            return RetryLater(code=str(code), message=message, rate_limited=code == 429)
         if 400 <= code < 500:
             reason = "auth" if code in _AUTH else responses.REFUSALS.get(code, "bad_input")
             return Refused(reason=reason, code=str(code), message=message)
-        raise UnreadableError("the answer names no URL of the file")
+        raise MalformedResponseError("the answer names no URL of the file")
 
 
-def _reply(answer: Answer) -> responses.Reply:
+def _reply(answer: ProviderResponse) -> responses.Reply:
     """The envelope; a gateway's own page has none, and its status says enough."""
     try:
         return responses.Reply.parse(answer.body)
-    except UnreadableError:
+    except MalformedResponseError:
         if answer.status == 200:
             raise
         return responses.Reply(data={})

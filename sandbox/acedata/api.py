@@ -7,14 +7,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..fields import Fields, read_body
-from ..provider_api import Refusal, Wire
-from ..submit_route import counter
+from ..provider_api import ProviderApi, Refusal
+from ..submit_route import submit_route
 from ..tasks import Order, Task
 from . import bodies
 from .orders import read_order
 
 
-class AceData(Wire):
+class AceData(ProviderApi):
     """`/flux`: images and tasks."""
 
     name = "acedata-flux"
@@ -28,7 +28,7 @@ class AceData(Wire):
     def routes(self) -> list[Route]:
         """Return its endpoints."""
         return [
-            counter(self, "/flux/images", self._read),
+            submit_route(self, "/flux/images", self._read),
             Route("/flux/tasks", self.tasks, methods=["POST"]),
         ]
 
@@ -61,7 +61,7 @@ class AceData(Wire):
         if task.order.callback_url or task.order.body.get("async"):
             return JSONResponse(bodies.accepted(task))
         await self.box.clock.sleep_until(task.ends_at)
-        return JSONResponse(bodies.result(task, task.task_id), task.trouble.fail or 200)
+        return JSONResponse(bodies.result(task, task.task_id), task.faults.fail or 200)
 
     def callback_body(self, task: Task, task_id: str) -> dict[str, object]:
         """Report the end as a look-up would."""

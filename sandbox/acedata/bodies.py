@@ -49,8 +49,8 @@ def accepted(task: Task) -> dict[str, object]:
 def result(task: Task, task_id: str) -> dict[str, object]:
     """Write the end of a task: the same body in answers, callbacks and look-ups."""
     ids = {"task_id": task_id, "trace_id": _fixed_id(task, "trace")}
-    if task.trouble.fail is not None:
-        return {**AceDataRefusal(task.trouble.fail).body(), **ids}
+    if task.faults.fail is not None:
+        return {**AceDataRefusal(task.faults.fail).body(), **ids}
     images = [_image(task, index, url) for index, url in enumerate(task.urls())]
     return {"success": True, **ids, "data": images}
 

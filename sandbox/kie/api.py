@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..options import Options
-from ..provider_api import Refusal, Wire
+from ..provider_api import ProviderApi, Refusal
 from ..tasks import Task
 
 MESSAGES = {
@@ -50,7 +50,7 @@ class KieRefusal(Refusal):
         return JSONResponse(envelope(self.code, self.message, None), status)
 
 
-class KieWire(Wire):
+class KieWire(ProviderApi):
     """One of kie's families of endpoints."""
 
     account = "kie"

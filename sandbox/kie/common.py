@@ -9,14 +9,14 @@ from starlette.routing import Route
 from ..accounts import bearer_key
 from ..fields import read_body
 from ..files import Files
-from ..state import Box
+from ..state import SandboxState
 from .api import KieRefusal, envelope, message_of
 
 
 class KieCommon:
     """`/api/v1/common` and `/api/v1/chat/credit`."""
 
-    def __init__(self, box: Box, files: Files) -> None:
+    def __init__(self, box: SandboxState, files: Files) -> None:
         self._box = box
         self._files = files
 

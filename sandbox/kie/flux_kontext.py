@@ -12,7 +12,7 @@ from starlette.routing import Route
 from ..clock import iso
 from ..fields import Fields
 from ..files import origin_url
-from ..submit_route import counter
+from ..submit_route import submit_route
 from ..tasks import Order, Task
 from .api import RATIOS, KieWire, envelope, message_of
 
@@ -30,7 +30,7 @@ class KieFlux(KieWire):
     def routes(self) -> list[Route]:
         """Return its endpoints."""
         return [
-            counter(self, "/api/v1/flux/kontext/generate", self._read),
+            submit_route(self, "/api/v1/flux/kontext/generate", self._read),
             Route("/api/v1/flux/kontext/record-info", self.record_info),
         ]
 
@@ -38,7 +38,7 @@ class KieFlux(KieWire):
         """Tell how a task stands."""
         task = self.asked_for(request, "The record does not exist")
         state = task.state(self.box.clock.now())
-        fail = task.trouble.fail if state == "fail" else None
+        fail = task.faults.fail if state == "fail" else None
         data: dict[str, Any] = {
             "taskId": task.task_id,
             "paramJson": json.dumps(task.order.body),
@@ -56,7 +56,7 @@ class KieFlux(KieWire):
 
     def callback_body(self, task: Task, task_id: str) -> dict[str, object]:
         """Report the end; a failure's URLs are empty strings, not absent."""
-        code = task.trouble.fail
+        code = task.faults.fail
         if code is None:
             data = {"taskId": task_id, "info": _image_urls(task)}
             return envelope(200, "BFL image generated successfully.", data)

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..fields import Fields
-from ..submit_route import counter
+from ..submit_route import submit_route
 from ..tasks import Order, Task
 from .api import RATIOS, KieWire, envelope, message_of
 from .flux_kontext import OUT_OF_TOLERANCE
@@ -34,7 +34,7 @@ class KieJobs(KieWire):
     def routes(self) -> list[Route]:
         """Return its endpoints."""
         return [
-            counter(self, "/api/v1/jobs/createTask", self._read),
+            submit_route(self, "/api/v1/jobs/createTask", self._read),
             Route("/api/v1/jobs/recordInfo", self.record_info),
         ]
 
@@ -46,14 +46,14 @@ class KieJobs(KieWire):
     def callback_body(self, task: Task, task_id: str) -> dict[str, object]:
         """Report the end; every failure is a 501, its own code is inside."""
         data = self._record(task, task_id)
-        if task.trouble.fail is None:
+        if task.faults.fail is None:
             return envelope(200, "Playground task completed successfully.", data)
         return envelope(501, "Playground task failed.", data)
 
     def _record(self, task: Task, task_id: str) -> dict[str, object]:
         now = self.box.clock.now()
         state = task.state(now)
-        fail = task.trouble.fail if state == "fail" else None
+        fail = task.faults.fail if state == "fail" else None
         ended = state != "generating"
         return {
             "taskId": task_id,

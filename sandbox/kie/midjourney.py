@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from ..clock import iso
 from ..fields import Fields
-from ..submit_route import Reader, counter
+from ..submit_route import Reader, submit_route
 from ..tasks import Order, Task
 from . import midjourney_orders as orders
 from .api import KieWire, envelope, message_of
@@ -29,10 +29,10 @@ class KieMidjourney(KieWire):
     def routes(self) -> list[Route]:
         """Return its endpoints."""
         return [
-            counter(self, f"{_BASE}/generate", orders.generate),
-            counter(self, f"{_BASE}/generateUpscale", self._following(orders.upscale)),
-            counter(self, f"{_BASE}/generateVary", self._following(orders.vary)),
-            counter(self, f"{_BASE}/generateVideoExtend", self._following(orders.extend)),
+            submit_route(self, f"{_BASE}/generate", orders.generate),
+            submit_route(self, f"{_BASE}/generateUpscale", self._following(orders.upscale)),
+            submit_route(self, f"{_BASE}/generateVary", self._following(orders.vary)),
+            submit_route(self, f"{_BASE}/generateVideoExtend", self._following(orders.extend)),
             Route(f"{_BASE}/record-info", self.record_info),
         ]
 
@@ -40,7 +40,7 @@ class KieMidjourney(KieWire):
         """Tell how a task stands; the URLs are objects here and strings in callbacks."""
         task = self.asked_for(request, "The record does not exist")
         state = task.state(self.box.clock.now())
-        fail = task.trouble.fail if state == "fail" else None
+        fail = task.faults.fail if state == "fail" else None
         urls = {"resultUrls": [{"resultUrl": url} for url in task.urls()]}
         data = {
             "taskId": task.task_id,
@@ -58,7 +58,7 @@ class KieMidjourney(KieWire):
 
     def callback_body(self, task: Task, task_id: str) -> dict[str, object]:
         """Report the end; the documented codes are 200 and 500 alone."""
-        failed = task.trouble.fail is not None
+        failed = task.faults.fail is not None
         data = {
             "taskId": task_id,
             "promptJson": json.dumps(task.order.body),

@@ -62,7 +62,7 @@ def extend(fields: Fields, parent: Order) -> Order:
 
 
 def _follow_up(fields: Fields, parent: Order, task_type: str, count: int) -> Order:
-    """Take over the earlier prompt, and its trouble words with it."""
+    """Take over the earlier prompt, and its faults words with it."""
     fields.text("waterMark")
     return replace(
         parent,

@@ -15,7 +15,7 @@ from ..clock import iso
 from ..multipart import Part, read_form
 from ..options import Options
 from ..provider_api import Refusal
-from ..state import Box
+from ..state import SandboxState
 from ..tasks import new_id
 
 LIFE_S = 24 * 3600
@@ -39,7 +39,7 @@ class _Upload:
 class KieUploads:
     """`/api/file-stream-upload`; what was uploaded is served under `/files/uploads`."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: SandboxState) -> None:
         self._box = box
         self._uploads: dict[str, _Upload] = {}
 

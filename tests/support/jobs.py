@@ -55,7 +55,12 @@ def move(ctx: Context, job_id: str, *states: State, **fields: Any) -> Job:
     """Bring a job to the last of `states`, where it is given `fields`."""
     for state in states:
         last = fields if state is states[-1] else {}
-        job = ctx.store.move(job_id, lambda j: j.to(state, "test", ctx.now(), ctx.now(), **last))  # noqa: B023
+        job = ctx.store.transition(
+            job_id,
+            lambda j, state=state, last=last: j.transition_to(
+                state, "test", ctx.now(), ctx.now(), **last
+            ),
+        )
     return job
 
 

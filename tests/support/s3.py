@@ -15,7 +15,7 @@ from imagequeue.storage import Storage
 SECRET = "s3cr3t-of-nobody"
 
 Answer = tuple[str, bytes] | None
-UNAVAILABLE = ("503 Service Unavailable", b"")
+UNAVAILABLE = ("503 Service StatusUnavailable", b"")
 
 
 class S3:

@@ -11,7 +11,7 @@ from conftest import Start
 from playwright.sync_api import Browser, Page, expect
 
 from imagequeue.config.settings import Settings, read_settings
-from imagequeue.jobs.job import Job, State, after, utc_now
+from imagequeue.jobs.job import Job, State, add_seconds, utc_now
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.client import Client
 from imagequeue.producer.local.ports import free_port
@@ -124,7 +124,7 @@ def test_an_unsaved_picture_is_saved_again(
         live(page, f"{site}/jobs/{job_id}")
         state = page.locator("#job > .line .state")
         expect(state).to_have_text("downloading")
-        ctx.store.move(job_id, unsaved)
+        ctx.store.transition(job_id, unsaved)
         expect(state).to_have_text("unsaved")
         assert was_not_reloaded(page)
         start(*WORKER)
@@ -137,7 +137,9 @@ def test_an_unsaved_picture_is_saved_again(
 def unsaved(job: Job) -> Job:
     """The job as if saving its pictures had failed for good."""
     images = tuple(image.model_copy(update={"state": "expired"}) for image in job.images)
-    return job.to(State.UNSAVED, "test", utc_now(), after(utc_now(), 3600), images=images)
+    return job.transition_to(
+        State.UNSAVED, "test", utc_now(), add_seconds(utc_now(), 3600), images=images
+    )
 
 
 def test_a_failed_job_is_not_sent_again_before_paying_is_ticked(

@@ -182,7 +182,7 @@ def test_settings_in_a_container(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     settings = read_settings()  # refuses a name that is no setting
     assert settings.redis_url == "redis://redis:6379/0"
     assert settings.broker_url is None
-    assert settings.pictures_url == "file:///data/pictures"
+    assert settings.images_url == "file:///data/pictures"
     assert settings.signing_secrets == (b"a secret",)
     assert [key.get_secret_value() for key in settings.api_keys] == ["one", "two"]
 

@@ -13,7 +13,7 @@ from imagequeue.config.logging import (
     configure_logs,
     for_people,
     get_logger,
-    log_about,
+    log_context,
 )
 from imagequeue.config.settings import Settings
 
@@ -50,7 +50,7 @@ def test_a_value_is_quoted_where_it_would_not_be_read_as_one(value: object, show
 def said(capsys: pytest.CaptureFixture[str]) -> str:
     log = get_logger("imagequeue.tests")
     log.debug("too quiet")
-    with log_about(job_id="job_1"):
+    with log_context(job_id="job_1"):
         log.info("stored", bytes=512)
     logging.getLogger("celery.worker").warning("from %s", "elsewhere")
     try:
@@ -89,9 +89,9 @@ def test_lines_carry_what_they_are_about_and_nothing_of_what_was_before(
 ) -> None:
     configure_logs(settings)
     log = get_logger("imagequeue.tests")
-    with log_about(job_id="job_1", provider=""):
+    with log_context(job_id="job_1", provider=""):
         add_to_log(provider="kie")
-        with log_about(job_id="job_2"):
+        with log_context(job_id="job_2"):
             log.info("one")
         log.info("two", provider="other")
     log.info("three")

@@ -67,7 +67,7 @@ def names(storage: Storage, s3: S3) -> list[str]:
     return scratch + [found["path"] for page in obstore.list(prefix) for found in page]
 
 
-# Kept, and read again
+# QuarantinedCallback, and read again
 
 
 @pytest.mark.parametrize("name", [NAME, "job 1/ü 日本 #?%41.png", "0.png"])
@@ -490,7 +490,7 @@ def test_a_setting_that_is_no_storage_is_refused(wrong: str) -> None:
     ["file:///a b", "s3://bucket", "s3://a.b-c/d/e/", "gs://b_1/%C3%BC", "az://container/x"],
 )
 def test_a_setting_that_is_a_storage_is_taken(right: str) -> None:
-    assert read_settings(storage_url=right).pictures_url == right
+    assert read_settings(storage_url=right).images_url == right
 
 
 # Opened

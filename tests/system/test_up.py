@@ -48,8 +48,10 @@ def test_up_runs_everything_starts_again_what_dies_and_stops_clean(tmp_path: Pat
         children = processes_of(process)
         assert len(children) == 7
         # Beside it, in the same folder, nothing has to be set.
-        beside = [str(BIN / "imagequeue"), "submit", "kie-flux-kontext", "tea", "--json"]
-        ran = subprocess.run(beside, cwd=tmp_path, env=clean_environment(), capture_output=True)
+        find_local_up = [str(BIN / "imagequeue"), "submit", "kie-flux-kontext", "tea", "--json"]
+        ran = subprocess.run(
+            find_local_up, cwd=tmp_path, env=clean_environment(), capture_output=True
+        )
         assert json.loads(ran.stdout)["delivery"] == "callback", ran.stderr
         request = {"provider": "acedata-flux", "prompt": "tea", "delivery": "poll"}
         job = requests.post(f"{urls['api']}/v1/jobs", json=request, timeout=10).json()

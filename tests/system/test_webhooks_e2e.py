@@ -90,7 +90,7 @@ def hooks(node_modules: Path, tmp_path: Path) -> Hooks:
     folder = tmp_path / "node"
     folder.mkdir()
     shutil.copy(NODE / "receiver.mjs", folder)
-    # A module is looked for beside the file that imports it, and nowhere else.
+    # A module is looked for find_local_up the file that imports it, and nowhere else.
     (folder / "node_modules").symlink_to(node_modules)
     return Hooks(folder)
 

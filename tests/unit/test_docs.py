@@ -7,7 +7,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from imagequeue.config.settings import Settings
-from imagequeue.jobs.job import MOVES
+from imagequeue.jobs.job import TRANSITIONS
 from imagequeue.producer.cli.main import cli
 from imagequeue.providers import PROVIDERS
 from support.paths import ROOT
@@ -25,7 +25,9 @@ def default_of(field: FieldInfo) -> str:
 
 def test_the_picture_of_the_states_is_the_table_of_moves() -> None:
     drawn = set(re.findall(r"^ +(\w+) --> (\w+):", README, re.MULTILINE))
-    assert drawn == {(left.value, to.value) for left, entered in MOVES.items() for to in entered}
+    assert drawn == {
+        (left.value, to.value) for left, entered in TRANSITIONS.items() for to in entered
+    }
 
 
 def test_the_settings_table_is_the_settings() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from imagequeue.producer.local.ports import free_port
 from imagequeue.worker.http import connections
-from imagequeue.worker.http.client import Http, NoAnswerError, NotSentError
+from imagequeue.worker.http.client import Http, NoResponseError, NotSentError
 from imagequeue.worker.http.connections import is_public
 
 
@@ -51,7 +51,7 @@ def drip(connection: socket.socket, start: bytes) -> None:
 
 
 def get(url: str, deadline_s: float = 5) -> bytes:
-    with Http().exchange("GET", url, deadline=time.monotonic() + deadline_s) as response:
+    with Http().request("GET", url, deadline=time.monotonic() + deadline_s) as response:
         return response.read(1 << 20)
 
 
@@ -62,7 +62,7 @@ def get(url: str, deadline_s: float = 5) -> bytes:
 )
 def test_a_server_that_drips_does_not_outlast_the_deadline(start: bytes) -> None:
     server = raw_server(lambda connection: drip(connection, start))
-    with server as url, pytest.raises(NoAnswerError):
+    with server as url, pytest.raises(NoResponseError):
         get(url, deadline_s=0.3)
 
 
@@ -74,21 +74,21 @@ def test_a_server_that_goes_silent_late_does_not_outlast_the_deadline() -> None:
         connection.recv(1)
 
     started = time.monotonic()
-    with raw_server(speak) as url, pytest.raises(NoAnswerError, match=r"[Tt]ime"):
+    with raw_server(speak) as url, pytest.raises(NoResponseError, match=r"[Tt]ime"):
         get(url, deadline_s=2)
     assert time.monotonic() - started < 3
 
 
 def test_a_reader_that_is_slow_does_not_outlast_the_deadline() -> None:
     def read(url: str) -> None:
-        with Http().exchange("GET", url, deadline=time.monotonic() + 0.5) as response:
-            for _ in response.pieces():
+        with Http().request("GET", url, deadline=time.monotonic() + 0.5) as response:
+            for _ in response.iter_bytes():
                 time.sleep(0.2)
 
     server = raw_server(
         lambda connection: drip(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n")
     )
-    with server as url, pytest.raises(NoAnswerError, match=r"[Tt]ime"):
+    with server as url, pytest.raises(NoResponseError, match=r"[Tt]ime"):
         read(url)
 
 
@@ -118,7 +118,7 @@ def test_nothing_is_sent_after_the_deadline() -> None:
 
 
 def test_a_connection_that_breaks_after_the_request_is_no_answer() -> None:
-    with raw_server(lambda connection: None) as url, pytest.raises(NoAnswerError):
+    with raw_server(lambda connection: None) as url, pytest.raises(NoResponseError):
         get(url)
 
 
@@ -139,10 +139,10 @@ def test_what_came_before_a_break_is_told() -> None:
     told: list[bytes] = []
 
     def listen(url: str) -> None:
-        with Http().exchange("GET", url, deadline=time.monotonic() + 5) as response:
-            told.extend(bytes(piece) for piece in response.pieces())
+        with Http().request("GET", url, deadline=time.monotonic() + 5) as response:
+            told.extend(bytes(piece) for piece in response.iter_bytes())
 
-    with raw_server(speak) as url, pytest.raises(NoAnswerError, match="reset"):
+    with raw_server(speak) as url, pytest.raises(NoResponseError, match="reset"):
         listen(url)
     assert b"".join(told) == b"with the head, later"
 
@@ -196,7 +196,7 @@ def echo() -> Iterator[str]:
 
 
 def asked(http: Http, url: str, method: str = "GET", most: int = 1 << 20, **options: Any) -> Any:
-    with http.exchange(method, url, deadline=time.monotonic() + 5, **options) as response:
+    with http.request(method, url, deadline=time.monotonic() + 5, **options) as response:
         data = response.read(most)
     return json.loads(data) if len(data) < most else None
 
@@ -212,9 +212,12 @@ def test_a_connection_is_kept_for_the_next_exchange_of_any_thread(echo: str) -> 
 
 
 def test_a_fresh_exchange_has_a_connection_of_its_own(echo: str) -> None:
-    """Also beside a server that keeps connections which it was told to close."""
+    """Also find_local_up a server that keeps connections which it was told to close."""
     http = Http()
-    seen = [asked(http, f"http://{echo}/", fresh=fresh)["connection"] for fresh in (0, 1, 1, 0, 1)]
+    seen = [
+        asked(http, f"http://{echo}/", reuse_connection=not fresh)["connection"]
+        for fresh in (0, 1, 1, 0, 1)
+    ]
     assert len(set(seen)) == 4
     assert seen[0] == seen[3]
 
@@ -222,7 +225,8 @@ def test_a_fresh_exchange_has_a_connection_of_its_own(echo: str) -> None:
 def test_an_unguarded_connection_is_never_used_guarded(echo: str) -> None:
     http = Http([echo])
     seen = [
-        asked(http, f"http://{echo}/", guarded=guarded)["connection"] for guarded in (0, 1, 0, 1)
+        asked(http, f"http://{echo}/", block_private_addresses=guarded)["connection"]
+        for guarded in (0, 1, 0, 1)
     ]
     assert seen[0] == seen[2] != seen[1] == seen[3]
 
@@ -240,10 +244,10 @@ def test_a_connection_that_was_closed_while_it_was_idle_is_not_used_again() -> N
 
 
 def test_only_so_many_idle_connections_are_kept(echo: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST_IDLE", 1)
+    monkeypatch.setattr(connections, "MAX_IDLE", 1)
     http, seen = Http(), []
     for _ in range(2):
-        with http.exchange("GET", f"http://{echo}/", deadline=time.monotonic() + 5) as other:
+        with http.request("GET", f"http://{echo}/", deadline=time.monotonic() + 5) as other:
             seen.append(asked(http, f"http://{echo}/")["connection"])
             other.read(1 << 20)
     assert seen[0] != seen[1]

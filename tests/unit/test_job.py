@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagequeue.errors import MoveRefusedError
+from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.job import (
-    MOVES,
-    RESTING,
-    WAKES,
+    FINISHED,
+    QUEUE_OF,
+    TRANSITIONS,
     Change,
     Image,
     Job,
@@ -34,12 +34,12 @@ def test_every_state_is_in_the_tables_and_can_be_reached_from_queued() -> None:
     reached, new = set(), {State.QUEUED}
     while new:
         reached |= new
-        new = {to for state in new for to in MOVES[state]} - reached
-    assert reached == set(State) == set(MOVES) == set(WAKES)
+        new = {to for state in new for to in TRANSITIONS[state]} - reached
+    assert reached == set(State) == set(TRANSITIONS) == set(QUEUE_OF)
 
 
 def test_nobody_has_to_wake_a_resting_job_and_every_other_state_has_a_queue() -> None:
-    assert {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.UNSAVED} == RESTING
+    assert {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.UNSAVED} == FINISHED
 
 
 @pytest.mark.parametrize("left", State)
@@ -48,25 +48,33 @@ def test_a_move_outside_the_table_is_refused_and_one_inside_is_written_down(
     left: State, entered: State
 ) -> None:
     before = job(left, error=JobError(reason=Reason.TIMED_OUT))
-    if entered not in MOVES[left]:
-        with pytest.raises(MoveRefusedError, match=f"is {left}"):
-            before.to(entered, "test", LATER, LATER)
+    if entered not in TRANSITIONS[left]:
+        with pytest.raises(InvalidTransitionError, match=f"is {left}"):
+            before.transition_to(entered, "test", LATER, LATER)
         return
-    after = before.to(entered, "test", LATER, LATER)
+    after = before.transition_to(entered, "test", LATER, LATER)
     assert (after.state, after.changes[-1]) == (entered, Change(LATER, entered, "test"))
     assert after.revision != before.revision
 
 
 def test_a_note_stands_in_the_history_once_and_moves_nothing() -> None:
     waiting = job(State.WAITING)
-    noted = waiting.noted("poll reported a failure: 500", NOW, LATER)
-    assert (noted.state, noted.wake_at, noted.history[-1].to) == (State.WAITING, LATER, noted.state)
-    with pytest.raises(MoveRefusedError):
-        noted.noted("poll reported a failure: 500", LATER, LATER)
+    with_note = waiting.with_note("poll reported a failure: 500", NOW, LATER)
+    assert (with_note.state, with_note.wake_at, with_note.history[-1].to) == (
+        State.WAITING,
+        LATER,
+        with_note.state,
+    )
+    with pytest.raises(InvalidTransitionError):
+        with_note.with_note("poll reported a failure: 500", LATER, LATER)
 
 
 def test_the_history_tells_where_each_move_came_from() -> None:
-    moved = job().to(State.SUBMITTING, "submit", NOW, LATER).to(State.WAITING, "ok", LATER, LATER)
+    moved = (
+        job()
+        .transition_to(State.SUBMITTING, "submit", NOW, LATER)
+        .transition_to(State.WAITING, "ok", LATER, LATER)
+    )
     assert [(entry.from_, entry.to) for entry in moved.history] == [
         (State.QUEUED, State.SUBMITTING),
         (State.SUBMITTING, State.WAITING),
@@ -111,7 +119,7 @@ jobs = st.builds(
     created_at=times,
     wake_at=times,
     attempts=st.integers(0, 99),
-    dialect=texts,
+    api_version=texts,
     changes=st.lists(
         st.builds(Change, at=times, to=st.sampled_from(State), cause=texts), max_size=3
     ).map(tuple),

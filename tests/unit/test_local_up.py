@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagequeue.config.local_up import FILE, beside, shared
+from imagequeue.config.local_up import FILE, find_local_up, publish_local_up
 from imagequeue.config.settings import ENV_FILE, read_settings
 
 
@@ -17,7 +17,7 @@ def test_what_is_set_beside_an_up_wins_over_what_the_up_has(
 ) -> None:
     hard = "it's a \\ 'hard' one"
     variables = {"IMAGEQUEUE_KIE_API_KEY": hard, "IMAGEQUEUE_POLL_TAIL_S": "7"}
-    with shared(Path("data"), {**variables, "IMAGEQUEUE_LEASE_S": "3"}):
+    with publish_local_up(Path("data"), {**variables, "IMAGEQUEUE_LEASE_S": "3"}):
         assert stat.S_IMODE((Path("data") / FILE).stat().st_mode) == 0o600
         Path(ENV_FILE).write_text("IMAGEQUEUE_POLL_TAIL_S=8\n")
         monkeypatch.setenv("IMAGEQUEUE_LEASE_S", "4")
@@ -34,6 +34,6 @@ def test_an_up_that_was_killed_has_nothing_to_say(tmp_path: Path) -> None:
     ended.wait()
     for first in (f"# of process {ended.pid}", "# of process ", "IMAGEQUEUE_LEASE_S='3'"):
         (tmp_path / FILE).write_text(f"{first}\nIMAGEQUEUE_LEASE_S='3'\n")
-        assert beside(tmp_path) is None
+        assert find_local_up(tmp_path) is None
     (tmp_path / FILE).write_text(f"# of process {os.getpid()}\n")
-    assert beside(tmp_path) == tmp_path / FILE
+    assert find_local_up(tmp_path) == tmp_path / FILE

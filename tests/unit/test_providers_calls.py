@@ -22,20 +22,20 @@ def sent(
     urls: tuple[str, ...] = (),
     *,
     callback_url: str | None = None,
-    dialect: str | None = None,
+    api_version: str | None = None,
     **params: Any,
 ) -> tuple[str, dict[str, object] | None]:
     api = get(provider)
     request = api.request(action, prompt, urls, params)
-    call = api.submission(request, callback_url, dialect or api.dialects[0])
+    call = api.build_submit_request(request, callback_url, api_version or api.api_versions[0])
     assert call.method == "POST"
     return call.path, call.body
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_callback_url_is_sent(name: str) -> None:
-    for dialect in get(name).dialects:
-        _, body = sent(name, "generate", callback_url=BACK, dialect=dialect)
+    for api_version in get(name).api_versions:
+        _, body = sent(name, "generate", callback_url=BACK, api_version=api_version)
         assert body is not None
         assert BACK in body.values()
 
@@ -76,7 +76,7 @@ def test_flux_legacy_edit_sends_only_what_was_asked() -> None:
 
 def test_flux_jobs_body() -> None:
     path, body = sent(
-        FLUX, "edit", "a hat", (CAT,), callback_url=BACK, dialect="jobs", safety_tolerance=2
+        FLUX, "edit", "a hat", (CAT,), callback_url=BACK, api_version="jobs", safety_tolerance=2
     )
     assert path == "/api/v1/jobs/createTask"
     assert body == {
@@ -88,11 +88,13 @@ def test_flux_jobs_body() -> None:
 
 def test_flux_jobs_has_no_max() -> None:
     with pytest.raises(InvalidRequestError, match="model"):
-        sent(FLUX, "generate", dialect="jobs", model="flux-kontext-max")
+        sent(FLUX, "generate", api_version="jobs", model="flux-kontext-max")
 
 
 def test_flux_lookups() -> None:
-    legacy, jobs = (get(FLUX).lookup("t1", dialect) for dialect in get(FLUX).dialects)
+    legacy, jobs = (
+        get(FLUX).build_status_request("t1", api_version) for api_version in get(FLUX).api_versions
+    )
     assert (legacy.method, legacy.path) == ("GET", "/api/v1/flux/kontext/record-info")
     assert (jobs.method, jobs.path) == ("GET", "/api/v1/jobs/recordInfo")
     assert legacy.query == jobs.query == {"taskId": "t1"}
@@ -200,7 +202,7 @@ def test_acedata_bodies() -> None:
 
 @pytest.mark.parametrize("word", ["edits", "edit"])
 def test_acedata_edit_speaks_the_dialect_and_never_waits(word: str) -> None:
-    _, body = sent(ACEDATA, "edit", "a hat", (CAT,), dialect=word)
+    _, body = sent(ACEDATA, "edit", "a hat", (CAT,), api_version=word)
     assert body == {
         "action": word,
         "prompt": "a hat",
@@ -211,7 +213,7 @@ def test_acedata_edit_speaks_the_dialect_and_never_waits(word: str) -> None:
 
 
 def test_acedata_lookup() -> None:
-    call = get(ACEDATA).lookup("t1", "edits")
+    call = get(ACEDATA).build_status_request("t1", "edits")
     assert (call.method, call.path) == ("POST", "/flux/tasks")
     assert call.body == {"action": "retrieve", "id": "t1"}
 
@@ -219,7 +221,7 @@ def test_acedata_lookup() -> None:
 def test_acedata_batch_lookup() -> None:
     api = get(ACEDATA)
     assert isinstance(api, BatchProvider)
-    call = api.batch_lookup(("t1", "t2"))
+    call = api.build_batch_status_request(("t1", "t2"))
     assert (call.method, call.path) == ("POST", "/flux/tasks")
     assert call.body == {"action": "retrieve_batch", "ids": ["t1", "t2"]}
-    assert api.most_at_once == 50
+    assert api.max_batch_size == 50

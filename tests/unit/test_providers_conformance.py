@@ -13,38 +13,45 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagequeue.providers import PROVIDERS
-from imagequeue.providers.base import BatchProvider, Provider, RenewingProvider
-from imagequeue.providers.uploads import UploadAnswer, Uploaded, UploadProvider
+from imagequeue.providers.base import BatchProvider, Provider, UrlRefreshProvider
+from imagequeue.providers.uploads import Uploaded, UploadOutcome, UploadProvider
 from imagequeue.providers.wire import (
     Accepted,
-    Answer,
-    OtherDialect,
-    RefusedForNow,
-    Report,
+    MalformedResponseError,
+    OutcomeUnknown,
+    ProviderResponse,
     ResultImage,
-    Submission,
-    Unknown,
-    UnreadableError,
+    RetryLater,
+    SubmitOutcome,
+    TaskStatus,
+    TryOtherVersion,
 )
 from support.paths import RECORDED
 
 REQUIRED = {
-    "submission": {"Accepted", "RefusedForNow", "Refused", "Unknown"},
-    "lookup": {"Pending", "Succeeded", "Failed", "Missing", "Unavailable", "UnreadableError"},
-    "callback": {"Succeeded", "Failed", "UnreadableError"},
+    "submission": {"Accepted", "RetryLater", "Refused", "OutcomeUnknown"},
+    "lookup": {
+        "Pending",
+        "Succeeded",
+        "Failed",
+        "TaskNotFound",
+        "StatusUnavailable",
+        "MalformedResponseError",
+    },
+    "callback": {"Succeeded", "Failed", "MalformedResponseError"},
 }
-REQUIRED_OF_BATCHES = {"dict", "Unavailable", "UnreadableError"}
-REQUIRED_OF_UPLOADS = {"Uploaded", "Refused", "RefusedForNow", "UnreadableError"}
-REQUIRED_OF_RENEWALS = {"ResultImage", "UnreadableError"}
+REQUIRED_OF_BATCHES = {"dict", "StatusUnavailable", "MalformedResponseError"}
+REQUIRED_OF_UPLOADS = {"Uploaded", "Refused", "RetryLater", "MalformedResponseError"}
+REQUIRED_OF_RENEWALS = {"ResultImage", "MalformedResponseError"}
 BATCH_PROVIDERS = [name for name, each in PROVIDERS.items() if isinstance(each, BatchProvider)]
 Case = dict[str, Any]
-Said = Submission | Report | UploadAnswer | ResultImage | Mapping[str, Report]
+Said = SubmitOutcome | TaskStatus | UploadOutcome | ResultImage | Mapping[str, TaskStatus]
 
 
 def load(path: Path) -> Case:
     case: Case = json.loads(path.read_text())
     case["provider"] = PROVIDERS[path.parent.name]
-    case.setdefault("dialect", case["provider"].dialects[0])
+    case.setdefault("api_version", case["provider"].api_versions[0])
     case["bytes"] = (case["raw"] if "raw" in case else json.dumps(case["body"])).encode()
     return case
 
@@ -56,27 +63,29 @@ assert CASES
 def read(case: Case, body: bytes) -> Said:
     provider: Provider = case["provider"]
     if case["kind"] == "callback":
-        return provider.read_callback(body)
-    answer = Answer(status=case["status"], body=body, retry_after_s=case.get("retry_after_s"))
+        return provider.parse_callback(body)
+    answer = ProviderResponse(
+        status=case["status"], body=body, retry_after_s=case.get("retry_after_s")
+    )
     if case["kind"] == "submission":
-        return provider.read_submission(answer, case["dialect"])
+        return provider.parse_submit_response(answer, case["api_version"])
     if case["kind"] == "upload":
         assert isinstance(provider, UploadProvider)
-        return provider.read_upload(answer)
+        return provider.parse_upload_response(answer)
     if case["kind"] == "renewal":
-        assert isinstance(provider, RenewingProvider)
-        return provider.read_renewal(answer)
+        assert isinstance(provider, UrlRefreshProvider)
+        return provider.parse_refresh_url_response(answer)
     if case["kind"] == "batch_lookup":
         assert isinstance(provider, BatchProvider)
-        return provider.read_batch_lookup(answer)
-    return provider.read_lookup(answer, case["dialect"])
+        return provider.parse_batch_status_response(answer)
+    return provider.parse_status_response(answer, case["api_version"])
 
 
 def read_or_unreadable(case: Case, body: bytes) -> Said | None:
-    """None for UnreadableError, which only a submission must never raise."""
+    """None for MalformedResponseError, which only a submission must never raise."""
     try:
         return read(case, body)
-    except UnreadableError:
+    except MalformedResponseError:
         assert case["kind"] != "submission"
         return None
 
@@ -84,7 +93,7 @@ def read_or_unreadable(case: Case, body: bytes) -> Said | None:
 def check(said: Any, expect: Case) -> None:
     """What was said has the type that is wanted, and the fields that are given."""
     wanted = expect["type"]
-    assert type(said).__name__ == (wanted if wanted != "UnreadableError" else "NoneType")
+    assert type(said).__name__ == (wanted if wanted != "MalformedResponseError" else "NoneType")
     if isinstance(said, Mapping):
         assert set(said) == set(expect["reports"])
         for task_id, report in said.items():
@@ -107,8 +116,8 @@ def test_every_kind_of_answer_is_recorded(name: str, kind: str) -> None:
 
     assert {c["expect"]["type"] for c in cases} >= REQUIRED[kind]
     if kind == "submission":
-        accepted = {c["dialect"] for c in cases if c["expect"]["type"] == "Accepted"}
-        assert accepted == set(PROVIDERS[name].dialects)
+        accepted = {c["api_version"] for c in cases if c["expect"]["type"] == "Accepted"}
+        assert accepted == set(PROVIDERS[name].api_versions)
 
 
 @pytest.mark.parametrize("name", BATCH_PROVIDERS)
@@ -120,7 +129,7 @@ def test_every_kind_of_batch_is_recorded(name: str) -> None:
     ]
     assert {expect["type"] for expect in batches} >= REQUIRED_OF_BATCHES
     items = [item["type"] for expect in batches for item in expect.get("reports", {}).values()]
-    assert set(items) >= {"Pending", "Succeeded", "Failed", "Unavailable"}
+    assert set(items) >= {"Pending", "Succeeded", "Failed", "StatusUnavailable"}
 
 
 def test_every_kind_of_upload_answer_is_recorded() -> None:
@@ -145,18 +154,20 @@ def test_every_field_is_explained(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_lookups_name_the_task(name: str) -> None:
-    for dialect in PROVIDERS[name].dialects:
-        assert "task&12345" in json.dumps(asdict(PROVIDERS[name].lookup("task&12345", dialect)))
+    for api_version in PROVIDERS[name].api_versions:
+        assert "task&12345" in json.dumps(
+            asdict(PROVIDERS[name].build_status_request("task&12345", api_version))
+        )
 
 
 @pytest.mark.parametrize("name", BATCH_PROVIDERS)
 def test_batch_lookups_name_their_tasks(name: str) -> None:
     provider = PROVIDERS[name]
     assert isinstance(provider, BatchProvider)
-    call = json.dumps(asdict(provider.batch_lookup(["task&1", "task&2"])))
+    call = json.dumps(asdict(provider.build_batch_status_request(["task&1", "task&2"])))
     assert "task&1" in call
     assert "task&2" in call
-    assert provider.most_at_once > 1
+    assert provider.max_batch_size > 1
 
 
 ANY_JSON = st.recursive(
@@ -215,7 +226,7 @@ def require_harmless(said: Any, kind: str) -> None:
         "renewal": REQUIRED_OF_RENEWALS,
     }
     allowed = {**REQUIRED, **optional}[kind]
-    assert type(said).__name__ in {*allowed, "OtherDialect", "Pending", "NoneType"}
+    assert type(said).__name__ in {*allowed, "TryOtherVersion", "Pending", "NoneType"}
     if said is not None:
         json.dumps(asdict(said)).encode("ascii")
         assert len(getattr(said, "message", "")) <= 300
@@ -246,17 +257,17 @@ def test_no_item_of_a_batch_spoils_another(case: Case, spoilt: list[Any]) -> Non
     ids=["deep list", "deep object", "not UTF-8", "NaN", "long number", "half a character"],
 )
 def test_bodies_that_break_parsers(name: str, body: bytes) -> None:
-    provider, answer = PROVIDERS[name], Answer(status=200, body=body)
+    provider, answer = PROVIDERS[name], ProviderResponse(status=200, body=body)
 
-    for dialect in provider.dialects:
-        assert isinstance(provider.read_submission(answer, dialect), Unknown)
-        with pytest.raises(UnreadableError):
-            provider.read_lookup(answer, dialect)
-    with pytest.raises(UnreadableError):
-        provider.read_callback(body)
+    for api_version in provider.api_versions:
+        assert isinstance(provider.parse_submit_response(answer, api_version), OutcomeUnknown)
+        with pytest.raises(MalformedResponseError):
+            provider.parse_status_response(answer, api_version)
+    with pytest.raises(MalformedResponseError):
+        provider.parse_callback(body)
     if isinstance(provider, BatchProvider):
-        with pytest.raises(UnreadableError):
-            provider.read_batch_lookup(answer)
+        with pytest.raises(MalformedResponseError):
+            provider.parse_batch_status_response(answer)
 
 
 SUBMISSIONS = sorted(name for name, case in CASES.items() if case["kind"] == "submission")
@@ -269,4 +280,4 @@ def test_an_answer_that_names_a_task_is_never_sent_again(name: str) -> None:
 
     said = read(CASES[name], json.dumps(named).encode())
 
-    assert not isinstance(said, RefusedForNow | OtherDialect)
+    assert not isinstance(said, RetryLater | TryOtherVersion)

@@ -80,8 +80,8 @@ def test_an_env_file_that_is_not_text_is_refused() -> None:
         ("LEASE_S", "nan"),
         ("RETENTION_S", "inf"),
         ("RATE_LIMIT_PAUSE_S", "-1"),
-        ("QUEUE_BOUND", "0"),
-        ("QUEUE_BOUND", "1.5"),
+        ("MAX_QUEUED_MESSAGES", "0"),
+        ("MAX_QUEUED_MESSAGES", "1.5"),
         ("POLL_COUNTDOWNS", "60,later"),
         ("POLL_COUNTDOWNS", ""),
     ],
@@ -99,8 +99,11 @@ def test_a_malformed_value_is_refused_by_name(
 
 def test_every_malformed_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variable(monkeypatch, "LEASE_S", "soon")
-    set_variable(monkeypatch, "QUEUE_BOUND", "many")
-    assert re.findall(rf"{PREFIX}\w+", refused()) == [f"{PREFIX}LEASE_S", f"{PREFIX}QUEUE_BOUND"]
+    set_variable(monkeypatch, "MAX_QUEUED_MESSAGES", "many")
+    assert re.findall(rf"{PREFIX}\w+", refused()) == [
+        f"{PREFIX}LEASE_S",
+        f"{PREFIX}MAX_QUEUED_MESSAGES",
+    ]
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -123,10 +126,10 @@ def test_lists_are_comma_separated_and_forgive_spaces(monkeypatch: pytest.Monkey
 
 
 def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path(ENV_FILE).write_text("IMAGEQUEUE_LEASE_S=1\nIMAGEQUEUE_QUEUE_BOUND=7\n")
+    Path(ENV_FILE).write_text("IMAGEQUEUE_LEASE_S=1\nIMAGEQUEUE_MAX_QUEUED_MESSAGES=7\n")
     set_variable(monkeypatch, "LEASE_S", "2")
     settings = read_settings()
-    assert (settings.lease_s, settings.queue_bound) == (2, 7)
+    assert (settings.lease_s, settings.max_queued_messages) == (2, 7)
 
 
 def test_the_first_secret_signs_and_all_verify() -> None:

@@ -24,7 +24,7 @@ from .connections import (
 )
 from .http1 import BrokenAnswerError, Incoming, request_bytes
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 HEADERS = {"User-Agent": "imagequeue", "Accept": "*/*", "Accept-Encoding": "gzip"}
 GZIP = frozenset({"gzip", "x-gzip", "deflate"})
@@ -37,11 +37,11 @@ class NotSentError(Exception):
     """Nothing of the request left this machine: it cannot have been paid."""
 
 
-class NoAnswerError(Exception):
+class NoResponseError(Exception):
     """The request went out and no whole answer came back: what it did is not known."""
 
 
-class NoWebAddressError(Exception):
+class InvalidUrlError(Exception):
     """The URL, or one that it leads to, is none that can be asked; or it leads on for ever."""
 
 
@@ -69,16 +69,16 @@ class Response:
     def read(self, most_bytes: int) -> bytes:
         """The body, decoded, as far as it reaches within so many bytes."""
         body = bytearray()
-        for piece in self.pieces():
+        for piece in self.iter_bytes():
             body += piece
             if len(body) >= most_bytes:
                 break
         return bytes(body[:most_bytes])
 
-    def pieces(self) -> Iterator[bytes | memoryview]:
+    def iter_bytes(self) -> Iterator[bytes | memoryview]:
         """The body, decoded: whatever is there, as it comes. A piece is overwritten by the next.
 
-        Raises NoAnswerError where it breaks off.
+        Raises NoResponseError where it breaks off.
         """
         pieces = self._unmeasured() if self._incoming.left is None else self._measured()
         if self.headers.get("content-encoding", "").lower() in GZIP:
@@ -140,19 +140,19 @@ class Http:
 
     def __init__(self, trusted: Collection[str] = ()) -> None:
         self._trusted = frozenset(trusted)
-        # A connection made unguarded is never used guarded.
+        # A connection made unguarded is never used block_private_addresses.
         self._guarded, self._unguarded = Idle(), Idle()
 
     @contextmanager
-    def exchange(
+    def request(
         self,
         method: str,
         url: str,
         *,
         deadline: float,
-        guarded: bool = False,
-        follow: bool = True,
-        fresh: bool = False,
+        block_private_addresses: bool = False,
+        follow_redirects: bool = True,
+        reuse_connection: bool = True,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         json: object = None,
@@ -161,23 +161,29 @@ class Http:
         """One request and its answer, to be read before `deadline` on the monotonic clock.
 
         A guarded exchange raises PrivateAddressError at a step that leaves the public internet. It
-        follows redirects, unless told not to, and raises NoWebAddressError at one that is no step.
+        follows redirects, unless told not to, and raises InvalidUrlError at one that is no step.
         A fresh one has a connection of its own: an idle one may be dead without a sign. Raises
-        NotSentError or NoAnswerError otherwise, also while the body is read inside the `with`.
+        NotSentError or NoResponseError otherwise, also while the body is read inside the `with`.
         """
-        exchange = Exchange(deadline, self._trusted if guarded else None)
-        idle = None if fresh else self._guarded if guarded else self._unguarded
+        exchange = Exchange(deadline, self._trusted if block_private_addresses else None)
+        idle = (
+            None
+            if not reuse_connection
+            else self._guarded
+            if block_private_addresses
+            else self._unguarded
+        )
         # Their names are told apart by nothing but their letters.
         heads = HEADERS | {name.title(): value for name, value in (headers or {}).items()}
         if params:
             url = f"{url}?{urlencode(params)}"
-        if fresh:
+        if not reuse_connection:
             heads["Connection"] = "close"
         try:
             if json is not None:
                 data = dumps(json, allow_nan=False).encode()
                 heads["Content-Type"] = "application/json"
-            if guarded and follow:
+            if block_private_addresses and follow_redirects:
                 response = _followed(method, url, heads, data, exchange, idle)
             else:
                 response = _asked(method, url, heads, data, exchange, idle)
@@ -197,9 +203,9 @@ def _followed(
     exchange: Exchange,
     idle: Idle | None,
 ) -> Response:
-    """The answer at the end of the redirects; raises NoWebAddressError, and what `_asked` does."""
+    """The answer at the end of the redirects; raises InvalidUrlError, and what `_asked` does."""
     try:
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             response = _asked(method, url, headers, data, exchange, idle)
             location = response.headers.get("location") if response.status in REDIRECTS else None
             if not location:
@@ -210,8 +216,8 @@ def _followed(
     except OSError:  # a bad certificate is a ValueError as well
         raise
     except ValueError:  # of another scheme, or broken in one of the many ways that there are
-        raise NoWebAddressError("the URL leads to no web address") from None
-    raise NoWebAddressError(f"more than {MOST_REDIRECTS} redirects")
+        raise InvalidUrlError("the URL leads to no web address") from None
+    raise InvalidUrlError(f"more than {MAX_REDIRECTS} redirects")
 
 
 def _asked(
@@ -255,7 +261,7 @@ def _give_up(exchange: Exchange, error: Exception) -> NoReturn:
     """Raise what has become of the exchange."""
     if isinstance(error, PrivateAddressError):
         raise error
-    kind = NoAnswerError if exchange.sent else NotSentError
+    kind = NoResponseError if exchange.sent else NotSentError
     raise kind(_describe(error)) from None
 
 

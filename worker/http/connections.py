@@ -26,7 +26,7 @@ READ_TIMEOUT_S = 15.0
 # As much as stays in a core's own cache between its arrival, its digest and its file.
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 8 * 1024
-MOST_IDLE = 200
+MAX_IDLE = 200
 
 
 class PrivateAddressError(OSError):
@@ -211,7 +211,7 @@ class Idle:
         """Keep a connection for its next exchange; the oldest makes room."""
         with self._lock:
             self._connections.append(connection)
-            if len(self._connections) <= MOST_IDLE:
+            if len(self._connections) <= MAX_IDLE:
                 return
             connection = self._connections.pop(0)
         connection.close()

@@ -10,7 +10,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from .odd_heads import mend
 
 # Of a head, of the size of a chunk, or of the headers behind a body.
-MOST_FRAMING_BYTES = 64 * 1024
+MAX_FRAMING_BYTES = 64 * 1024
 NOT_IN_A_HEAD = re.compile(r"[\0\r\n]")
 # Headers that may come in several parts.
 LISTS = frozenset({"connection", "transfer-encoding"})
@@ -104,7 +104,7 @@ class Incoming:
             self._framing_bytes = 0
         else:
             self._framing_bytes += len(data)
-            if self._framing_bytes > MOST_FRAMING_BYTES:
+            if self._framing_bytes > MAX_FRAMING_BYTES:
                 raise BrokenAnswerError("the headers of the answer do not end")
 
     def _refused(self) -> None:

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 from .formats import BrokenError, Size, avif, gif, jpeg, mp4, png, webp
 
 # Decoded, it takes four bytes each; whoever shows the picture has to be able to.
-MOST_PIXELS = 100_000_000
+MAX_PIXELS = 100_000_000
 HEAD_BYTES = 1024
 
 
@@ -64,7 +64,7 @@ OTHERS = (
 )
 
 
-def examine(file: BinaryIO) -> Media:
+def validate_media(file: BinaryIO) -> Media:
     """Walk the structure of an open file without decoding it; raises NotMediaError."""
     descriptor = file.fileno()
     try:
@@ -99,6 +99,6 @@ def _walked(form: Format, data: mmap) -> Media:
     if size is None:
         return form.media
     width, height = size
-    if not 0 < width * height <= MOST_PIXELS:
+    if not 0 < width * height <= MAX_PIXELS:
         raise NotMediaError(f"the {form.name} has {width} x {height} pixels")
     return form.media._replace(width=width, height=height)

@@ -6,7 +6,7 @@ import argparse
 
 import uvicorn
 
-from ...config.process import one_line_errors, start_process
+from ...config.process import exit_on_config_error, start_process
 from .application import create_app, server_options
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8001)
     options = parser.parse_args()
-    with one_line_errors():
+    with exit_on_config_error():
         app = create_app(start_process())
     uvicorn.run(app, host=options.host, port=options.port, **server_options())
 

@@ -23,17 +23,17 @@ from ...jobs.challenge import CHALLENGE, proof
 from ...jobs.job import utc_now
 from ...jobs.tokens import is_genuine
 from ...store.counters import Counters, Tally
-from ...store.wakeups import Due
-from .bounded_protocol import MOST_HEAD_BYTES, BoundedProtocol
-from .callback_writer import Hints, Intake, NotKeptError
+from ...store.wakeups import WakeUps
+from .bounded_protocol import MAX_HEAD_BYTES, BoundedProtocol
+from .callback_writer import CallbackNotStoredError, CallbackWriter, Hints
 
 log = get_logger(__name__)
 
 # The largest documented callback, four videos with their prompt, stays far below this.
-MOST_BODY_BYTES = 256 * 1024
+MAX_BODY_BYTES = 256 * 1024
 # Providers give up after 15 seconds; whoever takes longer to send is none.
 BODY_TIMEOUT_S = 10.0
-MOST_CONNECTIONS = 512
+MAX_CONNECTIONS = 512
 # Hints that may stand in the queue before the rest is left to the sweep: enough for idle workers.
 HINTS_AHEAD = 32
 COUNT_EVERY_S = 1.0
@@ -53,9 +53,9 @@ class Receiver:
         self._counters = Counters(client)
         self._tally = Tally()
         self._brief = connect_briefly(settings)
-        self._intake = Intake(self._brief)
+        self._intake = CallbackWriter(self._brief)
         queues = broker(settings, client), make_celery(settings)
-        self._hints = Hints(Due(client, *queues, bound=HINTS_AHEAD, lease_s=settings.lease_s))
+        self._hints = Hints(WakeUps(client, *queues, bound=HINTS_AHEAD, lease_s=settings.lease_s))
 
     async def callback(self, request: Request) -> Response:
         """POST /callbacks/{provider}/{job_id}/{token}: 200 once the body is kept."""
@@ -74,7 +74,7 @@ class Receiver:
         headers = {k: v for k in SIGNING_HEADERS if (v := request.headers.get(k)) is not None}
         try:
             await self._intake.keep(job_id, Callback(utc_now(), headers, body))
-        except NotKeptError:
+        except CallbackNotStoredError:
             # The provider sends it again, on its own schedule.
             return self._refuse("not_kept", 503, "try again later")
         self._hints.add(job_id)
@@ -95,7 +95,7 @@ class Receiver:
         """GET /readyz: 200 while callbacks can be kept; a `challenge` is answered with a proof."""
         try:
             await self._intake.check()
-        except NotKeptError:
+        except CallbackNotStoredError:
             return _json(503, b'{"status":"Redis takes no writes"}')
         challenge = request.query_params.get("challenge", "")
         if not CHALLENGE.fullmatch(challenge):
@@ -134,12 +134,12 @@ def _json(status: int, body: bytes) -> Response:
 
 
 async def _bounded_body(request: Request) -> bytes:
-    if int(request.headers.get("content-length", 0)) > MOST_BODY_BYTES:
+    if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:
         raise TooLargeError
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BODY_BYTES:
+        if len(body) > MAX_BODY_BYTES:
             raise TooLargeError
     return bytes(body)
 
@@ -167,8 +167,8 @@ def server_options() -> dict[str, Any]:
     """What uvicorn is told so that strangers can hold neither its memory nor its connections."""
     return {
         "http": BoundedProtocol,
-        "h11_max_incomplete_event_size": MOST_HEAD_BYTES,
-        "limit_concurrency": MOST_CONNECTIONS,
+        "h11_max_incomplete_event_size": MAX_HEAD_BYTES,
+        "limit_concurrency": MAX_CONNECTIONS,
         "access_log": False,
         "log_config": None,
     }

@@ -9,7 +9,7 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_TIMEOUT_S = 10.0
-MOST_HEAD_BYTES = 16 * 1024
+MAX_HEAD_BYTES = 16 * 1024
 
 # uvicorn warns of each request that is no HTTP, or one too many: strangers could fill a disk.
 errors = logging.getLogger("uvicorn.error.http")
@@ -34,7 +34,7 @@ class BoundedProtocol(H11Protocol):
         """Wait no longer once the head is whole; begin again with the next request's first byte."""
         if self._is_between_requests():
             # h11 bounds a head that is not whole yet, and only that: it must not see all of one.
-            room = max(1, MOST_HEAD_BYTES + 1 - len(self.conn.trailing_data[0]))
+            room = max(1, MAX_HEAD_BYTES + 1 - len(self.conn.trailing_data[0]))
             first, data = data[:room], data[room:]
             super().data_received(first)
         if data and not self.transport.is_closing():

@@ -16,22 +16,22 @@ from ...jobs.callback import Callback
 from ...jobs.job import utc_now
 from ...store import keys
 from ...store.callbacks import KEEP, keep_call
-from ...store.wakeups import Due
+from ...store.wakeups import WakeUps
 
 log = get_logger(__name__)
 
 # One script call: long enough to carry a burst, short enough not to hold up Redis.
-MOST_AT_ONCE = 64
-MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
+MAX_AT_ONCE = 64
+MAX_BYTES_AT_ONCE = 4 * 1024 * 1024
 # Beyond this Redis is no longer keeping up, and the senders' own retries are the better queue.
-MOST_WAITING = 2000
+MAX_WAITING = 2000
 # After a Redis that was silent until its deadline, nobody waits for it again for so long.
 SILENT_S = 1.0
 # Between two rounds of hints, whose thread takes turns with the answers: a burst needs few.
 HINT_EVERY_S = 0.05
 
 
-class NotKeptError(Exception):
+class CallbackNotStoredError(Exception):
     """The callback could not be kept; its sender has to come again."""
 
 
@@ -41,7 +41,7 @@ class _Waiting(NamedTuple):
     kept: asyncio.Future[bool]
 
 
-class Intake:
+class CallbackWriter:
     """Keeps callbacks: those that come while others are being written go together, next."""
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
@@ -52,24 +52,24 @@ class Intake:
         self._silent_until = 0.0
 
     async def keep(self, job_id: str, callback: Callback) -> None:
-        """Return once the callback is kept; raises NotKeptError."""
+        """Return once the callback is kept; raises CallbackNotStoredError."""
         loop = asyncio.get_running_loop()
-        if loop.time() < self._silent_until or len(self._waiting) >= MOST_WAITING:
-            raise NotKeptError
+        if loop.time() < self._silent_until or len(self._waiting) >= MAX_WAITING:
+            raise CallbackNotStoredError
         kept = loop.create_future()
         self._waiting.append(_Waiting(job_id, callback, kept))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
         if not await kept:
-            raise NotKeptError
+            raise CallbackNotStoredError
 
     async def check(self) -> None:
-        """Return if callbacks can be kept; raises NotKeptError."""
+        """Return if callbacks can be kept; raises CallbackNotStoredError."""
         try:
             # Written, because a Redis that is full, or a replica by now, still answers a ping.
             await self._redis.set(keys.PROBE, 1, px=1000)
         except RedisError as error:
-            raise NotKeptError from error
+            raise CallbackNotStoredError from error
 
     async def _write(self) -> None:
         try:
@@ -85,7 +85,7 @@ class Intake:
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         size = 0
-        while self._waiting and len(batch) < MOST_AT_ONCE and size < MOST_BYTES_AT_ONCE:
+        while self._waiting and len(batch) < MAX_AT_ONCE and size < MAX_BYTES_AT_ONCE:
             batch.append(self._waiting.popleft())
             size += len(batch[-1].callback.body)
         return batch
@@ -119,7 +119,7 @@ class Hints:
     only as far as it keeps idle workers busy, because the sweep brings the rest, in order.
     """
 
-    def __init__(self, due: Due) -> None:
+    def __init__(self, due: WakeUps) -> None:
         self._due = due
         self._job_ids: dict[str, None] = {}
         self._sender: asyncio.Task[None] | None = None
@@ -134,7 +134,7 @@ class Hints:
         try:
             while self._job_ids:
                 job_ids, self._job_ids = list(self._job_ids), {}
-                await asyncio.to_thread(self._due.hint, Queue.CALLBACK, job_ids, utc_now())
+                await asyncio.to_thread(self._due.dispatch, Queue.CALLBACK, job_ids, utc_now())
                 await asyncio.sleep(HINT_EVERY_S)
         finally:
             self._sender = None

@@ -25,7 +25,7 @@ def assert_refused(ran: Ran, *words: str) -> None:
     assert [word for word in words if word not in line] == []
 
 
-def submission(request: dict[str, Any]) -> list[str]:
+def build_submit_request(request: dict[str, Any]) -> list[str]:
     """The arguments of `imagequeue submit` for a request."""
     options = [f"--param={name}={value}" for name, value in request.pop("params", {}).items()]
     options += [f"--image={url}" for url in request.pop("image_urls", [])]
@@ -38,7 +38,7 @@ def submission(request: dict[str, Any]) -> list[str]:
 def test_a_bad_request_is_refused_alone_and_in_a_batch(
     overrides: Overrides, _: str, change: dict[str, Any], field: str, words: str
 ) -> None:
-    alone = imagequeue(*submission({**GOOD, **change}), settings=overrides)
+    alone = imagequeue(*build_submit_request({**GOOD, **change}), settings=overrides)
     assert_refused(alone, f" {field}: ", words)
     lines = f"{json.dumps(GOOD)}\n\n{json.dumps({**GOOD, **change})}\n"
     batch = imagequeue("batch", "-", settings=overrides, stdin=lines)
@@ -79,14 +79,14 @@ def test_a_batch_that_is_not_text_is_refused(overrides: Overrides, tmp_path: Pat
 
 def test_without_a_key_for_the_provider_the_variable_is_named(overrides: Overrides) -> None:
     del overrides["acedata_api_key"]
-    ran = imagequeue(*submission({**GOOD}), settings=overrides)
+    ran = imagequeue(*build_submit_request({**GOOD}), settings=overrides)
     assert_refused(ran, "no key for acedata: set IMAGEQUEUE_ACEDATA_API_KEY")
     assert traces(overrides["redis_url"]) == []
 
 
 @pytest.mark.parametrize("url", ["unix:///nowhere/redis.sock", "redis://127.0.0.1:1"])
 def test_an_unreachable_redis_is_named(overrides: Overrides, url: str) -> None:
-    ran = imagequeue(*submission({**GOOD}), settings={**overrides, "redis_url": url})
+    ran = imagequeue(*build_submit_request({**GOOD}), settings={**overrides, "redis_url": url})
     assert_refused(ran, "Redis does not answer", "check IMAGEQUEUE_REDIS_URL")
 
 
@@ -97,7 +97,7 @@ def test_without_any_redis_both_ways_to_one_are_named(overrides: Overrides) -> N
 
 def test_an_evicting_redis_is_refused(overrides: Overrides, tmp_path: Path) -> None:
     with evicting_redis(tmp_path) as url:
-        ran = imagequeue(*submission({**GOOD}), settings={**overrides, "redis_url": url})
+        ran = imagequeue(*build_submit_request({**GOOD}), settings={**overrides, "redis_url": url})
         assert_refused(ran, "may evict jobs (maxmemory-policy allkeys-lru)", "noeviction")
         assert traces(url) == []
 

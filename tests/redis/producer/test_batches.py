@@ -14,7 +14,7 @@ from imagequeue.errors import UnknownJobError
 from imagequeue.jobs.job import State
 from imagequeue.producer.api import body_limit
 from imagequeue.producer.api.application import create_app
-from imagequeue.producer.submission import MOST_IN_BATCH
+from imagequeue.producer.submission import MAX_IN_BATCH
 from imagequeue.worker.context import Context
 from support.asgi import serving
 from support.cli import imagequeue
@@ -65,7 +65,10 @@ def test_a_batch_is_accepted_whole_and_its_jobs_are_in_order(api: str, ctx: Cont
 def test_its_progress_is_that_of_its_jobs(api: str, ctx: Context) -> None:
     batch = post(api, numbered(3)).json()
     for state in (State.SUBMITTING, State.FAILED):
-        ctx.store.move(batch["jobs"][1], lambda j: j.to(state, "test", ctx.now(), ctx.now()))  # noqa: B023
+        ctx.store.transition(
+            batch["jobs"][1],
+            lambda j, state=state: j.transition_to(state, "test", ctx.now(), ctx.now()),
+        )
     seen = requests.get(f"{api}/{batch['id']}", timeout=30).json()
     assert (seen["progress"], seen["total"], seen["ended"]) == ({"queued": 2, "failed": 1}, 3, 1)
 
@@ -127,7 +130,7 @@ def test_a_batch_with_nothing_right_in_it_is_refused(api: str, settings: Setting
         (b'{"items": [], "on_eror": 1}', "application/json", 422, "on_eror: "),
         (b'{"items": {}, "on_error": "x"}', "application/json", 422, "'refuse' or 'skip'"),
         (b"\n\n", "application/x-ndjson", 422, "items: a batch has 1 to 5000 items"),
-        (b"{}\n" * (MOST_IN_BATCH + 1), "application/jsonl", 422, "this one 5001"),
+        (b"{}\n" * (MAX_IN_BATCH + 1), "application/jsonl", 422, "this one 5001"),
         (b"provider,prompt", "text/csv", 415, "application/jsonl"),
     ],
 )
@@ -143,7 +146,7 @@ def test_what_is_no_batch_is_refused(
 def test_a_body_beyond_its_bound_is_refused(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, declared: bool
 ) -> None:
-    body = json.dumps(GOOD).encode().ljust(body_limit.MOST_BYTES + 1)
+    body = json.dumps(GOOD).encode().ljust(body_limit.MAX_BYTES + 1)
     with serving(create_app(settings)) as url:
         data = body if declared else iter([body])
         answer = requests.post(f"{url}/v1/jobs", data, headers=LINES, timeout=30)
@@ -253,7 +256,10 @@ def test_the_command_line_queues_a_batch_once_and_waits_for_it(
     ids = [json.loads(line)["id"] for line in first.out.splitlines()]
     assert [json.loads(line)["id"] for line in again.out.splitlines()] == ids
     for job_id in ids:
-        ctx.store.move(job_id, lambda job: job.to(State.CANCELLED, "test", ctx.now(), ctx.now()))
+        ctx.store.transition(
+            job_id,
+            lambda job: job.transition_to(State.CANCELLED, "test", ctx.now(), ctx.now()),
+        )
     waited = imagequeue(*arguments, "--wait", settings=overrides)
     states = [json.loads(line)["state"] for line in waited.out.splitlines()]
     assert (waited.status, states) == (1, ["cancelled"] * 2)

@@ -173,7 +173,7 @@ def test_a_search_breaks_off_says_so_and_goes_on_where_it_stopped(
     site: str, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "STEP", 3)
-    monkeypatch.setattr(search, "MOST_READ", 6)
+    monkeypatch.setattr(search, "MAX_READ", 6)
     rare = queued(ctx, prompt="a unicorn")
     some(ctx, 8)
     html = get(f"{site}/", params={"q": "unicorn"})

@@ -43,7 +43,9 @@ def api(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def move(ctx: Context, job_id: str, *states: State) -> None:
     for state in states:
-        ctx.store.move(job_id, lambda job: job.to(state, "test", ctx.now(), ctx.now()))  # noqa: B023
+        ctx.store.transition(
+            job_id, lambda job, state=state: job.transition_to(state, "test", ctx.now(), ctx.now())
+        )
 
 
 Events = Iterator[dict[str, Any]]
@@ -167,7 +169,7 @@ def test_one_connection_reads_for_everybody(api: str, ctx: Context) -> None:
 def test_a_reader_that_is_too_slow_is_let_go_with_what_it_can_resume_from(
     api: str, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "MOST_BEHIND", 5)
+    monkeypatch.setattr(changes, "MAX_BEHIND", 5)
     port = int(api.split(":")[2].split("/")[0])
     with socket.create_connection(("127.0.0.1", port)) as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -12,7 +12,7 @@ from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import RedisUnavailableError
 from imagequeue.jobs.callback import Callback, Outcome
-from imagequeue.jobs.job import JobError, Reason, State, after, utc_now
+from imagequeue.jobs.job import JobError, Reason, State, add_seconds, utc_now
 from imagequeue.jobs.tokens import callback_url
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
@@ -20,10 +20,10 @@ from imagequeue.producer.metrics.families import ANSWERS
 from imagequeue.producer.metrics.routes import StoreCollector
 from imagequeue.store import keys
 from imagequeue.store.counters import BUCKETS_MS
-from imagequeue.store.wakeups import Lane
+from imagequeue.store.wakeups import Priority
 from imagequeue.worker.context import Context, open_context
 from imagequeue.worker.download import download
-from imagequeue.worker.receiver.application import MOST_BODY_BYTES
+from imagequeue.worker.receiver.application import MAX_BODY_BYTES
 from imagequeue.worker.receiver.application import create_app as create_receiver
 from support.asgi import serving
 from support.clock import Clock
@@ -65,18 +65,18 @@ def move(ctx: Context, job_id: str, *states: State, cause: str = "test") -> None
     for state in states:
         ctx.now.advance(7)  # type: ignore[attr-defined]
         error = JobError(reason=Reason.CREDIT) if state is State.FAILED else None
-        ctx.store.move(
+        ctx.store.transition(
             job_id,
-            lambda j: j.to(state, cause, ctx.now(), ctx.now(), error=error),  # noqa: B023
+            lambda j: j.transition_to(state, cause, ctx.now(), ctx.now(), error=error),  # noqa: B023
         )
 
 
 def test_jobs_their_moves_and_their_time_in_each_state(api: str, ctx: Context) -> None:
     queued(ctx, provider=ACEDATA)
     move(ctx, queued(ctx), State.SUBMITTING, State.FAILED)
-    settled = queued(ctx, provider=ACEDATA)
-    move(ctx, settled, State.SUBMITTING, State.WAITING)
-    move(ctx, settled, State.DOWNLOADING, State.SUCCEEDED, cause="callback, the second one")
+    apply_status = queued(ctx, provider=ACEDATA)
+    move(ctx, apply_status, State.SUBMITTING, State.WAITING)
+    move(ctx, apply_status, State.DOWNLOADING, State.SUCCEEDED, cause="callback, the second one")
     metrics = read(api)
     assert some(metrics, "imagequeue_jobs", "imagequeue_failures_total") == {
         f"imagequeue_jobs{{provider={ACEDATA},state=queued}}": 1,
@@ -96,9 +96,9 @@ def test_jobs_their_moves_and_their_time_in_each_state(api: str, ctx: Context) -
 
 def test_what_is_due_what_is_hinted_and_how_long_nobody_came(api: str, ctx: Context) -> None:
     overdue, leased = queued(ctx), queued(ctx)
-    ctx.store.snooze(Queue.SUBMIT, overdue, after(utc_now(), -100))
-    ctx.store.snooze(Queue.SUBMIT, leased, after(utc_now(), 600))
-    lanes = {f"job_{number}": lane for number, lane in enumerate((*Lane, Lane.PATIENT))}
+    ctx.store.wake_at(Queue.SUBMIT, overdue, add_seconds(utc_now(), -100))
+    ctx.store.wake_at(Queue.SUBMIT, leased, add_seconds(utc_now(), 600))
+    lanes = {f"job_{number}": lane for number, lane in enumerate((*Priority, Priority.LOW))}
     ctx.due._send(Queue.DOWNLOAD, lanes)
     metrics = read(api)
     assert some(metrics, "imagequeue_wakeups_due") == {"imagequeue_wakeups_due{queue=submit}": 1}
@@ -108,7 +108,7 @@ def test_what_is_due_what_is_hinted_and_how_long_nobody_came(api: str, ctx: Cont
     assert some(metrics, messages, "imagequeue_queue_bound") == {
         f"{messages}{{priority=0,queue=download}}": 1,
         f"{messages}{{priority=1,queue=download}}": 2,
-        "imagequeue_queue_bound{}": ctx.settings.queue_bound,
+        "imagequeue_queue_bound{}": ctx.settings.max_queued_messages,
     }
 
 
@@ -147,12 +147,12 @@ def test_callbacks_by_what_the_receiver_answered_and_what_came_of_them(
     job_id = queued(ctx)
     with serving(create_receiver(settings)) as receiver:
         url = receiver + callback_url("", settings.signing_secrets, KIE, job_id)
-        for body, status in ((b"x", 200), (b"y", 200), (b"z" * (MOST_BODY_BYTES + 1), 413)):
+        for body, status in ((b"x", 200), (b"y", 200), (b"z" * (MAX_BODY_BYTES + 1), 413)):
             assert requests.post(url, body, timeout=30).status_code == status
         assert requests.post(f"{url[:-1]}g", b"x", timeout=30).status_code == 404
     kept = ctx.inbox.unread(job_id)
     outcomes = (Outcome.SETTLED, Outcome.UNTRUSTED)
-    ctx.inbox.file(job_id, dict(zip(kept, outcomes, strict=True)))
+    ctx.inbox.acknowledge(job_id, dict(zip(kept, outcomes, strict=True)))
     with serving(create_app(settings)) as api:
         metrics = read(api)
     names = ("received_total", "read_total")

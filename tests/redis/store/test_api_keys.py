@@ -160,7 +160,9 @@ def test_open_jobs_are_those_that_have_not_ended(ctx: Context, clock: Clock) -> 
         "this key may have 3 open jobs: try again in 10 s",
         10,
     )
-    ctx.store.move(jobs[0].id, lambda job: job.to("cancelled", "test", ctx.now(), ctx.now()))
+    ctx.store.transition(
+        jobs[0].id, lambda job: job.transition_to("cancelled", "test", ctx.now(), ctx.now())
+    )
     access.admit(shop, 1)
     refusal(access, shop, 2)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from imagequeue.config.redis import Guarantee, guarantee, require_fit
+from imagequeue.config.redis import Durability, check_server, get_durability
 from imagequeue.config.settings import Settings
 from imagequeue.errors import ConfigError, NotDurableError
-from imagequeue.jobs.job import Job, State, after
+from imagequeue.jobs.job import Job, State, add_seconds
 from imagequeue.producer.doctor.diagnose import CHECKS
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
@@ -53,7 +53,7 @@ def waits(ctx: Context) -> int:
 
 
 def cancelled(ctx: Context, job: Job) -> Job:
-    return job.to(State.CANCELLED, "test", ctx.now(), after(ctx.now(), 60))
+    return job.transition_to(State.CANCELLED, "test", ctx.now(), add_seconds(ctx.now(), 60))
 
 
 def test_the_intent_waits_for_the_disk_and_nothing_else_does(ctx: Context, stub: Stub) -> None:
@@ -77,40 +77,40 @@ def test_what_the_disk_does_not_take_is_not_paid_for(
     assert job.error
     assert job.error.code == "not durable"
     with pytest.raises(NotDurableError):
-        ctx.store.move(job_id, partial(cancelled, ctx), durable=True)
+        ctx.store.transition(job_id, partial(cancelled, ctx), durable=True)
 
 
 @pytest.mark.parametrize(
     ("settings_of_redis", "promise"),
     [
-        ({"appendfsync": "always"}, Guarantee.ALWAYS),
-        ({"appendfsync": "everysec"}, Guarantee.WAITAOF),
-        ({"appendonly": "no"}, Guarantee.NONE),
+        ({"appendfsync": "always"}, Durability.ALWAYS),
+        ({"appendfsync": "everysec"}, Durability.WAITAOF),
+        ({"appendonly": "no"}, Durability.NONE),
     ],
 )
 def test_what_a_modern_server_promises(
-    ctx: Context, settings_of_redis: dict[str, str], promise: Guarantee
+    ctx: Context, settings_of_redis: dict[str, str], promise: Durability
 ) -> None:
     for name, value in settings_of_redis.items():
         ctx.store.redis.config_set(name, value)
-    assert guarantee(ctx.store.redis) is promise
+    assert get_durability(ctx.store.redis) is promise
 
 
 def test_a_server_that_forgets_is_refused(ctx: Context) -> None:
     ctx.store.redis.config_set("appendonly", "no")
     with pytest.raises(ConfigError, match="appendonly yes"):
-        require_fit(ctx.store.redis)
+        check_server(ctx.store.redis)
 
 
 def test_an_older_server_promises_what_its_configuration_says(redis_server: str) -> None:
     with redis.Redis.from_url(redis_server) as old:
-        assert guarantee(old) is Guarantee.ALWAYS
+        assert get_durability(old) is Durability.ALWAYS
         old.config_set("appendfsync", "everysec")
         try:
-            assert guarantee(old) is Guarantee.EVERY_SECOND
+            assert get_durability(old) is Durability.EVERY_SECOND
         finally:
             old.config_set("appendfsync", "always")
 
 
 def test_the_doctor_says_which(settings: Settings) -> None:
-    assert Guarantee.WAITAOF in CHECKS["redis"](settings)
+    assert Durability.WAITAOF in CHECKS["redis"](settings)

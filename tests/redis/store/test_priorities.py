@@ -13,10 +13,10 @@ from PIL import Image as Picture
 from imagequeue.config.celery import make_celery
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
-from imagequeue.jobs.job import Image, Job, State, after, new_job
+from imagequeue.jobs.job import Image, Job, State, add_seconds, new_job
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.store import keys
-from imagequeue.store.wakeups import MOST_LOOKED_AT, PATIENT_AFTER_S, URGENT_SHARE, Lane
+from imagequeue.store.wakeups import MAX_LOOKED_AT, PATIENT_AFTER_S, URGENT_SHARE, Priority
 from imagequeue.worker.context import Context, open_context
 from imagequeue.worker.download import download
 from imagequeue.worker.settle import settle
@@ -27,7 +27,7 @@ from support.stub import Stub
 
 MINUTE_S, DAY_S = 60, 86400
 LIVES_S = 14 * DAY_S
-LISTS = {Lane.URGENT: "download", Lane.PATIENT: "download\x06\x161"}
+LISTS = {Priority.NORMAL: "download", Priority.LOW: "download\x06\x161"}
 WORKER = (
     *("celery", "-A", "imagequeue.worker", "worker", "-Q", "download", "-P", "threads", "-c", "1"),
     *("--without-gossip", "--without-mingle"),
@@ -56,11 +56,11 @@ def downloading(ctx: Context, lives_s: list[float], url: str, due_in_s: float = 
     jobs = []
     for nth, each_s in enumerate(lives_s):
         job = new_job(now, provider="kie-flux-kontext", action="generate", delivery="callback")
-        sent = job.to(State.SUBMITTING, "submit", now, now)
-        taken = sent.to(State.WAITING, "accepted", now, now, task_id=f"task-{job.id}")
-        image = Image(index=0, source_url=f"{url}/{nth}", expires_at=after(now, each_s))
-        due = after(now, due_in_s)
-        jobs.append(taken.to(State.DOWNLOADING, "callback", now, due, images=(image,)))
+        sent = job.transition_to(State.SUBMITTING, "submit", now, now)
+        taken = sent.transition_to(State.WAITING, "accepted", now, now, task_id=f"task-{job.id}")
+        image = Image(index=0, source_url=f"{url}/{nth}", expires_at=add_seconds(now, each_s))
+        due = add_seconds(now, due_in_s)
+        jobs.append(taken.transition_to(State.DOWNLOADING, "callback", now, due, images=(image,)))
     for at in range(0, len(jobs), 500):
         ctx.store.add(jobs[at : at + 500])
     deadlines = {job.id: job.deadline.timestamp() for job in jobs if job.deadline}
@@ -74,7 +74,7 @@ def ids(jobs: list[Job]) -> list[str]:
 
 def standing(ctx: Context) -> tuple[int, int]:
     """The urgent and the patient hints in the download queue."""
-    urgent, patient = (int(ctx.store.redis.llen(LISTS[lane])) for lane in Lane)
+    urgent, patient = (int(ctx.store.redis.llen(LISTS[lane])) for lane in Priority)
     return urgent, patient
 
 
@@ -107,7 +107,9 @@ def test_before_five_thousand_that_keep_for_days_a_worker_takes_the_one_that_die
 ) -> None:
     downloading(live, [LIVES_S] * 5000, f"{stub.url}/patient")
     wake(live)
-    most_patient = live.settings.queue_bound - live.settings.queue_bound // URGENT_SHARE
+    most_patient = (
+        live.settings.max_queued_messages - live.settings.max_queued_messages // URGENT_SHARE
+    )
     assert standing(live) == (0, most_patient)
     first, second = waiting(live, stub), waiting(live, stub)
 
@@ -160,28 +162,30 @@ def test_a_queue_never_holds_more_hints_than_its_bound(
     for _ in range(30):
         jobs = downloading(ctx, [rng.choice(lives_s) for _ in range(8)], "http://a.example")
         for job in jobs[:4]:
-            ctx.due.hint(Queue.DOWNLOAD, [job.id], ctx.now(), Lane.of(job.deadline, ctx.now()))
+            ctx.due.dispatch(
+                Queue.DOWNLOAD, [job.id], ctx.now(), Priority.of(job.deadline, ctx.now())
+            )
         ctx.due.sweep(Queue.DOWNLOAD, ctx.now())
         assert sum(standing(ctx)) <= 40
-        ctx.store.redis.rpop(LISTS[rng.choice(list(Lane))])
+        ctx.store.redis.rpop(LISTS[rng.choice(list(Priority))])
     assert sum(standing(ctx)) > 40 - 40 // URGENT_SHARE - 2
 
 
-@pytest.mark.parametrize("in_front", [250, MOST_LOOKED_AT + 50])
+@pytest.mark.parametrize("in_front", [250, MAX_LOOKED_AT + 50])
 def test_those_put_off_in_front_do_not_block_those_behind(ctx: Context, in_front: int) -> None:
     downloading(ctx, [600] * in_front, "http://a.example", due_in_s=60)
-    behind = downloading(ctx, [1800, 1200, LIVES_S], "http://a.example")
-    assert set(wake(ctx)) == set(ids(behind))
+    has_more = downloading(ctx, [1800, 1200, LIVES_S], "http://a.example")
+    assert set(wake(ctx)) == set(ids(has_more))
     assert standing(ctx) == (2, 1)
 
 
 def test_the_lane_is_told_by_the_deadline(ctx: Context) -> None:
     now = ctx.now()
-    edge = after(now, PATIENT_AFTER_S)
-    assert Lane.of(None, now) is Lane.URGENT
-    assert Lane.of(now - timedelta(days=1), now) is Lane.URGENT
-    assert Lane.of(edge, now) is Lane.URGENT
-    assert Lane.of(after(edge, 1), now) is Lane.PATIENT
+    edge = add_seconds(now, PATIENT_AFTER_S)
+    assert Priority.of(None, now) is Priority.NORMAL
+    assert Priority.of(now - timedelta(days=1), now) is Priority.NORMAL
+    assert Priority.of(edge, now) is Priority.NORMAL
+    assert Priority.of(add_seconds(edge, 1), now) is Priority.LOW
 
 
 @pytest.mark.parametrize(("lives_s", "lanes"), [(600, (1, 0)), (LIVES_S, (0, 1))])
@@ -201,12 +205,12 @@ def test_a_job_that_is_tried_again_goes_ahead_of_the_patient_ones(
     stub.answer = lambda *_: (503, b"")
     pause_s = download(ctx, urgent.id)
     assert pause_s
-    ctx.store.snooze(Queue.DOWNLOAD, urgent.id, after(ctx.now(), pause_s))
+    ctx.store.wake_at(Queue.DOWNLOAD, urgent.id, add_seconds(ctx.now(), pause_s))
     downloading(ctx, [LIVES_S] * 50, f"{stub.url}/patient")
     assert urgent.id not in wake(ctx)
     clock.advance(pause_s)
     assert wake(ctx) == [urgent.id]
-    assert standing(ctx)[Lane.URGENT] == 1
+    assert standing(ctx)[Priority.NORMAL] == 1
 
 
 def test_a_job_makes_way_after_its_origin_and_fetches_nothing_twice(
@@ -265,7 +269,7 @@ def test_the_other_queues_have_one_lane_and_all_of_their_bound(ctx: Context) -> 
     jobs = [f"job_{number}" for number in range(60)]
     for queue in others:
         ctx.store.redis.zadd(keys.due(queue), dict.fromkeys(jobs, 0))
-        ctx.due.hint(queue, jobs[:20], ctx.now())
+        ctx.due.dispatch(queue, jobs[:20], ctx.now())
         ctx.due.sweep(queue, ctx.now())
         assert ctx.store.redis.llen(queue.value) == 40
         assert ctx.store.redis.llen(f"{queue.value}\x06\x161") == 0

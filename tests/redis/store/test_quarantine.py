@@ -10,7 +10,7 @@ import pytest
 
 from imagequeue.config.queues import Queue
 from imagequeue.jobs.callback import Callback, Outcome
-from imagequeue.jobs.job import State, after, utc_now
+from imagequeue.jobs.job import State, add_seconds, utc_now
 from imagequeue.store import callbacks, keys, streams
 from imagequeue.store.codec import dump
 from imagequeue.store.counters import Counters
@@ -35,9 +35,11 @@ def run(overrides: dict[str, str]) -> Run:
 
 def waiting(ctx: Context) -> str:
     job_id, now = queued(ctx), ctx.now()
-    ctx.store.move(job_id, lambda job: job.to(State.SUBMITTING, "test", now, now))
-    later = after(now, 60)
-    ctx.store.move(job_id, lambda job: job.to(State.WAITING, "test", now, later, task_id=TASK))
+    ctx.store.transition(job_id, lambda job: job.transition_to(State.SUBMITTING, "test", now, now))
+    later = add_seconds(now, 60)
+    ctx.store.transition(
+        job_id, lambda job: job.transition_to(State.WAITING, "test", now, later, task_id=TASK)
+    )
     return job_id
 
 
@@ -81,7 +83,7 @@ def removed(ctx: Context) -> str:
     job_id = waiting(ctx)
     arrive(ctx, job_id, kie_callback(code=500))
     read_callbacks(ctx, job_id)
-    assert ctx.store.forget_ended(after(ctx.now(), ctx.settings.retention_s + 1)) == 1
+    assert ctx.store.delete_expired(add_seconds(ctx.now(), ctx.settings.retention_s + 1)) == 1
     return job_id
 
 
@@ -135,14 +137,14 @@ def test_what_was_used_and_its_doubles_are_not_kept(
 
 
 def test_too_many_make_room_for_the_newest(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(callbacks, "MAX_ENTRIES", 3)
     set_aside(ctx, b"1", b"2", b"3", b"4", b"5")
     assert [body for *_, body in kept(ctx)] == [b"5", b"4", b"3"]
     assert bytes_counted(ctx) == bytes_kept(ctx) > 0
 
 
 def test_too_much_makes_room_for_the_newest(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks, "MOST_BYTES", 3000)
+    monkeypatch.setattr(callbacks, "MAX_BYTES", 3000)
     set_aside(ctx, b"1" * 1000, b"2" * 1000, b"3" * 1000, b"4" * 10)
     assert [body[:1] for *_, body in kept(ctx)] == [b"4", b"3", b"2"]
     assert bytes_counted(ctx) == bytes_kept(ctx) <= 3000
@@ -177,7 +179,7 @@ def test_two_readers_of_one_callback_file_it_once(ctx: Context) -> None:
     outcomes = dict.fromkeys(ctx.inbox.unread("job_x"), Outcome.ORPHANED)
     with ThreadPoolExecutor(8) as pool:
         for _ in range(8):
-            pool.submit(ctx.inbox.file, "job_x", outcomes)
+            pool.submit(ctx.inbox.acknowledge, "job_x", outcomes)
     assert len(kept(ctx)) == 20
     assert Counters(ctx.store.redis).read()["callbacks.orphaned"] == 20
     assert bytes_counted(ctx) == bytes_kept(ctx)

@@ -10,9 +10,9 @@ import redis
 
 from imagequeue.config.queues import Queue
 from imagequeue.config.redis import ScriptCall, run_together
-from imagequeue.errors import MoveRefusedError, UnknownJobError
-from imagequeue.jobs.idempotency import Once
-from imagequeue.jobs.job import WAKES, Job, State, after, new_job
+from imagequeue.errors import InvalidTransitionError, UnknownJobError
+from imagequeue.jobs.idempotency import IdempotencyKey
+from imagequeue.jobs.job import QUEUE_OF, Job, State, add_seconds, new_job
 from imagequeue.store import keys
 from imagequeue.store.jobs import Store
 from support.clock import Clock
@@ -35,7 +35,7 @@ def add(store: Store, clock: Clock, provider: str = "acedata-flux") -> Job:
 
 
 def to(state: State, clock: Clock, job: Job) -> Job:
-    return job.to(state, "test", clock(), after(clock(), 30))
+    return job.transition_to(state, "test", clock(), add_seconds(clock(), 30))
 
 
 def wake_ups(store: Store, job_id: str) -> list[Queue | None]:
@@ -59,17 +59,17 @@ def test_a_move_carries_record_index_and_wake_up_together(
 ) -> None:
     path = (State.SUBMITTING, State.WAITING, State.DOWNLOADING, State.SUCCEEDED)
     for state in path:
-        store.move(job.id, partial(to, state, clock))
+        store.transition(job.id, partial(to, state, clock))
         assert store.get(job.id).state is state
-        assert wake_ups(store, job.id) == [WAKES[state]]
+        assert wake_ups(store, job.id) == [QUEUE_OF[state]]
         assert {s for s, n in store.counts().items() if n} == {state}
     assert [entry.to for entry in store.get(job.id).history] == list(path)
 
 
 def test_a_refused_move_changes_nothing(store: Store, job: Job, clock: Clock) -> None:
     before = store.redis.dump(keys.record(job.id))
-    with pytest.raises(MoveRefusedError):
-        store.move(job.id, partial(to, State.SUCCEEDED, clock))
+    with pytest.raises(InvalidTransitionError):
+        store.transition(job.id, partial(to, State.SUCCEEDED, clock))
     assert store.redis.dump(keys.record(job.id)) == before
 
 
@@ -86,9 +86,9 @@ def test_of_many_who_move_a_job_at_once_exactly_one_is_first(
 
     def race() -> None:
         try:
-            store.move(job.id, together)
+            store.transition(job.id, together)
             outcomes.append("moved")
-        except MoveRefusedError:
+        except InvalidTransitionError:
             outcomes.append("refused")
 
     threads = [threading.Thread(target=race) for _ in range(16)]
@@ -108,10 +108,10 @@ def test_whoever_was_overtaken_decides_again_on_the_new_job(
     def step(now: Job) -> Job:
         seen.append(now.state)
         if len(seen) == 1:
-            store.move(job.id, partial(to, State.SUBMITTING, clock))
+            store.transition(job.id, partial(to, State.SUBMITTING, clock))
         return to(State.WAITING if now.state is State.SUBMITTING else State.CANCELLED, clock, now)
 
-    assert store.move(job.id, step).state is State.WAITING
+    assert store.transition(job.id, step).state is State.WAITING
     assert seen == [State.QUEUED, State.SUBMITTING]
 
 
@@ -131,7 +131,7 @@ def test_a_write_whose_answer_was_lost_is_recognised(
 
     written: list[int] = []
     monkeypatch.setattr("imagequeue.store.jobs.run_together", twice)
-    assert store.move(job.id, partial(to, State.SUBMITTING, clock)).state is State.SUBMITTING
+    assert store.transition(job.id, partial(to, State.SUBMITTING, clock)).state is State.SUBMITTING
     assert len(store.get(job.id).history) == 1
     # WAITAOF waits for what was written over its own connection, which may be a new one.
     assert written[0] < written[1]
@@ -141,14 +141,14 @@ def test_jobs_that_are_moved_together_fare_as_each_would_alone(store: Store, clo
     moved, left, broken, raced, lost = (add(store, clock) for _ in range(5))
     for late in (raced, lost):
         # Somebody else was first: what was read of them is no longer so.
-        store.move(late.id, lambda job: job.noted("meanwhile", clock(), job.wake_at))
-    store.move(lost.id, partial(to, State.CANCELLED, clock))
+        store.transition(late.id, lambda job: job.with_note("meanwhile", clock(), job.wake_at))
+    store.transition(lost.id, partial(to, State.CANCELLED, clock))
 
     def breaks(_: Job) -> Job:
         raise ZeroDivisionError
 
     submitting = partial(to, State.SUBMITTING, clock)
-    outcomes = store.move_together(
+    outcomes = store.transition_many(
         [
             (moved, submitting),
             (left, lambda job: job),
@@ -162,7 +162,7 @@ def test_jobs_that_are_moved_together_fare_as_each_would_alone(store: Store, clo
         Job,
         ZeroDivisionError,
         Job,
-        MoveRefusedError,
+        InvalidTransitionError,
     ]
     assert [store.get(job.id) for job in (moved, left, raced)] == [*outcomes[:2], outcomes[3]]
     states = [store.get(job.id).state for job in (moved, left, broken, raced, lost)]
@@ -175,7 +175,7 @@ def test_one_key_makes_one_job(store: Store, clock: Clock) -> None:
     first, second = (
         new_job(clock(), provider="p", action="generate", delivery="poll") for _ in range(2)
     )
-    once = [Once("k", "digest")]
+    once = [IdempotencyKey("k", "digest")]
     assert store.add([first], once) == store.add([second], once) == [first.id]
     with pytest.raises(UnknownJobError):
         store.get(second.id)
@@ -190,7 +190,7 @@ def test_lists_are_newest_first_and_their_pages_hold_every_job_once(
         job = add(store, clock, provider=("even", "odd")[number % 2])
         ids.insert(0, job.id)
         if number % 3 == 0:
-            store.move(job.id, partial(to, State.SUBMITTING, clock))
+            store.transition(job.id, partial(to, State.SUBMITTING, clock))
     found, cursor = [], None
     while True:
         page = store.list(limit=2, cursor=cursor)
@@ -205,9 +205,9 @@ def test_lists_are_newest_first_and_their_pages_hold_every_job_once(
 def test_an_ended_job_is_forgotten_after_its_retention_and_not_before(
     store: Store, job: Job, clock: Clock
 ) -> None:
-    store.move(job.id, partial(to, State.CANCELLED, clock))
-    assert store.forget_ended(clock() + timedelta(seconds=29)) == 0
-    assert store.forget_ended(clock() + timedelta(seconds=30)) == 1
+    store.transition(job.id, partial(to, State.CANCELLED, clock))
+    assert store.delete_expired(clock() + timedelta(seconds=29)) == 0
+    assert store.delete_expired(clock() + timedelta(seconds=30)) == 1
     assert [key for key in store.redis.scan_iter("iq:*") if job.id.encode() in key] == []
     assert sum(store.counts().values()) == 0
     assert wake_ups(store, job.id) == []
@@ -216,9 +216,9 @@ def test_an_ended_job_is_forgotten_after_its_retention_and_not_before(
 def test_a_snooze_moves_a_wake_up_and_never_brings_one_back(
     store: Store, job: Job, clock: Clock
 ) -> None:
-    store.snooze(Queue.SUBMIT, job.id, after(clock(), 99))
+    store.wake_at(Queue.SUBMIT, job.id, add_seconds(clock(), 99))
     assert store.redis.zscore(keys.due(Queue.SUBMIT), job.id) == clock().timestamp() + 99
-    store.snooze(Queue.POLL, job.id, clock())
+    store.wake_at(Queue.POLL, job.id, clock())
     assert wake_ups(store, job.id) == [Queue.SUBMIT]
 
 
@@ -226,7 +226,7 @@ def test_an_add_that_runs_twice_does_not_bring_an_old_job_back(
     store: Store, job: Job, clock: Clock
 ) -> None:
     """As the client does when the connection breaks after the script ran."""
-    moved = store.move(job.id, partial(to, State.SUBMITTING, clock))
+    moved = store.transition(job.id, partial(to, State.SUBMITTING, clock))
     assert store.add([job]) == [job.id]
     assert store.get(job.id) == moved
     assert sum(store.counts().values()) == 1

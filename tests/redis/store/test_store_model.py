@@ -17,21 +17,21 @@ from hypothesis.stateful import (
 )
 
 from imagequeue.config.queues import Queue
-from imagequeue.errors import ImageQueueError, MoveRefusedError
-from imagequeue.jobs.job import MOVES, WAKES, Entry, Job, State, new_job
+from imagequeue.errors import ImageQueueError, InvalidTransitionError
+from imagequeue.jobs.job import QUEUE_OF, TRANSITIONS, Entry, Job, State, new_job
 from imagequeue.producer.client import Client
 from imagequeue.providers.wire import (
     Accepted,
     Failed,
-    OtherDialect,
+    OutcomeUnknown,
     Pending,
     Refused,
-    RefusedForNow,
-    Report,
     ResultImage,
-    Submission,
+    RetryLater,
+    SubmitOutcome,
     Succeeded,
-    Unknown,
+    TaskStatus,
+    TryOtherVersion,
 )
 from imagequeue.store import keys
 from imagequeue.worker import download, give_up, poll, submit
@@ -40,23 +40,23 @@ from imagequeue.worker.settle import settle
 from support.clock import Clock
 
 IMAGES = (ResultImage(url="https://a.example/0.png", lifetime_s=60),)
-NOT_TAKEN = (RefusedForNow, Refused, OtherDialect)
-ANSWERS: list[Submission] = [
+NOT_TAKEN = (RetryLater, Refused, TryOtherVersion)
+ANSWERS: list[SubmitOutcome] = [
     Accepted(task_id="t"),
     Accepted(task_id="t", images=IMAGES),
-    RefusedForNow(code="429", message="", rate_limited=True),
-    RefusedForNow(code="503", message=""),
+    RetryLater(code="429", message="", rate_limited=True),
+    RetryLater(code="503", message=""),
     Refused(reason="policy", code="400", message=""),
-    OtherDialect(dialect="edit", code="400", message=""),
-    Unknown(code="", message=""),
+    TryOtherVersion(api_version="edit", code="400", message=""),
+    OutcomeUnknown(code="", message=""),
 ]
-REPORTS: list[Report] = [
+REPORTS: list[TaskStatus] = [
     Succeeded(images=IMAGES, task_id="t"),
     Succeeded(images=IMAGES, task_id="another"),
     Failed(reason="provider", code="500", message="", task_id="t"),
     Pending(task_id="t"),
 ]
-MOST_JOBS = 2
+MAX_JOBS = 2
 
 
 def is_note(entry: Entry) -> bool:
@@ -82,11 +82,11 @@ class Machine(RuleBasedStateMachine):
     def attempt(self, job_id: str, step: Any) -> Job | None:
         """A move that may be refused: somebody else was first."""
         try:
-            return self.ctx.move(job_id, step)
-        except MoveRefusedError:
+            return self.ctx.transition(job_id, step)
+        except InvalidTransitionError:
             return None
 
-    @precondition(lambda self: sum(self.ctx.store.counts().values()) < MOST_JOBS)
+    @precondition(lambda self: sum(self.ctx.store.counts().values()) < MAX_JOBS)
     @rule(
         target=jobs,
         delivery=st.sampled_from(["callback", "poll"]),
@@ -106,7 +106,7 @@ class Machine(RuleBasedStateMachine):
     @rule(target=posts, job_id=jobs)
     def begin_to_submit(self, job_id: str) -> tuple[str, int]:
         """A hint, doubled or not: whoever's intent is recorded sends the request."""
-        job = self.attempt(job_id, partial(submit._intend, self.ctx))
+        job = self.attempt(job_id, partial(submit._start_submitting, self.ctx))
         if job is None or job.state is not State.SUBMITTING:
             return job_id, 0
         assert not self.perhaps_paid[job_id], "a request that may have been paid is sent again"
@@ -114,7 +114,7 @@ class Machine(RuleBasedStateMachine):
         return job_id, job.submissions
 
     @rule(post=posts, submission=st.sampled_from(ANSWERS))
-    def answer(self, post: tuple[str, int], submission: Submission) -> None:
+    def answer(self, post: tuple[str, int], submission: SubmitOutcome) -> None:
         """An answer, in time or long after everybody gave the worker up."""
         job_id, nth = post
         if nth not in self.perhaps_paid[job_id]:
@@ -133,10 +133,10 @@ class Machine(RuleBasedStateMachine):
         self.attempt(job_id, partial(submit._abandoned, self.ctx))
 
     @rule(job_id=jobs, report=st.sampled_from(REPORTS), cause=st.sampled_from(["poll", "callback"]))
-    def report(self, job_id: str, report: Report, cause: str) -> None:
+    def report(self, job_id: str, report: TaskStatus, cause: str) -> None:
         try:
             settle(self.ctx, job_id, report, cause)
-        except MoveRefusedError:
+        except InvalidTransitionError:
             return
 
     @rule(job_id=jobs, step=st.sampled_from([poll._never_confirmed, download._finished]))
@@ -158,10 +158,10 @@ class Machine(RuleBasedStateMachine):
             self.attempt(job_id, partial(download._recorded, self.ctx, {stored.index: stored}))
 
     @rule(job_id=jobs, stage=st.sampled_from([Queue.SUBMIT, Queue.POLL, Queue.DOWNLOAD]))
-    def bury(self, job_id: str, stage: Queue) -> None:
+    def give_up_on(self, job_id: str, stage: Queue) -> None:
         try:
-            give_up.bury(self.ctx, job_id, stage, 11)
-        except MoveRefusedError:
+            give_up.give_up_on(self.ctx, job_id, stage, 11)
+        except InvalidTransitionError:
             return
 
     @rule(job_id=jobs)
@@ -188,8 +188,8 @@ class Machine(RuleBasedStateMachine):
         self.ctx.due.sweep(queue, self.clock())
 
     @rule(job_id=jobs, queue=st.sampled_from(Queue), seconds=st.floats(0, 100))
-    def snooze(self, job_id: str, queue: Queue, seconds: float) -> None:
-        self.ctx.store.snooze(queue, job_id, self.clock() + timedelta(seconds=seconds))
+    def wake_at(self, job_id: str, queue: Queue, seconds: float) -> None:
+        self.ctx.store.wake_at(queue, job_id, self.clock() + timedelta(seconds=seconds))
 
     @invariant()
     def every_job_has_one_wake_up_one_place_and_a_legal_past(self) -> None:
@@ -207,9 +207,9 @@ class Machine(RuleBasedStateMachine):
         assert len(scores) == counts[State.DOWNLOADING]
         for job in jobs:
             wakes = [q for q in (*Queue, None) if redis.zscore(keys.due(q), job.id) is not None]
-            assert wakes == [WAKES[job.state]]
+            assert wakes == [QUEUE_OF[job.state]]
             moves = [entry for entry in job.history if not is_note(entry)]
-            assert all(entry.to in MOVES[entry.from_] for entry in moves)
+            assert all(entry.to in TRANSITIONS[entry.from_] for entry in moves)
             assert (job.history[-1].to if job.history else State.QUEUED) is job.state
 
     @invariant()
@@ -218,7 +218,7 @@ class Machine(RuleBasedStateMachine):
         counts: Any = self.ctx.store.redis.hgetall(keys.OPEN)
         # A count of 0 stays where there was one.
         counted = {name.decode(): int(count) for name, count in counts.items() if int(count)}
-        assert counted == Counter(job.submitted_by for job in jobs if not job.is_resting)
+        assert counted == Counter(job.submitted_by for job in jobs if not job.is_finished)
 
 
 def test_the_store_keeps_its_promises_in_any_order(ctx: Context, clock: Clock) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from imagequeue.config.queues import Queue
-from imagequeue.jobs.job import Job, after, new_job
+from imagequeue.jobs.job import Job, add_seconds, new_job
 from imagequeue.store import keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.sweep import sweep
@@ -16,7 +16,7 @@ def wake(ctx: Context, now: datetime) -> list[str]:
 
 def add(ctx: Context, count: int) -> list[Job]:
     jobs = [
-        new_job(after(ctx.now(), n / 1000), provider="p", action="generate", delivery="poll")
+        new_job(add_seconds(ctx.now(), n / 1000), provider="p", action="generate", delivery="poll")
         for n in range(count)
     ]
     ctx.store.add(jobs)
@@ -29,10 +29,10 @@ def standing(ctx: Context) -> int:
 
 def test_a_sweep_hints_due_jobs_in_order_and_leases_them(ctx: Context) -> None:
     jobs = add(ctx, 5)
-    now = after(ctx.now(), 0.0025)
+    now = add_seconds(ctx.now(), 0.0025)
     hinted = wake(ctx, now)
     assert hinted == [job.id for job in jobs[:3]]
-    lease_end = after(now, ctx.settings.lease_s).timestamp()
+    lease_end = add_seconds(now, ctx.settings.lease_s).timestamp()
     scores = [ctx.store.redis.zscore(keys.due(Queue.SUBMIT), job.id) for job in jobs[:3]]
     assert scores == [lease_end] * 3
     assert wake(ctx, now) == []
@@ -40,21 +40,21 @@ def test_a_sweep_hints_due_jobs_in_order_and_leases_them(ctx: Context) -> None:
 
 def test_a_hint_that_was_lost_comes_again_when_its_lease_is_over(ctx: Context) -> None:
     (job,) = add(ctx, 1)
-    ctx.due.hint(Queue.SUBMIT, [job.id], ctx.now())
+    ctx.due.dispatch(Queue.SUBMIT, [job.id], ctx.now())
     ctx.store.redis.delete("submit")
-    almost = after(ctx.now(), ctx.settings.lease_s - 0.1)
+    almost = add_seconds(ctx.now(), ctx.settings.lease_s - 0.1)
     assert wake(ctx, almost) == []
-    over = after(ctx.now(), ctx.settings.lease_s)
+    over = add_seconds(ctx.now(), ctx.settings.lease_s)
     assert wake(ctx, over) == [job.id]
 
 
 def test_a_job_that_a_sweep_has_taken_already_is_not_hinted_again(ctx: Context) -> None:
     first, second, late = add(ctx, 3)
-    now = after(ctx.now(), 0.001)
+    now = add_seconds(ctx.now(), 0.001)
     assert wake(ctx, now) == [first.id, second.id]
-    ctx.due.hint(Queue.SUBMIT, [first.id, second.id], now)
+    ctx.due.dispatch(Queue.SUBMIT, [first.id, second.id], now)
     assert standing(ctx) == 2
-    ctx.due.hint(Queue.SUBMIT, [first.id, late.id], after(now, 0.001))
+    ctx.due.dispatch(Queue.SUBMIT, [first.id, late.id], add_seconds(now, 0.001))
     assert standing(ctx) == 3
 
 
@@ -62,8 +62,8 @@ def test_hints_stay_under_the_bound_and_the_rest_stays_due(ctx: Context) -> None
     bound = 60
     vars(ctx.due)["_bound"] = bound
     jobs = add(ctx, bound + 50)
-    later = after(ctx.now(), 10)
-    ctx.due.hint(Queue.SUBMIT, [job.id for job in jobs[: bound + 10]], later)
+    later = add_seconds(ctx.now(), 10)
+    ctx.due.dispatch(Queue.SUBMIT, [job.id for job in jobs[: bound + 10]], later)
     assert standing(ctx) == bound
     assert wake(ctx, later) == []
     ctx.store.redis.ltrim("submit", 0, bound - 8)
@@ -82,23 +82,23 @@ def test_while_one_worker_tops_a_queue_up_the_others_leave_it_alone(ctx: Context
 def test_a_sweep_says_when_it_is_behind(ctx: Context) -> None:
     vars(ctx.due)["_bound"] = 60
     add(ctx, 61)
-    later = after(ctx.now(), 10)
-    assert ctx.due.sweep(Queue.SUBMIT, later).behind
+    later = add_seconds(ctx.now(), 10)
+    assert ctx.due.sweep(Queue.SUBMIT, later).has_more
     assert ctx.due.sweep(Queue.SUBMIT, later) == ([], True)
     ctx.store.redis.delete("submit")
-    assert not ctx.due.sweep(Queue.SUBMIT, later).behind
+    assert not ctx.due.sweep(Queue.SUBMIT, later).has_more
 
 
 def test_a_claim_is_of_one_worker_alone_until_it_runs_out(ctx: Context) -> None:
     ids = [job.id for job in add(ctx, 3)]
-    now = after(ctx.now(), 1)
-    assert wake(ctx, now) == ctx.due.coming(Queue.SUBMIT, now) == ids
+    now = add_seconds(ctx.now(), 1)
+    assert wake(ctx, now) == ctx.due.due_soon(Queue.SUBMIT, now) == ids
     assert ctx.due.claim(Queue.SUBMIT, ids[:2], now) == ids[:2]
     assert ctx.due.claim(Queue.SUBMIT, ids[:2], now) == []
     assert ctx.due.claim(Queue.SUBMIT, [ids[2], *ids[:2]], now) == [ids[2]]
-    assert ctx.due.coming(Queue.SUBMIT, now) == []
-    assert wake(ctx, after(now, 2 * ctx.settings.lease_s - 0.1)) == []
-    over = after(now, 2 * ctx.settings.lease_s)
+    assert ctx.due.due_soon(Queue.SUBMIT, now) == []
+    assert wake(ctx, add_seconds(now, 2 * ctx.settings.lease_s - 0.1)) == []
+    over = add_seconds(now, 2 * ctx.settings.lease_s)
     assert wake(ctx, over) == ids
     assert ctx.due.claim(Queue.SUBMIT, ids, over) == ids
 
@@ -119,7 +119,7 @@ def test_a_job_that_is_due_no_more_is_not_claimed_nor_brought_back(ctx: Context)
 
 def test_a_hint_from_a_machine_whose_clock_is_ahead_can_be_claimed(ctx: Context) -> None:
     (job,) = add(ctx, 1)
-    ctx.due.hint(Queue.SUBMIT, [job.id], after(ctx.now(), 2))
+    ctx.due.dispatch(Queue.SUBMIT, [job.id], add_seconds(ctx.now(), 2))
     assert ctx.due.claim(Queue.SUBMIT, [job.id], ctx.now()) == [job.id]
 
 

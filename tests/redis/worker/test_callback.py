@@ -10,12 +10,12 @@ import pytest
 from pydantic import SecretStr
 
 from imagequeue.config.queues import Queue
-from imagequeue.errors import MoveRefusedError
+from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.callback import Callback, Outcome
-from imagequeue.jobs.job import State, after
+from imagequeue.jobs.job import State, add_seconds
 from imagequeue.producer.client import Client
 from imagequeue.store import keys
-from imagequeue.store.callbacks import MOST_KEPT
+from imagequeue.store.callbacks import MAX_KEPT
 from imagequeue.store.counters import Counters
 from imagequeue.store.quarantine import Quarantine
 from imagequeue.worker.callback import CONFIRM_AGAIN_S, read_callbacks
@@ -88,7 +88,7 @@ def test_a_callback_before_the_answer_adopts_the_job_and_the_answer_changes_noth
         return KIE_ACCEPTED
 
     stub.answer = answer
-    with pytest.raises(MoveRefusedError):
+    with pytest.raises(InvalidTransitionError):
         submit(ctx, job_id)
     job = ctx.store.get(job_id)
     assert path(job) == ["queued", "submitting", "downloading"]
@@ -164,17 +164,17 @@ def test_a_callback_for_a_job_that_is_gone_is_dropped(ctx: Context) -> None:
 def test_a_second_reader_drops_nothing_that_nobody_has_read(ctx: Context) -> None:
     arrive(ctx, "job_x", b"a doubled one")
     first, second = ctx.inbox.unread("job_x"), ctx.inbox.unread("job_x")
-    ctx.inbox.file("job_x", dict.fromkeys(first, Outcome.DUPLICATE))
+    ctx.inbox.acknowledge("job_x", dict.fromkeys(first, Outcome.DUPLICATE))
     arrive(ctx, "job_x", b"the result")
-    ctx.inbox.file("job_x", dict.fromkeys(second, Outcome.DUPLICATE))
+    ctx.inbox.acknowledge("job_x", dict.fromkeys(second, Outcome.DUPLICATE))
     assert [callback.body for callback in ctx.inbox.unread("job_x").values()] == [b"the result"]
     assert ctx.store.redis.zscore(keys.due(Queue.CALLBACK), "job_x") is not None
 
 
 def test_the_unread_callbacks_of_a_job_are_bounded(ctx: Context) -> None:
-    for number in range(MOST_KEPT + 5):
+    for number in range(MAX_KEPT + 5):
         arrive(ctx, "job_x", str(number).encode())
-    assert len(ctx.inbox.unread("job_x")) == MOST_KEPT
+    assert len(ctx.inbox.unread("job_x")) == MAX_KEPT
 
 
 @pytest.mark.parametrize(
@@ -270,8 +270,8 @@ def downloading(ctx: Context, job_id: str) -> None:
 
 def succeeded(ctx: Context, job_id: str, to: State = State.SUCCEEDED) -> None:
     downloading(ctx, job_id)
-    over = after(ctx.now(), ctx.settings.retention_s)
-    ctx.store.move(job_id, lambda job: job.to(to, "test", ctx.now(), over))
+    over = add_seconds(ctx.now(), ctx.settings.retention_s)
+    ctx.store.transition(job_id, lambda job: job.transition_to(to, "test", ctx.now(), over))
 
 
 def unsaved(ctx: Context, job_id: str) -> None:
@@ -350,7 +350,10 @@ def test_what_the_provider_does_not_confirm_is_set_aside_and_polled_soon(
     stub.answer = lambda *_: answer
     come(ctx, job_id, kie_callback(URL))
     assert ctx.store.get(job_id) == before
-    assert ctx.store.redis.zscore(keys.due(Queue.POLL), job_id) == after(ctx.now(), 30).timestamp()
+    assert (
+        ctx.store.redis.zscore(keys.due(Queue.POLL), job_id)
+        == add_seconds(ctx.now(), 30).timestamp()
+    )
     assert (reasons(ctx), counted(ctx)) == ([Outcome.UNTRUSTED], {"untrusted": 1})
 
 
@@ -423,7 +426,9 @@ def test_a_callback_that_names_no_task_is_not_believed_of_a_lost_answer(
     now = ctx.now()
     job_id = queued(ctx, provider="acedata-flux")
     for to in (State.SUBMITTING, State.UNCONFIRMED):
-        ctx.store.move(job_id, lambda job, to=to: job.to(to, "test", now, after(now, 60)))
+        ctx.store.transition(
+            job_id, lambda job, to=to: job.transition_to(to, "test", now, add_seconds(now, 60))
+        )
     come(ctx, job_id, {"success": True, "data": [{"image_url": URL}]})
     assert ctx.store.get(job_id).state is State.UNCONFIRMED
     assert (reasons(ctx), look_ups(stub)) == ([Outcome.UNTRUSTED], 0)
@@ -489,7 +494,9 @@ def test_the_words_of_a_failure_are_cut_before_they_are_kept(ctx: Context, stub:
     now = ctx.now()
     job_id = queued(ctx, provider="acedata-flux")
     for to in (State.SUBMITTING, State.UNCONFIRMED):
-        ctx.store.move(job_id, lambda job, to=to: job.to(to, "test", now, after(now, 60)))
+        ctx.store.transition(
+            job_id, lambda job, to=to: job.transition_to(to, "test", now, add_seconds(now, 60))
+        )
     error = {"code": "c" * 100_000, "message": "m" * 100_000}
     come(ctx, job_id, {"success": False, "error": error, "task_id": TASK})
     job = ctx.store.get(job_id)

@@ -17,7 +17,7 @@ from PIL import Image
 from imagequeue.config.celery import make_celery
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
-from imagequeue.jobs.job import Job, State, after, new_job, utc_now
+from imagequeue.jobs.job import Job, State, add_seconds, new_job, utc_now
 from imagequeue.jobs.tokens import callback_url
 from imagequeue.producer.local.ports import free_port
 from imagequeue.store.quarantine import Quarantine
@@ -61,12 +61,12 @@ def start_receiver(start: Start, settings: Settings) -> Process:
 
 def waiting(live: Context, count: int) -> list[Job]:
     """Jobs that the provider has, each under a task of its own; their poll is far away."""
-    now, far = utc_now(), after(utc_now(), 600)
+    now, far = utc_now(), add_seconds(utc_now(), 600)
     fields = {"provider": "kie-flux-kontext", "action": "generate", "delivery": "callback"}
     jobs = [
         new_job(now, **fields)
-        .to(State.SUBMITTING, "submit", now, now)
-        .to(State.WAITING, "accepted", now, far, task_id=str(uuid4()))
+        .transition_to(State.SUBMITTING, "submit", now, now)
+        .transition_to(State.WAITING, "accepted", now, far, task_id=str(uuid4()))
         for _ in range(count)
     ]
     live.store.add(jobs)
@@ -106,8 +106,8 @@ def test_ten_callbacks_and_a_poll_in_one_instant_settle_once_and_download_once(
         for job in jobs:
             body = kie_callback(f"{stub.url}/{job.task_id}.png", task=job.task_id)
             posts = [pool.submit(post, settings, job, body) for _ in range(10)]
-            pool.submit(live.store.hasten, Queue.POLL, job.id, utc_now())
-            pool.submit(live.due.hint, Queue.POLL, [job.id], utc_now())
+            pool.submit(live.store.wake_no_later_than, Queue.POLL, job.id, utc_now())
+            pool.submit(live.due.dispatch, Queue.POLL, [job.id], utc_now())
             assert all(each.result() for each in posts)
     eventually(lambda: live.store.counts()[State.SUCCEEDED] == len(jobs))
     eventually(lambda: not any(live.inbox.unread(job.id) for job in jobs))

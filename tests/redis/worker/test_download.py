@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image as Picture
 
-from imagequeue.jobs.job import State, after
+from imagequeue.jobs.job import State, add_seconds
 from imagequeue.producer.client import Client
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.storage import Temporary
@@ -187,7 +187,7 @@ def test_a_url_of_which_nobody_says_how_long_it_lives_is_hurried_for(
 ) -> None:
     job_id = downloading(ctx, stub, ResultImage(url=f"{stub.url}/0"))
     (image,) = ctx.store.get(job_id).images
-    assert image.expires_at == after(ctx.now(), ctx.settings.url_lifetime_s)
+    assert image.expires_at == add_seconds(ctx.now(), ctx.settings.url_lifetime_s)
 
 
 def test_retries_back_off_but_leave_tries_before_the_end(
@@ -246,7 +246,7 @@ def test_a_kill_in_the_middle_leaves_no_file_at_a_final_name(
 
     job_id = downloading(ctx, stub)
     stub.answer = lambda *_: (200, picture())
-    monkeypatch.setattr("imagequeue.worker.save.examine", killed)
+    monkeypatch.setattr("imagequeue.worker.save.validate_media", killed)
     with pytest.raises(Killed):
         download(ctx, job_id)
     assert files(ctx) == []
@@ -272,9 +272,9 @@ def test_what_another_worker_has_stored_stays_stored(ctx: Context, stub: Stub) -
     job_id = downloading(ctx, stub)
     (pending,) = ctx.store.get(job_id).images
     stored = pending.model_copy(update={"state": "stored", "uri": "file:///kept.png"})
-    ctx.move(job_id, partial(_recorded, ctx, {0: stored}))
+    ctx.transition(job_id, partial(_recorded, ctx, {0: stored}))
     given_up = pending.model_copy(update={"state": "expired"})
-    ctx.move(job_id, partial(_recorded, ctx, {0: given_up}))
+    ctx.transition(job_id, partial(_recorded, ctx, {0: given_up}))
     assert ctx.store.get(job_id).images == (stored,)
 
 

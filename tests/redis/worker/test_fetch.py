@@ -224,13 +224,13 @@ def test_the_deadline_counts_all_parts(
     host.speak = Ranged(1000, **TAGGED)
     set_bounds(ctx, download_timeout_s=60)
     deadlines = []
-    original = ctx.http.exchange
+    original = ctx.http.request
 
     def exchange(*args: Any, deadline: float, **options: Any) -> Any:
         deadlines.append(deadline)
         return original(*args, deadline=deadline, **options)
 
-    monkeypatch.setattr(ctx.http, "exchange", exchange)
+    monkeypatch.setattr(ctx.http, "request", exchange)
     assert download(ctx, job_id) is None
     first, second = deadlines
     assert first == second

@@ -705,7 +705,7 @@ def test_what_came_with_an_answer_over_tls_is_not_taken_for_the_next(
         http = Http()
         for _ in range(2):
             url, deadline = f"https://127.0.0.1:{host.port}/", time.monotonic() + 5
-            with http.exchange("GET", url, deadline=deadline) as response:
+            with http.request("GET", url, deadline=deadline) as response:
                 assert response.read(1 << 20) == bytes(9000)
 
 

@@ -25,8 +25,8 @@ from starlette.routing import Route
 from imagequeue.config.queues import Queue
 from imagequeue.config.redis import ScriptCall, run_together
 from imagequeue.config.settings import read_settings
-from imagequeue.errors import InvalidRequestError, MoveRefusedError
-from imagequeue.jobs.job import State, after, utc_now
+from imagequeue.errors import InvalidRequestError, InvalidTransitionError
+from imagequeue.jobs.job import State, add_seconds, utc_now
 from imagequeue.producer.client import Client
 from imagequeue.producer.local.ports import free_port
 from imagequeue.producer.local.up import _kept_secret
@@ -131,7 +131,9 @@ def run(overrides: dict[str, str]) -> Run:
 
 def move(ctx: Context, job_id: str, *states: State) -> None:
     for state in states:
-        ctx.store.move(job_id, lambda job, to=state: job.to(to, "test", ctx.now(), ctx.now()))
+        ctx.store.transition(
+            job_id, lambda job, to=state: job.transition_to(to, "test", ctx.now(), ctx.now())
+        )
 
 
 def failed(ctx: Context, **fields: Any) -> str:
@@ -152,7 +154,7 @@ def tried(ctx: Context, job_id: str) -> float | None:
     """One run of the step, its countdown set as its task does."""
     pause_s = notify(ctx, job_id)
     if pause_s is not None:
-        ctx.store.snooze(Queue.NOTIFY, job_id, after(ctx.now(), pause_s))
+        ctx.store.wake_at(Queue.NOTIFY, job_id, add_seconds(ctx.now(), pause_s))
     return pause_s
 
 
@@ -420,7 +422,7 @@ def test_redis_that_is_away_at_the_removal_puts_it_off(
     with monkeypatch.context() as patch:
         patch.setattr(app.context.outbox, "delivered", away)  # type: ignore[attr-defined]
         app.tasks["imagequeue.notify"](job_id)
-    assert wake_up(ctx, job_id) == after(clock(), 15)
+    assert wake_up(ctx, job_id) == add_seconds(clock(), 15)
     clock.advance(15)
     app.tasks["imagequeue.notify"](job_id)
     assert len({heard.id for heard in listener.heard}) == 1
@@ -440,7 +442,7 @@ def test_the_schedule_of_a_receiver_that_stays_away(
         while at := wake_up(ctx, job_id):
             clock.time = at
             tries.append((at - began).total_seconds())
-            held = [after(at, leases * ctx.settings.lease_s) for leases in (0, 1, 2)]
+            held = [add_seconds(at, leases * ctx.settings.lease_s) for leases in (0, 1, 2)]
             eventually(lambda held=held: wake_up(ctx, job_id) not in held)
     assert len(listener.heard) == len(tries)
     assert len({heard.id for heard in listener.heard}) == 1
@@ -486,7 +488,7 @@ def test_one_that_waited_for_a_worker_too_long_is_still_tried(
 def test_too_many_dead_letters_make_room_for_the_newest(
     ctx: Context, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "MOST_DEAD", 3)
+    monkeypatch.setattr(webhooks, "MAX_DEAD", 3)
     monkeypatch.setattr(streams, "PAGE", 2)
     listener.answer = lambda _: 410
     jobs = [failed(ctx) for _ in range(5)]
@@ -506,7 +508,7 @@ def test_one_that_breaks_its_worker_every_time_is_a_dead_letter_and_harms_no_job
         raise ZeroDivisionError
 
     monkeypatch.setattr("imagequeue.worker.tasks.notify", broken)
-    for _ in range(ctx.settings.poison_after):
+    for _ in range(ctx.settings.max_crashes):
         with pytest.raises(ZeroDivisionError):
             app.tasks["imagequeue.notify"](job_id)
     app.tasks["imagequeue.notify"](job_id)
@@ -524,10 +526,10 @@ def test_a_move_that_is_refused_tells_nobody(ctx: Context) -> None:
     def overtaken(job: Any) -> Any:
         if job.state is State.QUEUED:
             move(ctx, job_id, State.SUBMITTING)
-        return job.to(State.CANCELLED, "test", ctx.now(), ctx.now())
+        return job.transition_to(State.CANCELLED, "test", ctx.now(), ctx.now())
 
-    with pytest.raises(MoveRefusedError):
-        ctx.store.move(job_id, overtaken)
+    with pytest.raises(InvalidTransitionError):
+        ctx.store.transition(job_id, overtaken)
     assert is_over(ctx, job_id)
 
 
@@ -545,9 +547,11 @@ def test_a_move_whose_answer_was_lost_tells_once(
 
 def test_a_move_to_rest_hints_its_webhook(ctx: Context, clock: Clock) -> None:
     job_id, now = queued(ctx), clock()
-    ctx.move(job_id, lambda job: job.to(State.FAILED, "test", now, after(now, 60)))
+    ctx.transition(
+        job_id, lambda job: job.transition_to(State.FAILED, "test", now, add_seconds(now, 60))
+    )
     assert ctx.store.redis.llen("notify") == 1
-    assert wake_up(ctx, job_id) == after(now, ctx.settings.lease_s)
+    assert wake_up(ctx, job_id) == add_seconds(now, ctx.settings.lease_s)
 
 
 def test_a_cancel_hints_its_webhook(ctx: Context, clock: Clock) -> None:
@@ -575,7 +579,7 @@ def test_a_job_that_was_removed_is_told_of_all_the_same(
     job_id = failed(ctx)
     tried(ctx, job_id)
     clock.advance(9)
-    assert ctx.store.forget_ended(clock()) == 1
+    assert ctx.store.delete_expired(clock()) == 1
     listener.answer = lambda _: 204
     assert tried(ctx, job_id) is None
     assert listener.types == ["job.failed"] * 2
@@ -753,7 +757,7 @@ def test_a_webhook_without_a_secret_waits_for_one(
     job_id = failed(ctx)
     unset = ctx.settings.model_copy(update={"webhook_secret": ()})
     app = make_worker_app(unset, now=clock)
-    for _ in range(2 * unset.poison_after):
+    for _ in range(2 * unset.max_crashes):
         app.tasks["imagequeue.notify"](job_id)
         clock.advance(15)
     assert listener.heard == []

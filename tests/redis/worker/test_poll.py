@@ -7,9 +7,9 @@ import pytest
 from celery.contrib.testing.worker import start_worker
 
 from imagequeue.config.queues import Queue
-from imagequeue.errors import MoveRefusedError
+from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.callback import Callback
-from imagequeue.jobs.job import State, after
+from imagequeue.jobs.job import State, add_seconds
 from imagequeue.store import keys
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
@@ -43,7 +43,7 @@ def test_the_default_schedule_kept_in_redis_to_overdue_and_the_give_up(
             # A countdown in a message would stand here unacknowledged until it is over.
             eventually(lambda: not ctx.store.redis.exists("unacked"))
             clock.time = at
-            hinted = (at, after(at, ctx.settings.lease_s))
+            hinted = (at, add_seconds(at, ctx.settings.lease_s))
             eventually(lambda hinted=hinted: wake_up(ctx, job_id) not in hinted)
             states.append(ctx.store.get(job_id).state)
     assert gaps[:4] == [60, 300, 900, 1800]
@@ -141,7 +141,7 @@ def test_an_unconfirmed_job_fails_at_its_deadline_and_not_before(
     stub.answer = lambda *_: None
     submit(ctx, job_id)
     clock.advance(ctx.settings.unconfirmed_after_s - 1)
-    with pytest.raises(MoveRefusedError):
+    with pytest.raises(InvalidTransitionError):
         poll(ctx, job_id)
     clock.advance(1)
     poll(ctx, job_id)

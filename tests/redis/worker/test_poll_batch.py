@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from imagequeue.config.queues import Queue
-from imagequeue.errors import MoveRefusedError
+from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.job import Job, State
-from imagequeue.providers.wire import Report, ResultImage, Succeeded
+from imagequeue.providers.wire import ResultImage, Succeeded, TaskStatus
 from imagequeue.store import keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
-from imagequeue.worker.settle import settle, settled
+from imagequeue.worker.settle import apply_status, settle
 from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.jobs import queued, waiting
@@ -89,7 +89,7 @@ def hints_arrive(ctx: Context, job_ids: list[str]) -> None:
             if (in_s := poll(ctx, job_id)) is not None:
                 until = ctx.now().timestamp() + in_s
                 ctx.store.redis.zadd(keys.due(Queue.POLL), {job_id: until}, xx=True)
-        except MoveRefusedError:
+        except InvalidTransitionError:
             continue
 
 
@@ -268,13 +268,13 @@ def test_a_job_that_breaks_does_so_alone_and_comes_up_again_on_its_own(
     jobs = accepted(ctx, stub, 3)
     answering(stub, {}, otherwise=done)
 
-    def break_one(context: Context, report: Report, cause: str, job: Job) -> Job:
+    def break_one(context: Context, report: TaskStatus, cause: str, job: Job) -> Job:
         if job.id == jobs[1]:
             raise ZeroDivisionError
-        return settled(context, report, cause, job)
+        return apply_status(context, report, cause, job)
 
     for module in ("poll", "settle"):
-        monkeypatch.setattr(f"imagequeue.worker.{module}.settled", break_one)
+        monkeypatch.setattr(f"imagequeue.worker.{module}.apply_status", break_one)
     come_due(ctx, clock)
     ctx.store.redis.delete("poll")
     poll(ctx, jobs[0])

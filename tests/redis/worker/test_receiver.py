@@ -9,7 +9,7 @@ from imagequeue.config.settings import Settings
 from imagequeue.jobs.challenge import PURPOSE, proof
 from imagequeue.jobs.tokens import callback_url, token
 from imagequeue.worker.context import Context
-from imagequeue.worker.receiver.application import MOST_BODY_BYTES, create_app
+from imagequeue.worker.receiver.application import MAX_BODY_BYTES, create_app
 from support.asgi import serving
 from support.processes import eventually
 
@@ -63,8 +63,8 @@ def test_a_url_that_was_not_given_out_is_not_found_and_nothing_is_kept(
 
 def test_a_body_above_the_bound_is_refused(receiver: str, ctx: Context) -> None:
     url = receiver + url_of("the new one")
-    assert requests.post(url, b"x" * MOST_BODY_BYTES, timeout=5).status_code == 200
-    assert requests.post(url, b"x" * (MOST_BODY_BYTES + 1), timeout=5).status_code == 413
+    assert requests.post(url, b"x" * MAX_BODY_BYTES, timeout=5).status_code == 200
+    assert requests.post(url, b"x" * (MAX_BODY_BYTES + 1), timeout=5).status_code == 413
     assert len(ctx.inbox.unread(JOB)) == 1
 
 

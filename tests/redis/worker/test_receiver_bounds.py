@@ -29,11 +29,11 @@ from imagequeue.worker.receiver import application as receiver_module
 from imagequeue.worker.receiver import bounded_protocol
 from imagequeue.worker.receiver.application import (
     HINTS_AHEAD,
-    MOST_BODY_BYTES,
+    MAX_BODY_BYTES,
     create_app,
     server_options,
 )
-from imagequeue.worker.receiver.bounded_protocol import MOST_HEAD_BYTES
+from imagequeue.worker.receiver.bounded_protocol import MAX_HEAD_BYTES
 from support.asgi import serving
 from support.processes import Process, answers, eventually
 
@@ -167,14 +167,14 @@ def test_a_head_above_the_bound_is_refused(
     receiver: str, settings: Settings, ctx: Context, end: str
 ) -> None:
     with connect(receiver) as sock:
-        sock.sendall(head(settings)[:-2] + b"X: " + b"x" * MOST_HEAD_BYTES + end.encode())
+        sock.sendall(head(settings)[:-2] + b"X: " + b"x" * MAX_HEAD_BYTES + end.encode())
         assert status(sock) == 400
         assert is_dropped(sock)
     assert not ctx.inbox.unread(JOB)
 
 
 def test_a_head_below_the_bound_is_served(receiver: str, settings: Settings) -> None:
-    long = head(settings, "X: " + "x" * (MOST_HEAD_BYTES - 300), "Content-Length: 0")
+    long = head(settings, "X: " + "x" * (MAX_HEAD_BYTES - 300), "Content-Length: 0")
     with connect(receiver) as sock:
         sock.sendall(long[:-100])
         # For the receiver to see a head that is not whole yet.
@@ -186,7 +186,7 @@ def test_a_head_below_the_bound_is_served(receiver: str, settings: Settings) -> 
 def test_more_connections_than_the_bound_are_refused_until_some_are_gone(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receiver_module, "MOST_CONNECTIONS", 5)
+    monkeypatch.setattr(receiver_module, "MAX_CONNECTIONS", 5)
     with serving(create_app(settings), **server_options()) as receiver:
         url = receiver + url_of(settings)
         idle = [connect(receiver) for _ in range(5)]
@@ -199,7 +199,7 @@ def test_more_connections_than_the_bound_are_refused_until_some_are_gone(
 def test_a_body_in_chunks_is_kept_up_to_the_bound(
     receiver: str, settings: Settings, ctx: Context
 ) -> None:
-    chunks = [b"x" * 1024] * (MOST_BODY_BYTES // 1024)
+    chunks = [b"x" * 1024] * (MAX_BODY_BYTES // 1024)
     assert post(receiver + url_of(settings), iter(chunks)) == 200
     assert post(receiver + url_of(settings), iter([*chunks, b"x"])) == 413
     (kept,) = ctx.inbox.unread(JOB).values()
@@ -211,7 +211,7 @@ def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(
     receiver: str, settings: Settings, expect: tuple[str, ...]
 ) -> None:
     with connect(receiver) as sock:
-        sock.sendall(head(settings, f"Content-Length: {MOST_BODY_BYTES + 1}", *expect))
+        sock.sendall(head(settings, f"Content-Length: {MAX_BODY_BYTES + 1}", *expect))
         assert status(sock) == 413
 
 
@@ -340,7 +340,7 @@ def test_every_end_of_a_request_is_counted(
             ctx.store.redis.config_set("maxmemory", "0")
         assert [post(url) for _ in range(3)] == [200] * 3
         assert [post(url + wrong) for wrong in "01"] == [404] * 2
-        assert post(url, b"x" * (MOST_BODY_BYTES + 1)) == 413
+        assert post(url, b"x" * (MAX_BODY_BYTES + 1)) == 413
         with connect(receiver) as sock:
             sock.sendall(head(settings, "Content-Length: 1"))
             assert status(sock) == 408

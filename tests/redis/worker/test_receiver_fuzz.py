@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.callback import Outcome
-from imagequeue.jobs.job import State, after
+from imagequeue.jobs.job import State, add_seconds
 from imagequeue.jobs.tokens import callback_url
 from imagequeue.producer.local.ports import free_port
 from imagequeue.providers import PROVIDERS
@@ -27,7 +27,7 @@ from imagequeue.store.counters import Counters
 from imagequeue.store.quarantine import Quarantine
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
-from imagequeue.worker.receiver.application import MOST_BODY_BYTES
+from imagequeue.worker.receiver.application import MAX_BODY_BYTES
 from support.jobs import kie_refused, queued
 from support.paths import RECORDED
 from support.processes import Process, answers, eventually
@@ -165,8 +165,8 @@ WHOLE = [
     b"task_id=task-of-this-job&success=true",
     b"[" * 200_000,
     b'{"a":' * 40_000,
-    b"x" * (MOST_BODY_BYTES + 1),
-    PLAIN + b" " * (MOST_BODY_BYTES - len(PLAIN)),
+    b"x" * (MAX_BODY_BYTES + 1),
+    PLAIN + b" " * (MAX_BODY_BYTES - len(PLAIN)),
 ]
 UNDOCUMENTED = st.binary(max_size=300) | st.sampled_from([Body(body) for body in WHOLE])
 HEADERS: list[dict[str, str]] = [
@@ -248,8 +248,13 @@ def receiver(start: Start, settings: Settings, _quick_disk: None) -> Iterator[Re
 def taken(ctx: Context, provider: str, task: str | None, state: State = State.WAITING) -> str:
     """A job that its provider has taken, or may have taken."""
     job_id, now = queued(ctx, provider=provider), ctx.now()
-    ctx.store.move(job_id, lambda job: job.to(State.SUBMITTING, "test", now, after(now, 60)))
-    ctx.store.move(job_id, lambda job: job.to(state, "test", now, after(now, 60), task_id=task))
+    ctx.store.transition(
+        job_id, lambda job: job.transition_to(State.SUBMITTING, "test", now, add_seconds(now, 60))
+    )
+    ctx.store.transition(
+        job_id,
+        lambda job: job.transition_to(state, "test", now, add_seconds(now, 60), task_id=task),
+    )
     return job_id
 
 
@@ -303,7 +308,7 @@ def test_whatever_comes_is_answered_read_and_filed(
     for (provider, bodies), (task, state), headers in sent:
         job_id = taken(ctx, provider, task, state)
         for body in bodies:
-            expected = 200 if len(body) <= MOST_BODY_BYTES else 413
+            expected = 200 if len(body) <= MAX_BODY_BYTES else 413
             assert receiver.post(provider, job_id, body, headers) == expected
         read(ctx, job_id)
         job = ctx.store.get(job_id)
@@ -359,7 +364,7 @@ def test_the_memory_of_the_receiver_stays_flat(ctx: Context, receiver: Receiver)
     )
 
     def round_of_requests() -> None:
-        for body in (b"x" * MOST_BODY_BYTES, b"x" * (MOST_BODY_BYTES + 1), b"{}" * 1000):
+        for body in (b"x" * MAX_BODY_BYTES, b"x" * (MAX_BODY_BYTES + 1), b"{}" * 1000):
             for number in range(20):
                 receiver.post("acedata-flux", f"job_{number % 2}", body, {})
         for chunk in (b"x" * 1000, b"x" * 100_000):

@@ -77,7 +77,7 @@ def test_a_dead_url_is_renewed_and_its_picture_saved_in_the_same_step(
     job = ctx.store.get(job_id)
     (image,) = job.images
     assert (job.state, image.state, image.error) == (State.SUCCEEDED, "stored", None)
-    assert (image.source_url, image.renewed_url) == (f"{host.url}/dead", f"{host.url}/fresh")
+    assert (image.source_url, image.refreshed_url) == (f"{host.url}/dead", f"{host.url}/fresh")
     assert image.expires_at == clock() + timedelta(minutes=20)
     assert stub.asked == [("POST", RENEWAL, {"url": f"{host.url}/dead"})]
     assert host.paths == ["/dead", "/fresh"]
@@ -129,7 +129,7 @@ def test_where_no_link_is_given_a_fresh_record_may_have_one(
     stub.answer = answering(renewal, kie_done(f"{host.url}/other"))
     assert download(ctx, job_id) is None
     (image,) = ctx.store.get(job_id).images
-    assert (image.state, image.renewed_url) == ("stored", f"{host.url}/other")
+    assert (image.state, image.refreshed_url) == ("stored", f"{host.url}/other")
     assert asked(stub) == ["download-url", "record-info"]
     assert host.paths == ["/dead", "/other"]
 
@@ -218,7 +218,7 @@ def test_a_fresh_record_renews_each_picture_with_its_own(
     stub.answer = answering(FOREIGN, kie_done(f"{host.url}/result", f"{host.url}/origin"))
     assert download(ctx, job_id) is None
     job = ctx.store.get(job_id)
-    assert [image.renewed_url for image in job.images] == [
+    assert [image.refreshed_url for image in job.images] == [
         f"{host.url}/result",
         f"{host.url}/origin",
     ]
@@ -262,7 +262,7 @@ def test_acedata_is_asked_for_a_fresh_record(
     stub.answer = lambda *_: acedata(f"{host.url}/{lookup}") if lookup else (500, {})
     job = to_the_end(ctx, job_id)
     assert job.state is state
-    assert job.images[0].renewed_url == (f"{host.url}/fresh" if lookup == "fresh" else None)
+    assert job.images[0].refreshed_url == (f"{host.url}/fresh" if lookup == "fresh" else None)
     lookups = [("POST", "/flux/tasks", {"action": "retrieve", "id": "task-1"})]
     assert stub.asked == lookups * (1 if lookup == "fresh" else 2)
 
@@ -307,6 +307,6 @@ def test_a_dead_url_of_the_sandbox_is_renewed_through_its_download_url(
         assert (job.state, result.error) == (State.UNSAVED, "HTTP 403")
     else:
         assert (job.state, result.content_type) == (State.SUCCEEDED, "image/jpeg")
-        assert result.renewed_url
-        assert "/until-" in result.renewed_url
+        assert result.refreshed_url
+        assert "/until-" in result.refreshed_url
     assert len(sandbox.submissions(prompt)) == 1

@@ -211,7 +211,7 @@ def test_a_slow_transfer_has_a_whole_lease_for_its_upload(
 ) -> None:
     job = ctx.store.get(downloading(ctx, stub, f"{host.url}/0"))
     calls: list[Any] = []
-    monkeypatch.setattr(ctx.store, "snooze", lambda *call: calls.append(call))
+    monkeypatch.setattr(ctx.store, "wake_at", lambda *call: calls.append(call))
     monkeypatch.setattr(saving, "QUICK_S", quick_s)
     saving.save(ctx, job, job.images[0])
     assert [job_id for _, job_id, _ in calls] == [job.id] * snoozed
@@ -254,7 +254,7 @@ def test_a_record_that_cannot_be_kept_leaves_the_picture_to_be_saved_again(
     assert after == before + 1 if isinstance(before, int) else before.items() < after.items()
 
 
-# Trouble
+# Faults
 
 
 def out_of_space(*_: Any, **__: Any) -> Any:

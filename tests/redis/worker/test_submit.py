@@ -7,7 +7,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from imagequeue.config.queues import Queue
-from imagequeue.errors import ConfigError, MoveRefusedError
+from imagequeue.errors import ConfigError, InvalidTransitionError
 from imagequeue.jobs.job import State
 from imagequeue.producer.local.ports import free_port
 from imagequeue.providers.wire import Pending
@@ -81,13 +81,13 @@ def test_a_second_hint_sends_nothing(ctx: Context, stub: Stub) -> None:
     job_id = queued(ctx)
 
     def answer(*_: Any) -> Any:
-        with pytest.raises(MoveRefusedError):
+        with pytest.raises(InvalidTransitionError):
             submit(ctx, job_id)
         return KIE_ACCEPTED
 
     stub.answer = answer
     submit(ctx, job_id)
-    with pytest.raises(MoveRefusedError):
+    with pytest.raises(InvalidTransitionError):
         submit(ctx, job_id)
     assert len(stub.posts) == 1
 
@@ -152,7 +152,7 @@ def test_a_hint_before_its_time_sends_nothing(ctx: Context, stub: Stub) -> None:
     job_id = queued(ctx)
     stub.answer = lambda *_: kie_refused(455, "maintenance")
     submit(ctx, job_id)
-    with pytest.raises(MoveRefusedError):
+    with pytest.raises(InvalidTransitionError):
         submit(ctx, job_id)
     assert len(stub.posts) == 1
 
@@ -177,14 +177,14 @@ def test_an_answer_is_held_while_redis_is_away(
     monkeypatch.setattr("imagequeue.worker.submit.ANSWER_RETRY_S", 0.01)
     job_id = queued(ctx)
     stub.answer = lambda *_: KIE_ACCEPTED
-    move, calls = ctx.store.move, iter(range(9))
+    move, calls = ctx.store.transition, iter(range(9))
 
     def flaky(*arguments: Any, **options: Any) -> Any:
         if next(calls) in (1, 2):
             raise RedisConnectionError
         return move(*arguments, **options)
 
-    monkeypatch.setattr(ctx.store, "move", flaky)
+    monkeypatch.setattr(ctx.store, "transition", flaky)
     submit(ctx, job_id)
     assert (ctx.store.get(job_id).state, len(stub.posts)) == (State.WAITING, 1)
 
@@ -250,7 +250,7 @@ def test_an_answer_that_does_not_say_leaves_the_job_unconfirmed_and_is_never_sen
     assert job.state is State.UNCONFIRMED
     assert (job.wake_at - ctx.now()).total_seconds() == ctx.settings.unconfirmed_after_s
     clock.advance(ctx.settings.unconfirmed_after_s / 2)
-    with pytest.raises(MoveRefusedError):
+    with pytest.raises(InvalidTransitionError):
         submit(ctx, job_id)
     assert len(stub.posts) == 1
 
@@ -277,10 +277,10 @@ def test_a_submission_whose_worker_died_is_unconfirmed_when_its_lease_is_over(
         raise Killed
 
     job_id = queued(ctx)
-    vars(ctx.http)["exchange"] = die
+    vars(ctx.http)["request"] = die
     with pytest.raises(Killed):
         submit(ctx, job_id)
-    with pytest.raises(MoveRefusedError):
+    with pytest.raises(InvalidTransitionError):
         submit(ctx, job_id)
     clock.advance(ctx.settings.lease_s)
     submit(ctx, job_id)
@@ -291,14 +291,14 @@ def test_a_worker_frozen_past_its_deadline_sends_nothing(
     ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = queued(ctx)
-    move = ctx.store.move
+    move = ctx.store.transition
 
     def frozen(*arguments: Any, **options: Any) -> Any:
         moved = move(*arguments, **options)
         monkeypatch.setattr("time.monotonic", lambda: 1e12)
         return moved
 
-    monkeypatch.setattr(ctx.store, "move", frozen)
+    monkeypatch.setattr(ctx.store, "transition", frozen)
     submit(ctx, job_id)
     assert stub.posts == []
     assert path(ctx.store.get(job_id)) == ["queued", "submitting", "queued"]

@@ -15,13 +15,13 @@ from imagequeue.config.redis import ScriptCall, run_together
 from imagequeue.config.settings import Settings
 from imagequeue.errors import ConfigError
 from imagequeue.jobs.callback import Callback, Outcome
-from imagequeue.jobs.job import Job, State, after
+from imagequeue.jobs.job import Job, State, add_seconds
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.store import keys
 from imagequeue.store.quarantine import Quarantine
 from imagequeue.worker import tasks as worker_tasks
 from imagequeue.worker.app import make_worker_app
-from imagequeue.worker.base_task import MOST_TURNS
+from imagequeue.worker.base_task import MAX_TURNS
 from imagequeue.worker.context import Context
 from imagequeue.worker.settle import settle
 from support.clock import Clock
@@ -65,9 +65,14 @@ def test_a_job_that_breaks_its_worker_every_time_is_ended_with_a_reason(
 ) -> None:
     job_id = queued(ctx)
     for step in path:
-        ctx.move(job_id, lambda job, to=step: job.to(to, "test", ctx.now(), after(ctx.now(), 9)))
+        ctx.transition(
+            job_id,
+            lambda job, to=step: job.transition_to(
+                to, "test", ctx.now(), add_seconds(ctx.now(), 9)
+            ),
+        )
     breaking(monkeypatch, stage, ZeroDivisionError())
-    for _ in range(ctx.settings.poison_after):
+    for _ in range(ctx.settings.max_crashes):
         with pytest.raises(ZeroDivisionError):
             app.tasks[f"imagequeue.{stage}"](job_id)
     app.tasks[f"imagequeue.{stage}"](job_id)
@@ -82,11 +87,13 @@ def test_a_picture_that_breaks_its_worker_ends_unsaved(
     app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = queued(ctx)
-    ctx.move(job_id, lambda job: job.to(State.SUBMITTING, "test", ctx.now(), ctx.now()))
+    ctx.transition(
+        job_id, lambda job: job.transition_to(State.SUBMITTING, "test", ctx.now(), ctx.now())
+    )
     images = (ResultImage(url="https://a.example/0.png", lifetime_s=60),)
     settle(ctx, job_id, Succeeded(images=images), "callback")
     breaking(monkeypatch, "download", ZeroDivisionError())
-    for _ in range(ctx.settings.poison_after):
+    for _ in range(ctx.settings.max_crashes):
         with pytest.raises(ZeroDivisionError):
             app.tasks["imagequeue.download"](job_id)
     app.tasks["imagequeue.download"](job_id)
@@ -99,7 +106,7 @@ def test_callbacks_that_break_their_reader_are_set_aside(
     job_id = queued(ctx)
     ctx.inbox.put(job_id, Callback(ctx.now(), {}, b"poison"))
     breaking(monkeypatch, "callback", ZeroDivisionError())
-    for _ in range(ctx.settings.poison_after):
+    for _ in range(ctx.settings.max_crashes):
         with pytest.raises(ZeroDivisionError):
             app.tasks["imagequeue.callback"](job_id)
     app.tasks["imagequeue.callback"](job_id)
@@ -115,11 +122,11 @@ def test_a_workers_own_trouble_puts_the_job_off_and_never_ends_it(
 ) -> None:
     job_id = queued(ctx)
     breaking(monkeypatch, "submit", error)
-    for _ in range(ctx.settings.poison_after * 2):
+    for _ in range(ctx.settings.max_crashes * 2):
         app.tasks["imagequeue.submit"](job_id)
     assert ctx.store.get(job_id).state is State.QUEUED
     due = ctx.store.redis.zscore(keys.due(Queue.SUBMIT), job_id)
-    assert due == after(ctx.now(), 15).timestamp()
+    assert due == add_seconds(ctx.now(), 15).timestamp()
 
 
 def recording(monkeypatch: pytest.MonkeyPatch, ctx: Context) -> list[str]:
@@ -128,7 +135,7 @@ def recording(monkeypatch: pytest.MonkeyPatch, ctx: Context) -> list[str]:
 
     def step(_: Context, job: Job) -> None:
         turns.append(job.id)
-        ctx.store.snooze(Queue.SUBMIT, job.id, after(ctx.now(), 60))
+        ctx.store.wake_at(Queue.SUBMIT, job.id, add_seconds(ctx.now(), 60))
 
     monkeypatch.setattr("imagequeue.worker.tasks.submit", step)
     return turns
@@ -140,7 +147,7 @@ def test_one_message_gives_a_backlog_its_turns_in_the_order_it_came_due(
     jobs = [queued(ctx) for _ in range(5)]
     not_due = queued(ctx)
     for wait_s, job_id in enumerate([*jobs[1:], not_due]):
-        ctx.store.snooze(Queue.SUBMIT, job_id, after(ctx.now(), wait_s))
+        ctx.store.wake_at(Queue.SUBMIT, job_id, add_seconds(ctx.now(), wait_s))
     clock.advance(3)
     turns = recording(monkeypatch, ctx)
     assert app.tasks["imagequeue.submit"](jobs[0]) == 5
@@ -151,10 +158,10 @@ def test_one_message_gives_a_backlog_its_turns_in_the_order_it_came_due(
 def test_a_message_is_used_up_after_its_turns_so_that_other_queues_get_theirs(
     app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = [queued(ctx) for _ in range(MOST_TURNS + 5)]
+    jobs = [queued(ctx) for _ in range(MAX_TURNS + 5)]
     turns = recording(monkeypatch, ctx)
-    assert app.tasks["imagequeue.submit"](jobs[0]) == MOST_TURNS
-    assert turns == jobs[:MOST_TURNS]
+    assert app.tasks["imagequeue.submit"](jobs[0]) == MAX_TURNS
+    assert turns == jobs[:MAX_TURNS]
     due = ctx.store.redis.zcount(keys.due(Queue.SUBMIT), "-inf", ctx.now().timestamp())
     assert due == 5
     assert ctx.store.redis.hlen(keys.STARTS) == 0
@@ -184,12 +191,12 @@ def test_a_job_that_breaks_its_worker_in_a_turn_of_its_own_is_counted_and_ended(
             raise ZeroDivisionError
 
     monkeypatch.setattr("imagequeue.worker.tasks.submit", break_one)
-    for _ in range(ctx.settings.poison_after):
+    for _ in range(ctx.settings.max_crashes):
         with pytest.raises(ZeroDivisionError):
             app.tasks["imagequeue.submit"](good)
         clock.advance(60)
     assert app.tasks["imagequeue.submit"](good) == 2
-    assert turns == [good, bad] * ctx.settings.poison_after + [good]
+    assert turns == [good, bad] * ctx.settings.max_crashes + [good]
     assert ctx.store.get(bad).state is State.FAILED
     assert ctx.store.get(good).state is State.QUEUED
 
@@ -213,7 +220,7 @@ def test_a_job_that_asks_for_a_retry_does_not_end_the_others_turns(
     task.pop_request()
     assert turns == jobs
     due: Any = ctx.store.redis.zrange(keys.due(Queue.SUBMIT), 0, -1, withscores=True)
-    assert {score for _, score in due} == {after(ctx.now(), 30).timestamp()}
+    assert {score for _, score in due} == {add_seconds(ctx.now(), 30).timestamp()}
     assert ctx.store.redis.hlen(keys.STARTS) == 0
 
 
@@ -250,7 +257,9 @@ def test_a_last_move_that_comes_second_is_made_again_and_the_next_turn_taken_onc
     answer = at_the_stub.answer
 
     def meanwhile(*asked: Any) -> Any:
-        ctx.store.move(jobs[0], lambda job: job.noted("meanwhile", ctx.now(), job.wake_at))
+        ctx.store.transition(
+            jobs[0], lambda job: job.with_note("meanwhile", ctx.now(), job.wake_at)
+        )
         at_the_stub.answer = answer
         return answer(*asked)
 

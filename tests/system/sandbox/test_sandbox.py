@@ -49,7 +49,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
 
 @pytest.mark.parametrize("flag", ["answer_lost", "answer_lost=2", "answer_lots=0.5"])
 def test_a_wrong_rate_is_refused_at_the_start(flag: str) -> None:
-    done = subprocess.run([*COMMAND, "--trouble", flag], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([*COMMAND, "--faults", flag], capture_output=True, text=True, timeout=20)
     assert done.returncode == 2
     assert "answer_lost" in done.stderr
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from imagequeue.sandbox.faults import Trouble, TroubleError, read_trouble
+from imagequeue.sandbox.faults import FaultError, Faults, parse_faults
 from imagequeue.sandbox.rates import RATES, Rates
 from support.sandbox import QUICK, Receiver, Sandbox, running
 
@@ -22,14 +22,14 @@ def finished_url(sandbox: Sandbox, prompt: str) -> str:
 
 
 def test_words_combine_and_other_brackets_are_only_text() -> None:
-    trouble = read_trouble("a [red] cat [fail=501][callback=late:90] [callback=twice]")
-    assert trouble == Trouble(fail=501, callback_late_s=90, callback_twice=True)
+    trouble = parse_faults("a [red] cat [fail=501][callback=late:90] [callback=twice]")
+    assert trouble == Faults(fail=501, callback_late_s=90, callback_twice=True)
 
 
 @pytest.mark.parametrize("word", ["fail=no", "fail=200", "busy", "stuck=1", "answer=lots"])
 def test_a_misused_word_is_refused_by_name(sandbox: Sandbox, word: str) -> None:
-    with pytest.raises(TroubleError, match=re.escape(f"[{word}] is no trouble word")):
-        read_trouble(f"a cat [{word}]")
+    with pytest.raises(FaultError, match=re.escape(f"[{word}] is no trouble word")):
+        parse_faults(f"a cat [{word}]")
     assert sandbox.flux(f"a cat [{word}]")["code"] == 422
 
 
@@ -124,7 +124,7 @@ def test_every_rate_strikes(receiver: Receiver) -> None:
     with running(*QUICK) as sandbox:
 
         def struck(name: str, prompt: str, **fields: Any) -> Any:
-            sandbox.ask("PUT", "/sandbox/trouble", json={**dict.fromkeys(RATES, 0), name: 1})
+            sandbox.ask("PUT", "/sandbox/faults", json={**dict.fromkeys(RATES, 0), name: 1})
             return sandbox.flux(prompt, **fields)
 
         with pytest.raises(requests.ConnectionError):
@@ -148,15 +148,15 @@ def test_every_rate_strikes(receiver: Receiver) -> None:
 
 
 def test_rates_are_shown_changed_and_checked() -> None:
-    with running(*QUICK, "--trouble", "fail=0.25") as sandbox:
-        changed = sandbox.ask("PUT", "/sandbox/trouble", json={"busy_429": 0.5}).json()
+    with running(*QUICK, "--faults", "fail=0.25") as sandbox:
+        changed = sandbox.ask("PUT", "/sandbox/faults", json={"busy_429": 0.5}).json()
         assert changed == {**dict.fromkeys(RATES, 0), "fail": 0.25, "busy_429": 0.5}
         wrongs: list[Any] = [{"fial": 0.1, "fail": 0}, {"fail": 2}, {"fail": "x"}, []]
         for wrong in wrongs:
-            refused = sandbox.ask("PUT", "/sandbox/trouble", json=wrong)
+            refused = sandbox.ask("PUT", "/sandbox/faults", json=wrong)
             assert refused.status_code == 400
-        assert sandbox.get("/sandbox/trouble").json() == changed
-        unknown = sandbox.ask("PUT", "/sandbox/trouble", json={"fial": 0.1}).json()["error"]
+        assert sandbox.get("/sandbox/faults").json() == changed
+        unknown = sandbox.ask("PUT", "/sandbox/faults", json={"fial": 0.1}).json()["error"]
         assert all(name in unknown for name in RATES)
 
 
