@@ -21,7 +21,6 @@ from ..jobs.job import add_seconds
 from ..store.starts import Ending, Turn
 from .context import Context
 from .give_up import give_up_on
-from .slots import running
 
 log = get_logger(__name__)
 
@@ -60,14 +59,13 @@ class JobTask(Task[Any, int]):
         Returns how many jobs had their turn: where there is a backlog, many for one message.
         """
         over = time.monotonic() + TURNS_S
-        with running():
-            ending = self._ending(job_id, over)
-            retry = self._run(job_id, ending)
-            turns = 1
-            while following := self._following(job_id, ending):
-                job_id, turns = following.job_id, turns + 1
-                ending = self._ending(job_id, over if turns < MAX_TURNS else 0)
-                self._run(job_id, ending, following)
+        ending = self._ending(job_id, over)
+        retry = self._run(job_id, ending)
+        turns = 1
+        while following := self._following(job_id, ending):
+            job_id, turns = following.job_id, turns + 1
+            ending = self._ending(job_id, over if turns < MAX_TURNS else 0)
+            self._run(job_id, ending, following)
         if retry:
             raise retry
         return turns

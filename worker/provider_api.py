@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..providers.base import Provider
 from ..providers.wire import ProviderRequest, ProviderResponse
 from .context import Context
-from .slots import waiting
 
 # The largest documented answer, a batch look-up, stays far below this.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
@@ -24,19 +23,15 @@ def send(
 ) -> ProviderResponse:
     """Send a call and read its whole answer; raises NotSentError or NoResponseError."""
     account = ctx.settings.account(provider.account)
-    # All of it: an answer that was paid for does not wait for a slot until its deadline has passed.
-    with (
-        waiting(),
-        ctx.http.request(
-            call.method,
-            account.base_url + call.path,
-            deadline=deadline,
-            reuse_connection=reuse_connection,
-            headers={"Authorization": f"Bearer {account.key}", "Accept": "application/json"},
-            params=call.query,
-            json=call.body,
-        ) as response,
-    ):
+    with ctx.http.request(
+        call.method,
+        account.base_url + call.path,
+        deadline=deadline,
+        reuse_connection=reuse_connection,
+        headers={"Authorization": f"Bearer {account.key}", "Accept": "application/json"},
+        params=call.query,
+        json=call.body,
+    ) as response:
         return ProviderResponse(
             status=response.status,
             body=response.read(MAX_ANSWER_BYTES),

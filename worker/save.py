@@ -15,7 +15,6 @@ from ..storage import Temporary
 from .context import Context
 from .fetch import Fetch
 from .media.validate import validate_media
-from .slots import waiting
 
 # What takes no longer leaves most of a lease for what follows.
 QUICK_S = 1.0
@@ -38,14 +37,13 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
         # Where it goes to a bucket, that may take as long as the transfer did.
         if time.monotonic() - started > min(QUICK_S, ctx.settings.lease_s / 10):
             _stay_awake(ctx, job)
-        with waiting():
-            uri = ctx.storage.put(
-                f"{job.id}/{image.index}.{media.extension}",
-                file,
-                content_type=media.content_type,
-                sha256=sha256,
-                more_follows=True,
-            )
+        uri = ctx.storage.put(
+            f"{job.id}/{image.index}.{media.extension}",
+            file,
+            content_type=media.content_type,
+            sha256=sha256,
+            more_follows=True,
+        )
     return image.model_copy(
         update={
             "state": "stored",
@@ -97,7 +95,7 @@ def keep_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
     }
     data = _json.encode(record).encode()
     sha256 = hashlib.sha256(data).hexdigest()
-    with ctx.storage.temporary() as file, waiting():
+    with ctx.storage.temporary() as file:
         file.write(data)
         ctx.storage.put(name, file, content_type="application/json", sha256=sha256)
 

@@ -18,7 +18,6 @@ from typing import NamedTuple
 from certifi import where
 from urllib3.util.wait import wait_for_read
 
-from ..slots import waiting
 
 CONNECT_TIMEOUT_S = 5.0
 # Of an image host; a provider may be silent until the deadline.
@@ -95,8 +94,7 @@ class Connection:
         exchange would leave the public internet.
         """
         if self._sock is None:
-            with waiting():
-                self._sock = self._connected()
+            self._sock = self._connected()
         # A worker that was frozen until its deadline passed must not start to pay now.
         self._exchange.left_s()
         self._exchange.sent = True
@@ -114,8 +112,7 @@ class Connection:
         # What was set holds until less is left.
         if (sock.gettimeout() or math.inf) > left_s:
             sock.settimeout(left_s)
-        with waiting():
-            return sock.recv_into(room)
+        return sock.recv_into(room)
 
     def is_alive(self) -> bool:
         """Whether it still stands; between two exchanges it has nothing to say but that it ends."""
