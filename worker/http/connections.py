@@ -18,7 +18,6 @@ from typing import NamedTuple
 from certifi import where
 from urllib3.util.wait import wait_for_read
 
-
 CONNECT_TIMEOUT_S = 5.0
 # Of an image host; a provider may be silent until the deadline.
 READ_TIMEOUT_S = 15.0
