@@ -41,7 +41,7 @@ SAYS = {
 }
 # The part of a command line that tells whose it is.
 RUNS = {
-    "redis": "redis-server",
+    "redis": "valkey-server",
     "sandbox": "imagequeue.sandbox",
     "receiver": "worker.receiver",
     "API": "producer.api",

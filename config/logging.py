@@ -24,7 +24,7 @@ Logger = structlog.typing.FilteringBoundLogger
 
 # One variable for all of it: structlog's own has one for each name, and looks at every variable of
 # the thread for each line.
-_about: ContextVar[Mapping[str, object]] = ContextVar("about", default={})  # noqa: B039  not changed
+_about: ContextVar[Mapping[str, object]] = ContextVar("about", default={})  # noqa: B039
 
 
 def get_logger(name: str) -> Logger:

@@ -283,8 +283,13 @@ class Settings(BaseSettings):
 
     @property
     def images_url(self) -> str:
-        """Where pictures are saved, as a URL."""
-        return self.storage_url or (self.data_dir.resolve() / "pictures").as_uri()
+        """The storage that images are saved in, as a URL."""
+        if self.storage_url:
+            return self.storage_url
+        folder = self.data_dir.resolve()
+        # Earlier releases saved to `pictures/`: where it exists, its images must stay readable.
+        old = folder / "pictures"
+        return (old if old.is_dir() else folder / "images").as_uri()
 
     @property
     def scratch(self) -> Path:

@@ -73,9 +73,9 @@ def up(
     )
     with _until_stopped(), running(options, _tell) as system:
         addresses = " ".join(f"{name}={url}" for name, url in options.urls.items())
-        click.echo(f"ready {addresses} pictures={system.settings.images_url}")
+        click.echo(f"ready {addresses} images={system.settings.images_url}")
         while True:
-            system.tend()
+            system.restart_dead()
             time.sleep(TICK_S)
 
 

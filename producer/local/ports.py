@@ -1,4 +1,4 @@
-"""Loopback ports: a free one, or a clear refusal of one that is taken."""
+"""Loopback ports: find a free one, or refuse one that is in use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
+    """Return a port that no process listens on at this moment."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -18,9 +18,9 @@ def free_port() -> int:
 
 
 def require_free(port: int, flag: str) -> None:
-    """Raise ConfigError if somebody listens on `port`, naming the flag that chooses another."""
+    """Raise ConfigError if `port` is in use, naming the flag that chooses another."""
     with socket.socket() as probe:
-        # As servers do: a port of a server that just stopped is free.
+        # Servers set it too: the port of a server that just stopped is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

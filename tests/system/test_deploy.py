@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import PREFIX, Settings, read_settings
-from imagequeue.producer.local.supervisor import read_procfile
+from imagequeue.producer.local.supervisor import parse_procfile
 from imagequeue.producer.local.up import PROBES, STOP_MARGIN_S
 from support.paths import ROOT
 
@@ -28,7 +28,7 @@ COMPOSE = YAML(typ="safe").load(COMPOSE_FILE)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROCESSES = {name: service for name, service in SERVICES.items() if name != "redis"}
 WORKERS = {name: service for name, service in PROCESSES.items() if "-Q" in service["command"]}
-PROCFILE = read_procfile((ROOT / "Procfile").read_text())
+PROCFILE = parse_procfile((ROOT / "Procfile").read_text())
 COMMANDS = {
     "Procfile": list(PROCFILE.values()),
     "docker-compose.yml": [service["command"] for service in PROCESSES.values()],
@@ -182,7 +182,7 @@ def test_settings_in_a_container(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     settings = read_settings()  # refuses a name that is no setting
     assert settings.redis_url == "redis://redis:6379/0"
     assert settings.broker_url is None
-    assert settings.images_url == "file:///data/pictures"
+    assert settings.images_url == "file:///data/images"
     assert settings.signing_secrets == (b"a secret",)
     assert [key.get_secret_value() for key in settings.api_keys] == ["one", "two"]
 

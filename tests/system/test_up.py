@@ -11,7 +11,7 @@ import psutil
 import requests
 
 from imagequeue.producer.local.ports import free_port
-from imagequeue.producer.local.supervisor import Supervisor, read_procfile
+from imagequeue.producer.local.supervisor import Supervisor, parse_procfile
 from support.media import examined
 from support.processes import BIN, Process, answers, clean_environment, eventually
 
@@ -26,7 +26,7 @@ def up(folder: Path, **env: str) -> tuple[Process, dict[str, str]]:
 
 def processes_of(process: Process) -> dict[str, psutil.Process]:
     """The running children by what they run."""
-    names = ("redis-server", "producer.api", "receiver", "download", "submit", "flower", "sandbox")
+    names = ("valkey-server", "producer.api", "receiver", "download", "submit", "flower", "sandbox")
     children = psutil.Process(process.popen.pid).children(recursive=True)
     lines = {child: " ".join(child.cmdline()) for child in children}
     return {name: child for child, line in lines.items() for name in names if name in line}
@@ -45,6 +45,9 @@ def test_up_runs_everything_starts_again_what_dies_and_stops_clean(tmp_path: Pat
 
     try:
         process.wait_for("ready api=")
+        assert re.search(
+            rf"^ready api=.* images={(tmp_path / 'data/images').as_uri()}$", process.output, re.M
+        )
         children = processes_of(process)
         assert len(children) == 7
         # Beside it, in the same folder, nothing has to be set.
@@ -56,7 +59,7 @@ def test_up_runs_everything_starts_again_what_dies_and_stops_clean(tmp_path: Pat
         request = {"provider": "acedata-flux", "prompt": "tea", "delivery": "poll"}
         job = requests.post(f"{urls['api']}/v1/jobs", json=request, timeout=10).json()
         eventually(lambda: state_of(job["id"]) == "waiting")
-        for victim in ("submit", "redis-server", "receiver"):
+        for victim in ("submit", "valkey-server", "receiver"):
             children[victim].send_signal(signal.SIGKILL)
         process.wait_for("starting worker again")
         assert "redis ended (status -9): starting it again" in process.output
@@ -116,7 +119,7 @@ def test_pauses_grow_from_one_death_to_the_next() -> None:
     supervisor.start()
 
     def died_twice() -> bool:
-        supervisor.tend(ready=True)
+        supervisor.restart_dead(ready=True)
         return sum("ended" in line for line in told) == 2
 
     eventually(died_twice)
@@ -128,7 +131,7 @@ def test_pauses_grow_from_one_death_to_the_next() -> None:
 
 
 def test_a_procfile_is_read_with_its_comments_left_out() -> None:
-    assert read_procfile("# a: b\n\nweb: run --url http://x\n") == {"web": "run --url http://x"}
+    assert parse_procfile("# a: b\n\nweb: run --url http://x\n") == {"web": "run --url http://x"}
 
 
 def test_the_demo_ends_by_itself_with_every_picture_real(tmp_path: Path) -> None:
@@ -139,6 +142,7 @@ def test_the_demo_ends_by_itself_with_every_picture_real(tmp_path: Path) -> None
         assert process.popen.wait(120) == 0, process.output
     finally:
         process.kill()
+    assert "redis: Valkey 9." in process.output
     assert "7 of 7 jobs succeeded" in process.output
     listed = re.findall(r"^  (/.*)$", process.output, re.MULTILINE)
     assert len(listed) >= 7

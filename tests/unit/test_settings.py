@@ -149,3 +149,13 @@ def test_the_first_secret_signs_and_all_verify() -> None:
 def test_without_a_secret_the_error_says_how_to_get_one() -> None:
     with pytest.raises(ConfigError, match="IMAGEQUEUE_SECRET_KEY is not set: give every process"):
         read_settings().signing_secrets  # noqa: B018
+
+
+def test_images_are_saved_in_images(tmp_path: Path) -> None:
+    assert read_settings(data_dir=tmp_path).images_url == (tmp_path / "images").as_uri()
+    assert read_settings(data_dir=tmp_path, storage_url="s3://b").images_url == "s3://b"
+
+
+def test_images_stay_in_pictures_where_it_exists(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    assert read_settings(data_dir=tmp_path).images_url == (tmp_path / "pictures").as_uri()

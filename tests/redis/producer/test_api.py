@@ -146,7 +146,7 @@ def test_saving_again_is_free(api: str, ctx: Context) -> None:
 def test_a_saved_image_is_served_and_a_missing_one_is_not(
     api: str, ctx: Context, tmp_path: Path
 ) -> None:
-    path = tmp_path / "data" / "pictures" / "0 ü%20.png"
+    path = tmp_path / "data" / "images" / "0 ü%20.png"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"a picture")
     stored = picture(ctx, state="stored", uri=path.as_uri(), content_type="image/png")

@@ -21,7 +21,7 @@ from imagequeue.producer.api import changes, watch
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.producer.local.ports import free_port
-from imagequeue.producer.local.supervisor import read_procfile
+from imagequeue.producer.local.supervisor import parse_procfile
 from imagequeue.producer.local.up import PROCFILE
 from imagequeue.store import keys
 from imagequeue.worker.context import Context
@@ -214,7 +214,7 @@ def test_the_server_stops_at_once_with_streams_open(
     start: Callable[..., Process], ctx: Context
 ) -> None:
     port = free_port()
-    line = read_procfile(PROCFILE.read_text())["api"]
+    line = parse_procfile(PROCFILE.read_text())["api"]
     process = start("/bin/sh", "-c", f"exec {line}", API_PORT=str(port))
     process.wait_for("startup complete")
     url, job_id = f"http://127.0.0.1:{port}/v1", queued(ctx)

@@ -15,7 +15,7 @@ from imagequeue.producer import uploads
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.client import Client
 from imagequeue.producer.local.ports import free_port
-from imagequeue.producer.local.up import Options, _sandbox_settings
+from imagequeue.producer.local.up import Options, _build_sandbox_settings
 from imagequeue.producer.uploads import UploadError
 from imagequeue.worker.context import Context
 from imagequeue.worker.create import create
@@ -298,7 +298,7 @@ def test_a_netrc_does_not_replace_the_key(
 
 
 def test_up_with_a_sandbox_uploads_to_it() -> None:
-    settings = read_settings(**_sandbox_settings(Options(sandbox_port=9000)))
+    settings = read_settings(**_build_sandbox_settings(Options(sandbox_port=9000)))
     assert settings.upload_urls == {"kie": "http://127.0.0.1:9000"}
 
 

@@ -29,7 +29,7 @@ from imagequeue.errors import InvalidRequestError, InvalidTransitionError
 from imagequeue.jobs.job import State, add_seconds, utc_now
 from imagequeue.producer.client import Client
 from imagequeue.producer.local.ports import free_port
-from imagequeue.producer.local.up import _kept_secret
+from imagequeue.producer.local.up import read_or_make_secret
 from imagequeue.store import keys, streams, webhooks
 from imagequeue.store.webhooks import UnknownWebhookError, Webhook
 from imagequeue.worker import notify as notify_module
@@ -768,8 +768,8 @@ def test_a_webhook_without_a_secret_waits_for_one(
 
 def test_up_makes_a_secret_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "data" / "webhook_secret"
-    made = _kept_secret(path, prefix="whsec_")
-    assert _kept_secret(path, prefix="whsec_") == made
+    made = read_or_make_secret(path, prefix="whsec_")
+    assert read_or_make_secret(path, prefix="whsec_") == made
     assert path.stat().st_mode & 0o777 == 0o600
     assert read_settings(webhook_secret=made).webhook_secrets == (made,)
-    assert _kept_secret(tmp_path / "another", prefix="whsec_") != made
+    assert read_or_make_secret(tmp_path / "another", prefix="whsec_") != made
