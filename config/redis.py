@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import redis
 import redis.asyncio
-from hiredis import pack_command
-from redis import exceptions
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.commands.core import Script
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from ..errors import ConfigError, RedisUnavailableError
@@ -23,6 +17,10 @@ from .settings import PREFIX, Settings
 
 ADDRESS_FILE = "address"
 RETRIES = 6
+# A thread holds one connection at a time, so this covers a worker with `-c 150` and its sweep.
+# Connections are opened on demand; threads beyond the limit wait for one.
+MAX_CONNECTIONS = 200
+POOL_TIMEOUT_S = 30.0
 BRIEF_S = 1.5
 WAITAOF_SINCE = (7, 2)
 
@@ -46,28 +44,30 @@ def redis_url(settings: Settings) -> str:
         ) from None
 
 
-def connect(settings: Settings, *, kept: bool = False) -> redis.Redis:
-    """A client with timeouts on everything; raises one clear error if the server is unfit.
+def connect(settings: Settings) -> redis.Redis:
+    """Return a client with a timeout on every operation.
 
-    Where the same threads ask all day long, each should keep its connection.
+    It is safe to share between threads, and after a fork each process opens its own connections.
+    Raises RedisUnavailableError or ConfigError if the server is unreachable or unsuitable.
     """
-    client = _client(redis_url(settings), kept=kept)
+    client = _make_client(redis_url(settings))
     check_server(client)
     return client
 
 
 def broker(settings: Settings, client: redis.Redis) -> redis.Redis:
-    """A client for the Redis that holds the queues: most often `client` itself."""
-    return _client(settings.broker_url, kept=True) if settings.broker_url else client
+    """Return a client for the Redis that holds the queues: usually `client` itself."""
+    return _make_client(settings.broker_url) if settings.broker_url else client
 
 
-def _client(url: str, *, kept: bool) -> redis.Redis:
-    # A socket file has no network under it that keepalive could probe.
+def _make_client(url: str) -> redis.Redis:
+    # A unix socket has no network under it that keepalive could probe.
     keepalive = {} if url.startswith("unix://") else {"socket_keepalive": True}
-    client, pool = (KeptClient, KeptConnections) if kept else (redis.Redis, redis.ConnectionPool)
-    return client.from_pool(
-        pool.from_url(
+    return redis.Redis.from_pool(
+        redis.BlockingConnectionPool.from_url(
             url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=POOL_TIMEOUT_S,
             socket_timeout=15,
             socket_connect_timeout=5,
             health_check_interval=30,
@@ -76,108 +76,6 @@ def _client(url: str, *, kept: bool) -> redis.Redis:
             **keepalive,
         )
     )
-
-
-class KeptConnections(redis.ConnectionPool):
-    """A connection a thread, kept until the thread ends.
-
-    To find one for each command, to see whether it still lives and to put it back costs as much as
-    the command. One that has died meanwhile is found by the command, and by its retry.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._kept = threading.local()
-
-    def get_connection(self, *_: Any, **__: Any) -> Any:
-        """This thread's connection."""
-        connection = getattr(self._kept, "connection", None)
-        if connection is None:
-            connection = self._kept.connection = self.make_connection()
-        return connection
-
-    def release(self, connection: Any) -> None:
-        """Nothing: it is asked for again in a moment."""
-
-
-class ScriptCall(NamedTuple):
-    """A script, and what it is to be run with."""
-
-    script: Script
-    keys: Sequence[Any]
-    args: Sequence[Any]
-
-    def packed(self) -> bytes:
-        """The command as it is sent."""
-        command = ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
-        packed: bytes = pack_command(command)
-        return packed
-
-
-def run_together(calls: Sequence[ScriptCall]) -> list[Any]:
-    """Run scripts of one client in turn; one that keeps its connections sends them in one piece.
-
-    Returns their answers, an error that is one among them; see `checked`. Not all or nothing: each
-    of them is a step of its own. Each may run twice.
-    """
-    if not calls:
-        return []
-    client = calls[0].script.registered_client
-    if isinstance(client, KeptClient):
-        return client.run_together(calls)
-    return [_run(call) for call in calls]
-
-
-def checked(answer: Any) -> Any:
-    """The answer of a script; raises it if it is an error."""
-    if isinstance(answer, ResponseError):
-        raise answer
-    return answer
-
-
-def _run(call: ScriptCall) -> Any:
-    """One script the usual way, which serves pools, pipelines and tracing, and costs more."""
-    try:
-        return Script.__call__(call.script, call.keys, call.args)
-    except ResponseError as error:
-        return error
-
-
-class KeptClient(redis.Redis):
-    """A client over kept connections, whose scripts have a shorter way than other commands."""
-
-    def register_script(self, script: Any) -> Any:
-        """The script, to be called with `keys` and `args`."""
-        return _KeptScript(self, script)
-
-    def run_together(self, calls: Sequence[ScriptCall]) -> list[Any]:
-        """Run scripts in turn, sent in one piece; see the function of this name."""
-        connection: Any = self.connection_pool.get_connection()
-        try:
-            connection.send_packed_command([b"".join([call.packed() for call in calls])])
-            answers = [_read(connection) for _ in calls]
-        except (exceptions.ConnectionError, exceptions.TimeoutError):
-            return [_run(call) for call in calls]
-        for at, answer in enumerate(answers):
-            if isinstance(answer, NoScriptError):  # a server that was restarted
-                answers[at] = _run(calls[at])
-        return answers
-
-
-def _read(connection: Any) -> Any:
-    """The next answer; an error is one, too: what is not read would be taken for another's."""
-    try:
-        return connection.read_response()
-    except ResponseError as error:
-        return error
-
-
-class _KeptScript(Script):
-    def __call__(self, keys: Any = (), args: Any = (), client: Any = None) -> Any:
-        if client is None:
-            (answer,) = run_together([ScriptCall(self, keys, args)])
-            return checked(answer)
-        return super().__call__(keys, args, client)
 
 
 def connect_briefly(settings: Settings) -> redis.asyncio.Redis:

@@ -206,7 +206,9 @@ class Client:
         """
         now = self._now()
         over = add_seconds(now, self.settings.retention_s)
-        job = self._store.transition(job_id, lambda job: commands.cancel(job, now, over))
+        job = self._store.transition(
+            self._store.get(job_id), lambda job: commands.cancel(job, now, over)
+        )
         if job.webhook_url:
             self._due.dispatch(Queue.NOTIFY, [job.id], now)
         return job
@@ -219,7 +221,7 @@ class Client:
         """
         now = self._now()
         job = self._store.transition(
-            job_id, lambda job: commands.retry(job, now, pay_again=pay_again)
+            self._store.get(job_id), lambda job: commands.retry(job, now, pay_again=pay_again)
         )
         self._submitter.dispatch([job])
         return job

@@ -1,34 +1,36 @@
-"""Swap: one compare-and-set that changes a job, and with it all that depends on what it is."""
+"""The compare-and-set that writes a job, and everything that must change with it."""
 
 from __future__ import annotations
 
 from itertools import chain
+from typing import Any
 
 import redis
 
 from ..config.queues import Queue
-from ..config.redis import ScriptCall
 from ..jobs.job import QUEUE_OF, Job
 from . import keys
 from .codec import dump
 from .scripts import register_script
 from .transition_effects import effects
 
-# As far back as whoever follows the changes may have been away.
+# Followers of the change stream can catch up with this many missed changes.
 MAX_CHANGES = 10_000
 
 
-class Swap:
-    """The script behind every move."""
+class CompareAndSet:
+    """Write a job only if its record is still the one that was read."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._script = register_script(client, "transition")
 
-    def __call__(self, before: Job, after: Job) -> ScriptCall:
-        """What changes the job, if it is still as it was before; answers 1, or 0 if it is not."""
+    def __call__(self, before: Job, after: Job, client: Any = None) -> Any:
+        """Return 1 if the job was written, 0 if its record has changed since `before`.
+
+        With a pipeline as `client` the call is queued, and the pipeline returns the answer.
+        """
         told, deadline = effects(before, after), after.deadline
-        return ScriptCall(
-            self._script,
+        return self._script(
             keys=[
                 keys.record(before.id),
                 keys.index(before.state),
@@ -58,4 +60,5 @@ class Swap:
                 after.updated_at.timestamp(),
                 *chain.from_iterable(told.counts.items()),
             ],
+            client=client,
         )

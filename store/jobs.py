@@ -13,7 +13,7 @@ import redis
 from redis.exceptions import RedisError
 
 from ..config.queues import Queue
-from ..config.redis import Durability, ScriptCall, checked, get_durability, run_together
+from ..config.redis import Durability, get_durability
 from ..errors import (
     IdempotencyConflictError,
     InvalidTransitionError,
@@ -25,15 +25,14 @@ from ..jobs.idempotency import IdempotencyKey
 from ..jobs.job import FINISHED, QUEUE_OF, Job, State
 from . import keys
 from .codec import dump, load
-from .compare_and_set import MAX_CHANGES, Swap
+from .compare_and_set import MAX_CHANGES, CompareAndSet
 from .scripts import register_script
-from .starts import Ending
 
 ONCE_KEPT_S = 86400
 # Longer than a job lives that waits for days before it ends, and is kept for a month then.
 BATCH_KEPT_S = 90 * 86400
-# A move is refused for good when the record changed under it this often in a row.
-MOVE_TRIES = 50
+# A transition gives up when the record changed under it this often in a row.
+MAX_TRANSITION_TRIES = 50
 PAGE = 200
 WAITAOF_TIMEOUT_MS = 5000
 
@@ -54,7 +53,7 @@ class Store:
     def __init__(self, client: redis.Redis) -> None:
         self.redis = client
         self._add = register_script(client, "add_jobs")
-        self._swap = Swap(client)
+        self._compare_and_set = CompareAndSet(client)
         self._forget = register_script(client, "delete_expired")
 
     def add(
@@ -123,79 +122,69 @@ class Store:
             records: Any = self.redis.mget([keys.record(job_id) for job_id in batch])
             yield from (load(record) for record in records if record is not None)
 
-    def transition(
-        self,
-        job: Job | str,
-        step: Transition,
-        *,
-        durable: bool = False,
-        ending: Ending | None = None,
-    ) -> Job:
-        """Apply `step` to the job as it is now, all or nothing, and return what it became.
+    def transition(self, job: Job, step: Transition, *, durable: bool = False) -> Job:
+        """Apply `step` to the job, all or nothing, and return what it became.
 
-        A job that was read just now saves reading it again; its id will do. `step` is pure and may
-        run again: when somebody else was first it sees their job, and raises InvalidTransitionError if
-        its own move no longer stands. A durable move returns once it is on Redis's disk, as far as
-        the server can say so; raises NotDurableError if it is not. The end of a turn goes along.
+        `job` is the job as it was just read. `step` is a pure function: if the record has changed
+        since, the job is read again and `step` runs again. It raises InvalidTransitionError if it
+        no longer applies. A durable transition returns once it is on Redis's disk, as far as the
+        server can confirm it; raises NotDurableError otherwise, and UnknownJobError if the job is gone.
         """
-        before = self.get(job) if isinstance(job, str) else job
-        for _ in range(MOVE_TRIES):
+        before = job
+        for _ in range(MAX_TRANSITION_TRIES):
             after = step(before)
-            if after is before or self._swapped(before, after, durable, ending):
+            if after is before or self._write(before, after, durable=durable):
                 return after
             before = self.get(before.id)
-        raise InvalidTransitionError(f"{before.id} changes too often to be moved")
+        raise InvalidTransitionError(f"{before.id} changes too often to be changed")
 
-    def transition_many(self, moves: Iterable[tuple[Job, Transition]]) -> list[Job | Exception]:
-        """Move several jobs, each for itself and as `move` does, sent in one piece.
+    def transition_many(
+        self, transitions: Iterable[tuple[Job, Transition]]
+    ) -> list[Job | Exception]:
+        """Apply a step to each of several jobs, sent to Redis in one pipeline.
 
-        Returns what each became, or what its step raised.
+        Each job is changed on its own, as `transition` does it. Returns what each job became, or
+        the exception that its step raised.
         """
-        moves = list(moves)
+        transitions = list(transitions)
         outcomes: list[Job | Exception] = []
-        swaps: dict[int, ScriptCall] = {}
-        for at, (job, step) in enumerate(moves):
-            try:
-                after = step(job)
+        sent: list[int] = []
+        with self.redis.pipeline(transaction=False) as pipe:
+            for place, (job, step) in enumerate(transitions):
+                try:
+                    outcomes.append(after := step(job))
+                except Exception as error:
+                    outcomes.append(error)
+                    continue
                 if after is not job:
-                    swaps[at] = self._swap(job, after)
-                outcomes.append(after)
-            except Exception as error:
-                outcomes.append(error)
-        done = run_together([*swaps.values()])
-        for at, is_done in zip(swaps, done, strict=True):
-            if not checked(is_done):  # somebody else was first
-                outcomes[at] = self._moved_after_all(*moves[at])
+                    self._compare_and_set(job, after, client=pipe)
+                    sent.append(place)
+            written = pipe.execute()
+        for place, is_written in zip(sent, written, strict=True):
+            if not is_written:
+                outcomes[place] = self._transition_again(*transitions[place])
         return outcomes
 
-    def _moved_after_all(self, job: Job, step: Transition) -> Job | Exception:
+    def _transition_again(self, job: Job, step: Transition) -> Job | Exception:
+        """Apply a step to a job that has changed since it was read."""
         try:
-            return self.transition(job.id, step)
+            return self.transition(self.get(job.id), step)
         except RedisError:
             raise
         except Exception as error:
             return error
 
-    def _swapped(self, before: Job, after: Job, durable: bool, ending: Ending | None) -> bool:
-        call = self._swap(before, after)
-        if durable and self._guarantee is Durability.WAITAOF:
-            return self._swapped_durably(call)
-        if ending and (end := ending.call()):
-            done, answer = run_together([call, end])
-            ending.answered(answer)
-        else:
-            (done,) = run_together([call])
-        return bool(checked(done))
-
-    def _swapped_durably(self, call: ScriptCall) -> bool:
-        # In one pipeline, because WAITAOF speaks of the writes of its own connection.
+    def _write(self, before: Job, after: Job, *, durable: bool) -> bool:
+        if not durable or self._durability is not Durability.WAITAOF:
+            return bool(self._compare_and_set(before, after))
+        # One pipeline, because WAITAOF covers the writes of its own connection only.
         with self.redis.pipeline(transaction=False) as pipe:
-            call.script(call.keys, call.args, client=pipe)
+            self._compare_and_set(before, after, client=pipe)
             pipe.waitaof(1, 0, WAITAOF_TIMEOUT_MS)
-            done, (flushed, _) = pipe.execute()
-        if done and not flushed:
-            raise NotDurableError(f"{call.args[0]}: Redis did not flush its file in time")
-        return bool(done)
+            written, (flushed, _) = pipe.execute()
+        if written and not flushed:
+            raise NotDurableError(f"{before.id}: Redis did not flush its file in time")
+        return bool(written)
 
     def wake_at(self, queue: Queue, job_id: str, until: datetime) -> None:
         """Move a wake-up without a move of the job; one that is gone stays gone."""
@@ -297,7 +286,7 @@ class Store:
         )
 
     @functools.cached_property
-    def _guarantee(self) -> Durability:
+    def _durability(self) -> Durability:
         return get_durability(self.redis)
 
 

@@ -49,6 +49,11 @@ def record(job_id: str) -> str:
     return f"iq:{job_id}"
 
 
+def step(job_id: str, queue: Queue) -> str:
+    """Field of STARTS: the step of a job in a queue."""
+    return f"{job_id}.{queue}"
+
+
 @functools.cache
 def index(state: State) -> str:
     """Sorted set of the jobs in a state, all scored 0: ids sort by their age."""

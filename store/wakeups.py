@@ -16,11 +16,9 @@ from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
 from ..config.queues import Queue
-from ..config.redis import ScriptCall
 from ..jobs.job import add_seconds
 from . import keys
 from .scripts import read_script
-from .starts import Turn
 
 log = get_logger(__name__)
 
@@ -54,6 +52,13 @@ class Priority(IntEnum):
         """The lane of a job whose first URL dies at `deadline`."""
         patient = deadline is not None and deadline > add_seconds(now, PATIENT_AFTER_S)
         return cls.LOW if patient else cls.NORMAL
+
+
+class StartedStep(NamedTuple):
+    """A job whose step was started, and its number of starts without a finish, this one included."""
+
+    job_id: str
+    starts: int
 
 
 class Swept(NamedTuple):
@@ -90,8 +95,8 @@ class WakeUps:
         self._take_first = client.register_script(read_script("lease_by_deadline"))
         self._claim = client.register_script(read_script("claim"))
         self._count = broker.register_script(read_script("queue_lengths"))
-        self._next = client.register_script(next_after("lease_due"))
-        self._next_first = client.register_script(next_after("lease_by_deadline"))
+        self._take_next = client.register_script(read_script("take_next"))
+        self._take_next_download = client.register_script(read_script("take_next_download"))
 
     def dispatch(
         self, queue: Queue, job_ids: list[str], now: datetime, lane: Priority = Priority.NORMAL
@@ -134,34 +139,21 @@ class WakeUps:
         finally:
             self._redis.delete(keys.guard(queue))
 
-    def asking_for_next(self, queue: Queue, now: datetime, ended: str) -> ScriptCall:
-        """What ends the turn of the job `ended`, and begins that of the next one that is due.
+    def take_next(self, queue: Queue, now: datetime, finished: str) -> StartedStep | None:
+        """Finish the step of one job and start that of the next due job of the queue, if any.
 
-        Where there is a backlog, the next job costs no message.
+        The job is leased and its start is counted. LOW downloads wait for queued NORMAL ones.
         """
+        due, suffix = keys.due(queue), keys.step("", queue)
+        args: list[Any] = [now.timestamp(), self._lease(now), finished, suffix]
         if queue is Queue.DOWNLOAD:
-            script, (names, args) = self._next_first, self._first(now, 1, 1)
+            low_after = add_seconds(now, PATIENT_AFTER_S).timestamp()
+            allow_low = int(not self.urgent_waits(queue))
+            args += [allow_low, low_after, MAX_LOOKED_AT]
+            taken = self._take_next_download(keys=[due, keys.STARTS, keys.DEADLINES], args=args)
         else:
-            script, (names, args) = self._next, self._some(queue, now, 1)
-        more = (ended, queue.value, keys.record(""))
-        return ScriptCall(script, [*names, keys.STARTS], [*args, *more])
-
-    def next(self, queue: Queue, now: datetime, answer: Any) -> Turn | None:
-        """Whose turn has begun, by the answer to that; None if it is nobody's."""
-        if not answer:
-            return None
-        job_id, lane, *begun = answer
-        turn = Turn(job_id.decode(), *begun)
-        if lane and self.urgent_waits(queue):
-            # One in a hurry stands in the queue, and comes first.
-            self.give_back(queue, turn, now)
-            return None
-        return turn
-
-    def give_back(self, queue: Queue, turn: Turn, now: datetime) -> None:
-        """Take a turn back that has begun and is not run."""
-        self._redis.zadd(keys.due(queue), {turn.job_id: now.timestamp()}, xx=True)
-        self._redis.hdel(keys.STARTS, f"{turn.job_id}.{queue}")
+            taken = self._take_next(keys=[due, keys.STARTS], args=args)
+        return StartedStep(taken[0].decode(), taken[1]) if taken else None
 
     def urgent_waits(self, queue: Queue) -> bool:
         """Whether an urgent hint stands in the queue, so that a patient job should make way."""
@@ -235,8 +227,3 @@ class WakeUps:
 def _list(queue: Queue, lane: Priority) -> str:
     """The list that kombu keeps a lane in: under the queue's plain name, the first."""
     return f"{queue}{Channel.sep}{lane}" if lane else queue.value
-
-
-def next_after(name: str) -> str:
-    """The script `next` has_more one that takes due ids."""
-    return f"local function take()\n{read_script(name)}\nend\n{read_script('take_next')}"

@@ -18,7 +18,7 @@ from ..storage import Storage, open_storage
 from ..store.callbacks import Inbox
 from ..store.jobs import Store, Transition
 from ..store.pauses import AccountPauses
-from ..store.starts import Turns
+from ..store.starts import StepStarts
 from ..store.wakeups import Priority, WakeUps
 from ..store.webhooks import Outbox
 from .http.client import Http
@@ -33,7 +33,7 @@ class Context:
     due: WakeUps
     inbox: Inbox
     outbox: Outbox
-    turns: Turns
+    starts: StepStarts
     pauses: AccountPauses
     http: Http
     webhook_http: Http
@@ -43,21 +43,15 @@ class Context:
     api_versions: dict[str, str] = field(default_factory=dict)
     """The form of its API that each provider is spoken to in first; learnt from its answers."""
 
-    def load(self, job: Job | str) -> Job:
-        """The job as it was read, or by its id, its provider from here on named in the logs."""
-        job = self.store.get(job) if isinstance(job, str) else job
+    def load(self, job_id: str) -> Job:
+        """Read a job and name its provider on later log lines; raises UnknownJobError."""
+        job = self.store.get(job_id)
         add_to_log(provider=job.provider)
         return job
 
-    def transition(
-        self, job: Job | str, step: Transition, *, durable: bool = False, last: bool = False
-    ) -> Job:
-        """Move a job as the store does, and hint what is due by that.
-
-        The last move of a turn takes the turn's end along.
-        """
-        ending = self.turns.ending if last else None
-        job = self.store.transition(job, step, durable=durable, ending=ending)
+    def transition(self, job: Job, step: Transition, *, durable: bool = False) -> Job:
+        """Apply a transition as `Store.transition` does, and dispatch what is due because of it."""
+        job = self.store.transition(job, step, durable=durable)
         self._hint([job])
         return job
 
@@ -85,7 +79,7 @@ def open_context(
     settings: Settings, celery: Celery, now: Callable[[], datetime] = utc_now
 ) -> Context:
     """Connect to everything; raises ConfigError or RedisUnavailableError."""
-    client = connect(settings, kept=True)
+    client = connect(settings)
     return Context(
         settings=settings,
         store=Store(client),
@@ -98,7 +92,7 @@ def open_context(
         ),
         inbox=Inbox(client, settings.retention_s),
         outbox=Outbox(client),
-        turns=Turns(client),
+        starts=StepStarts(client),
         pauses=AccountPauses(client),
         http=Http(settings.download_trusted_hosts),
         webhook_http=Http(settings.webhook_trusted_hosts),

@@ -34,21 +34,21 @@ TROUBLE = (NoResponseError, NotSentError, ServerUnavailableError, StorageError, 
 RECORD_EVERY_S = 2.0
 
 
-def download(ctx: Context, job: Job | str) -> float | None:
+def download(ctx: Context, job_id: str) -> float | None:
     """Fetch what is missing of a job; returns the seconds to the next try, if there is one."""
-    job = ctx.load(job)
+    job = ctx.load(job_id)
     _require_downloading(job)
     tried: dict[int, Image] = {}
     recorded_at = time.monotonic()
     for image in sorted(_pending(job), key=lambda image: image.expires_at):
         if tried and _should_make_way(ctx, image):
-            _write_down(ctx, job, tried, _put_back, last=True)
+            _write_down(ctx, job, tried, _put_back)
             return None
         if time.monotonic() - recorded_at > min(RECORD_EVERY_S, ctx.settings.lease_s / 3):
             job = _write_down(ctx, job, tried, _recorded)
             recorded_at = time.monotonic()
         tried[image.index] = _tried(ctx, job, image)
-    job = _write_down(ctx, job, tried, _recorded_or_finished, last=True)
+    job = _write_down(ctx, job, tried, _recorded_or_finished)
     return min((_pause_s(ctx, image) for image in _pending(job)), default=None)
 
 
@@ -121,8 +121,6 @@ def _write_down(
     job: Job,
     tried: Mapping[int, Image],
     step: Callable[[Context, Mapping[int, Image], Job], Job],
-    *,
-    last: bool = False,
 ) -> Job:
     """Move the job by a step that takes what was tried, whose pictures are durable before."""
     pending = {image.index: image for image in _pending(job)}
@@ -133,7 +131,7 @@ def _write_down(
         except TROUBLE as error:
             again = {index: _in_trouble(ctx, pending[index], error) for index in saved}
             tried = {**tried, **again}
-    return ctx.transition(job, partial(step, ctx, tried), last=last)
+    return ctx.transition(job, partial(step, ctx, tried))
 
 
 def _recorded(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:

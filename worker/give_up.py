@@ -32,7 +32,8 @@ def give_up_on(ctx: Context, job_id: str, stage: Queue, starts: int) -> None:
         ctx.outbox.give_up_on(job_id, ctx.outbox.unsent(job_id), ctx.now())
         return
     message = f"its worker broke down {starts} times over the {stage} step"
-    ctx.transition(job_id, partial(_buried, ctx, JobError(code="poison", message=message)))
+    job = ctx.load(job_id)
+    ctx.transition(job, partial(_buried, ctx, JobError(code="poison", message=message)))
 
 
 def _buried(ctx: Context, error: JobError, job: Job) -> Job:

@@ -38,11 +38,11 @@ ASKED_ABOUT = (State.WAITING, State.OVERDUE)
 ENDED = (Succeeded, Failed)
 
 
-def poll(ctx: Context, job: Job | str) -> float | None:
+def poll(ctx: Context, job_id: str) -> float | None:
     """Look after a waiting job; returns the seconds to its next poll, if there is one."""
-    job = ctx.load(job)
+    job = ctx.load(job_id)
     if job.state is State.UNCONFIRMED:
-        ctx.transition(job, partial(_never_confirmed, ctx), last=True)
+        ctx.transition(job, partial(_never_confirmed, ctx))
         return None
     if job.state not in ASKED_ABOUT:
         raise InvalidTransitionError(f"{job.id} is {job.state}: there is nothing to ask")
@@ -129,7 +129,7 @@ def _apply_peer_result(
 def _apply_poll_result(ctx: Context, job: Job, report: TaskStatus) -> float | None:
     log.info("polled", answer=type(report).__name__)
     if isinstance(report, ENDED):
-        settle(ctx, job, report, cause="poll", last=True)
+        settle(ctx, job, report, cause="poll")
         return None
     return _schedule_next_poll(ctx, job, report)
 

@@ -20,11 +20,9 @@ class DifferentTaskError(InvalidTransitionError):
     """The report is on another task than the one that its job waits for."""
 
 
-def settle(
-    ctx: Context, job: Job | str, report: TaskStatus, cause: str, *, last: bool = False
-) -> Job:
+def settle(ctx: Context, job: Job, report: TaskStatus, cause: str) -> Job:
     """Give a job what its provider reports; raises InvalidTransitionError if that changes nothing."""
-    return ctx.transition(job, partial(apply_status, ctx, report, cause), last=last)
+    return ctx.transition(job, partial(apply_status, ctx, report, cause))
 
 
 def apply_status(ctx: Context, report: TaskStatus, cause: str, job: Job) -> Job:

@@ -38,14 +38,14 @@ ANSWER_KEPT_S = 300.0
 ANSWER_RETRY_S = 0.5
 
 
-def submit(ctx: Context, job: Job | str) -> float | None:
+def submit(ctx: Context, job_id: str) -> float | None:
     """Send a queued job to its provider, or end the wait for a submission whose worker died.
 
     Returns the seconds after which it should be tried again, where the provider asked for a pause.
     """
-    job = ctx.load(job)
+    job = ctx.load(job_id)
     if job.state is State.SUBMITTING:
-        ctx.transition(job, partial(_abandoned, ctx), last=True)
+        ctx.transition(job, partial(_abandoned, ctx))
         return None
     account = get_provider(job.provider).account
     ctx.settings.account(account)
@@ -57,7 +57,7 @@ def submit(ctx: Context, job: Job | str) -> float | None:
         job = ctx.transition(job, partial(_start_submitting, ctx), durable=True)
     except NotDurableError as error:
         # An intent that a power cut may take back is no licence to pay.
-        job = ctx.load(job.id)
+        job = ctx.load(job_id)
         submission: SubmitOutcome = RetryLater(code="not durable", message=str(error))
     else:
         if job.state is not State.SUBMITTING:
@@ -77,7 +77,7 @@ def _write_down(ctx: Context, job: Job, submission: SubmitOutcome) -> None:
     deadline = time.monotonic() + ANSWER_KEPT_S
     while True:
         try:
-            ctx.transition(job, partial(_answered, ctx, job.submissions, submission), last=True)
+            ctx.transition(job, partial(_answered, ctx, job.submissions, submission))
         except RedisError as error:
             if time.monotonic() > deadline:
                 raise

@@ -11,7 +11,6 @@ from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
 from ..errors import ConfigError, InvalidRequestError
-from ..store.starts import Turn
 from .base_task import JobTask
 from .callback import read_callbacks
 from .context import Context
@@ -31,24 +30,24 @@ def register(app: Celery) -> None:
     _register_create(app)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.submit")
-    def submit_task(self: JobTask, turn: Turn) -> None:
-        self.retry_in(submit(self.context, turn.job), turn)
+    def submit_task(self: JobTask, job_id: str) -> None:
+        self.retry_in(submit(self.context, job_id), job_id)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.poll")
-    def poll_task(self: JobTask, turn: Turn) -> None:
-        self.retry_in(poll(self.context, turn.job), turn)
+    def poll_task(self: JobTask, job_id: str) -> None:
+        self.retry_in(poll(self.context, job_id), job_id)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.callback")
-    def callback_task(self: JobTask, turn: Turn) -> None:
-        self.retry_in(read_callbacks(self.context, turn.job_id), turn)
+    def callback_task(self: JobTask, job_id: str) -> None:
+        self.retry_in(read_callbacks(self.context, job_id), job_id)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.download")
-    def download_task(self: JobTask, turn: Turn) -> None:
-        self.retry_in(download(self.context, turn.job), turn)
+    def download_task(self: JobTask, job_id: str) -> None:
+        self.retry_in(download(self.context, job_id), job_id)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.notify")
-    def notify_task(self: JobTask, turn: Turn) -> None:
-        self.retry_in(notify(self.context, turn.job_id), turn)
+    def notify_task(self: JobTask, job_id: str) -> None:
+        self.retry_in(notify(self.context, job_id), job_id)
 
 
 def _register_create(app: Celery) -> None:

@@ -190,7 +190,7 @@ def downloading(ctx: Context, stub: Stub, *urls: str, lifetime_s: int = 60, **fi
         ResultImage(url=url, lifetime_s=lifetime_s, kind=kind)
         for url, kind in zip(urls, kinds, strict=False)
     )
-    settle(ctx, job_id, Succeeded(images=images), "callback")
+    settle(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
     stub.asked.clear()
     stub.answer = lambda *_: (404, {})
     return job_id

@@ -56,7 +56,7 @@ def move(ctx: Context, job_id: str, *states: State, **fields: Any) -> Job:
     for state in states:
         last = fields if state is states[-1] else {}
         job = ctx.store.transition(
-            job_id,
+            ctx.store.get(job_id),
             lambda j, state=state, last=last: j.transition_to(
                 state, "test", ctx.now(), ctx.now(), **last
             ),

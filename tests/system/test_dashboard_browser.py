@@ -124,7 +124,7 @@ def test_an_unsaved_picture_is_saved_again(
         live(page, f"{site}/jobs/{job_id}")
         state = page.locator("#job > .line .state")
         expect(state).to_have_text("downloading")
-        ctx.store.transition(job_id, unsaved)
+        ctx.store.transition(ctx.store.get(job_id), unsaved)
         expect(state).to_have_text("unsaved")
         assert was_not_reloaded(page)
         start(*WORKER)

@@ -257,7 +257,7 @@ def test_the_command_line_queues_a_batch_once_and_waits_for_it(
     assert [json.loads(line)["id"] for line in again.out.splitlines()] == ids
     for job_id in ids:
         ctx.store.transition(
-            job_id,
+            ctx.store.get(job_id),
             lambda job: job.transition_to(State.CANCELLED, "test", ctx.now(), ctx.now()),
         )
     waited = imagequeue(*arguments, "--wait", settings=overrides)

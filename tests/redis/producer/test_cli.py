@@ -33,8 +33,11 @@ def jobs_of(ran: Ran) -> list[dict[str, Any]]:
 
 def move(ctx: Context, job_id: str, *states: State, **fields: Any) -> None:
     for state in states:
-        ctx.store.transition(job_id, lambda j: j.transition_to(state, "test", ctx.now(), ctx.now()))  # noqa: B023
-    ctx.store.transition(job_id, lambda j: j.evolve(ctx.now(), **fields))
+        ctx.store.transition(
+            ctx.store.get(job_id),
+            lambda j, state=state: j.transition_to(state, "test", ctx.now(), ctx.now()),
+        )
+    ctx.store.transition(ctx.store.get(job_id), lambda j: j.evolve(ctx.now(), **fields))
 
 
 def failed(ctx: Context) -> str:
@@ -72,7 +75,7 @@ def test_batch_queues_every_line_in_order(run: Any) -> None:
 def test_status_tells_the_history_the_pictures_and_the_error(run: Any, ctx: Context) -> None:
     job_id = failed(ctx)
     image = Image(index=0, source_url="https://x/0.png", expires_at=ctx.now())
-    ctx.store.transition(job_id, lambda job: job.evolve(ctx.now(), images=(image,)))
+    ctx.store.transition(ctx.store.get(job_id), lambda job: job.evolve(ctx.now(), images=(image,)))
     first, *rest = run("status", job_id).out.splitlines()
     assert first.split()[:2] == [job_id, "failed"]
     assert rest == [

@@ -44,7 +44,8 @@ def api(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def move(ctx: Context, job_id: str, *states: State) -> None:
     for state in states:
         ctx.store.transition(
-            job_id, lambda job, state=state: job.transition_to(state, "test", ctx.now(), ctx.now())
+            ctx.store.get(job_id),
+            lambda job, state=state: job.transition_to(state, "test", ctx.now(), ctx.now()),
         )
 
 

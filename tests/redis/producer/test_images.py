@@ -68,7 +68,7 @@ def stored(ctx: Context, data: bytes = PNG, name: str = "0.png", **fields: Any) 
     )
     for state in (State.SUBMITTING, State.DOWNLOADING):
         ctx.store.transition(
-            job_id,
+            ctx.store.get(job_id),
             lambda job: job.transition_to(state, "test", ctx.now(), ctx.now(), images=(image,)),  # noqa: B023
         )
     return job_id
@@ -205,7 +205,7 @@ def test_a_picture_that_is_still_to_be_saved_is_none_to_show(api: str, ctx: Cont
     image = Image(index=0, source_url="https://x/0", expires_at=ctx.now())
     for state in (State.SUBMITTING, State.DOWNLOADING):
         ctx.store.transition(
-            job_id,
+            ctx.store.get(job_id),
             lambda job: job.transition_to(state, "test", ctx.now(), ctx.now(), images=(image,)),  # noqa: B023
         )
     assert "has no saved image" in get(f"{api}/{job_id}/images/0").json()["detail"]

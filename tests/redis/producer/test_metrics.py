@@ -66,7 +66,7 @@ def move(ctx: Context, job_id: str, *states: State, cause: str = "test") -> None
         ctx.now.advance(7)  # type: ignore[attr-defined]
         error = JobError(reason=Reason.CREDIT) if state is State.FAILED else None
         ctx.store.transition(
-            job_id,
+            ctx.store.get(job_id),
             lambda j: j.transition_to(state, cause, ctx.now(), ctx.now(), error=error),  # noqa: B023
         )
 

@@ -161,7 +161,7 @@ def test_open_jobs_are_those_that_have_not_ended(ctx: Context, clock: Clock) -> 
         10,
     )
     ctx.store.transition(
-        jobs[0].id, lambda job: job.transition_to("cancelled", "test", ctx.now(), ctx.now())
+        jobs[0], lambda job: job.transition_to("cancelled", "test", ctx.now(), ctx.now())
     )
     access.admit(shop, 1)
     refusal(access, shop, 2)

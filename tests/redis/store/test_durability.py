@@ -70,7 +70,7 @@ def test_what_the_disk_does_not_take_is_not_paid_for(
     assert job.error
     assert job.error.code == "not durable"
     with pytest.raises(NotDurableError):
-        ctx.store.transition(job_id, partial(cancelled, ctx), durable=True)
+        ctx.store.transition(ctx.store.get(job_id), partial(cancelled, ctx), durable=True)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_before_five_thousand_that_keep_for_days_a_worker_takes_the_one_that_die
 
     def arrives(job_id: str, name: str) -> None:
         dies = ResultImage(url=f"{stub.url}/{name}", lifetime_s=10 * MINUTE_S)
-        settle(live, job_id, Succeeded(images=(dies,)), "callback")
+        settle(live, live.store.get(job_id), Succeeded(images=(dies,)), "callback")
 
     def answer(_: str, url: str, __: Any) -> Any:
         # The worker is held by its third picture: it takes no message before this is answered.
@@ -193,7 +193,7 @@ def test_a_settled_job_is_hinted_in_its_lane(
     ctx: Context, stub: Stub, lives_s: int, lanes: tuple[int, int]
 ) -> None:
     image = ResultImage(url=f"{stub.url}/0", lifetime_s=lives_s)
-    settle(ctx, waiting(ctx, stub), Succeeded(images=(image,)), "callback")
+    settle(ctx, ctx.store.get(waiting(ctx, stub)), Succeeded(images=(image,)), "callback")
     assert standing(ctx) == lanes
 
 
@@ -222,7 +222,7 @@ def test_a_job_makes_way_after_its_origin_and_fetches_nothing_twice(
         ResultImage(url=f"{stub.url}/1", lifetime_s=LIVES_S),
         ResultImage(url=f"{stub.url}/origin", lifetime_s=10 * MINUTE_S, kind="origin"),
     )
-    settle(ctx, job_id, Succeeded(images=images), "callback")
+    settle(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
     stub.answer = lambda *_: (200, picture())
     before = len(fetched(stub))
     # Its own hint is taken; another's stands in the queue.
@@ -244,7 +244,7 @@ def test_a_job_makes_way_after_its_origin_and_fetches_nothing_twice(
 def test_a_job_fetches_one_picture_at_least_before_it_makes_way(ctx: Context, stub: Stub) -> None:
     images = tuple(ResultImage(url=f"{stub.url}/{n}", lifetime_s=LIVES_S) for n in range(2))
     job_id = waiting(ctx, stub)
-    settle(ctx, job_id, Succeeded(images=images), "callback")
+    settle(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
     stub.answer = lambda *_: (200, picture())
     downloading(ctx, [600], f"{stub.url}/other")
     wake(ctx)
@@ -255,7 +255,7 @@ def test_a_job_fetches_one_picture_at_least_before_it_makes_way(ctx: Context, st
 def test_nobody_in_a_hurry_nobody_makes_way(ctx: Context, stub: Stub) -> None:
     job_id = waiting(ctx, stub)
     images = tuple(ResultImage(url=f"{stub.url}/{n}", lifetime_s=LIVES_S) for n in range(3))
-    settle(ctx, job_id, Succeeded(images=images), "callback")
+    settle(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
     stub.answer = lambda *_: (200, picture())
     downloading(ctx, [LIVES_S] * 3, f"{stub.url}/patient")
     wake(ctx)

@@ -35,10 +35,13 @@ def run(overrides: dict[str, str]) -> Run:
 
 def waiting(ctx: Context) -> str:
     job_id, now = queued(ctx), ctx.now()
-    ctx.store.transition(job_id, lambda job: job.transition_to(State.SUBMITTING, "test", now, now))
+    ctx.store.transition(
+        ctx.store.get(job_id), lambda job: job.transition_to(State.SUBMITTING, "test", now, now)
+    )
     later = add_seconds(now, 60)
     ctx.store.transition(
-        job_id, lambda job: job.transition_to(State.WAITING, "test", now, later, task_id=TASK)
+        ctx.store.get(job_id),
+        lambda job: job.transition_to(State.WAITING, "test", now, later, task_id=TASK),
     )
     return job_id
 

@@ -9,11 +9,11 @@ import pytest
 import redis
 
 from imagequeue.config.queues import Queue
-from imagequeue.config.redis import ScriptCall, run_together
 from imagequeue.errors import InvalidTransitionError, UnknownJobError
 from imagequeue.jobs.idempotency import IdempotencyKey
 from imagequeue.jobs.job import QUEUE_OF, Job, State, add_seconds, new_job
 from imagequeue.store import keys
+from imagequeue.store.compare_and_set import CompareAndSet
 from imagequeue.store.jobs import Store
 from support.clock import Clock
 
@@ -59,7 +59,7 @@ def test_a_move_carries_record_index_and_wake_up_together(
 ) -> None:
     path = (State.SUBMITTING, State.WAITING, State.DOWNLOADING, State.SUCCEEDED)
     for state in path:
-        store.transition(job.id, partial(to, state, clock))
+        store.transition(store.get(job.id), partial(to, state, clock))
         assert store.get(job.id).state is state
         assert wake_ups(store, job.id) == [QUEUE_OF[state]]
         assert {s for s, n in store.counts().items() if n} == {state}
@@ -69,7 +69,7 @@ def test_a_move_carries_record_index_and_wake_up_together(
 def test_a_refused_move_changes_nothing(store: Store, job: Job, clock: Clock) -> None:
     before = store.redis.dump(keys.record(job.id))
     with pytest.raises(InvalidTransitionError):
-        store.transition(job.id, partial(to, State.SUCCEEDED, clock))
+        store.transition(store.get(job.id), partial(to, State.SUCCEEDED, clock))
     assert store.redis.dump(keys.record(job.id)) == before
 
 
@@ -86,7 +86,7 @@ def test_of_many_who_move_a_job_at_once_exactly_one_is_first(
 
     def race() -> None:
         try:
-            store.transition(job.id, together)
+            store.transition(store.get(job.id), together)
             outcomes.append("moved")
         except InvalidTransitionError:
             outcomes.append("refused")
@@ -108,30 +108,34 @@ def test_whoever_was_overtaken_decides_again_on_the_new_job(
     def step(now: Job) -> Job:
         seen.append(now.state)
         if len(seen) == 1:
-            store.transition(job.id, partial(to, State.SUBMITTING, clock))
+            store.transition(store.get(job.id), partial(to, State.SUBMITTING, clock))
         return to(State.WAITING if now.state is State.SUBMITTING else State.CANCELLED, clock, now)
 
-    assert store.transition(job.id, step).state is State.WAITING
+    assert store.transition(store.get(job.id), step).state is State.WAITING
     assert seen == [State.QUEUED, State.SUBMITTING]
 
 
 def test_a_write_whose_answer_was_lost_is_recognised(
     store: Store, job: Job, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def twice(calls: list[ScriptCall]) -> list[Any]:
+    def write_twice(self: CompareAndSet, before: Job, after: Job, client: Any = None) -> Any:
         """As the client does when the connection breaks after the script ran."""
-        run_together(calls)
+        write(self, before, after, client)
         written.append(writes())
-        answers = run_together(calls)
+        answer = write(self, before, after, client)
         written.append(writes())
-        return answers
+        return answer
 
     def writes() -> int:
         return int(store.redis.info("persistence")["rdb_changes_since_last_save"])
 
     written: list[int] = []
-    monkeypatch.setattr("imagequeue.store.jobs.run_together", twice)
-    assert store.transition(job.id, partial(to, State.SUBMITTING, clock)).state is State.SUBMITTING
+    write = CompareAndSet.__call__
+    monkeypatch.setattr(CompareAndSet, "__call__", write_twice)
+    assert (
+        store.transition(store.get(job.id), partial(to, State.SUBMITTING, clock)).state
+        is State.SUBMITTING
+    )
     assert len(store.get(job.id).history) == 1
     # WAITAOF waits for what was written over its own connection, which may be a new one.
     assert written[0] < written[1]
@@ -141,8 +145,10 @@ def test_jobs_that_are_moved_together_fare_as_each_would_alone(store: Store, clo
     moved, left, broken, raced, lost = (add(store, clock) for _ in range(5))
     for late in (raced, lost):
         # Somebody else was first: what was read of them is no longer so.
-        store.transition(late.id, lambda job: job.with_note("meanwhile", clock(), job.wake_at))
-    store.transition(lost.id, partial(to, State.CANCELLED, clock))
+        store.transition(
+            store.get(late.id), lambda job: job.with_note("meanwhile", clock(), job.wake_at)
+        )
+    store.transition(store.get(lost.id), partial(to, State.CANCELLED, clock))
 
     def breaks(_: Job) -> Job:
         raise ZeroDivisionError
@@ -190,7 +196,7 @@ def test_lists_are_newest_first_and_their_pages_hold_every_job_once(
         job = add(store, clock, provider=("even", "odd")[number % 2])
         ids.insert(0, job.id)
         if number % 3 == 0:
-            store.transition(job.id, partial(to, State.SUBMITTING, clock))
+            store.transition(store.get(job.id), partial(to, State.SUBMITTING, clock))
     found, cursor = [], None
     while True:
         page = store.list(limit=2, cursor=cursor)
@@ -205,7 +211,7 @@ def test_lists_are_newest_first_and_their_pages_hold_every_job_once(
 def test_an_ended_job_is_forgotten_after_its_retention_and_not_before(
     store: Store, job: Job, clock: Clock
 ) -> None:
-    store.transition(job.id, partial(to, State.CANCELLED, clock))
+    store.transition(store.get(job.id), partial(to, State.CANCELLED, clock))
     assert store.delete_expired(clock() + timedelta(seconds=29)) == 0
     assert store.delete_expired(clock() + timedelta(seconds=30)) == 1
     assert [key for key in store.redis.scan_iter("iq:*") if job.id.encode() in key] == []
@@ -226,7 +232,7 @@ def test_an_add_that_runs_twice_does_not_bring_an_old_job_back(
     store: Store, job: Job, clock: Clock
 ) -> None:
     """As the client does when the connection breaks after the script ran."""
-    moved = store.transition(job.id, partial(to, State.SUBMITTING, clock))
+    moved = store.transition(store.get(job.id), partial(to, State.SUBMITTING, clock))
     assert store.add([job]) == [job.id]
     assert store.get(job.id) == moved
     assert sum(store.counts().values()) == 1

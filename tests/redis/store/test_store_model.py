@@ -82,7 +82,7 @@ class Machine(RuleBasedStateMachine):
     def attempt(self, job_id: str, step: Any) -> Job | None:
         """A move that may be refused: somebody else was first."""
         try:
-            return self.ctx.transition(job_id, step)
+            return self.ctx.transition(self.ctx.store.get(job_id), step)
         except InvalidTransitionError:
             return None
 
@@ -135,7 +135,7 @@ class Machine(RuleBasedStateMachine):
     @rule(job_id=jobs, report=st.sampled_from(REPORTS), cause=st.sampled_from(["poll", "callback"]))
     def report(self, job_id: str, report: TaskStatus, cause: str) -> None:
         try:
-            settle(self.ctx, job_id, report, cause)
+            settle(self.ctx, self.ctx.store.get(job_id), report, cause)
         except InvalidTransitionError:
             return
 

@@ -271,7 +271,9 @@ def downloading(ctx: Context, job_id: str) -> None:
 def succeeded(ctx: Context, job_id: str, to: State = State.SUCCEEDED) -> None:
     downloading(ctx, job_id)
     over = add_seconds(ctx.now(), ctx.settings.retention_s)
-    ctx.store.transition(job_id, lambda job: job.transition_to(to, "test", ctx.now(), over))
+    ctx.store.transition(
+        ctx.store.get(job_id), lambda job: job.transition_to(to, "test", ctx.now(), over)
+    )
 
 
 def unsaved(ctx: Context, job_id: str) -> None:
@@ -427,7 +429,8 @@ def test_a_callback_that_names_no_task_is_not_believed_of_a_lost_answer(
     job_id = queued(ctx, provider="acedata-flux")
     for to in (State.SUBMITTING, State.UNCONFIRMED):
         ctx.store.transition(
-            job_id, lambda job, to=to: job.transition_to(to, "test", now, add_seconds(now, 60))
+            ctx.store.get(job_id),
+            lambda job, to=to: job.transition_to(to, "test", now, add_seconds(now, 60)),
         )
     come(ctx, job_id, {"success": True, "data": [{"image_url": URL}]})
     assert ctx.store.get(job_id).state is State.UNCONFIRMED
@@ -495,7 +498,8 @@ def test_the_words_of_a_failure_are_cut_before_they_are_kept(ctx: Context, stub:
     job_id = queued(ctx, provider="acedata-flux")
     for to in (State.SUBMITTING, State.UNCONFIRMED):
         ctx.store.transition(
-            job_id, lambda job, to=to: job.transition_to(to, "test", now, add_seconds(now, 60))
+            ctx.store.get(job_id),
+            lambda job, to=to: job.transition_to(to, "test", now, add_seconds(now, 60)),
         )
     error = {"code": "c" * 100_000, "message": "m" * 100_000}
     come(ctx, job_id, {"success": False, "error": error, "task_id": TASK})

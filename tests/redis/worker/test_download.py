@@ -41,7 +41,7 @@ def downloading(ctx: Context, stub: Stub, *images: ResultImage) -> str:
     """A job whose result URLs are known: `images`, or one that lives for a minute."""
     job_id = waiting(ctx, stub)
     known = images or (ResultImage(url=f"{stub.url}/0", lifetime_s=60),)
-    settle(ctx, job_id, Succeeded(images=known), "callback")
+    settle(ctx, ctx.store.get(job_id), Succeeded(images=known), "callback")
     return job_id
 
 
@@ -272,9 +272,9 @@ def test_what_another_worker_has_stored_stays_stored(ctx: Context, stub: Stub) -
     job_id = downloading(ctx, stub)
     (pending,) = ctx.store.get(job_id).images
     stored = pending.model_copy(update={"state": "stored", "uri": "file:///kept.png"})
-    ctx.transition(job_id, partial(_recorded, ctx, {0: stored}))
+    ctx.transition(ctx.store.get(job_id), partial(_recorded, ctx, {0: stored}))
     given_up = pending.model_copy(update={"state": "expired"})
-    ctx.transition(job_id, partial(_recorded, ctx, {0: given_up}))
+    ctx.transition(ctx.store.get(job_id), partial(_recorded, ctx, {0: given_up}))
     assert ctx.store.get(job_id).images == (stored,)
 
 

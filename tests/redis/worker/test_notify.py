@@ -23,14 +23,14 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from imagequeue.config.queues import Queue
-from imagequeue.config.redis import ScriptCall, run_together
 from imagequeue.config.settings import read_settings
 from imagequeue.errors import InvalidRequestError, InvalidTransitionError
-from imagequeue.jobs.job import State, add_seconds, utc_now
+from imagequeue.jobs.job import Job, State, add_seconds, utc_now
 from imagequeue.producer.client import Client
 from imagequeue.producer.local.ports import free_port
 from imagequeue.producer.local.up import read_or_make_secret
 from imagequeue.store import keys, streams, webhooks
+from imagequeue.store.compare_and_set import CompareAndSet
 from imagequeue.store.webhooks import UnknownWebhookError, Webhook
 from imagequeue.worker import notify as notify_module
 from imagequeue.worker.app import make_worker_app
@@ -132,7 +132,8 @@ def run(overrides: dict[str, str]) -> Run:
 def move(ctx: Context, job_id: str, *states: State) -> None:
     for state in states:
         ctx.store.transition(
-            job_id, lambda job, to=state: job.transition_to(to, "test", ctx.now(), ctx.now())
+            ctx.store.get(job_id),
+            lambda job, to=state: job.transition_to(to, "test", ctx.now(), ctx.now()),
         )
 
 
@@ -529,26 +530,28 @@ def test_a_move_that_is_refused_tells_nobody(ctx: Context) -> None:
         return job.transition_to(State.CANCELLED, "test", ctx.now(), ctx.now())
 
     with pytest.raises(InvalidTransitionError):
-        ctx.store.transition(job_id, overtaken)
+        ctx.store.transition(ctx.store.get(job_id), overtaken)
     assert is_over(ctx, job_id)
 
 
 def test_a_move_whose_answer_was_lost_tells_once(
     ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def twice(calls: list[ScriptCall]) -> list[Any]:
+    def write_twice(self: CompareAndSet, before: Job, after: Job, client: Any = None) -> Any:
         """As the client does when the connection breaks after the script ran."""
-        run_together(calls)
-        return run_together(calls)
+        write(self, before, after, client)
+        return write(self, before, after, client)
 
-    monkeypatch.setattr("imagequeue.store.jobs.run_together", twice)
+    write = CompareAndSet.__call__
+    monkeypatch.setattr(CompareAndSet, "__call__", write_twice)
     assert len(ctx.outbox.unsent(failed(ctx))) == 1
 
 
 def test_a_move_to_rest_hints_its_webhook(ctx: Context, clock: Clock) -> None:
     job_id, now = queued(ctx), clock()
     ctx.transition(
-        job_id, lambda job: job.transition_to(State.FAILED, "test", now, add_seconds(now, 60))
+        ctx.store.get(job_id),
+        lambda job: job.transition_to(State.FAILED, "test", now, add_seconds(now, 60)),
     )
     assert ctx.store.redis.llen("notify") == 1
     assert wake_up(ctx, job_id) == add_seconds(now, ctx.settings.lease_s)

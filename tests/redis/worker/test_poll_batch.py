@@ -216,7 +216,9 @@ def test_what_a_callback_settles_in_between_stays_as_it_is(
 
     def answer(*request: Any) -> Any:
         image = ResultImage(url="https://a.example/called_back.png", lifetime_s=60)
-        settle(ctx, jobs[1], Succeeded(images=(image,), task_id="task-1"), "callback")
+        settle(
+            ctx, ctx.store.get(jobs[1]), Succeeded(images=(image,), task_id="task-1"), "callback"
+        )
         return batch(*request)
 
     stub.answer = answer

@@ -249,10 +249,11 @@ def taken(ctx: Context, provider: str, task: str | None, state: State = State.WA
     """A job that its provider has taken, or may have taken."""
     job_id, now = queued(ctx, provider=provider), ctx.now()
     ctx.store.transition(
-        job_id, lambda job: job.transition_to(State.SUBMITTING, "test", now, add_seconds(now, 60))
+        ctx.store.get(job_id),
+        lambda job: job.transition_to(State.SUBMITTING, "test", now, add_seconds(now, 60)),
     )
     ctx.store.transition(
-        job_id,
+        ctx.store.get(job_id),
         lambda job: job.transition_to(state, "test", now, add_seconds(now, 60), task_id=task),
     )
     return job_id

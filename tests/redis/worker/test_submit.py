@@ -58,7 +58,7 @@ def test_so_it_is_where_a_callback_said_that_the_job_was_taken(ctx: Context, stu
     job_id = called_back(ctx)
     stub.answer = lambda *_: None
     submit(ctx, job_id)
-    settle(ctx, job_id, Pending(task_id=TASK), "callback")
+    settle(ctx, ctx.store.get(job_id), Pending(task_id=TASK), "callback")
     job = ctx.store.get(job_id)
     assert (job.state, job.task_id) == (State.WAITING, TASK)
     assert (job.wake_at - ctx.now()).total_seconds() == 360

@@ -8,20 +8,18 @@ import redis
 from celery import Celery
 from celery.exceptions import Retry
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 
 from imagequeue.config.queues import Queue
-from imagequeue.config.redis import ScriptCall, run_together
 from imagequeue.config.settings import Settings
 from imagequeue.errors import ConfigError
 from imagequeue.jobs.callback import Callback, Outcome
-from imagequeue.jobs.job import Job, State, add_seconds
+from imagequeue.jobs.job import State, add_seconds
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.store import keys
 from imagequeue.store.quarantine import Quarantine
 from imagequeue.worker import tasks as worker_tasks
 from imagequeue.worker.app import make_worker_app
-from imagequeue.worker.base_task import MAX_TURNS
+from imagequeue.worker.base_task import MAX_STEPS
 from imagequeue.worker.context import Context
 from imagequeue.worker.settle import settle
 from support.clock import Clock
@@ -66,7 +64,7 @@ def test_a_job_that_breaks_its_worker_every_time_is_ended_with_a_reason(
     job_id = queued(ctx)
     for step in path:
         ctx.transition(
-            job_id,
+            ctx.store.get(job_id),
             lambda job, to=step: job.transition_to(
                 to, "test", ctx.now(), add_seconds(ctx.now(), 9)
             ),
@@ -88,10 +86,11 @@ def test_a_picture_that_breaks_its_worker_ends_unsaved(
 ) -> None:
     job_id = queued(ctx)
     ctx.transition(
-        job_id, lambda job: job.transition_to(State.SUBMITTING, "test", ctx.now(), ctx.now())
+        ctx.store.get(job_id),
+        lambda job: job.transition_to(State.SUBMITTING, "test", ctx.now(), ctx.now()),
     )
     images = (ResultImage(url="https://a.example/0.png", lifetime_s=60),)
-    settle(ctx, job_id, Succeeded(images=images), "callback")
+    settle(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
     breaking(monkeypatch, "download", ZeroDivisionError())
     for _ in range(ctx.settings.max_crashes):
         with pytest.raises(ZeroDivisionError):
@@ -133,9 +132,9 @@ def recording(monkeypatch: pytest.MonkeyPatch, ctx: Context) -> list[str]:
     """Submit steps only end the job's wait from now on; returns whose turn it was, in order."""
     turns: list[str] = []
 
-    def step(_: Context, job: Job) -> None:
-        turns.append(job.id)
-        ctx.store.wake_at(Queue.SUBMIT, job.id, add_seconds(ctx.now(), 60))
+    def step(_: Context, job_id: str) -> None:
+        turns.append(job_id)
+        ctx.store.wake_at(Queue.SUBMIT, job_id, add_seconds(ctx.now(), 60))
 
     monkeypatch.setattr("imagequeue.worker.tasks.submit", step)
     return turns
@@ -158,10 +157,10 @@ def test_one_message_gives_a_backlog_its_turns_in_the_order_it_came_due(
 def test_a_message_is_used_up_after_its_turns_so_that_other_queues_get_theirs(
     app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = [queued(ctx) for _ in range(MAX_TURNS + 5)]
+    jobs = [queued(ctx) for _ in range(MAX_STEPS + 5)]
     turns = recording(monkeypatch, ctx)
-    assert app.tasks["imagequeue.submit"](jobs[0]) == MAX_TURNS
-    assert turns == jobs[:MAX_TURNS]
+    assert app.tasks["imagequeue.submit"](jobs[0]) == MAX_STEPS
+    assert turns == jobs[:MAX_STEPS]
     due = ctx.store.redis.zcount(keys.due(Queue.SUBMIT), "-inf", ctx.now().timestamp())
     assert due == 5
     assert ctx.store.redis.hlen(keys.STARTS) == 0
@@ -185,9 +184,9 @@ def test_a_job_that_breaks_its_worker_in_a_turn_of_its_own_is_counted_and_ended(
     turns = recording(monkeypatch, ctx)
     step = worker_tasks.submit
 
-    def break_one(context: Context, job: Job) -> None:
-        step(context, job)
-        if job.id == bad:
+    def break_one(context: Context, job_id: str) -> None:
+        step(context, job_id)
+        if job_id == bad:
             raise ZeroDivisionError
 
     monkeypatch.setattr("imagequeue.worker.tasks.submit", break_one)
@@ -207,8 +206,8 @@ def test_a_job_that_asks_for_a_retry_does_not_end_the_others_turns(
     jobs = [queued(ctx) for _ in range(3)]
     turns: list[str] = []
 
-    def pause(_: Context, job: Job) -> float:
-        turns.append(job.id)
+    def pause(_: Context, job_id: str) -> float:
+        turns.append(job_id)
         return 30
 
     monkeypatch.setattr("imagequeue.worker.tasks.submit", pause)
@@ -239,18 +238,7 @@ def check_submitted_once(ctx: Context, stub: Stub, jobs: list[str]) -> None:
     assert ctx.store.redis.hlen(keys.STARTS) == 0
 
 
-def test_the_last_move_of_a_turn_takes_its_end_along(
-    app: Celery, ctx: Context, at_the_stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
-    asked: list[Any] = []
-    monkeypatch.setattr("imagequeue.worker.base_task.run_together", asked.append)
-    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
-    assert asked == []
-    check_submitted_once(ctx, at_the_stub, jobs)
-
-
-def test_a_last_move_that_comes_second_is_made_again_and_the_next_turn_taken_once(
+def test_overtaken_step_decides_again_and_backlog_goes_on(
     app: Celery, ctx: Context, at_the_stub: Stub
 ) -> None:
     jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
@@ -258,7 +246,7 @@ def test_a_last_move_that_comes_second_is_made_again_and_the_next_turn_taken_onc
 
     def meanwhile(*asked: Any) -> Any:
         ctx.store.transition(
-            jobs[0], lambda job: job.with_note("meanwhile", ctx.now(), job.wake_at)
+            ctx.store.get(jobs[0]), lambda job: job.with_note("meanwhile", ctx.now(), job.wake_at)
         )
         at_the_stub.answer = answer
         return answer(*asked)
@@ -268,7 +256,7 @@ def test_a_last_move_that_comes_second_is_made_again_and_the_next_turn_taken_onc
     check_submitted_once(ctx, at_the_stub, jobs)
 
 
-def test_a_last_move_whose_connection_was_cut_is_made(
+def test_cut_connection_does_not_end_the_backlog(
     app: Celery, ctx: Context, at_the_stub: Stub, redis_url: str
 ) -> None:
     jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
@@ -282,42 +270,3 @@ def test_a_last_move_whose_connection_was_cut_is_made(
     at_the_stub.answer = cut
     assert app.tasks["imagequeue.submit"](jobs[0]) == 3
     check_submitted_once(ctx, at_the_stub, jobs)
-
-
-@pytest.mark.parametrize("refused", [0, 1], ids=["the move", "the turn's end"])
-def test_of_a_move_and_its_turns_end_one_may_be_refused(
-    app: Celery, ctx: Context, at_the_stub: Stub, monkeypatch: pytest.MonkeyPatch, refused: int
-) -> None:
-    """As Redis does that is full, or was given other data under one of our keys."""
-    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
-    seen: list[int] = []
-
-    def refuse_one(calls: list[ScriptCall]) -> list[Any]:
-        seen.append(len(calls))
-        if len(calls) == 1 or seen.count(2) > 1:
-            return run_together(calls)
-        answers: list[Any] = run_together(calls[1 - refused : 2 - refused])
-        answers.insert(refused, ResponseError("OOM command not allowed"))
-        return answers
-
-    monkeypatch.setattr("imagequeue.store.jobs.run_together", refuse_one)
-    monkeypatch.setattr("imagequeue.worker.submit.ANSWER_RETRY_S", 0.01)
-    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
-    check_submitted_once(ctx, at_the_stub, jobs)
-
-
-def test_a_turn_that_was_taken_is_given_back_by_a_step_that_breaks_after_its_last_move(
-    app: Any, ctx: Context, at_the_stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    jobs = [queued(ctx, provider="acedata-flux") for _ in range(2)]
-    submit = worker_tasks.submit
-
-    def breaks(context: Context, job: Job) -> None:
-        submit(context, job)
-        raise ZeroDivisionError
-
-    monkeypatch.setattr("imagequeue.worker.tasks.submit", breaks)
-    with pytest.raises(ZeroDivisionError):
-        app.tasks["imagequeue.submit"](jobs[0])
-    assert ctx.store.redis.hlen(keys.STARTS) == 0
-    assert ctx.store.redis.zscore(keys.due(Queue.SUBMIT), jobs[1]) == ctx.now().timestamp()
