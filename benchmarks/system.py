@@ -15,6 +15,7 @@ import requests
 from imagequeue.config.settings import PREFIX, Settings, read_settings
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.producer.local.ports import free_port
+from imagequeue.providers import sandbox_settings
 
 BIN = Path(sys.executable).parent
 QUEUES = "submit,poll,callback,download,notify"
@@ -58,11 +59,7 @@ class System:
             "redis_url": self.redis.start(),
             "secret_key": "a secret of the benchmark",
             "public_url": self.receiver_url,
-            "kie_base_url": self.sandbox_url,
-            "kie_upload_url": self.sandbox_url,
-            "kie_api_key": "sandbox",
-            "acedata_base_url": self.sandbox_url,
-            "acedata_api_key": "sandbox",
+            **sandbox_settings(self.sandbox_url),
             "download_trusted_hosts": self.sandbox_url.removeprefix("http://"),
             **settings,
         }

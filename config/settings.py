@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote
 
 from dotenv import dotenv_values
@@ -20,14 +20,20 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    create_model,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..errors import ConfigError
+from ..field_types import BaseURL, HttpURL, Unset
+from ..providers import accounts
+from ..providers.account import Account
 from .local_up import find_local_up
 
 PREFIX = "IMAGEQUEUE_"
 ENV_FILE = ".env"
+
+A = TypeVar("A", bound=Account)
 
 
 def _split(value: Any) -> Any:
@@ -35,12 +41,6 @@ def _split(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return tuple(part for part in (raw.strip() for raw in value.split(",")) if part)
-
-
-def _base_url(url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
-        raise ValueError("must be an http:// or https:// URL without a query")
-    return url.rstrip("/")
 
 
 def _redis_url(url: str) -> str:
@@ -61,12 +61,6 @@ def _storage_url(url: str) -> str:
     return url
 
 
-def _any_url(url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#@]+(/\S*)?", url):
-        raise ValueError("must be an http:// or https:// URL without a user in it")
-    return url
-
-
 def _webhook_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     for secret in secrets:
         try:
@@ -78,27 +72,13 @@ def _webhook_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return secrets
 
 
-def _empty_as_unset(value: Any) -> Any:
-    return None if value == "" else value
-
-
 # Beyond this a date cannot be counted on: `inf` would stop a worker in the middle of its work.
 MAX_SECONDS = 10 * 365 * 86400
 
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
-AnyURL = Annotated[str, AfterValidator(_any_url)]
-BaseURL = Annotated[str, AfterValidator(_base_url)]
 RedisURL = Annotated[str, AfterValidator(_redis_url)]
 StorageURL = Annotated[str, AfterValidator(_storage_url)]
-Unset = BeforeValidator(_empty_as_unset)
 Commas = (NoDecode, BeforeValidator(_split))
-
-
-class Account(NamedTuple):
-    """Where a provider is reached, and the key that pays there."""
-
-    base_url: str
-    key: str
 
 
 class Settings(BaseSettings):
@@ -136,16 +116,9 @@ class Settings(BaseSettings):
         description="Keys of the HTTP API, `KEY` or `NAME:KEY`, comma separated; "
         "`imagequeue keys` makes more. Without any, only this machine gets in.",
     )
-    kie_api_key: Annotated[SecretStr | None, Unset] = Field(None, description="Your key at kie.ai.")
-    acedata_api_key: Annotated[SecretStr | None, Unset] = Field(
-        None, description="Your token at AceData Cloud."
-    )
-    kie_webhook_hmac_key: Annotated[SecretStr | None, Unset] = Field(
-        None, description="Set, kie callbacks without a good signature are set aside."
-    )
 
     # Webhooks
-    webhook_url: Annotated[AnyURL | None, Unset] = Field(
+    webhook_url: Annotated[HttpURL | None, Unset] = Field(
         None, description="Where the ends of jobs are told to that name no URL of their own."
     )
     webhook_secret: Annotated[tuple[SecretStr, ...], AfterValidator(_webhook_secrets), *Commas] = (
@@ -166,18 +139,6 @@ class Settings(BaseSettings):
         (),
         description="Hosts (`*.example.com` too) that a callback's pictures may lie on; "
         "the provider is asked about others. Unset, all.",
-    )
-
-    # Providers
-    kie_base_url: BaseURL = Field("https://api.kie.ai", description="kie.ai's address.")
-    kie_upload_url: BaseURL = Field(
-        "https://kieai.redpandaai.co", description="Where kie takes input images."
-    )
-    kie_flux_api: Literal["legacy", "jobs"] = Field(
-        "legacy", description="The form of kie's Flux Kontext API that new jobs are sent in."
-    )
-    acedata_base_url: BaseURL = Field(
-        "https://api.acedata.cloud", description="AceData Cloud's address."
     )
 
     # Time, in seconds
@@ -261,25 +222,25 @@ class Settings(BaseSettings):
             )
         return tuple(secret.get_secret_value() for secret in self.webhook_secret)
 
-    def account(self, name: Literal["kie", "acedata"]) -> Account:
-        """The account that a provider is paid from; raises ConfigError without its key."""
-        base_url, key = {
-            "kie": (self.kie_base_url, self.kie_api_key),
-            "acedata": (self.acedata_base_url, self.acedata_api_key),
-        }[name]
-        if key is None:
-            raise ConfigError(f"no key for {name}: set {PREFIX}{name.upper()}_API_KEY")
-        return Account(base_url, key.get_secret_value())
+    def account(self, kind: type[A]) -> A:
+        """Return a vendor's account as these settings describe it; its key may be missing."""
+        fields = {name: getattr(self, f"{kind.name}_{name}") for name in kind.model_fields}
+        return kind.model_validate(fields)
 
-    @property
-    def upload_urls(self) -> dict[str, str]:
-        """Where an account takes files, where it does; with the account's own key."""
-        return {"kie": self.kie_upload_url}
+    def account_with_key(self, kind: type[A]) -> A:
+        """Return an account that can pay; raises ConfigError without its key."""
+        account = self.account(kind)
+        if not account.key:
+            raise ConfigError(f"no key for {kind.name}: set {variable_of(kind, 'api_key')}")
+        return account
 
     @property
     def api_versions(self) -> dict[str, str]:
-        """The form of its API that a provider is spoken to in, where it is not its first."""
-        return {"kie-flux-kontext": self.kie_flux_api}
+        """The API versions that settings fix, by provider; others start with their first."""
+        versions: dict[str, str] = {}
+        for kind in accounts():
+            versions |= self.account(kind).api_versions()
+        return versions
 
     @property
     def images_url(self) -> str:
@@ -297,6 +258,26 @@ class Settings(BaseSettings):
         return self.data_dir.resolve() / "incoming"
 
 
+def settings_class() -> type[Settings]:
+    """Return `Settings` with the fields of every provider's account, such as `kie_api_key`."""
+    return _with_accounts(accounts())
+
+
+@lru_cache
+def _with_accounts(kinds: tuple[type[Account], ...]) -> type[Settings]:
+    fields: dict[str, Any] = {
+        f"{kind.name}_{name}": (field.annotation, field)
+        for kind in kinds
+        for name, field in kind.model_fields.items()
+    }
+    return create_model("Settings", __base__=Settings, **fields)
+
+
+def variable_of(kind: type[Account], field: str) -> str:
+    """Return the environment variable of an account's field."""
+    return f"{PREFIX}{kind.name}_{field}".upper()
+
+
 def read_settings(*, alone: bool = False, **overrides: Any) -> Settings:
     """The settings of this process; raises ConfigError with one line that says what to change.
 
@@ -304,10 +285,11 @@ def read_settings(*, alone: bool = False, **overrides: Any) -> Settings:
     the process stands alone, or on another Redis.
     """
     _refuse_unknown_names(overrides)
+    model = settings_class()
     try:
-        settings = Settings(**overrides)
+        settings = model(**overrides)
         up = None if alone or settings.redis_url else find_local_up(settings.data_dir)
-        return Settings(_env_file=(up, ENV_FILE), **overrides) if up else settings
+        return model(_env_file=(up, ENV_FILE), **overrides) if up else settings
     except ValidationError as error:
         lines = (
             f"{PREFIX}{'.'.join(str(part) for part in detail['loc']).upper()}: "
@@ -325,7 +307,7 @@ def get_settings() -> Settings:
 
 def _refuse_unknown_names(overrides: Iterable[str]) -> None:
     """Stop at a name that is no setting: a typo would silently leave the default in place."""
-    known = {name.upper() for name in Settings.model_fields}
+    known = {name.upper() for name in settings_class().model_fields}
     prefixed = (f"{PREFIX}{name}" for name in overrides)
     given = {name.upper() for name in (*os.environ, *_env_file_names(), *prefixed)}
     # Without the prefix that all share, or every name would be near to some.

@@ -27,7 +27,7 @@ def accept(
     """
     request = parse(fields)
     provider = get_provider(request.provider)
-    settings.account(provider.account)
+    settings.account_with_key(provider.account)
     checked = provider.request(request.action, request.prompt, request.image_urls, request.params)
     # Built for nobody: some requests cannot be said in some forms of an API.
     provider.build_submit_request(

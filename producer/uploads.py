@@ -17,10 +17,11 @@ from typing import Any
 import requests
 from urllib3.filepost import encode_multipart_formdata
 
-from ..config.settings import PREFIX, Settings
+from ..config.settings import Settings, variable_of
 from ..errors import InvalidRequestError, Problem, UploadError
 from ..jobs.build import accept
 from ..providers import PROVIDERS
+from ..providers.account import UploadAccount
 from ..providers.base import Provider
 from ..providers.uploads import Uploaded, UploadOutcome, UploadProvider
 from ..providers.wire import MalformedResponseError, ProviderResponse, Refused, RetryLater
@@ -145,33 +146,33 @@ def _inspect(path: Path, provider: Provider) -> Picture:
 
 def _upload(settings: Settings, picture: Picture) -> str:
     """The URL under which the provider has the file now; raises UploadError."""
-    account = picture.provider.account
-    base_url, key = settings.upload_urls[account], settings.account(account).key
-    setting = f"{PREFIX}{account.upper()}"
+    account = settings.account_with_key(picture.provider.account)
     try:
-        said = _send_until_settled(picture, base_url, key)
+        said = _send_until_settled(picture, account)
     except OSError as error:
         raise UploadError(f"{picture.path}: {error.strerror or type(error).__name__}") from None
     except MalformedResponseError as error:
         said = Refused(reason="provider", code="unreadable", message=str(error))
     if isinstance(said, Uploaded):
         return said.url
-    where = f"{picture.path} was not uploaded to {base_url}"
+    where = f"{picture.path} was not uploaded to {account.upload_url}"
     if isinstance(said, Refused) and said.reason == "auth":
-        raise UploadError(f"{where}: the key was refused; check {setting}_API_KEY")
+        raise UploadError(
+            f"{where}: the key was refused; check {variable_of(type(account), 'api_key')}"
+        )
     # A server may quote what it was sent.
-    words = f"{said.code} {said.message}".replace(key, "...")
+    words = f"{said.code} {said.message}".replace(account.key, "...")
     advice = "try again later, or " if isinstance(said, RetryLater) else ""
-    raise UploadError(f"{where}: {words}; {advice}check {setting}_UPLOAD_URL")
+    raise UploadError(f"{where}: {words}; {advice}check {variable_of(type(account), 'upload_url')}")
 
 
-def _send_until_settled(picture: Picture, base_url: str, key: str) -> UploadOutcome:
+def _send_until_settled(picture: Picture, account: UploadAccount) -> UploadOutcome:
     name = picture.new_name()
     call = picture.provider.build_upload_request(name)
     file = (name, picture.path.read_bytes(), picture.media_type)
     body, content_type = encode_multipart_formdata({**call.fields, call.file_field: file})
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": content_type}
-    send = functools.partial(_send, picture.provider, base_url + call.path, headers, body)
+    headers = {**account.headers(), "Content-Type": content_type}
+    send = functools.partial(_send, picture.provider, account.upload_url + call.path, headers, body)
     said = send()
     for pause_s in PAUSES_S:
         if not isinstance(said, RetryLater):

@@ -1,23 +1,24 @@
-"""The image APIs this queue can ask, by name."""
+"""The image APIs that jobs are sent to, by name, and the accounts that pay there."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 
 from ..errors import InvalidRequestError, Problem
+from .account import Account
 from .acedata.flux import AceDataFlux
 from .base import Provider
 from .kie.flux_kontext import KieFluxKontext
 from .kie.midjourney import KieMidjourney
 
-PROVIDERS: Mapping[str, Provider] = {
+# A new provider needs one more entry here, and nothing outside of this package.
+PROVIDERS: dict[str, Provider] = {
     provider.name: provider for provider in (KieFluxKontext(), KieMidjourney(), AceDataFlux())
 }
 
 
 def get(name: str) -> Provider:
-    """The provider called `name`; raises InvalidRequestError where there is none."""
+    """Return the provider called `name`; raises InvalidRequestError if there is none."""
     if name in PROVIDERS:
         return PROVIDERS[name]
     near = difflib.get_close_matches(name, PROVIDERS, n=1)
@@ -25,3 +26,19 @@ def get(name: str) -> Provider:
     raise InvalidRequestError(
         [Problem("provider", f"unknown provider; {hint}known: {', '.join(PROVIDERS)}")]
     )
+
+
+def accounts() -> tuple[type[Account], ...]:
+    """Return the accounts of all providers, each once, in the providers' order."""
+    return tuple(dict.fromkeys(provider.account for provider in PROVIDERS.values()))
+
+
+def sandbox_settings(url: str) -> dict[str, str]:
+    """Return the settings that send every account's requests to the sandbox at `url`."""
+    addresses = {
+        f"{account.name}_{field}": url
+        for account in accounts()
+        for field in account.model_fields
+        if field.endswith("_url")
+    }
+    return addresses | {f"{account.name}_api_key": "sandbox" for account in accounts()}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import InvalidRequestError, Problem
-from .parsing import is_http_url
+from ..field_types import is_http_url
+from .account import Account
 from .wire import (
     ProviderRequest,
     ProviderResponse,
@@ -20,8 +21,6 @@ from .wire import (
     SubmitOutcome,
     TaskStatus,
 )
-
-Account = Literal["kie", "acedata"]
 
 
 def _http_url(url: str) -> str:
@@ -49,8 +48,8 @@ class Provider(ABC):
     """One image API. No HTTP, no clock and no Redis in it: the worker brings those."""
 
     name: ClassVar[str]
-    account: ClassVar[Account]
-    """Whose key, base URL and rate limit it uses."""
+    account: ClassVar[type[Account]]
+    """Whose settings, key and rate limit it uses."""
     actions: ClassVar[Mapping[str, type[Request]]]
     api_versions: ClassVar[tuple[str, ...]] = ("v1",)
     """The forms of the API it can speak; a job keeps the one it was sent in."""
@@ -94,7 +93,7 @@ class Provider(ABC):
         """
 
     @abstractmethod
-    def parse_submit_response(self, answer: ProviderResponse, api_version: str) -> SubmitOutcome:
+    def parse_submit_response(self, response: ProviderResponse, api_version: str) -> SubmitOutcome:
         """What the answer to a submission says; anything undocumented is `OutcomeUnknown`."""
 
     @abstractmethod
@@ -102,7 +101,7 @@ class Provider(ABC):
         """The call that asks how a task is doing; free of charge."""
 
     @abstractmethod
-    def parse_status_response(self, answer: ProviderResponse, api_version: str) -> TaskStatus:
+    def parse_status_response(self, response: ProviderResponse, api_version: str) -> TaskStatus:
         """What a look-up says; raises MalformedResponseError on an undocumented body."""
 
     @abstractmethod
@@ -125,7 +124,7 @@ class BatchProvider(Provider):
 
     @abstractmethod
     def parse_batch_status_response(
-        self, answer: ProviderResponse
+        self, response: ProviderResponse
     ) -> Mapping[str, TaskStatus] | StatusUnavailable:
         """What the answer says of each task, by its id, or why it says nothing of any.
 
@@ -142,7 +141,7 @@ class UrlRefreshProvider(Provider):
         """The call that asks for another URL of the same file; free of charge."""
 
     @abstractmethod
-    def parse_refresh_url_response(self, answer: ProviderResponse) -> ResultImage:
+    def parse_refresh_url_response(self, response: ProviderResponse) -> ResultImage:
         """The picture at its new URL; raises MalformedResponseError where none is given."""
 
 

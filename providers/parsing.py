@@ -7,10 +7,10 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..field_types import is_http_url
 from .wire import MalformedResponseError
 
 _MESSAGE_LENGTH = 300
-_HTTP_URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 _MODERATION = re.compile(
     r"content polic|moderat|nsfw|flagged|sensitive (?:content|word)|violat|内容政策|敏感",
     re.IGNORECASE,
@@ -67,11 +67,6 @@ def as_url(value: object) -> str:
 def as_message(*values: object) -> str:
     """The first of `values` that is a text, short enough for a log line."""
     return next((text for text in map(as_text, values) if text), "")[:_MESSAGE_LENGTH]
-
-
-def is_http_url(text: str) -> bool:
-    """Whether a machine could fetch it: scheme, host, no white space."""
-    return _HTTP_URL.fullmatch(text) is not None
 
 
 def host_of(url: str) -> str:

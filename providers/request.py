@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InvalidRequestError, Problem
-from .parsing import is_http_url
+from ..field_types import HttpURL
 
 MAX_METADATA_BYTES = 16 * 1024
 MAX_PROMPT_CHARACTERS = 20_000
@@ -23,15 +23,6 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     if size > MAX_METADATA_BYTES:
         raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes of JSON")
     return metadata
-
-
-def _http_url(url: str) -> str:
-    if not is_http_url(url) or "@" in url:
-        raise ValueError("must be an http:// or https:// URL without a user in it")
-    return url
-
-
-HttpURL = Annotated[str, AfterValidator(_http_url)]
 
 
 class JobRequest(BaseModel):

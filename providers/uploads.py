@@ -6,6 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .account import UploadAccount
 from .base import Provider
 from .wire import ProviderResponse, Refused, RetryLater
 
@@ -35,6 +36,7 @@ UploadOutcome = Uploaded | Refused | RetryLater
 class UploadProvider(Provider):
     """A provider that takes input images as files, before the request that names them."""
 
+    account: ClassVar[type[UploadAccount]]
     max_upload_bytes: ClassVar[int]
     """How large a file may be."""
 
@@ -43,5 +45,5 @@ class UploadProvider(Provider):
         """The call that hands a file over; two files must not have the same name."""
 
     @abstractmethod
-    def parse_upload_response(self, answer: ProviderResponse) -> UploadOutcome:
+    def parse_upload_response(self, response: ProviderResponse) -> UploadOutcome:
         """What the answer to an upload says; raises MalformedResponseError on an undocumented body."""

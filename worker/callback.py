@@ -14,7 +14,7 @@ from ..errors import InvalidTransitionError, UnknownJobError
 from ..jobs.callback import Callback, Outcome
 from ..jobs.job import Job, State, add_seconds
 from ..providers import get as get_provider
-from ..providers.kie.responses import verify_signature
+from ..providers.account import SignatureError
 from ..providers.wire import (
     Failed,
     MalformedResponseError,
@@ -29,9 +29,6 @@ from .task_status import look_up
 
 log = get_logger(__name__)
 
-# kie states no window for its timestamps; its clients allow five minutes.
-SIGNATURE_WINDOW_S = 300
-MAX_TIMESTAMP = 12
 MAX_TASK_ID = 200
 # The poll of a job whose callback could not be confirmed comes no later than this.
 CONFIRM_AGAIN_S = 30.0
@@ -78,7 +75,7 @@ def _read(ctx: Context, job_id: str, callback: Callback) -> Outcome:
         outcome = Outcome.ORPHANED
     except MalformedResponseError as error:
         outcome, why = Outcome.UNREADABLE, str(error)
-    except UntrustedError as error:
+    except (UntrustedError, SignatureError) as error:
         outcome, why = Outcome.UNTRUSTED, str(error)
     log.info("callback read", outcome=outcome.value, why=why)
     return outcome
@@ -159,14 +156,6 @@ def _confirmed(ctx: Context, job: Job, report: Succeeded | Failed) -> TaskStatus
 
 
 def _require_signature(ctx: Context, job: Job, callback: Callback, task_id: str) -> None:
-    """Where kie signs, an unsigned callback is not kie's; the body itself is not covered by it."""
-    key = ctx.settings.kie_webhook_hmac_key
-    if key is None or get_provider(job.provider).account != "kie":
-        return
-    timestamp = callback.headers.get("x-webhook-timestamp", "")
-    signature = callback.headers.get("x-webhook-signature", "")
-    is_time = timestamp.isdecimal() and len(timestamp) <= MAX_TIMESTAMP
-    if not is_time or abs(callback.at.timestamp() - int(timestamp)) > SIGNATURE_WINDOW_S:
-        raise UntrustedError("the signature's time is missing or outside its window")
-    if not verify_signature(key.get_secret_value(), task_id, timestamp, signature):
-        raise UntrustedError("the signature does not fit")
+    """Raise SignatureError if the vendor signs its callbacks and did not sign this one."""
+    account = ctx.settings.account(get_provider(job.provider).account)
+    account.verify_callback(callback.headers, callback.body, task_id, callback.at)

@@ -22,13 +22,13 @@ def send(
     reuse_connection: bool = True,
 ) -> ProviderResponse:
     """Send a call and read its whole answer; raises NotSentError or NoResponseError."""
-    account = ctx.settings.account(provider.account)
+    account = ctx.settings.account_with_key(provider.account)
     with ctx.http.request(
         call.method,
         account.base_url + call.path,
         deadline=deadline,
         reuse_connection=reuse_connection,
-        headers={"Authorization": f"Bearer {account.key}", "Accept": "application/json"},
+        headers={**account.headers(), "Accept": "application/json"},
         params=call.query,
         json=call.body,
     ) as response:

@@ -47,8 +47,7 @@ def submit(ctx: Context, job_id: str) -> float | None:
     if job.state is State.SUBMITTING:
         ctx.transition(job, partial(_abandoned, ctx))
         return None
-    account = get_provider(job.provider).account
-    ctx.settings.account(account)
+    account = ctx.settings.account_with_key(get_provider(job.provider).account).name
     if pause_s := ctx.pauses.left_s(account, Queue.SUBMIT):
         return _with_jitter(pause_s)
     # Counted from before the move: a worker frozen here finds its deadline gone, and sends nothing.

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import requests
 
-from ...config.settings import PREFIX, Settings
+from ...config.settings import PREFIX, Settings, variable_of
 from ...errors import ImageQueueError
 from ...jobs.challenge import proof
+from ...providers import accounts
+from ...providers.account import Account, CreditAccount
+from ...providers.wire import ProviderResponse, Refused, StatusUnavailable
 
 TIMEOUT_S = 5.0
-REFUSED = (401, 403)
 
 
 def provider_keys(settings: Settings) -> str:
-    """What the keys are good for; AceData has no call that tells it without a bill."""
-    found = []
-    if settings.kie_api_key:
-        found.append(f"kie: {_kie_credit(settings)} credits left")
-    if settings.acedata_api_key:
-        found.append("acedata: set, not checked")
-    if not found:
-        raise ImageQueueError(f"none: set {PREFIX}KIE_API_KEY or {PREFIX}ACEDATA_API_KEY")
-    return "; ".join(found)
+    """Return what each key is good for; raises ImageQueueError without a key that can pay."""
+    set_up = [account for kind in accounts() if (account := settings.account(kind)).key]
+    if not set_up:
+        names = (variable_of(kind, "api_key") for kind in accounts())
+        raise ImageQueueError(f"none: set {' or '.join(names)}")
+    return "; ".join(f"{account.name}: {_check_key(account)}" for account in set_up)
 
 
 def callbacks(settings: Settings) -> str:
@@ -33,7 +33,9 @@ def callbacks(settings: Settings) -> str:
     if not settings.public_url:
         return f"off: jobs are polled ({PREFIX}PUBLIC_URL is unset)"
     challenge = secrets.token_hex(16)
-    answer = _get(f"{settings.public_url}/readyz", f"{PREFIX}PUBLIC_URL", challenge=challenge)
+    answer = _get(
+        f"{settings.public_url}/readyz", f"{PREFIX}PUBLIC_URL", params={"challenge": challenge}
+    )
     if answer.status_code != 200:
         raise ImageQueueError(
             f"{settings.public_url}/readyz answers {answer.status_code}: see the receiver's log"
@@ -54,38 +56,50 @@ def callbacks(settings: Settings) -> str:
     return f"our receiver answers at {settings.public_url}"
 
 
-def _kie_credit(settings: Settings) -> float:
-    url, key = settings.account("kie")
-    answer = _get(f"{url}/api/v1/chat/credit", f"{PREFIX}KIE_BASE_URL", key=key)
-    fields = _fields(answer)
-    # kie says most of its errors inside of a 200.
-    code = fields.get("code", answer.status_code)
-    credit = fields.get("data")
-    if code in REFUSED:
-        raise ImageQueueError(f"kie refuses the key ({code}): mend {PREFIX}KIE_API_KEY")
-    if code != 200 or not isinstance(credit, int | float):
-        raise ImageQueueError(f"kie does not tell the credit ({code}): look again in a while")
+def _check_key(account: Account) -> str:
+    if not isinstance(account, CreditAccount):
+        return "set, not checked"
+    request = account.build_credit_request()
+    response = _get(
+        account.base_url + request.path,
+        variable_of(type(account), "base_url"),
+        headers=account.headers(),
+        params=request.query,
+    )
+    credit = account.parse_credit_response(
+        ProviderResponse(status=response.status_code, body=response.content)
+    )
+    match credit:
+        case Refused(code=code):
+            key = variable_of(type(account), "api_key")
+            raise ImageQueueError(f"{account.name} refuses the key ({code}): correct {key}")
+        case StatusUnavailable(code=code):
+            raise ImageQueueError(
+                f"{account.name} does not report the credit ({code}): try again later"
+            )
     if credit <= 0:
-        raise ImageQueueError(f"kie: {credit} credits left: top up, or its jobs fail")
-    return credit
+        raise ImageQueueError(f"{account.name}: {credit} credits left: top up, or its jobs fail")
+    return f"{credit} credits left"
 
 
-def _get(url: str, setting: str, key: str = "", **params: str) -> requests.Response:
+def _get(
+    url: str,
+    setting: str,
+    *,
+    params: Mapping[str, str],
+    headers: Mapping[str, str] | None = None,
+) -> requests.Response:
     with requests.Session() as session:
-        # A .netrc or a proxy of this machine must not replace a key or carry it elsewhere.
+        # A .netrc or a proxy of this machine must not replace a key or send it elsewhere.
         session.trust_env = False
         try:
             return session.get(
-                url,
-                params=params,
-                headers={"Authorization": f"Bearer {key}"} if key else {},
-                timeout=TIMEOUT_S,
-                allow_redirects=False,
+                url, params=params, headers=headers, timeout=TIMEOUT_S, allow_redirects=False
             )
         except requests.RequestException as error:
             raise ImageQueueError(
-                f"{url} does not answer ({type(error).__name__}): start what should, or mend "
-                f"{setting}"
+                f"{url} does not answer ({type(error).__name__}): start what should answer there, "
+                f"or correct {setting}"
             ) from None
 
 

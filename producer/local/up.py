@@ -23,6 +23,7 @@ from ...config.local_up import publish_local_up
 from ...config.redis import connect, get_durability
 from ...config.settings import PREFIX, Settings, read_settings
 from ...errors import ConfigError
+from ...providers import sandbox_settings
 from .embedded_redis import EmbeddedRedis
 from .ports import LOOPBACK, require_free
 from .supervisor import Supervisor, WriteLine, parse_procfile
@@ -161,11 +162,7 @@ def _build_sandbox_settings(options: Options) -> dict[str, str]:
         return {}
     sandbox = options.urls["sandbox"]
     return {
-        "kie_base_url": sandbox,
-        "kie_upload_url": sandbox,
-        "kie_api_key": "sandbox",
-        "acedata_base_url": sandbox,
-        "acedata_api_key": "sandbox",
+        **sandbox_settings(sandbox),
         "public_url": options.urls["receiver"],
         "download_trusted_hosts": f"{LOOPBACK}:{options.sandbox_port}",
     }

@@ -15,6 +15,7 @@ from ...errors import Problem
 from ..base import BatchProvider, ImageURL, Prompt, Request
 from ..wire import ProviderRequest, ProviderResponse, StatusUnavailable, SubmitOutcome, TaskStatus
 from . import responses, tasks
+from .account import AceDataAccount
 
 Pixels = Literal["1024x1024", "1024x1792", "1792x1024"]
 Ratio = Literal["21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21"]
@@ -68,7 +69,7 @@ class AceDataFlux(BatchProvider):
     """Its callbacks are unsigned, and its look-ups keep no status word."""
 
     name = "acedata-flux"
-    account = "acedata"
+    account = AceDataAccount
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
     api_versions = ("edits", "edit")
     max_batch_size = 50
@@ -87,9 +88,9 @@ class AceDataFlux(BatchProvider):
             method="POST", path="/flux/images", body={"action": action, **fields, **later}
         )
 
-    def parse_submit_response(self, answer: ProviderResponse, api_version: str) -> SubmitOutcome:
+    def parse_submit_response(self, response: ProviderResponse, api_version: str) -> SubmitOutcome:
         """As all of AceData's; `edits` may be a word it no longer knows."""
-        return responses.parse_submit_response(answer, "edit" if api_version == "edits" else None)
+        return responses.parse_submit_response(response, "edit" if api_version == "edits" else None)
 
     def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         """`POST /flux/tasks`, free of charge."""
@@ -97,9 +98,9 @@ class AceDataFlux(BatchProvider):
             method="POST", path="/flux/tasks", body={"action": "retrieve", "id": task_id}
         )
 
-    def parse_status_response(self, answer: ProviderResponse, api_version: str) -> TaskStatus:
+    def parse_status_response(self, response: ProviderResponse, api_version: str) -> TaskStatus:
         """As all of AceData's."""
-        return tasks.parse_status_response(answer)
+        return tasks.parse_status_response(response)
 
     def build_batch_status_request(self, task_ids: Sequence[str]) -> ProviderRequest:
         """`POST /flux/tasks` for several, free of charge as well."""
@@ -107,10 +108,10 @@ class AceDataFlux(BatchProvider):
         return ProviderRequest(method="POST", path="/flux/tasks", body=body)
 
     def parse_batch_status_response(
-        self, answer: ProviderResponse
+        self, response: ProviderResponse
     ) -> Mapping[str, TaskStatus] | StatusUnavailable:
         """As all of AceData's."""
-        return tasks.parse_batch_status_response(answer)
+        return tasks.parse_batch_status_response(response)
 
     def parse_callback(self, body: bytes) -> TaskStatus:
         """As all of AceData's."""

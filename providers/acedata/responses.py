@@ -64,30 +64,30 @@ class Error:
         return "policy" if reason and is_moderation(self.message) else reason
 
 
-def parse_submit_response(answer: ProviderResponse, other_version: str | None) -> SubmitOutcome:
+def parse_submit_response(response: ProviderResponse, other_version: str | None) -> SubmitOutcome:
     """What the answer to a submission says: a task id, the final body, or an error.
 
     A 400 may be about wording alone where there is an `other_version` to try.
     """
     try:
-        body = parse(answer.body)
+        body = parse(response.body)
     except MalformedResponseError:
         body = {}
     task_id, error = as_text(body.get("task_id")), Error.of(body)
-    reason = None if body.get("success") is True else error.refusal(answer.status)
-    if task_id and answer.status < 300 and reason is None:
+    reason = None if body.get("success") is True else error.refusal(response.status)
+    if task_id and response.status < 300 and reason is None:
         return Accepted(task_id=task_id, images=result_images(body))
-    code = error.word or str(answer.status)
-    if not task_id and _is_for_now(answer.status, error.word):
+    code = error.word or str(response.status)
+    if not task_id and _is_for_now(response.status, error.word):
         return RetryLater(
             code=code,
             message=error.message,
-            rate_limited=answer.status == 429,
-            retry_after_s=answer.retry_after_s,
+            rate_limited=response.status == 429,
+            retry_after_s=response.retry_after_s,
         )
     if reason is None:
         return OutcomeUnknown(code=code, message=error.message)
-    if not task_id and other_version and answer.status == 400 and reason == "bad_input":
+    if not task_id and other_version and response.status == 400 and reason == "bad_input":
         return TryOtherVersion(api_version=other_version, code=code, message=error.message)
     return Refused(reason=reason, code=code, message=error.message)
 

@@ -23,9 +23,9 @@ from ..wire import (
 from .responses import REASONS, Error, result_images
 
 
-def parse_status_response(answer: ProviderResponse) -> TaskStatus:
+def parse_status_response(response: ProviderResponse) -> TaskStatus:
     """What a task record says; raises MalformedResponseError where it is none."""
-    record = _body(answer)
+    record = _body(response)
     if isinstance(record, StatusUnavailable):
         return record
     if not record:
@@ -34,10 +34,10 @@ def parse_status_response(answer: ProviderResponse) -> TaskStatus:
 
 
 def parse_batch_status_response(
-    answer: ProviderResponse,
+    response: ProviderResponse,
 ) -> Mapping[str, TaskStatus] | StatusUnavailable:
     """What each task record says, by the task's id; an item without an id is nobody's."""
-    body = _body(answer)
+    body = _body(response)
     if isinstance(body, StatusUnavailable):
         return body
     if not isinstance(body.get("items"), list):
@@ -46,16 +46,16 @@ def parse_batch_status_response(
     return {as_text(record.get("id")): _read_item(record) for record in records if record}
 
 
-def _body(answer: ProviderResponse) -> dict[str, Any] | StatusUnavailable:
+def _body(response: ProviderResponse) -> dict[str, Any] | StatusUnavailable:
     """The object that a look-up came back with, or the error that came in its place."""
     try:
-        body = parse(answer.body)
+        body = parse(response.body)
     except MalformedResponseError:
-        if answer.status == 200:
+        if response.status == 200:
             raise
         body = {}
-    if answer.status != 200 or Error.of(body).word:
-        return _unavailable(body, str(answer.status), answer.retry_after_s)
+    if response.status != 200 or Error.of(body).word:
+        return _unavailable(body, str(response.status), response.retry_after_s)
     return body
 
 

@@ -86,18 +86,18 @@ class KieFluxKontext(KieUploadProvider, KieUrlRefreshProvider):
             body["callBackUrl"] = callback_url
         return ProviderRequest(method="POST", path=path, body=body)
 
-    def parse_submit_response(self, answer: ProviderResponse, api_version: str) -> SubmitOutcome:
+    def parse_submit_response(self, response: ProviderResponse, api_version: str) -> SubmitOutcome:
         """As all of kie's."""
-        return responses.parse_submit_response(answer)
+        return responses.parse_submit_response(response)
 
     def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         """`GET …/recordInfo` or `GET …/record-info`, free of charge."""
         path = "jobs/recordInfo" if api_version == "jobs" else "flux/kontext/record-info"
         return ProviderRequest(method="GET", path=f"/api/v1/{path}", query={"taskId": task_id})
 
-    def parse_status_response(self, answer: ProviderResponse, api_version: str) -> TaskStatus:
+    def parse_status_response(self, response: ProviderResponse, api_version: str) -> TaskStatus:
         """As all of kie's, with Flux's pair of URLs or its list."""
-        return tasks.parse_status_response(answer, _images)
+        return tasks.parse_status_response(response, _images)
 
     def parse_callback(self, body: bytes) -> TaskStatus:
         """As all of kie's, with Flux's pair of URLs or its list."""

@@ -57,9 +57,9 @@ class KieMidjourney(KieUploadProvider, KieUrlRefreshProvider):
             body["callBackUrl"] = callback_url
         return ProviderRequest(method="POST", path=_PATHS[type(request)], body=body)
 
-    def parse_submit_response(self, answer: ProviderResponse, api_version: str) -> SubmitOutcome:
+    def parse_submit_response(self, response: ProviderResponse, api_version: str) -> SubmitOutcome:
         """As all of kie's."""
-        return responses.parse_submit_response(answer)
+        return responses.parse_submit_response(response)
 
     def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         """`GET /api/v1/mj/record-info`, free of charge."""
@@ -67,9 +67,9 @@ class KieMidjourney(KieUploadProvider, KieUrlRefreshProvider):
             method="GET", path="/api/v1/mj/record-info", query={"taskId": task_id}
         )
 
-    def parse_status_response(self, answer: ProviderResponse, api_version: str) -> TaskStatus:
+    def parse_status_response(self, response: ProviderResponse, api_version: str) -> TaskStatus:
         """As all of kie's, with Midjourney's lists of URLs."""
-        return tasks.parse_status_response(answer, _images)
+        return tasks.parse_status_response(response, _images)
 
     def parse_callback(self, body: bytes) -> TaskStatus:
         """As all of kie's, with Midjourney's lists of URLs."""

@@ -1,13 +1,10 @@
-"""What kie.ai's APIs share: the envelope, its codes, the answer to a submission, the signature.
+"""What kie.ai's APIs share: the envelope, its codes, the response to a submission.
 
 Many errors arrive as HTTP 200 with another `code` in the body. Source: docs.kie.ai, read 2026.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -46,16 +43,18 @@ _VERDICTS: Mapping[int, _Verdict] = {**REFUSALS, 429: "rate_limited", 455: "late
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reply:
+class Envelope:
     """The envelope `{"code": …, "msg": …, "data": …}`; what is absent or odd is None or empty."""
 
     code: int | None = None
     message: str | None = None
     data: Mapping[str, Any]
+    value: object = None
+    """`data` as it came, which is not always an object."""
     task_id: str = ""
 
     @classmethod
-    def parse(cls, body: bytes) -> Reply:
+    def parse(cls, body: bytes) -> Envelope:
         """Raises MalformedResponseError where `body` is not a JSON object."""
         fields = parse(body)
         data = as_object(fields.get("data"))
@@ -65,22 +64,23 @@ class Reply:
             code=as_int(fields.get("code")),
             message=as_message(*words) if any(isinstance(word, str) for word in words) else None,
             data=data,
+            value=fields.get("data"),
             task_id=next(filter(None, map(as_text, ids)), ""),
         )
 
 
-def parse_submit_response(answer: ProviderResponse) -> SubmitOutcome:
+def parse_submit_response(response: ProviderResponse) -> SubmitOutcome:
     """What the answer to any of kie's submissions says."""
     try:
-        reply = Reply.parse(answer.body)
+        envelope = Envelope.parse(response.body)
     except MalformedResponseError:
-        reply = Reply(data={})
-    if reply.task_id and reply.code == 200:
-        return Accepted(task_id=reply.task_id)
-    code = effective_code(answer, reply)
-    message = reply.message or "the answer says nothing that is documented"
+        envelope = Envelope(data={})
+    if envelope.task_id and envelope.code == 200:
+        return Accepted(task_id=envelope.task_id)
+    code = effective_code(response, envelope)
+    message = envelope.message or "the answer says nothing that is documented"
     # An error that names a task contradicts itself: the task may be running.
-    verdict = None if reply.task_id else _verdict(answer.status, reply)
+    verdict = None if envelope.task_id else _verdict(response.status, envelope)
     if verdict is None:
         return OutcomeUnknown(code=str(code), message=message)
     if verdict == "rate_limited" or verdict == "later":
@@ -88,41 +88,31 @@ def parse_submit_response(answer: ProviderResponse) -> SubmitOutcome:
             code=str(code),
             message=message,
             rate_limited=verdict == "rate_limited",
-            retry_after_s=answer.retry_after_s,
+            retry_after_s=response.retry_after_s,
         )
     if verdict in ("bad_input", "provider") and is_moderation(message):
         verdict = "policy"
     return Refused(reason=verdict, code=str(code), message=message)
 
 
-def _verdict(http: int, reply: Reply) -> _Verdict | None:
+def _verdict(http: int, envelope: Envelope) -> _Verdict | None:
     """What the HTTP status and the body agree on; None where the task may have been taken."""
     if http == 429:
         return "rate_limited"
-    if reply.code is None or reply.message is None:
+    if envelope.code is None or envelope.message is None:
         return "later" if http == 503 else None  # a gateway's own page: nothing got through
-    by_code = _VERDICTS.get(reply.code)
+    by_code = _VERDICTS.get(envelope.code)
     if http == 200:
         return by_code
     by_http = "later" if http == 503 else _VERDICTS.get(http)
-    return by_http if reply.code == http or by_code == by_http else None
+    return by_http if envelope.code == http or by_code == by_http else None
 
 
-def effective_code(answer: ProviderResponse, reply: Reply) -> int:
+def effective_code(response: ProviderResponse, envelope: Envelope) -> int:
     """The HTTP status, unless it is 200 and the body has a code of its own."""
-    return answer.status if answer.status != 200 or reply.code is None else reply.code
+    return response.status if response.status != 200 or envelope.code is None else envelope.code
 
 
 def camel_case(fields: Mapping[str, object], renamed: Mapping[str, str]) -> dict[str, object]:
     """Our field names as kie writes them; `renamed` holds those that follow no rule."""
     return {renamed.get(name, to_camel(name)): value for name, value in fields.items()}
-
-
-def verify_signature(key: str, task_id: str, timestamp: str, signature: str) -> bool:
-    """Whether kie signed this task id and time; the caller checks how old the time is.
-
-    The body is not signed: a valid signature says nothing about the URLs in a callback.
-    """
-    signed = f"{task_id}.{timestamp}".encode(errors="replace")
-    digest = hmac.new(key.encode(), signed, hashlib.sha256).digest()
-    return hmac.compare_digest(base64.b64encode(digest), signature.encode(errors="replace"))

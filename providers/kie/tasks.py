@@ -22,7 +22,7 @@ from ..wire import (
     TaskNotFound,
     TaskStatus,
 )
-from .responses import REFUSALS, Reply, effective_code
+from .responses import REFUSALS, Envelope, effective_code
 
 RESULT_LIFETIME_S = 14 * 86400
 """Of the media on kie's own hosts; what lies elsewhere lives as long as its host likes."""
@@ -50,36 +50,36 @@ _NO_SUCH_TASK = re.compile(
 )
 
 
-def parse_status_response(answer: ProviderResponse, images: ReadImages) -> TaskStatus:
+def parse_status_response(response: ProviderResponse, images: ReadImages) -> TaskStatus:
     """What a look-up says; `images` finds a product's pictures in `data`."""
     try:
-        reply = Reply.parse(answer.body)
+        envelope = Envelope.parse(response.body)
     except MalformedResponseError:
-        if answer.status == 200:
+        if response.status == 200:
             raise
-        reply = Reply(data={})
-    if answer.status == 200:
-        if reply.code is None:
+        envelope = Envelope(data={})
+    if response.status == 200:
+        if envelope.code is None:
             raise MalformedResponseError("the look-up has no code")
         # A failed task may bring its own code up into the envelope.
-        if reply.code == 200 or "state" in reply.data or "successFlag" in reply.data:
-            return _read_task(reply, images)
-    message = reply.message or "the look-up failed without a reason"
+        if envelope.code == 200 or "state" in envelope.data or "successFlag" in envelope.data:
+            return _read_task(envelope, images)
+    message = envelope.message or "the look-up failed without a reason"
     if _NO_SUCH_TASK.search(message):
         return TaskNotFound(message=message)
     return StatusUnavailable(
-        code=str(effective_code(answer, reply)),
+        code=str(effective_code(response, envelope)),
         message=message,
-        retry_after_s=answer.retry_after_s,
+        retry_after_s=response.retry_after_s,
     )
 
 
 def parse_callback(body: bytes, images: ReadImages) -> TaskStatus:
     """What a callback says; raises MalformedResponseError where it names no task."""
-    reply = Reply.parse(body)
-    if not reply.task_id:
+    envelope = Envelope.parse(body)
+    if not envelope.task_id:
         raise MalformedResponseError("the callback names no task")
-    return _read_task(reply, images)
+    return _read_task(envelope, images)
 
 
 def result_images(urls: object) -> tuple[ResultImage, ...]:
@@ -92,37 +92,37 @@ def _lifetime_s(url: str) -> int | None:
     return RESULT_LIFETIME_S if host_of(url).endswith(_HOSTS) else None
 
 
-def _read_task(reply: Reply, images: ReadImages) -> TaskStatus:
-    state = _state(reply)
+def _read_task(envelope: Envelope, images: ReadImages) -> TaskStatus:
+    state = _state(envelope)
     if state == "pending":
-        return Pending(task_id=reply.task_id or None)
+        return Pending(task_id=envelope.task_id or None)
     if state == "failed":
-        return _failure(reply)
-    found = images(reply.data)
+        return _failure(envelope)
+    found = images(envelope.data)
     if not any(image.kind == "result" for image in found):
         raise MalformedResponseError("the task succeeded, but no result URL was found")
-    return Succeeded(images=found, task_id=reply.task_id or None)
+    return Succeeded(images=found, task_id=envelope.task_id or None)
 
 
-def _state(reply: Reply) -> _State:
+def _state(envelope: Envelope) -> _State:
     state: _State | None
-    if "state" in reply.data:
-        state = _STATES.get(as_text(reply.data["state"]))
-    elif "successFlag" in reply.data:
-        state = _FLAGS.get(as_int(reply.data["successFlag"]))
-    elif reply.code in REFUSALS:
+    if "state" in envelope.data:
+        state = _STATES.get(as_text(envelope.data["state"]))
+    elif "successFlag" in envelope.data:
+        state = _FLAGS.get(as_int(envelope.data["successFlag"]))
+    elif envelope.code in REFUSALS:
         state = "failed"
     else:
-        state = "succeeded" if reply.code == 200 else None
+        state = "succeeded" if envelope.code == 200 else None
     if state is None:
         raise MalformedResponseError("the task's state is none of those documented")
     return state
 
 
-def _failure(reply: Reply) -> Failed:
-    data = reply.data
+def _failure(envelope: Envelope) -> Failed:
+    data = envelope.data
     # A look-up that worked says so in the envelope, which then tells nothing about the task.
-    outer = (None, None) if reply.code == 200 else (reply.code, reply.message)
+    outer = (None, None) if envelope.code == 200 else (envelope.code, envelope.message)
     code = as_message(data.get("failCode"), data.get("errorCode"), outer[0], "unspecified")
     message = as_message(
         data.get("failMsg"), data.get("errorMessage"), outer[1], "failed without a reason"
@@ -130,4 +130,4 @@ def _failure(reply: Reply) -> Failed:
     reason: RefusalReason = "bad_input" if code == "422" else "provider"
     if code == "400" or is_moderation(message):
         reason = "policy"
-    return Failed(reason=reason, code=code, message=message, task_id=reply.task_id or None)
+    return Failed(reason=reason, code=code, message=message, task_id=envelope.task_id or None)

@@ -10,6 +10,7 @@ from ..parsing import as_url
 from ..uploads import Upload, Uploaded, UploadOutcome, UploadProvider
 from ..wire import MalformedResponseError, ProviderResponse, Refused, RetryLater
 from . import responses
+from .account import KieAccount
 
 _LATER = (408, 429, 455)
 _AUTH = (401, 403)
@@ -18,7 +19,7 @@ _AUTH = (401, 403)
 class KieUploadProvider(UploadProvider):
     """All of kie's APIs fetch their input images from this one host."""
 
-    account = "kie"
+    account = KieAccount
     # The upload pages name no limit for a stream; the pages of kie's models say 10 MB a picture.
     max_upload_bytes = 10 * 1024 * 1024
 
@@ -27,13 +28,13 @@ class KieUploadProvider(UploadProvider):
         fields = {"uploadPath": "images/imagequeue", "fileName": file_name}
         return Upload(path="/api/file-stream-upload", fields=fields, file_field="file")
 
-    def parse_upload_response(self, answer: ProviderResponse) -> UploadOutcome:
+    def parse_upload_response(self, response: ProviderResponse) -> UploadOutcome:
         """Errors come as HTTP statuses, or as HTTP 200 around another code."""
-        reply = _reply(answer)
-        code = responses.effective_code(answer, reply)
-        message = reply.message or "the answer says nothing that is documented"
+        envelope = _parse_envelope(response)
+        code = responses.effective_code(response, envelope)
+        message = envelope.message or "the answer says nothing that is documented"
         # The reference knows `downloadUrl` alone; the quickstart has a `fileUrl` beside it.
-        url = as_url(reply.data.get("downloadUrl")) or as_url(reply.data.get("fileUrl"))
+        url = as_url(envelope.data.get("downloadUrl")) or as_url(envelope.data.get("fileUrl"))
         if code == 200 and url:
             return Uploaded(url=url)
         if code in _LATER or 500 <= code < 600:
@@ -44,11 +45,11 @@ class KieUploadProvider(UploadProvider):
         raise MalformedResponseError("the answer names no URL of the file")
 
 
-def _reply(answer: ProviderResponse) -> responses.Reply:
+def _parse_envelope(response: ProviderResponse) -> responses.Envelope:
     """The envelope; a gateway's own page has none, and its status says enough."""
     try:
-        return responses.Reply.parse(answer.body)
+        return responses.Envelope.parse(response.body)
     except MalformedResponseError:
-        if answer.status == 200:
+        if response.status == 200:
             raise
-        return responses.Reply(data={})
+        return responses.Envelope(data={})

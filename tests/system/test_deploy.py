@@ -17,7 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from imagequeue.config.queues import Queue
-from imagequeue.config.settings import PREFIX, Settings, read_settings
+from imagequeue.config.settings import PREFIX, Settings, read_settings, settings_class
 from imagequeue.producer.local.supervisor import parse_procfile
 from imagequeue.producer.local.up import PROBES, STOP_MARGIN_S
 from support.paths import ROOT
@@ -190,7 +190,7 @@ def test_settings_in_a_container(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_variable_is_known() -> None:
     used = {match[1] or match[4] for match in VARIABLE.finditer(COMPOSE_FILE.read_text())} - {None}
     of_procfile = {match[1] for line in PROCFILE.values() for match in VARIABLE.finditer(line)}
-    settings = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    settings = {f"{PREFIX}{name.upper()}" for name in settings_class().model_fields}
     assert used <= settings | of_procfile | {"FLOWER_BASIC_AUTH"}
 
 

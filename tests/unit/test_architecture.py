@@ -11,8 +11,8 @@ from support.paths import ROOT
 PACKAGES = ("config", "jobs", "producer", "providers", "sandbox", "storage", "store", "worker")
 # What each may import of ours, besides itself.
 ALLOWED = {
-    "config": {"errors"},
-    "providers": {"errors"},
+    "config": {"providers", "errors", "field_types"},
+    "providers": {"errors", "field_types"},
     "jobs": {"config", "providers", "errors"},
     "storage": {"errors"},
     "store": {"config", "jobs", "errors"},
@@ -20,6 +20,7 @@ ALLOWED = {
     "worker": {"config", "jobs", "providers", "storage", "store", "errors"},
     "sandbox": set(),
     "errors": set(),
+    "field_types": set(),
     "__init__": {"config", "jobs", "producer", "errors"},
     "__main__": {"producer"},
 }

@@ -10,6 +10,7 @@ import pytest
 
 from imagequeue.config.local_up import FILE, find_local_up, publish_local_up
 from imagequeue.config.settings import ENV_FILE, read_settings
+from imagequeue.providers.kie.account import KieAccount
 
 
 def test_what_is_set_beside_an_up_wins_over_what_the_up_has(
@@ -22,10 +23,10 @@ def test_what_is_set_beside_an_up_wins_over_what_the_up_has(
         Path(ENV_FILE).write_text("IMAGEQUEUE_POLL_TAIL_S=8\n")
         monkeypatch.setenv("IMAGEQUEUE_LEASE_S", "4")
         settings = read_settings()
-        assert settings.kie_api_key
-        assert settings.kie_api_key.get_secret_value() == hard
+        assert settings.account(KieAccount).api_key
+        assert settings.account(KieAccount).api_key.get_secret_value() == hard
         assert (settings.poll_tail_s, settings.lease_s) == (8, 4)
-    assert read_settings().kie_api_key is None
+    assert read_settings().account(KieAccount).api_key is None
     assert not (Path("data") / FILE).exists()
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from imagequeue.providers.kie.responses import verify_signature
+from imagequeue.providers.kie.signature import is_signed
 
 # printf 'task12345.1760000000' | openssl dgst -sha256 -hmac 'whk_secret' -binary | base64
 SIGNED = ("whk_secret", "task12345", "1760000000", "BxupiOMpm0Hh1koES2kya9KH1fIURy/kX5+YWSmH7r4=")
 
 
 def test_a_genuine_signature() -> None:
-    assert verify_signature(*SIGNED)
+    assert is_signed(*SIGNED)
 
 
 @pytest.mark.parametrize("part", [1, 2, 3], ids=["task id", "timestamp", "signature"])
@@ -19,8 +19,8 @@ def test_a_genuine_signature() -> None:
 def test_what_a_stranger_may_send(part: int, spoiled: str) -> None:
     arguments = list(SIGNED)
     arguments[part] = spoiled
-    assert not verify_signature(*arguments)
+    assert not is_signed(*arguments)
 
 
 def test_another_key() -> None:
-    assert not verify_signature("whk_other", *SIGNED[1:])
+    assert not is_signed("whk_other", *SIGNED[1:])

@@ -22,6 +22,7 @@ from ...jobs.callback import Callback
 from ...jobs.challenge import CHALLENGE, proof
 from ...jobs.job import utc_now
 from ...jobs.tokens import is_genuine
+from ...providers import accounts
 from ...store.counters import Counters, Tally
 from ...store.wakeups import WakeUps
 from .bounded_protocol import MAX_HEAD_BYTES, BoundedProtocol
@@ -37,7 +38,6 @@ MAX_CONNECTIONS = 512
 # Hints that may stand in the queue before the rest is left to the sweep: enough for idle workers.
 HINTS_AHEAD = 32
 COUNT_EVERY_S = 1.0
-SIGNING_HEADERS = ("x-webhook-timestamp", "x-webhook-signature")
 
 
 class TooLargeError(Exception):
@@ -49,6 +49,7 @@ class Receiver:
 
     def __init__(self, settings: Settings) -> None:
         self._secrets = settings.signing_secrets
+        self._signature_headers = {h for account in accounts() for h in account.signature_headers}
         client = connect(settings)
         self._counters = Counters(client)
         self._tally = Tally()
@@ -71,7 +72,9 @@ class Receiver:
             return self._refuse("oversized", 413, "body too large")
         except TimeoutError:
             return self._refuse("slow", 408, "body too slow")
-        headers = {k: v for k in SIGNING_HEADERS if (v := request.headers.get(k)) is not None}
+        headers = {
+            k: v for k in self._signature_headers if (v := request.headers.get(k)) is not None
+        }
         try:
             await self._intake.keep(job_id, Callback(utc_now(), headers, body))
         except CallbackNotStoredError:

@@ -148,10 +148,10 @@ def test_clocks_that_differ(
             (200, {"code": 401, "msg": "no access"}),
             "refuses the key (401)",
         ),
-        ((403, {}), "refuses the key (403): mend IMAGEQUEUE_KIE_API_KEY"),
+        ((403, {}), "refuses the key (403): correct IMAGEQUEUE_KIE_API_KEY"),
         ((200, {"code": 200, "msg": "success", "data": 0}), "top up"),
-        ((200, {"code": 200, "msg": "success", "data": None}), "does not tell the credit"),
-        ((502, b"<html>bad gateway</html>"), "does not tell the credit (502)"),
+        ((200, {"code": 200, "msg": "success", "data": None}), "does not report the credit"),
+        ((502, b"<html>bad gateway</html>"), "does not report the credit (502)"),
         (None, "does not answer (ConnectionError)"),
     ],
 )

@@ -17,6 +17,7 @@ from imagequeue.producer.client import Client
 from imagequeue.producer.local.ports import free_port
 from imagequeue.producer.local.up import Options, _build_sandbox_settings
 from imagequeue.producer.uploads import UploadError
+from imagequeue.providers.kie.account import KieAccount
 from imagequeue.worker.context import Context
 from imagequeue.worker.create import create
 from support.asgi import serving
@@ -299,7 +300,7 @@ def test_a_netrc_does_not_replace_the_key(
 
 def test_up_with_a_sandbox_uploads_to_it() -> None:
     settings = read_settings(**_build_sandbox_settings(Options(sandbox_port=9000)))
-    assert settings.upload_urls == {"kie": "http://127.0.0.1:9000"}
+    assert settings.account(KieAccount).upload_url == "http://127.0.0.1:9000"
 
 
 LOCAL = ({"image": "cat.png"}, {"image_urls": ["cat.png"]}, {"image_urls": ["file:cat.png"]})

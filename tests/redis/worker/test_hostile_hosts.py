@@ -17,6 +17,7 @@ import pytest
 
 from imagequeue.config.settings import SecretStr
 from imagequeue.jobs.job import State
+from imagequeue.providers import accounts
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
 from imagequeue.worker.http import connections
@@ -332,7 +333,7 @@ def test_no_credentials_are_sent_to_an_image_host(ctx: Context, stub: Stub, host
     for asked in host.asked:
         assert "authorization" not in asked.headers
         assert asked.headers["accept-encoding"] == "identity"
-        for key in (ctx.settings.kie_api_key, ctx.settings.acedata_api_key):
+        for key in (ctx.settings.account(kind).api_key for kind in accounts()):
             assert isinstance(key, SecretStr)
             assert key.get_secret_value() not in str(asked)
 

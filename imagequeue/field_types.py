@@ -1,0 +1,42 @@
+"""Types of fields that settings, accounts and job requests share."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+_HTTP_URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
+_BASE_URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
+
+
+def is_http_url(text: str) -> bool:
+    """Return whether a machine could fetch it: scheme, host, no white space."""
+    return _HTTP_URL.fullmatch(text) is not None
+
+
+def _check_base_url(url: str) -> str:
+    if not _BASE_URL.fullmatch(url):
+        raise ValueError("must be an http:// or https:// URL without a query")
+    return url.rstrip("/")
+
+
+def _check_http_url(url: str) -> str:
+    if not is_http_url(url) or "@" in url:
+        raise ValueError("must be an http:// or https:// URL without a user in it")
+    return url
+
+
+def _empty_to_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Unset = BeforeValidator(_empty_to_none)
+"""Reads an empty text as no value, so that `NAME=` in an environment means unset."""
+
+BaseURL = Annotated[str, AfterValidator(_check_base_url)]
+"""An address that paths are appended to, without a slash at its end."""
+
+HttpURL = Annotated[str, AfterValidator(_check_http_url)]
+OptionalSecret = Annotated[SecretStr | None, Unset]

@@ -1,0 +1,17 @@
+"""The account at AceData Cloud. It signs no callback and has no call that reports its credit."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ...field_types import BaseURL, OptionalSecret
+from ..account import Account
+
+
+class AceDataAccount(Account):
+    """One token; it may be limited to single services."""
+
+    name = "acedata"
+
+    api_key: OptionalSecret = Field(None, description="Your token at AceData Cloud.")
+    base_url: BaseURL = Field("https://api.acedata.cloud", description="AceData Cloud's address.")
