@@ -16,6 +16,7 @@ class Stub:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, Any]] = []
+        self.headers: list[dict[str, str]] = []
         self.answer: Callable[[str, str, Any], Any] = lambda *_: (404, {})
         self.url = ""
 
@@ -42,6 +43,7 @@ def stub_server() -> Iterator[Stub]:
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             body = _read(raw) if raw else None
             stub.asked.append((self.command, self.path, body))
+            stub.headers.append({k.lower(): v for k, v in self.headers.items()})
             answer = stub.answer(self.command, self.path, body)
             if answer is None:
                 self.close_connection = True

@@ -1,0 +1,120 @@
+"""A new vendor: its folder and one entry in the registry are all that the queue needs."""
+
+import hashlib
+import hmac
+import json
+
+import pytest
+import requests
+
+from imagequeue import providers
+from imagequeue.config.settings import Settings, read_settings
+from imagequeue.errors import ConfigError
+from imagequeue.jobs.job import State
+from imagequeue.producer.client import Client
+from imagequeue.producer.doctor.web_checks import provider_keys
+from imagequeue.worker.callback import read_callbacks
+from imagequeue.worker.context import Context
+from imagequeue.worker.poll import poll
+from imagequeue.worker.receiver.application import create_app
+from imagequeue.worker.submit import submit
+from support.asgi import serving
+from support.clock import Clock
+from support.stub import Stub
+from support.third_provider.account import ThirdAccount
+from support.third_provider.provider import ThirdProvider
+
+CALLBACK = json.dumps({"id": "t1", "url": "https://third.example/0.png"}).encode()
+SIGNATURE = hmac.new(b"verify", CALLBACK, hashlib.sha256).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = ThirdProvider()
+    monkeypatch.setitem(providers.PROVIDERS, provider.name, provider)
+
+
+@pytest.fixture
+def overrides(overrides: dict[str, str], stub: Stub, _registered: None) -> dict[str, str]:
+    return {
+        **overrides,
+        "third_api_key": "a third key",
+        "third_base_url": stub.url,
+        "third_callback_key": "verify",
+        "public_url": "http://callbacks.example",
+    }
+
+
+def submit_one(ctx: Context, stub: Stub) -> str:
+    stub.answer = lambda *_: (200, {"id": "t1"})
+    job = Client(ctx.settings, now=ctx.now).submit(provider="third-images", prompt="a cat")
+    submit(ctx, job.id)
+    assert ctx.store.get(job.id).state is State.WAITING
+    return job.id
+
+
+def test_its_fields_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEQUEUE_THIRD_API_KEY", "a third key")
+    account = read_settings().account(ThirdAccount)
+    assert (account.key, account.base_url) == ("a third key", "https://api.third.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("THIRD_API_KYE", "k", "did you mean IMAGEQUEUE_THIRD_API_KEY?"),
+        ("THIRD_BASE_URL", "third", "IMAGEQUEUE_THIRD_BASE_URL: must be an http"),
+    ],
+)
+def test_its_settings_are_validated(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
+) -> None:
+    monkeypatch.setenv(f"IMAGEQUEUE_{name}", value)
+    with pytest.raises(ConfigError) as caught:
+        read_settings()
+    assert line in str(caught.value)
+
+
+def test_without_a_key_its_jobs_are_refused(overrides: dict[str, str]) -> None:
+    del overrides["third_api_key"]
+    client = Client(read_settings(**overrides))
+    with pytest.raises(ConfigError, match="no key for third: set IMAGEQUEUE_THIRD_API_KEY"):
+        client.submit(provider="third-images", prompt="a cat")
+
+
+def test_a_poll_starts_its_download(ctx: Context, stub: Stub, clock: Clock) -> None:
+    job_id = submit_one(ctx, stub)
+    assert stub.posts[0]["prompt"] == "a cat"
+    assert stub.headers[0]["x-key"] == "a third key"
+    assert "authorization" not in stub.headers[0]
+    stub.answer = lambda *_: (200, CALLBACK)
+    clock.advance(60)
+    poll(ctx, job_id)
+    assert ctx.store.get(job_id).state is State.DOWNLOADING
+
+
+@pytest.mark.parametrize(
+    ("headers", "state"),
+    [
+        ({"X-Third-Signature": SIGNATURE}, State.DOWNLOADING),
+        ({"X-Third-Signature": "0" * 64}, State.WAITING),
+        ({}, State.WAITING),
+    ],
+    ids=["signed", "forged", "unsigned"],
+)
+def test_only_its_signed_callbacks_count(
+    ctx: Context, stub: Stub, settings: Settings, headers: dict[str, str], state: State
+) -> None:
+    job_id = submit_one(ctx, stub)
+    path = stub.posts[0]["webhook"].removeprefix("http://callbacks.example")
+    with serving(create_app(settings)) as url:
+        assert requests.post(url + path, data=CALLBACK, headers=headers, timeout=5).ok
+    read_callbacks(ctx, job_id)
+    assert ctx.store.get(job_id).state is state
+
+
+def test_the_doctor_reports_its_credit(overrides: dict[str, str], stub: Stub) -> None:
+    stub.answer = lambda *_: (200, {"credit": 3.5})
+    settings = read_settings(**{**overrides, "kie_api_key": ""})
+    assert provider_keys(settings) == "acedata: set, not checked; third: 3.5 credits left"
+    assert stub.asked == [("GET", "/credit", None)]
