@@ -1,105 +1,81 @@
-"""Logs that carry the job: one line for people or one JSON object, on standard error."""
+"""Logs that carry the job: a line of text or a JSON object for each event, on standard error."""
 
 from __future__ import annotations
 
 import logging
-import re
-import sys
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
+from structlog.stdlib import ProcessorFormatter
 
 from .settings import Settings
 
-# Their request lines hold callback URLs, and with them the tokens that open a job.
+# Their request lines contain callback URLs, and with them the tokens that open a job.
 SILENCED = ("uvicorn.access",)
 
-# What would not be read as one word, or as the value that it is.
-NOT_PLAIN = re.compile(r"[ '=]")
-
 Logger = structlog.typing.FilteringBoundLogger
-
-# One variable for all of it: structlog's own has one for each name, and looks at every variable of
-# the thread for each line.
-_about: ContextVar[Mapping[str, object]] = ContextVar("about", default={})  # noqa: B039
+Event = MutableMapping[str, Any]
 
 
 def get_logger(name: str) -> Logger:
-    """A logger whose events take keywords: `log.info("stored", bytes=512)`."""
+    """Return a logger whose events take keywords: `log.info("image_saved", bytes=512)`."""
     logger: Logger = structlog.get_logger(name)
     return logger
 
 
 @contextmanager
-def log_context(**about: object) -> Iterator[None]:
-    """Let every line that this thread logs carry these values."""
-    token = _about.set({**_about.get(), **about})
+def log_context(**values: object) -> Iterator[None]:
+    """Add these values to every line that this thread logs inside the block."""
+    outer = get_contextvars()
+    bind_contextvars(**values)
     try:
         yield
     finally:
-        _about.reset(token)
+        clear_contextvars()
+        bind_contextvars(**outer)
 
 
-def add_to_log(**about: object) -> None:
-    """Let the lines carry these as well, until the `log_context` around this is left."""
-    _about.set({**_about.get(), **about})
+def add_log_context(**values: object) -> None:
+    """Add these values to the lines of the `log_context` block around the call."""
+    bind_contextvars(**values)
 
 
-def _with_about(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {**_about.get(), **event}
+class SafeHandler(logging.StreamHandler[Any]):
+    """Writes to standard error and never raises: a full disk must not stop a paid job."""
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, or drop it."""
+        with suppress(Exception):
+            super().emit(record)
 
-class _Writer(structlog.WriteLogger):
-    """Writes to standard error; standard logging below it would double what a line costs."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(sys.stderr)
-        self.name = name
-
-
-def for_people(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
-    """An event on one line: when, how bad, what, where, the rest by name; a traceback below."""
-    at, level, what = event.pop("timestamp", ""), event.pop("level", ""), event.pop("event", "")
-    where, traceback = event.pop("logger", ""), event.pop("exception", "")
-    rest = " ".join([f"{name}={_value(event[name])}" for name in sorted(event)])
-    line = f"{at} [{level:<9}] {what:<30} [{where}] {rest}".rstrip()
-    return f"{line}\n{traceback}" if traceback else line
-
-
-def _value(value: object) -> str:
-    """Quoted where it is more than one word, or would break the line."""
-    if isinstance(value, str) and value and value.isprintable() and not NOT_PLAIN.search(value):
-        return value
-    return repr(value)
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own name
+        """Do nothing: the report would go to the stream that has just failed."""
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send every log, Celery's and uvicorn's included, through one format."""
+    """Send every log, Celery's and uvicorn's included, through one handler and one format."""
     shared: list[structlog.typing.Processor] = [
-        _with_about,
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if settings.log_format == "json" else for_people
-    )
     structlog.configure(
-        processors=[*shared, renderer],
-        logger_factory=_Writer,
+        processors=[*shared, ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         cache_logger_on_first_use=True,
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    handler = SafeHandler()
+    handler.setFormatter(
+        ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[ProcessorFormatter.remove_processors_meta, *_build_renderers(settings)],
+        )
     )
-    handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
@@ -111,5 +87,27 @@ def configure_logs(settings: Settings) -> None:
     for name in ("urllib3", "celery.concurrency"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     for name in SILENCED:
-        logging.getLogger(name).handlers.clear()
+        # Without any handler, logging's last resort would print warnings.
+        logging.getLogger(name).handlers[:] = [logging.NullHandler()]
         logging.getLogger(name).propagate = False
+
+
+def _build_renderers(settings: Settings) -> list[structlog.typing.Processor]:
+    if settings.log_format == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [
+        _escape_event,
+        structlog.dev.ConsoleRenderer(
+            colors=False,
+            # Values in quotes: nothing in them can break or forge a line.
+            repr_native_str=True,
+            exception_formatter=structlog.dev.plain_traceback,
+        ),
+    ]
+
+
+def _escape_event(_: Any, __: str, event: Event) -> Event:
+    """Keep the message of another library on one line, like the values."""
+    text = str(event["event"])
+    event["event"] = text if text.isprintable() else repr(text)
+    return event

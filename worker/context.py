@@ -9,7 +9,7 @@ from datetime import datetime
 
 from celery import Celery
 
-from ..config.logging import add_to_log
+from ..config.logging import add_log_context
 from ..config.queues import Queue
 from ..config.redis import broker, connect
 from ..config.settings import Settings
@@ -46,7 +46,7 @@ class Context:
     def load(self, job_id: str) -> Job:
         """Read a job and name its provider on later log lines; raises UnknownJobError."""
         job = self.store.get(job_id)
-        add_to_log(provider=job.provider)
+        add_log_context(provider=job.provider)
         return job
 
     def transition(self, job: Job, step: Transition, *, durable: bool = False) -> Job:

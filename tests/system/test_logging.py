@@ -1,103 +1,199 @@
-"""Logs: an event is a line for people, or a JSON object, and nothing in it breaks the line."""
+"""Logs: an event is a line of text or a JSON object, and a log call never raises."""
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import structlog
 
-from imagequeue.config import logging as logs
 from imagequeue.config.logging import (
-    add_to_log,
+    add_log_context,
     configure_logs,
-    for_people,
     get_logger,
     log_context,
 )
 from imagequeue.config.settings import Settings
+from support.processes import clean_environment
 
 
 @pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    logs._about.set({})
+def _restore_logging() -> Iterator[None]:
     root, config = logging.getLogger(), structlog.get_config()
     handlers, level = list(root.handlers), root.level
     yield
     structlog.configure(**config)
+    structlog.contextvars.clear_contextvars()
     root.handlers[:] = handlers
     root.setLevel(level)
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("Accepted", "Accepted"),
-        ("https://x.example/a.png", "https://x.example/a.png"),
-        ("two words", "'two words'"),
-        ("", "''"),
-        ("a=b", "'a=b'"),
-        ("line\nforged", r"'line\nforged'"),
-        (3, "3"),
-        (None, "None"),
-    ],
-)
-def test_a_value_is_quoted_where_it_would_not_be_read_as_one(value: object, shown: str) -> None:
-    event = {"timestamp": "now", "level": "info", "event": "said", "logger": "x", "value": value}
-    assert for_people(None, "info", event) == f"now [info     ] said{' ' * 27}[x] value={shown}"
+@pytest.fixture
+def json_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"log_format": "json"})
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> str:
+def log_examples(capsys: pytest.CaptureFixture[str]) -> str:
+    """Log an event, a record of another library and an exception; return what was written."""
     log = get_logger("imagequeue.tests")
     log.debug("too quiet")
     with log_context(job_id="job_1"):
-        log.info("stored", bytes=512)
+        log.info("image_saved", bytes=512)
     logging.getLogger("celery.worker").warning("from %s", "elsewhere")
     try:
         raise ZeroDivisionError("by zero")
     except ZeroDivisionError:
-        log.exception("broke")
+        log.exception("step_failed")
     return capsys.readouterr().err
 
 
-def test_lines_for_people_carry_the_job_and_tracebacks_stand_below(
+def test_text_line_has_the_job_and_traceback_follows(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure_logs(settings)
-    stored, foreign, broke, *traceback = said(capsys).splitlines()
-    assert "[info     ] stored" in stored
-    assert stored.endswith("[imagequeue.tests] bytes=512 job_id=job_1")
+    saved, foreign, failed, *traceback = log_examples(capsys).splitlines()
+    assert "[info     ] image_saved" in saved
+    assert saved.endswith("[imagequeue.tests] bytes=512 job_id='job_1'")
     assert "[warning  ] from elsewhere" in foreign
-    assert "[error    ] broke" in broke
+    assert "[celery.worker]" in foreign
+    assert "[error    ] step_failed" in failed
     assert (traceback[0], traceback[-1]) == (
         "Traceback (most recent call last):",
         "ZeroDivisionError: by zero",
     )
 
 
-def test_json_has_an_object_a_line(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logs(settings.model_copy(update={"log_format": "json"}))
-    stored, foreign, broke = map(json.loads, said(capsys).splitlines())
-    known = {"event": "stored", "level": "info", "logger": "imagequeue.tests", "bytes": 512}
-    assert stored.items() >= {**known, "job_id": "job_1"}.items()
+def test_json_has_one_object_a_line(
+    json_settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs(json_settings)
+    saved, foreign, failed = map(json.loads, log_examples(capsys).splitlines())
+    known = {"event": "image_saved", "level": "info", "logger": "imagequeue.tests", "bytes": 512}
+    assert saved.items() >= {**known, "job_id": "job_1"}.items()
     assert (foreign["event"], foreign["logger"]) == ("from elsewhere", "celery.worker")
-    assert "ZeroDivisionError: by zero" in broke["exception"]
+    assert "ZeroDivisionError: by zero" in failed["exception"]
 
 
-def test_lines_carry_what_they_are_about_and_nothing_of_what_was_before(
+@pytest.mark.parametrize("forged", ["a\nforged", "a\r\nforged", "a\x1b[2Kforged", "a\u2028forged"])
+def test_event_stays_on_one_line(
+    settings: Settings, capsys: pytest.CaptureFixture[str], forged: str
+) -> None:
+    configure_logs(settings)
+    get_logger("imagequeue.tests").info("job_failed", error=forged)
+    logging.getLogger("celery.worker").error("task %s", forged)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(line.isprintable() and "forged" in line for line in lines)
+
+
+def test_access_lines_with_callback_urls_are_not_logged(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs(settings)
+    logging.getLogger("uvicorn.access").error("POST /callbacks/kie/job_1/token")
+    assert capsys.readouterr().err == ""
+
+
+def test_context_ends_with_its_block(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure_logs(settings)
     log = get_logger("imagequeue.tests")
-    with log_context(job_id="job_1", provider=""):
-        add_to_log(provider="kie")
+    with log_context(job_id="job_1"):
         with log_context(job_id="job_2"):
+            add_log_context(provider="kie")
             log.info("one")
-        log.info("two", provider="other")
-    log.info("three")
+        log.info("two")
+        log.info("three", job_id="job_3")
+    log.info("four")
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition("[imagequeue.tests]")[2].strip() for line in lines] == [
-        "job_id=job_2 provider=kie",
-        "job_id=job_1 provider=other",
+        "job_id='job_2' provider='kie'",
+        "job_id='job_1'",
+        "job_id='job_3'",
         "",
     ]
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no text of this")
+
+
+class Endless:
+    def __repr__(self) -> str:
+        return repr(self)
+
+
+@pytest.mark.parametrize("value", [Unprintable(), Endless()], ids=["unprintable", "endless"])
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_value_without_text_does_not_raise(
+    settings: Settings, capsys: pytest.CaptureFixture[str], value: object, log_format: str
+) -> None:
+    configure_logs(settings.model_copy(update={"log_format": log_format}))
+    log = get_logger("imagequeue.tests")
+    log.info("job_failed", error=value)
+    log.info("job_dispatched")
+    assert "job_dispatched" in capsys.readouterr().err
+
+
+PROGRAM = """
+import logging, sys
+from imagequeue.config.logging import configure_logs, get_logger
+from imagequeue.config.settings import read_settings
+configure_logs(read_settings(log_format=sys.argv[1]))
+for _ in range(2_000):
+    get_logger("one").info("job_dispatched", job_id="x" * 100)
+    logging.getLogger("celery").error("from elsewhere")
+try:
+    raise ZeroDivisionError
+except ZeroDivisionError:
+    get_logger("one").exception("step_failed")
+print("still running")
+"""
+
+
+@pytest.fixture
+def closed_pipe() -> Iterator[int]:
+    """The writing end of a pipe that nobody reads, like the end of `imagequeue up | head`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[int]:
+    """A file on a full disk: a tiny tmpfs where this user may mount one, else /dev/full."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(folder)]
+    mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+    file = os.open(folder / "log" if mounted else "/dev/full", os.O_WRONLY | os.O_CREAT)
+    with suppress(OSError):
+        while mounted:
+            os.write(file, bytes(512))
+    yield file
+    os.close(file)
+    if mounted:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+@pytest.mark.parametrize("broken", ["closed_pipe", "full_disk"])
+def test_log_call_survives_a_broken_output(
+    request: pytest.FixtureRequest, broken: str, log_format: str
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM, log_format],
+        stdout=subprocess.PIPE,
+        stderr=request.getfixturevalue(broken),
+        env=clean_environment(),
+        text=True,
+    )
+    assert ran.stdout == "still running\n"
