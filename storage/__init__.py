@@ -1,4 +1,4 @@
-"""Where pictures are kept: a folder, or a bucket of S3, Google Cloud or Azure."""
+"""Image storage: a folder, or a bucket of S3, Google Cloud or Azure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ __all__ = ["Blob", "Storage", "StorageError", "Temporary", "open_storage"]
 
 
 def open_storage(url: str, scratch: Path) -> Storage:
-    """The storage behind a URL; a folder has a scratch of its own. Raises ConfigError."""
+    """Return the storage that a URL names; raises ConfigError.
+
+    `scratch` is the local folder for temporary files. A `file://` storage uses its own instead.
+    """
     scheme = urlsplit(url).scheme
     if scheme == "file":
         return FileStorage(url)
     if scheme not in ("s3", "gs", "az"):
-        raise ConfigError(f"no storage for {scheme}: write file://, s3://, gs:// or az://")
-    # Megabytes of machine code, which whoever keeps pictures in a folder need not load.
-    from .buckets import ObjectStorage
+        raise ConfigError(f"unknown storage {scheme}: use file://, s3://, gs:// or az://")
+    # Imported late: it loads megabytes of machine code that a folder does not need.
+    from .buckets import BucketStorage
 
-    return ObjectStorage(url, scratch)
+    return BucketStorage(url, scratch)

@@ -1,4 +1,4 @@
-"""What a place for pictures does: take a finished file whole, give it back, say its trouble."""
+"""The interface of every image storage, and what they share: temporary files and a self-check."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PROBE = b"a probe of imagequeue, safe to remove\n"
 
 
 class StorageError(ImageQueueError):
-    """The storage is in trouble or refuses, which may pass; one line without secrets."""
+    """The storage failed or refused, perhaps for a while; the message is one line, no secrets."""
 
 
 class Blob(NamedTuple):
-    """Something kept: its whole size in bytes, its MIME type, and the bytes that were asked for."""
+    """A stored file: its full size in bytes, its MIME type, and the requested bytes."""
 
     size: int
     content_type: str
@@ -37,14 +37,14 @@ class Blob(NamedTuple):
 
 
 class Temporary(FileIO):
-    """A file on its way into storage, open to write and to read, unbuffered; gone after `with`."""
+    """An unbuffered temporary file to write an image into; leaving its `with` deletes it."""
 
     name: str
     moved = False
-    """Whether `put` has moved it, so that nothing of it is left under `name`."""
+    """Whether `put` has renamed the file, so that there is nothing left to delete."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write all of it; the system may take a part and be silent, as a disk that fills up is."""
+        """Write all of `data`; the system may write a part only, as on a disk that fills up."""
         whole = memoryview(data).cast("B")
         written = super().write(whole)
         while written < len(whole):
@@ -60,10 +60,10 @@ class Temporary(FileIO):
 
 
 class Storage(ABC):
-    """Where pictures are kept; `scratch` is the local folder of files on their way there."""
+    """Stores images under names; `scratch` is the local folder of its temporary files."""
 
     remedy: str
-    """What to look at when a check has failed."""
+    """What the user can do when `check` fails; ends its message."""
 
     def __init__(self, url: str, scratch: Path) -> None:
         self.url = url
@@ -84,32 +84,33 @@ class Storage(ABC):
         sha256: str,
         more_follows: bool = False,
     ) -> str:
-        """Bring a file to `name` and return its URI; the file may be gone from its own name then.
+        """Store a file under `name` and return its URI.
 
-        It is there whole and durable, or not at all; other bytes are replaced, and the same bytes
-        (by size and SHA-256 in hex) are not written again. With `more_follows`, a power cut may
-        still take the whole file away, until a `put` without it to a name in the same folder.
-        Raises StorageError, or ValueError for a name that is no relative path as `job_1/0.png` is.
+        The stored file is complete and durable, or absent. It replaces other bytes under that name;
+        the same bytes (by size and `sha256`, in hex) are not written again. It may rename `file`.
+        With `more_follows` a power cut may lose the file until a `put` without it into the same
+        folder. Raises StorageError, or ValueError unless `name` is a relative path such as
+        `job_1/0.png`.
         """
 
     @abstractmethod
     def open(self, uri: str, start: int = 0, end: int | None = None) -> Blob:
-        """Read what `put` returned `uri` for, from byte `start` until before byte `end`.
+        """Open the file that `put` stored under `uri`, from byte `start` to before byte `end`.
 
-        Raises FileNotFoundError if it is gone or outside of this storage, and StorageError, the
-        latter also out of `chunks`.
+        Raises FileNotFoundError if the file is gone or outside this storage. Raises StorageError,
+        also while `chunks` is read.
         """
 
     @abstractmethod
     def uri(self, name: str) -> str:
-        """Where `put` keeps a name."""
+        """Return the URI under which `put` stores a name."""
 
     @abstractmethod
     def _remove(self, name: str) -> None:
-        """Remove what is kept under a name; raises StorageError."""
+        """Delete the file under a name; raises StorageError."""
 
     def temporary(self) -> Temporary:
-        """A fresh file in `scratch`, for a `with`; raises StorageError without that folder."""
+        """Return a new file in `scratch`, to be used in a `with`; raises StorageError."""
         name = f"{self._scratch}/{os.urandom(16).hex()}.part"
         try:
             self._remove_orphans()
@@ -119,14 +120,14 @@ class Storage(ABC):
                 self.scratch.mkdir(parents=True, exist_ok=True)
                 return Temporary(name, "xb+")
         except OSError as error:
-            raise StorageError(f"{self.scratch} cannot be used: {reason(error)}") from None
+            raise StorageError(f"{self.scratch} cannot be used: {format_os_error(error)}") from None
 
     def check(self) -> None:
-        """Write, read back and remove a probe; raises StorageError that says what to change."""
+        """Write, read and delete a probe; raises StorageError that says what to change."""
         try:
             self._probe()
         except OSError as error:
-            raise StorageError(f"{self.url}: {reason(error)}; {self.remedy}") from None
+            raise StorageError(f"{self.url}: {format_os_error(error)}; {self.remedy}") from None
         except StorageError as error:
             raise StorageError(f"{error}; {self.remedy}") from None
 
@@ -138,12 +139,12 @@ class Storage(ABC):
             uri = self.put(name, file, content_type="text/plain", sha256=sha256)
         try:
             if b"".join(self.open(uri).chunks) != PROBE:
-                raise StorageError(f"{self.url}: what was written came back as something else")
+                raise StorageError(f"{self.url}: the bytes read differ from those written")
         finally:
             self._remove(name)
 
     def _remove_orphans(self) -> None:
-        """Remove what killed workers left, now and then; what is being written was touched."""
+        """Delete, at intervals, the files that killed workers left; those in use are newer."""
         if time.monotonic() - self._swept_at < SWEEP_EVERY_S:
             return
         self._swept_at = time.monotonic()
@@ -153,13 +154,13 @@ class Storage(ABC):
                     path.unlink()
 
 
-def checked(name: str) -> str:
-    """The name, if it leads nowhere but down; what starts with a dot is never a picture."""
+def require_safe_name(name: str) -> str:
+    """Return the name if it stays inside the storage and no part is hidden; raises ValueError."""
     if not name.isprintable() or any(part[:1] in ("", ".") for part in name.split("/")):
-        raise ValueError(f"{name!r} is no name to keep a picture under")
+        raise ValueError(f"{name!r} is not a valid name for a stored image")
     return name
 
 
-def reason(error: OSError) -> str:
-    """What the system said, without its number."""
+def format_os_error(error: OSError) -> str:
+    """Return the message of the system, without its number."""
     return error.strerror or str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Pictures in a folder: `file:///abs/path`."""
+"""Images in a folder: `file:///abs/path`."""
 
 from __future__ import annotations
 
@@ -20,25 +20,23 @@ from .base import (
     Storage,
     StorageError,
     Temporary,
-    checked,
-    reason,
+    format_os_error,
+    require_safe_name,
 )
 
-# Python's own table: what the machine adds to it would differ from host to host.
+# Python's own table only: what a machine adds to it differs from host to host.
 TYPES = mimetypes.MimeTypes()
-
-
 MAX_REMEMBERED = 1000
 
 
 class FileStorage(Storage):
-    """A folder; a file's MIME type is told by its name, for there is no place to keep it."""
+    """Stores images in a folder; the extension of a file gives its MIME type."""
 
     remedy = "let this user write there, or change IMAGEQUEUE_STORAGE_URL"
 
     def __init__(self, url: str) -> None:
         self.folder = Path(unquote(urlsplit(url).path))
-        # Within the folder, for a rename is atomic on one file system only.
+        # Inside the folder, because a rename is atomic on one file system only.
         super().__init__(url, self.folder / ".incoming")
         self._root = str(self.folder)
         self._flushed: dict[str, None] = {}
@@ -52,27 +50,27 @@ class FileStorage(Storage):
         sha256: str,
         more_follows: bool = False,
     ) -> str:
-        """Move the file to its name, flushed; see Storage."""
+        """Flush the file and rename it into place; see Storage."""
         target = self._path(name)
         folder = os.path.dirname(target)
         try:
             if not _is_same(target, file, sha256):
-                _flush_and_forget(file)
-                _move(file, target)
+                _flush_file(file)
+                _rename(file, target)
             if not more_follows:
-                _flush(folder)
-                self._flush_above(folder)
+                _flush_folder(folder)
+                self._flush_parents(folder)
         except OSError as error:
-            raise StorageError(f"{target} cannot be written: {reason(error)}") from None
-        return _uri(target)
+            raise StorageError(f"{target} cannot be written: {format_os_error(error)}") from None
+        return _to_uri(target)
 
-    def _flush_above(self, folder: str) -> None:
-        """Bring the names of folders to the disk, once a process: who made them may have died."""
+    def _flush_parents(self, folder: str) -> None:
+        """Flush the names of the folders above, once a process: their creator may have died."""
         while folder not in self._flushed:
             above = os.path.dirname(folder)
-            # The last is not ours, and perhaps closed to us.
+            # The parent of the root belongs to somebody else and may be unreadable.
             with suppress(PermissionError):
-                _flush(above)
+                _flush_folder(above)
             self._flushed[folder] = None
             if len(self._flushed) > MAX_REMEMBERED:
                 self._flushed.pop(next(iter(self._flushed)), None)
@@ -81,8 +79,8 @@ class FileStorage(Storage):
             folder = above
 
     def open(self, uri: str, start: int = 0, end: int | None = None) -> Blob:
-        """Open the file behind a URI; see Storage."""
-        path = self._inside(uri)
+        """Open the file of a URI; see Storage."""
+        path = self._parse_uri(uri)
         try:
             if not path.is_file():
                 raise FileNotFoundError(uri)
@@ -90,26 +88,26 @@ class FileStorage(Storage):
         except FileNotFoundError:
             raise FileNotFoundError(uri) from None
         except OSError as error:
-            raise StorageError(f"{path} cannot be read: {reason(error)}") from None
+            raise StorageError(f"{path} cannot be read: {format_os_error(error)}") from None
         size = os.fstat(file.fileno()).st_size
-        chunks = _read(file, start, sys.maxsize if end is None else end)
+        chunks = _iter_bytes(file, start, sys.maxsize if end is None else end)
         next(chunks)
         content_type, _ = TYPES.guess_type(path.name, strict=False)
         return Blob(size, content_type or UNKNOWN_TYPE, chunks)
 
     def uri(self, name: str) -> str:
-        """The name as a `file://` URI; see Storage."""
-        return _uri(self._path(name))
+        """Return the name as a `file://` URI; see Storage."""
+        return _to_uri(self._path(name))
 
     def _path(self, name: str) -> str:
-        return os.path.join(self._root, checked(name))
+        return os.path.join(self._root, require_safe_name(name))
 
-    def _inside(self, uri: str) -> Path:
-        """The file that a URI really leads to, symbolic links and `..` followed."""
+    def _parse_uri(self, uri: str) -> Path:
+        """Return the file of a URI, links and `..` resolved; raises FileNotFoundError outside."""
         try:
             parts = urlsplit(uri)
             path = Path(os.path.realpath(unquote(parts.path)))
-            checked(path.relative_to(self.folder.resolve()).as_posix())
+            require_safe_name(path.relative_to(self.folder.resolve()).as_posix())
         except ValueError:
             raise FileNotFoundError(uri) from None
         if parts.scheme != "file" or parts.netloc:
@@ -118,22 +116,22 @@ class FileStorage(Storage):
 
     def _remove(self, name: str) -> None:
         try:
-            (self.folder / checked(name)).unlink(missing_ok=True)
+            (self.folder / require_safe_name(name)).unlink(missing_ok=True)
         except OSError as error:
-            raise StorageError(f"{name} cannot be removed: {reason(error)}") from None
+            raise StorageError(f"{name} cannot be removed: {format_os_error(error)}") from None
 
 
-def _read(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+def _iter_bytes(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
     with file:
-        # Taken by `open`: once begun, a generator closes its file even if nobody reads on.
+        # `open` takes this first item: a started generator closes its file even if unread.
         yield b""
         file.seek(start)
         while chunk := file.read(min(CHUNK_BYTES, max(end - file.tell(), 0))):
             yield chunk
 
 
-def _uri(path: str) -> str:
-    """What Path.as_uri returns."""
+def _to_uri(path: str) -> str:
+    """Return what Path.as_uri returns, in less time."""
     return f"file://{quote(path)}"
 
 
@@ -141,7 +139,7 @@ def _is_same(target: str, file: Temporary, sha256: str) -> bool:
     try:
         found = os.stat(target)
     except OSError:
-        return False  # if that is trouble, the move tells it
+        return False  # any other failure shows when the file is renamed
     size = os.fstat(file.fileno()).st_size
     if not stat.S_ISREG(found.st_mode) or found.st_size != size:
         return False
@@ -149,8 +147,8 @@ def _is_same(target: str, file: Temporary, sha256: str) -> bool:
         return hashlib.file_digest(there, "sha256").hexdigest() == sha256
 
 
-def _move(file: Temporary, target: str) -> None:
-    """Rename the file; the folder that it goes to is there more often than not."""
+def _rename(file: Temporary, target: str) -> None:
+    """Rename the file; create its folder only if missing, which is the rare case."""
     try:
         os.replace(file.name, target)
     except FileNotFoundError:
@@ -159,20 +157,20 @@ def _move(file: Temporary, target: str) -> None:
     file.moved = True
 
 
-def _flush_and_forget(file: Temporary) -> None:
-    """Bring a file's bytes to the disk, where there is no need to cache them any more.
+def _flush_file(file: Temporary) -> None:
+    """Flush a file's bytes to the disk, and drop them from the page cache.
 
-    Memory that is used again for the next file costs a tenth of memory that was not used lately,
-    and what others have cached stays.
+    The next file then reuses that memory, which is ten times cheaper than fresh memory, and the
+    cached files of others stay.
     """
     descriptor = file.fileno()
     os.fsync(descriptor)
-    if hasattr(os, "posix_fadvise"):  # not everywhere
+    if hasattr(os, "posix_fadvise"):  # absent on macOS
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _flush(folder: str) -> None:
-    """Bring a folder's names to the disk."""
+def _flush_folder(folder: str) -> None:
+    """Flush a folder's names to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

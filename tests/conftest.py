@@ -19,10 +19,10 @@ from support.s3 import s3, s3_server  # noqa: F401
 from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
 from support.stub import Stub, stub_server
 
-# The same examples in every CI run; on a laptop new ones each time.
-hypothesis.settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    hypothesis.settings.load_profile("ci")
+# The same examples in every CI run, new ones each time elsewhere; no deadline, as hosts are busy.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 SETTINGS = {
     "secret_key": "a secret of the tests",

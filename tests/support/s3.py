@@ -54,7 +54,7 @@ def s3_server() -> Iterator[S3]:
     s3.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    requests.put(f"{s3.url}/pictures", timeout=10).raise_for_status()
+    requests.put(f"{s3.url}/images", timeout=10).raise_for_status()
     yield s3
     server.shutdown()
     thread.join()

@@ -40,8 +40,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def url(kind: str, s3: S3, tmp_path: Path) -> str:
     """A place that nobody has used before."""
-    folder = tmp_path / "all pictures"
-    return folder.as_uri() if kind == "file" else f"s3://pictures/{folder.as_uri()[8:]}"
+    folder = tmp_path / "all images"
+    return folder.as_uri() if kind == "file" else f"s3://images/{folder.as_uri()[8:]}"
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_a_reader_may_stop_early(storage: Storage) -> None:
     )
 )
 def test_a_uri_is_the_one_of_its_path(parts: list[str]) -> None:
-    folder = Path("/all pictures/100%/ü")
+    folder = Path("/all images/100%/ü")
     name = f"{'/'.join(parts)}.png"
     storage = open_storage(folder.as_uri(), Path("unused"))
     assert storage.uri(name) == (folder / name).as_uri()
@@ -297,7 +297,7 @@ def test_what_is_gone_is_not_found(storage: Storage) -> None:
     "name", ["", "/0.png", "../0.png", "a/../../b", "a/..", "a//b", "a/", ".incoming/a", "a\nb"]
 )
 def test_a_name_that_leads_elsewhere_is_refused(storage: Storage, s3: S3, name: str) -> None:
-    with pytest.raises(ValueError, match="is no name"):
+    with pytest.raises(ValueError, match="is not a valid name"):
         keep(storage, name, DATA)
     assert names(storage, s3) == []
 
@@ -423,16 +423,16 @@ def test_an_endpoint_that_is_away_is_told(
     s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    away = open_storage("s3://pictures", tmp_path)
+    away = open_storage("s3://images", tmp_path)
     assert "after 4 retries" in refused(away)
     with pytest.raises(StorageError):
-        away.open("s3://pictures/0.png")
+        away.open("s3://images/0.png")
 
 
 def test_refused_credentials_are_told_and_not_shown(s3: S3, tmp_path: Path) -> None:
     body = f"<Error><Code>NotYours</Code>{SECRET}</Error>".encode()
     s3.gate = lambda request: ("403 Forbidden", body) if request.startswith("PUT") else None
-    line = refused(open_storage("s3://pictures", tmp_path))
+    line = refused(open_storage("s3://images", tmp_path))
     assert "403 Forbidden (NotYours); does that bucket exist, and are AWS_ACCESS_KEY_ID" in line
 
 
@@ -504,7 +504,7 @@ def test_a_url_opens_the_store_of_its_provider(
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "somebody")
     storage = open_storage(url, tmp_path)
-    assert isinstance(storage, buckets.ObjectStorage)
+    assert isinstance(storage, buckets.BucketStorage)
     opened = storage._opened
     assert isinstance(opened, getattr(obstore.store, store))
     assert opened.prefix == "a/b"
@@ -535,7 +535,7 @@ def test_a_fork_before_the_first_use_works_and_one_after_it_is_told(s3: S3, tmp_
 import os, signal, sys
 from pathlib import Path
 from imagequeue.storage import StorageError, open_storage
-storage = open_storage("s3://pictures/forked", Path(sys.argv[1]))
+storage = open_storage("s3://images/forked", Path(sys.argv[1]))
 def forked():
     if pid := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -388,7 +388,7 @@ def test_two_thumbnails_are_drawn_at_once_and_no_more(
             inside -= 1
         return picture()
 
-    monkeypatch.setattr(thumbnails, "_drawn", drawn)
+    monkeypatch.setattr(thumbnails, "_draw", drawn)
     source = tmp_path / "source"
     source.write_bytes(b"anything")
     with ThreadPoolExecutor(6) as pool:

@@ -1,1 +1,1 @@
-"""What a file really is, checked by its bytes."""
+"""Validate images and videos by their bytes, without decoding them."""

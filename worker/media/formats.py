@@ -1,7 +1,10 @@
-"""Each format's structure, walked without decoding: that the file is whole, and its size.
+"""Walk the structure of each media format to check that a file is complete, and read its size.
 
-The bytes are mapped, so that memory stays the same for any file. Every function raises BrokenError,
-or what `struct` and indexing raise where the bytes end too early.
+Pillow is not used here: it accepts some truncated files, and to be sure it has to decode the
+pixels, which costs seconds and hundreds of megabytes for a large or hostile image. These walkers
+decode nothing, read a memory map, and take constant memory for any file. They also check videos.
+
+Every function raises BrokenError, or IndexError or struct.error where the bytes end too early.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from struct import unpack_from
 
 Size = tuple[int, int]
 
-# No marker: a stuffed byte, a temporary, a restart, and a byte that fills up.
+# Not markers: a stuffed byte, TEM, the restarts, and a fill byte.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
 _JPEG_START, _JPEG_END, _JPEG_SCAN = b"\xd8", b"\xd9", b"\xda"
 _JPEG_FRAMES = {b"\xc0", b"\xc1", b"\xc2", b"\xc9", b"\xca"}  # those that libjpeg decodes
@@ -24,13 +27,13 @@ _AVIF_SIZE = re.compile(rb"ispe\0{4}(.{8})", re.DOTALL)
 
 
 class BrokenError(Exception):
-    """The file is not whole; the message goes on after the format's name."""
+    """The file is incomplete or invalid; the message continues a sentence after the format."""
 
 
-def png(data: mmap) -> Size:
-    """Chunks with right checksums from IHDR to IEND, pixels among them, and nothing after."""
+def walk_png(data: mmap) -> Size:
+    """Require chunks with valid checksums from IHDR to IEND, pixel data, and nothing after."""
     at, kind, pixels = 8, b"", False
-    with memoryview(data) as view:  # one chunk may be the whole file, and is not copied
+    with memoryview(data) as view:  # a chunk may be as large as the file, so it is not copied
         while kind != b"IEND":
             length, kind = unpack_from(">I4s", data, at)
             end = at + 8 + length
@@ -41,12 +44,12 @@ def png(data: mmap) -> Size:
             at = end + 4
     if data[8:16] != b"\0\0\0\x0dIHDR" or not pixels or at != len(data):
         raise BrokenError("lacks its header or pixels, or has bytes after its end")
-    return _pair(">II", data, 16)
+    return _read_pair(">II", data, 16)
 
 
-def jpeg(data: mmap) -> Size:
-    """Segments with a frame and a scan up to the end; cameras and sites append what they like."""
-    # A thumbnail has an end marker too, but inside a segment; the data of a scan has none.
+def walk_jpeg(data: mmap) -> Size:
+    """Require segments with a frame and a scan up to the end; any bytes may follow, as many do."""
+    # An embedded thumbnail has an end marker too, but inside a segment, which is skipped.
     at, size, scans, in_scan = 2, (0, 0), 0, False
     while found := _JPEG_MARKER.search(data, at):
         if not in_scan and data[at] != 0xFF:
@@ -55,7 +58,7 @@ def jpeg(data: mmap) -> Size:
         if marker in (_JPEG_START, _JPEG_END):
             break
         if marker in _JPEG_FRAMES:
-            size = _pair(">HH", data, at + 3)[::-1]
+            size = _read_pair(">HH", data, at + 3)[::-1]
         in_scan = marker == _JPEG_SCAN
         scans += in_scan
         at += unpack_from(">H", data, at)[0]
@@ -64,28 +67,28 @@ def jpeg(data: mmap) -> Size:
     return size
 
 
-def gif(data: mmap) -> Size:
-    """Blocks with an image among them up to the trailer, and nothing after."""
-    at, images = 13 + _gif_palette(data[10]), 0
+def walk_gif(data: mmap) -> Size:
+    """Require blocks with an image up to the trailer, and nothing after."""
+    at, images = 13 + _gif_palette_bytes(data[10]), 0
     while (kind := data[at]) != _GIF_END:
         if kind not in (_GIF_IMAGE, _GIF_EXTENSION):
             raise BrokenError(f"has no block at byte {at}")
         images += kind == _GIF_IMAGE
-        at += 11 + _gif_palette(data[at + 9]) if kind == _GIF_IMAGE else 2
+        at += 11 + _gif_palette_bytes(data[at + 9]) if kind == _GIF_IMAGE else 2
         while length := data[at]:
             at += 1 + length
         at += 1
     if not images or at + 1 != len(data):
         raise BrokenError("lacks an image, or has bytes after its end")
-    return _pair("<HH", data, 6)
+    return _read_pair("<HH", data, 6)
 
 
-def _gif_palette(flags: int) -> int:
+def _gif_palette_bytes(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def webp(data: mmap) -> Size:
-    """Chunks that fill the length in the header and the file, an image among them."""
+def walk_webp(data: mmap) -> Size:
+    """Require chunks that fill the file and the length in its header, with an image."""
     at, images = 12, 0
     if unpack_from("<I", data, 4)[0] != len(data) - 8:
         raise BrokenError("is cut off, or has bytes after its end")
@@ -96,10 +99,10 @@ def webp(data: mmap) -> Size:
     # Not every writer pads the last chunk.
     if not images or at > len(data) + 1:
         raise BrokenError("lacks an image, or a chunk is cut off")
-    return _webp_size(data)
+    return _read_webp_size(data)
 
 
-def _webp_size(data: mmap) -> Size:
+def _read_webp_size(data: mmap) -> Size:
     if data[12:16] == b"VP8X":
         (bits,) = unpack_from("<Q", data, 23)
         return (bits >> 8 & 0xFFFFFF) + 1, (bits >> 32 & 0xFFFFFF) + 1
@@ -107,28 +110,28 @@ def _webp_size(data: mmap) -> Size:
         (bits,) = unpack_from("<I", data, 21)
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     if data[12:16] == b"VP8 " and data[23:26] == b"\x9d\x01\x2a":
-        width, height = _pair("<HH", data, 26)
+        width, height = _read_pair("<HH", data, 26)
         return width & 0x3FFF, height & 0x3FFF
     raise BrokenError("does not begin with an image")
 
 
-def avif(data: mmap) -> Size:
-    """Boxes with a description; the largest item is the picture, others its tiles or alpha."""
-    found = _AVIF_SIZE.findall(data, *_box(b"meta", data))
-    return max((_pair(">II", each) for each in found), key=prod, default=(0, 0))
+def walk_avif(data: mmap) -> Size:
+    """Require boxes with metadata; the largest item is the image, others its tiles or alpha."""
+    found = _AVIF_SIZE.findall(data, *_find_box(b"meta", data))
+    return max((_read_pair(">II", each) for each in found), key=prod, default=(0, 0))
 
 
-def mp4(data: mmap) -> None:
-    """Boxes with the movie's description; its size is not read."""
-    _box(b"moov", data)
+def walk_mp4(data: mmap) -> None:
+    """Require boxes with the movie's metadata; its size is not read."""
+    _find_box(b"moov", data)
 
 
-def _box(wanted: bytes, data: mmap) -> Size:
-    """From where to where a box reaches, if boxes fill the file, and one holds the frames."""
+def _find_box(wanted: bytes, data: mmap) -> Size:
+    """Return where a box starts and ends, if boxes fill the file and one holds the frames."""
     at, spans = 0, {}
     while at < len(data):
         length, kind = unpack_from(">I4s", data, at)
-        if length == 1:  # it follows in 64 bits
+        if length == 1:  # the length follows in 64 bits
             (length,) = unpack_from(">Q", data, at + 8)
         elif length == 0:  # the last box reaches to the end
             length = len(data) - at
@@ -142,6 +145,6 @@ def _box(wanted: bytes, data: mmap) -> Size:
     return spans[wanted]
 
 
-def _pair(layout: str, data: mmap | bytes, at: int = 0) -> Size:
+def _read_pair(layout: str, data: mmap | bytes, at: int = 0) -> Size:
     first, second = unpack_from(layout, data, at)
     return first, second

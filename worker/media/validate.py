@@ -1,4 +1,4 @@
-"""What a file really is: told by its bytes, and refused unless it is whole."""
+"""Find out what a file is by its bytes, and reject it unless it is a complete image or video."""
 
 from __future__ import annotations
 
@@ -8,19 +8,28 @@ from collections.abc import Callable
 from mmap import ACCESS_READ, mmap
 from typing import BinaryIO, NamedTuple
 
-from .formats import BrokenError, Size, avif, gif, jpeg, mp4, png, webp
+from .formats import (
+    BrokenError,
+    Size,
+    walk_avif,
+    walk_gif,
+    walk_jpeg,
+    walk_mp4,
+    walk_png,
+    walk_webp,
+)
 
-# Decoded, it takes four bytes each; whoever shows the picture has to be able to.
+# A viewer needs four bytes for each pixel once the image is decoded.
 MAX_PIXELS = 100_000_000
 HEAD_BYTES = 1024
 
 
 class NotMediaError(Exception):
-    """The bytes are no whole image or video; the message says what they are instead."""
+    """The file is not a complete image or video; the message says what it is instead."""
 
 
 class Media(NamedTuple):
-    """A verified image or video; a video's size is not read."""
+    """A validated image or video; the size of a video is not read."""
 
     content_type: str
     extension: str
@@ -29,7 +38,7 @@ class Media(NamedTuple):
 
 
 class Format(NamedTuple):
-    """How a file begins, and the function that walks the rest of it."""
+    """How a file of a format begins, and the function that walks the rest of it."""
 
     name: str
     magic: bytes
@@ -38,16 +47,16 @@ class Format(NamedTuple):
 
 
 FORMATS = (
-    Format("PNG", rb"\x89PNG\r\n\x1a\n", png, Media("image/png", "png")),
-    Format("JPEG", rb"\xff\xd8\xff", jpeg, Media("image/jpeg", "jpg")),
-    Format("WebP", rb"RIFF....WEBP", webp, Media("image/webp", "webp")),
-    Format("GIF", rb"GIF8[79]a", gif, Media("image/gif", "gif")),
-    # Among the brands: the first may be that of any image in this kind of file.
-    Format("AVIF", rb"....ftyp(....){0,16}?avi[fs]", avif, Media("image/avif", "avif")),
-    Format("MP4", rb"....ftyp(?!he[iv]|mif1|msf1)", mp4, Media("video/mp4", "mp4")),
+    Format("PNG", rb"\x89PNG\r\n\x1a\n", walk_png, Media("image/png", "png")),
+    Format("JPEG", rb"\xff\xd8\xff", walk_jpeg, Media("image/jpeg", "jpg")),
+    Format("WebP", rb"RIFF....WEBP", walk_webp, Media("image/webp", "webp")),
+    Format("GIF", rb"GIF8[79]a", walk_gif, Media("image/gif", "gif")),
+    # AVIF may stand anywhere among the brands: the first one is often a generic one.
+    Format("AVIF", rb"....ftyp(....){0,16}?avi[fs]", walk_avif, Media("image/avif", "avif")),
+    Format("MP4", rb"....ftyp(?!he[iv]|mif1|msf1)", walk_mp4, Media("video/mp4", "mp4")),
 )
-# What hosts send instead of a picture, and pictures that are not taken; the first that fits.
-OTHERS = (
+# What hosts send instead of an image, and unsupported images. The first match counts.
+OTHER_KINDS = (
     (rb"(?i)\s*(<\?xml.*|<!doctype svg.*)?<svg", "an SVG image"),
     (rb"\s*<\?xml", "an XML document"),
     (rb"\s*<", "a web page"),
@@ -65,31 +74,31 @@ OTHERS = (
 
 
 def validate_media(file: BinaryIO) -> Media:
-    """Walk the structure of an open file without decoding it; raises NotMediaError."""
+    """Return what an open file is, from its structure, without decoding; raises NotMediaError."""
     descriptor = file.fileno()
     try:
         mapped = mmap(descriptor, 0, access=ACCESS_READ)
-    except ValueError:  # no other file is refused so
+    except ValueError:  # only an empty file raises this
         raise NotMediaError("the file is empty") from None
     with mapped:
-        return _examined(mapped)
+        return _identify(mapped)
 
 
-def _examined(data: mmap) -> Media:
+def _identify(data: mmap) -> Media:
     head = data[:HEAD_BYTES]
     for form in FORMATS:
-        if _begins(head, form.magic):
-            return _walked(form, data)
+        if _starts_with(head, form.magic):
+            return _walk(form, data)
     text = head.removeprefix(b"\xef\xbb\xbf")
-    kind = next(name for magic, name in OTHERS if _begins(text, magic))
+    kind = next(name for magic, name in OTHER_KINDS if _starts_with(text, magic))
     raise NotMediaError(f"the file is {kind}")
 
 
-def _begins(head: bytes, magic: bytes) -> bool:
+def _starts_with(head: bytes, magic: bytes) -> bool:
     return re.match(magic, head, re.DOTALL) is not None
 
 
-def _walked(form: Format, data: mmap) -> Media:
+def _walk(form: Format, data: mmap) -> Media:
     try:
         size = form.walk(data)
     except BrokenError as error:

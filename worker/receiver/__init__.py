@@ -1,4 +1,4 @@
-"""The callback receiver: the only process that providers reach."""
+"""The callback receiver, the only process that providers reach."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Starlette:
-    """Make `app` when a server asks for it: importing this package connects to nothing."""
+    """Create `app` on first access, so that importing this package connects to nothing."""
     if name != "app":
         raise AttributeError(name)
     from ...config.process import exit_on_config_error, start_process

@@ -1,4 +1,4 @@
-"""Serve the receiver with every bound: `python -m imagequeue.worker.receiver`."""
+"""Serve the receiver with every limit: `python -m imagequeue.worker.receiver`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .application import create_app, server_options
 
 
 def main() -> None:
-    """Read the address from the command line, and serve until a signal."""
+    """Read the address from the command line and serve until a signal."""
     parser = argparse.ArgumentParser(description="The callback receiver.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8001)

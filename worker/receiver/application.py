@@ -1,4 +1,8 @@
-"""The callback receiver: check the URL, bound the body, keep it, answer; the rest is done later."""
+"""The callback receiver: check the URL, bound the body, store it, answer. A worker reads it later.
+
+The receiver is safe to expose: unknown URLs get 404 before their body is read, bodies are limited
+to 256 KB and 10 s, request heads to 16 KB and 10 s, and connections to 512.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,12 @@ from typing import Any
 
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ...config.celery import make_celery
-from ...config.logging import get_logger
 from ...config.redis import broker, connect, connect_briefly
 from ...config.settings import Settings
 from ...jobs.callback import Callback
@@ -26,26 +30,21 @@ from ...providers import accounts
 from ...store.counters import Counters, Tally
 from ...store.wakeups import WakeUps
 from .bounded_protocol import MAX_HEAD_BYTES, BoundedProtocol
-from .callback_writer import CallbackNotStoredError, CallbackWriter, Hints
-
-log = get_logger(__name__)
+from .callback_writer import CallbackNotStoredError, CallbackWriter
+from .dispatcher import Dispatcher
 
 # The largest documented callback, four videos with their prompt, stays far below this.
 MAX_BODY_BYTES = 256 * 1024
-# Providers give up after 15 seconds; whoever takes longer to send is none.
+# Providers give up after 15 seconds, so a slower body is not from a provider.
 BODY_TIMEOUT_S = 10.0
 MAX_CONNECTIONS = 512
-# Hints that may stand in the queue before the rest is left to the sweep: enough for idle workers.
-HINTS_AHEAD = 32
-COUNT_EVERY_S = 1.0
-
-
-class TooLargeError(Exception):
-    """The body is larger than any callback."""
+# Enough to keep idle workers busy. The sweep dispatches the rest, in order.
+MAX_QUEUED_MESSAGES = 32
+FLUSH_COUNTS_EVERY_S = 1.0
 
 
 class Receiver:
-    """What the receiver's endpoints share."""
+    """The state that the receiver's endpoints share, and the endpoints."""
 
     def __init__(self, settings: Settings) -> None:
         self._secrets = settings.signing_secrets
@@ -53,13 +52,15 @@ class Receiver:
         client = connect(settings)
         self._counters = Counters(client)
         self._tally = Tally()
-        self._brief = connect_briefly(settings)
-        self._intake = CallbackWriter(self._brief)
+        self._async_client = connect_briefly(settings)
+        self._writer = CallbackWriter(self._async_client)
         queues = broker(settings, client), make_celery(settings)
-        self._hints = Hints(WakeUps(client, *queues, bound=HINTS_AHEAD, lease_s=settings.lease_s))
+        self._dispatcher = Dispatcher(
+            WakeUps(client, *queues, bound=MAX_QUEUED_MESSAGES, lease_s=settings.lease_s)
+        )
 
-    async def callback(self, request: Request) -> Response:
-        """POST /callbacks/{provider}/{job_id}/{token}: 200 once the body is kept."""
+    async def receive_callback(self, request: Request) -> Response:
+        """POST /callbacks/{provider}/{job_id}/{token}: 200 once the body is stored."""
         started = time.perf_counter()
         path = request.path_params
         job_id = path["job_id"]
@@ -67,8 +68,8 @@ class Receiver:
             return self._refuse("forged", 404, "not found")
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                body = await _bounded_body(request)
-        except TooLargeError:
+                body = await request.body()
+        except HTTPException:
             return self._refuse("oversized", 413, "body too large")
         except TimeoutError:
             return self._refuse("slow", 408, "body too slow")
@@ -76,28 +77,28 @@ class Receiver:
             k: v for k in self._signature_headers if (v := request.headers.get(k)) is not None
         }
         try:
-            await self._intake.keep(job_id, Callback(utc_now(), headers, body))
+            await self._writer.store(job_id, Callback(utc_now(), headers, body))
         except CallbackNotStoredError:
-            # The provider sends it again, on its own schedule.
+            # The provider sends it again on its own schedule.
             return self._refuse("not_kept", 503, "try again later")
-        self._hints.add(job_id)
+        self._dispatcher.add(job_id)
         self._tally["callbacks.accepted"] += 1
         self._tally.observe("callbacks.stored_ms", (time.perf_counter() - started) * 1000)
         return _json(200, b'{"status":"received"}')
 
-    def _refuse(self, name: str, status: int, words: str) -> Response:
+    def _refuse(self, counter: str, status: int, message: str) -> Response:
         # Counted and not logged: strangers must not be able to fill a disk.
-        self._tally[f"callbacks.{name}"] += 1
-        return _json(status, b'{"error":"%s"}' % words.encode())
+        self._tally[f"callbacks.{counter}"] += 1
+        return _json(status, b'{"error":"%s"}' % message.encode())
 
-    async def health(self, _: Request) -> Response:
+    async def get_health(self, _: Request) -> Response:
         """GET /healthz: 200 while this process runs."""
         return _json(200, b'{"status":"ok"}')
 
-    async def ready(self, request: Request) -> Response:
-        """GET /readyz: 200 while callbacks can be kept; a `challenge` is answered with a proof."""
+    async def get_readiness(self, request: Request) -> Response:
+        """GET /readyz: 200 while callbacks can be stored; a `challenge` gets a proof."""
         try:
-            await self._intake.check()
+            await self._writer.check()
         except CallbackNotStoredError:
             return _json(503, b'{"status":"Redis takes no writes"}')
         challenge = request.query_params.get("challenge", "")
@@ -107,22 +108,22 @@ class Receiver:
         return _json(200, b'{"status":"ok","proof":"%s"}' % proven)
 
     @asynccontextmanager
-    async def running(self, _: Starlette) -> AsyncIterator[None]:
-        """Add the counts to the sums once a second, and once more at the end."""
-        counting = asyncio.create_task(self._count())
+    async def run(self, _: Starlette) -> AsyncIterator[None]:
+        """Flush the counts to Redis once a second, and once more at the end."""
+        flushing = asyncio.create_task(self._flush_counts_regularly())
         yield
-        counting.cancel()
+        flushing.cancel()
         with suppress(asyncio.CancelledError):
-            await counting
-        await self._add_counts()
-        await self._brief.aclose()
+            await flushing
+        await self._flush_counts()
+        await self._async_client.aclose()
 
-    async def _count(self) -> None:
+    async def _flush_counts_regularly(self) -> None:
         while True:
-            await asyncio.sleep(COUNT_EVERY_S)
-            await self._add_counts()
+            await asyncio.sleep(FLUSH_COUNTS_EVERY_S)
+            await self._flush_counts()
 
-    async def _add_counts(self) -> None:
+    async def _flush_counts(self) -> None:
         tally, self._tally = self._tally, Tally()
         if not tally:
             return
@@ -136,38 +137,32 @@ def _json(status: int, body: bytes) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-async def _bounded_body(request: Request) -> bytes:
-    if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:
-        raise TooLargeError
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLargeError
-    return bytes(body)
-
-
-async def _gone(request: Request, error: Exception) -> Response:
-    """The sender hung up before its body was whole: there is nobody left to answer."""
+async def _handle_disconnect(request: Request, error: Exception) -> Response:
+    """Return a response that nobody reads: the sender hung up before its body was complete."""
     return Response(status_code=400)
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The receiver as an ASGI app; raises ConfigError if it cannot work."""
+    """Return the receiver as an ASGI app; raises ConfigError if it cannot work."""
     receiver = Receiver(settings)
     return Starlette(
         routes=[
-            Route("/callbacks/{provider}/{job_id}/{token}", receiver.callback, methods=["POST"]),
-            Route("/healthz", receiver.health),
-            Route("/readyz", receiver.ready),
+            Route(
+                "/callbacks/{provider}/{job_id}/{token}",
+                receiver.receive_callback,
+                methods=["POST"],
+                max_body_size=MAX_BODY_BYTES,
+            ),
+            Route("/healthz", receiver.get_health),
+            Route("/readyz", receiver.get_readiness),
         ],
-        exception_handlers={ClientDisconnect: _gone},
-        lifespan=receiver.running,
+        exception_handlers={ClientDisconnect: _handle_disconnect},
+        lifespan=receiver.run,
     )
 
 
 def server_options() -> dict[str, Any]:
-    """What uvicorn is told so that strangers can hold neither its memory nor its connections."""
+    """Return uvicorn's options that bound the memory and connections a stranger can take."""
     return {
         "http": BoundedProtocol,
         "h11_max_incomplete_event_size": MAX_HEAD_BYTES,

@@ -1,4 +1,10 @@
-"""HTTP whose request heads must come in time and stay small: uvicorn's own waits for ever."""
+"""HTTP whose request heads must be small and complete in time.
+
+uvicorn waits for a request head without limit, and has no setting to change that. So its protocol
+is extended here. It relies on attributes that uvicorn does not document: `conn` (h11's connection),
+`cycle`, `transport`, `loop` and `logger` of H11Protocol, and `response_complete` of its cycle.
+pyproject.toml therefore pins uvicorn to the minor version that the tests ran with.
+"""
 
 from __future__ import annotations
 
@@ -11,51 +17,51 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD_TIMEOUT_S = 10.0
 MAX_HEAD_BYTES = 16 * 1024
 
-# uvicorn warns of each request that is no HTTP, or one too many: strangers could fill a disk.
-errors = logging.getLogger("uvicorn.error.http")
-errors.setLevel(logging.ERROR)
+# uvicorn warns of each malformed or excess request, with which strangers could fill a disk.
+error_log = logging.getLogger("uvicorn.error.http")
+error_log.setLevel(logging.ERROR)
 
 
 class BoundedProtocol(H11Protocol):
-    """Drops a connection that has not brought a whole request head in time."""
+    """Drops a connection that has not sent a complete request head in time."""
 
     _head_timer: asyncio.TimerHandle | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.logger = errors
+        self.logger = error_log
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first head."""
+        """Start the timer for the first head."""
         super().connection_made(transport)
-        self._watch()
+        self._update_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Wait no longer once the head is whole; begin again with the next request's first byte."""
+        """Stop the timer once the head is complete; restart it with the next request."""
         if self._is_between_requests():
-            # h11 bounds a head that is not whole yet, and only that: it must not see all of one.
+            # h11 limits the size of an incomplete head only, so it must not get a large one whole.
             room = max(1, MAX_HEAD_BYTES + 1 - len(self.conn.trailing_data[0]))
             first, data = data[:room], data[room:]
             super().data_received(first)
         if data and not self.transport.is_closing():
             super().data_received(data)
-        self._watch()
+        self._update_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer with the connection."""
-        self._unwatch()
+        """Stop the timer with the connection."""
+        self._stop_timer()
         super().connection_lost(exc)
 
     def _is_between_requests(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _watch(self) -> None:
+    def _update_timer(self) -> None:
         if not self._is_between_requests():
-            self._unwatch()
+            self._stop_timer()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.abort)
 
-    def _unwatch(self) -> None:
+    def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None

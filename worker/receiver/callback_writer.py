@@ -1,4 +1,4 @@
-"""Intake: callbacks on their way into Redis, many in one round trip, their readers hinted after."""
+"""Write callbacks to Redis, many in one round trip."""
 
 from __future__ import annotations
 
@@ -10,131 +10,101 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from ...config.logging import get_logger
-from ...config.queues import Queue
 from ...config.redis import BRIEF_S
 from ...jobs.callback import Callback
-from ...jobs.job import utc_now
 from ...store import keys
 from ...store.callbacks import KEEP, keep_call
-from ...store.wakeups import WakeUps
 
 log = get_logger(__name__)
 
-# One script call: long enough to carry a burst, short enough not to hold up Redis.
-MAX_AT_ONCE = 64
-MAX_BYTES_AT_ONCE = 4 * 1024 * 1024
-# Beyond this Redis is no longer keeping up, and the senders' own retries are the better queue.
+# One script call: large enough for a burst, small enough not to block Redis.
+MAX_BATCH = 64
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+# Beyond this Redis no longer keeps up, and the senders' own retries are the better queue.
 MAX_WAITING = 2000
-# After a Redis that was silent until its deadline, nobody waits for it again for so long.
+# After Redis was silent until its deadline, callbacks are refused at once for so long.
 SILENT_S = 1.0
-# Between two rounds of hints, whose thread takes turns with the answers: a burst needs few.
-HINT_EVERY_S = 0.05
 
 
 class CallbackNotStoredError(Exception):
-    """The callback could not be kept; its sender has to come again."""
+    """The callback could not be stored; its sender has to send it again."""
 
 
 class _Waiting(NamedTuple):
     job_id: str
     callback: Callback
-    kept: asyncio.Future[bool]
+    is_stored: asyncio.Future[bool]
 
 
 class CallbackWriter:
-    """Keeps callbacks: those that come while others are being written go together, next."""
+    """Stores callbacks; those that arrive during a write are batched into the next one."""
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._redis = client
-        self._keep: Any = client.register_script(KEEP)
+        self._store_batch: Any = client.register_script(KEEP)
         self._waiting: deque[_Waiting] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._silent_until = 0.0
 
-    async def keep(self, job_id: str, callback: Callback) -> None:
-        """Return once the callback is kept; raises CallbackNotStoredError."""
+    async def store(self, job_id: str, callback: Callback) -> None:
+        """Return once the callback is stored; raises CallbackNotStoredError."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._silent_until or len(self._waiting) >= MAX_WAITING:
             raise CallbackNotStoredError
-        kept = loop.create_future()
-        self._waiting.append(_Waiting(job_id, callback, kept))
+        is_stored = loop.create_future()
+        self._waiting.append(_Waiting(job_id, callback, is_stored))
         if self._writer is None:
-            self._writer = asyncio.create_task(self._write())
-        if not await kept:
+            self._writer = asyncio.create_task(self._write_all())
+        if not await is_stored:
             raise CallbackNotStoredError
 
     async def check(self) -> None:
-        """Return if callbacks can be kept; raises CallbackNotStoredError."""
+        """Return if callbacks can be stored; raises CallbackNotStoredError."""
         try:
-            # Written, because a Redis that is full, or a replica by now, still answers a ping.
+            # A write, because a Redis that is full or has become a replica still answers a ping.
             await self._redis.set(keys.PROBE, 1, px=1000)
         except RedisError as error:
             raise CallbackNotStoredError from error
 
-    async def _write(self) -> None:
+    async def _write_all(self) -> None:
         try:
             while batch := self._next_batch():
-                answers = await self._written(batch)
-                for waiting, kept in zip(batch, answers, strict=True):
-                    # A sender that hung up has cancelled its own.
-                    if not waiting.kept.done():
-                        waiting.kept.set_result(bool(kept))
+                results = await self._write_batch(batch)
+                for waiting, is_stored in zip(batch, results, strict=True):
+                    _set_result(waiting, is_stored=bool(is_stored))
         finally:
             self._writer = None
 
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         size = 0
-        while self._waiting and len(batch) < MAX_AT_ONCE and size < MAX_BYTES_AT_ONCE:
+        while self._waiting and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
             batch.append(self._waiting.popleft())
             size += len(batch[-1].callback.body)
         return batch
 
-    async def _written(self, batch: list[_Waiting]) -> list[int]:
+    async def _write_batch(self, batch: list[_Waiting]) -> list[int]:
+        """Return 1 for each callback of the batch that Redis stored, else 0."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         keys_and_args = keep_call([(each.job_id, each.callback) for each in batch])
         try:
-            answers: list[int] = await self._keep(*keys_and_args)
+            results: list[int] = await self._store_batch(*keys_and_args)
         except RedisError as error:
-            log.error("callbacks not kept", count=len(batch), error=type(error).__name__)
+            log.error("callbacks_not_stored", count=len(batch), error=type(error).__name__)
             if loop.time() - started >= BRIEF_S:
                 self._silent_until = loop.time() + SILENT_S
-                self._turn_away()
+                self._refuse_waiting()
             return [0] * len(batch)
-        return answers
+        return results
 
-    def _turn_away(self) -> None:
-        """Answer all who wait: one after the other they would wait longer than senders do."""
+    def _refuse_waiting(self) -> None:
+        """Refuse all that wait: batch after batch, they would wait longer than senders do."""
         while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.kept.done():
-                waiting.kept.set_result(False)
+            _set_result(self._waiting.popleft(), is_stored=False)
 
 
-class Hints:
-    """Hints the readers of what was kept: each job once, however many of its callbacks came.
-
-    A hint is sent after the answer, because a slow broker must not cost a sender its patience; and
-    only as far as it keeps idle workers busy, because the sweep brings the rest, in order.
-    """
-
-    def __init__(self, due: WakeUps) -> None:
-        self._due = due
-        self._job_ids: dict[str, None] = {}
-        self._sender: asyncio.Task[None] | None = None
-
-    def add(self, job_id: str) -> None:
-        """Hint a job soon."""
-        self._job_ids[job_id] = None
-        if self._sender is None:
-            self._sender = asyncio.create_task(self._send())
-
-    async def _send(self) -> None:
-        try:
-            while self._job_ids:
-                job_ids, self._job_ids = list(self._job_ids), {}
-                await asyncio.to_thread(self._due.dispatch, Queue.CALLBACK, job_ids, utc_now())
-                await asyncio.sleep(HINT_EVERY_S)
-        finally:
-            self._sender = None
+def _set_result(waiting: _Waiting, *, is_stored: bool) -> None:
+    # A sender that hung up has cancelled its own future.
+    if not waiting.is_stored.done():
+        waiting.is_stored.set_result(is_stored)

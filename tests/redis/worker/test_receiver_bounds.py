@@ -28,7 +28,7 @@ from imagequeue.worker.context import Context
 from imagequeue.worker.receiver import application as receiver_module
 from imagequeue.worker.receiver import bounded_protocol
 from imagequeue.worker.receiver.application import (
-    HINTS_AHEAD,
+    MAX_QUEUED_MESSAGES,
     MAX_BODY_BYTES,
     create_app,
     server_options,
@@ -327,7 +327,7 @@ def test_every_end_of_a_request_is_counted(
     settings: Settings, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receiver_module, "BODY_TIMEOUT_S", SHORT_S)
-    monkeypatch.setattr(receiver_module, "COUNT_EVERY_S", SHORT_S / 10)
+    monkeypatch.setattr(receiver_module, "FLUSH_COUNTS_EVERY_S", SHORT_S / 10)
     sums = Counters(ctx.store.redis).read
     with serving(create_app(settings), **server_options()) as receiver:
         url = receiver + url_of(settings)
@@ -376,7 +376,7 @@ def test_callbacks_that_come_at_once_are_all_kept_in_their_jobs_lists(
 
 
 def test_each_job_is_hinted(receiver: str, settings: Settings, ctx: Context) -> None:
-    jobs = [f"job_{number}" for number in range(HINTS_AHEAD // 2)]
+    jobs = [f"job_{number}" for number in range(MAX_QUEUED_MESSAGES // 2)]
     with ThreadPoolExecutor(10) as pool:
         assert set(pool.map(lambda job: post(receiver + url_of(settings, job)), jobs)) == {200}
     eventually(lambda: {*hinted(ctx)} == {*jobs})
@@ -385,12 +385,12 @@ def test_each_job_is_hinted(receiver: str, settings: Settings, ctx: Context) -> 
 def test_no_more_hints_stand_in_the_queue_than_keep_workers_busy(
     settings: Settings, ctx: Context
 ) -> None:
-    jobs = [f"job_{number}" for number in range(3 * HINTS_AHEAD)]
+    jobs = [f"job_{number}" for number in range(3 * MAX_QUEUED_MESSAGES)]
     with serving(create_app(settings), **server_options()) as receiver:
         urls = [receiver + url_of(settings, job) for job in jobs]
         with ThreadPoolExecutor(10) as pool:
             assert set(pool.map(post, urls)) == {200}
-        eventually(lambda: len(hinted(ctx)) >= HINTS_AHEAD)
+        eventually(lambda: len(hinted(ctx)) >= MAX_QUEUED_MESSAGES)
         assert [post(url) for url in urls[:10]] == [200] * 10
-    assert len(hinted(ctx)) == HINTS_AHEAD
+    assert len(hinted(ctx)) == MAX_QUEUED_MESSAGES
     assert ctx.store.redis.zcard(keys.due(Queue.CALLBACK)) == len(jobs)
