@@ -28,8 +28,8 @@ from imagequeue.worker.context import Context
 from imagequeue.worker.receiver import application as receiver_module
 from imagequeue.worker.receiver import bounded_protocol
 from imagequeue.worker.receiver.application import (
-    MAX_QUEUED_MESSAGES,
     MAX_BODY_BYTES,
+    MAX_QUEUED_MESSAGES,
     create_app,
     server_options,
 )
