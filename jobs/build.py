@@ -1,35 +1,32 @@
-"""From a request that came in to a job that can be kept: checked whole, or refused whole."""
+"""Build jobs from requests: a request is accepted whole or refused whole."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from ..config.settings import PREFIX, Settings
 from ..errors import InvalidRequestError, Problem
 from ..providers import get as get_provider
-from ..providers.request import parse
+from ..providers.request import JobRequest
 from .job import Job, new_job
 
 
-def accept(
+def build_job(
     settings: Settings,
-    fields: Mapping[str, Any],
+    request: JobRequest,
     now: datetime,
     *,
     submitted_by: str = "",
     batch: str | None = None,
 ) -> Job:
-    """A job that its provider would understand and this machine can pay for, not kept yet.
+    """Return a new job for a request that its provider accepts; nothing is stored.
 
-    Raises InvalidRequestError with every problem, or ConfigError where the provider has no key.
+    Raises InvalidRequestError with every problem, or ConfigError if the provider has no API key.
     """
-    request = parse(fields)
     provider = get_provider(request.provider)
     settings.account_with_key(provider.account)
     checked = provider.request(request.action, request.prompt, request.image_urls, request.params)
-    # Built for nobody: some requests cannot be said in some forms of an API.
+    # Discarded: this only proves that the configured API version can express the request.
     provider.build_submit_request(
         checked, None, settings.api_versions.get(provider.name, provider.api_versions[0])
     )

@@ -15,6 +15,7 @@ from ..config.redis import broker, connect, unavailable
 from ..config.settings import Settings, get_settings
 from ..jobs.batch import Batch
 from ..jobs.job import Job, State, add_seconds, utc_now
+from ..providers.request import JobRequest
 from ..store.jobs import Page, Store
 from ..store.wakeups import WakeUps
 from . import commands
@@ -103,12 +104,12 @@ class Client:
             "webhook_url": webhook_url,
             **({} if image == () else {"image": image}),
         }
-        job, _ = self._submitter.one(request, self._name, idempotency_key, files=True)
+        job, _ = self._submitter.submit_one(request, self._name, idempotency_key, files=True)
         return job
 
     def submit_request(
         self,
-        request: Request,
+        request: Request | JobRequest,
         *,
         idempotency_key: str | None = None,
         submitted_by: str | None = None,
@@ -118,15 +119,19 @@ class Client:
 
     @reachable()
     def submit_once(
-        self, request: Request, idempotency_key: str | None, submitted_by: str | None = None
+        self,
+        request: Request | JobRequest,
+        idempotency_key: str | None,
+        submitted_by: str | None = None,
     ) -> Submitted:
         """The same, and whether the key had made the job before; keys are the submitter's own."""
-        return Submitted(*self._submitter.one(request, submitted_by or self._name, idempotency_key))
+        caller = submitted_by or self._name
+        return Submitted(*self._submitter.submit_one(request, caller, idempotency_key))
 
     @reachable()
     def submit_many(self, requests: Iterable[Request]) -> Jobs:
         """Queue many jobs or none: InvalidRequestError names every problem by its index."""
-        return self._submitter.many(requests, self._name)
+        return self._submitter.submit_many(requests, self._name)
 
     @reachable()
     def submit_batch(
@@ -145,7 +150,7 @@ class Client:
         """
         items = list(requests)
         caller = submitted_by or self._name
-        return self._submitter.batch(items, caller, idempotency_key, on_error, files=files)
+        return self._submitter.submit_batch(items, caller, idempotency_key, on_error, files=files)
 
     @reachable()
     def get(self, job_id: str) -> Job:

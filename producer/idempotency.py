@@ -1,4 +1,4 @@
-"""What an idempotency key stands for: one request of one caller, however often it is sent."""
+"""Idempotency keys of requests and batches: the digest of a request identifies it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,38 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..jobs.idempotency import IdempotencyKey, once
-from ..providers.request import parse
-from .uploads import Picture, UnresolvedRequest
+from .uploads import ImageFile
+from .validation import Fields, ValidRequest
 
 
-def once_of(key: str, fields: Mapping[str, Any], caller: str) -> IdempotencyKey:
-    """A caller's key for one request, whether or not its defaults are written out."""
-    return once(key, parse(fields).model_dump(exclude_defaults=True), caller)
+def request_key(key: str, valid: ValidRequest, caller: str) -> IdempotencyKey:
+    """Return a caller's key for one request; fields that hold their default do not count."""
+    request = valid.request.model_copy(update=_image_digests(valid))
+    return once(key, request.model_dump(exclude_defaults=True), caller)
 
 
-def batch_onces(key: str, items: Sequence[Mapping[str, Any]], caller: str) -> list[IdempotencyKey]:
-    """Keys for the items of a batch that has one: each for its place in this very batch."""
-    whole = once(key, {"items": items}, caller)
+def batch_keys(
+    key: str, items: Sequence[Any], valid: Sequence[ValidRequest], caller: str
+) -> list[IdempotencyKey]:
+    """Return a key for each item of a batch: it holds for that place in this very batch."""
+    fields: dict[int, Fields] = {each.index: _described_fields(each) for each in valid}
+    described = [fields.get(index, item) for index, item in enumerate(items)]
+    whole = once(key, {"items": described}, caller)
     return [IdempotencyKey(f"{whole.key}/{index}", whole.digest) for index in range(len(items))]
 
 
-def described(draft: UnresolvedRequest) -> dict[str, Any]:
-    """A request with its files named by what is in them: each upload has a URL of its own."""
-    urls = [_content(each) if isinstance(each, Picture) else each for each in draft.images]
-    return {**draft.fields, "image_urls": urls}
+def _described_fields(valid: ValidRequest) -> Mapping[str, Any]:
+    return {**valid.fields, **_image_digests(valid)}
 
 
-def _content(picture: Picture) -> str:
-    return f"sha256:{hashlib.sha256(picture.path.read_bytes()).hexdigest()}"
+def _image_digests(valid: ValidRequest) -> dict[str, Any]:
+    """Name files by their content, because each upload gets a URL of its own."""
+    if not valid.images:
+        return {}
+    return {"image_urls": [_digest(each) for each in valid.images]}
+
+
+def _digest(image: str | ImageFile) -> str:
+    if isinstance(image, str):
+        return image
+    return f"sha256:{hashlib.sha256(image.path.read_bytes()).hexdigest()}"

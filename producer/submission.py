@@ -1,4 +1,4 @@
-"""From requests to jobs that are kept and hinted: each is accepted once."""
+"""Submission: validate requests, store their jobs once, and dispatch them to the workers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from ..errors import IdempotencyConflictError, InvalidRequestError, Problem
 from ..jobs.batch import Batch, new_batch
 from ..jobs.idempotency import IdempotencyKey
 from ..jobs.job import QUEUE_OF, Job
+from ..providers.request import JobRequest
 from ..store.jobs import Store
 from ..store.wakeups import WakeUps
-from .idempotency import batch_onces, once_of
-from .validation import Fields, Refused, RequestValidator, ValidRequest, problems_of
+from .idempotency import batch_keys, request_key
+from .uploads import upload_files
+from .validation import Fields, RefusedRequest, RequestValidator, ValidRequest, refuse_all
 
 MAX_IN_BATCH = 5_000
 
@@ -23,17 +25,18 @@ OnError = Literal["refuse", "skip"]
 
 
 class SubmittedBatch(NamedTuple):
-    """A batch, its jobs' ids in the order of the items (None for a refused one), and the rest."""
+    """A batch as it was accepted."""
 
     batch: Batch
     jobs: list[str | None]
-    refused: list[Refused]
+    """The id of each item's job in the order of the items; None for a refused item."""
+    refused: list[RefusedRequest]
     replayed: bool
-    """Whether idempotency keys had made every job before."""
+    """Whether idempotency keys returned the original job for every item."""
 
 
 class Submitter:
-    """Checks requests, keeps their jobs and hints the workers."""
+    """Validates requests, stores their jobs and dispatches them."""
 
     def __init__(
         self, settings: Settings, store: Store, due: WakeUps, now: Callable[[], datetime]
@@ -43,27 +46,24 @@ class Submitter:
         self._due = due
         self._now = now
 
-    def one(
-        self, fields: Fields, caller: str, key: str | None, *, files: bool = False
+    def submit_one(
+        self, given: Fields | JobRequest, caller: str, key: str | None, *, files: bool = False
     ) -> tuple[Job, bool]:
-        """The job of a request, and whether its key had made it before."""
-        checker = self._checker(caller, files=files)
-        wanted = checker.check(fields, key)
-        once = None if key is None else once_of(key, wanted.fields, caller)
-        (job_id,), fresh = self._keep(checker, [wanted], [once])
-        return (fresh[0], False) if fresh else (self._store.get(job_id), True)
+        """Return the job of a request, and whether its key returned an earlier job."""
+        valid = self._validator(caller, files=files).check(given, key)
+        (job_id,), new = self._store_jobs([valid], _keys([valid], caller))
+        return (new[0], False) if new else (self._store.get(job_id), True)
 
-    def many(self, requests: Iterable[Fields], caller: str) -> list[Job]:
-        """The jobs of all requests, accepted all or none; they are no batch."""
-        checker = self._checker(caller)
-        wanted, refused = checker.check_each(requests)
+    def submit_many(self, requests: Iterable[Fields], caller: str) -> list[Job]:
+        """Return the jobs of all requests, accepted all or none; they form no batch."""
+        valid, refused = self._validator(caller).check_each(requests)
         if refused:
-            raise InvalidRequestError(problems_of(refused))
-        ids, fresh = self._keep(checker, wanted, _onces(wanted, caller))
-        jobs = {job.id: job for job in fresh}
+            raise refuse_all(refused)
+        ids, new = self._store_jobs(valid, _keys(valid, caller))
+        jobs = {job.id: job for job in new}
         return [jobs.get(job_id) or self._store.get(job_id) for job_id in ids]
 
-    def batch(
+    def submit_batch(
         self,
         items: Sequence[Any],
         caller: str,
@@ -72,79 +72,88 @@ class Submitter:
         *,
         files: bool = False,
     ) -> SubmittedBatch:
-        """A batch of all requests, or of those that are right."""
+        """Return a batch of all items, or with `on_error="skip"` of the valid ones."""
         if not 0 < len(items) <= MAX_IN_BATCH:
             words = f"a batch has 1 to {MAX_IN_BATCH} items, and this one {len(items)}"
             raise InvalidRequestError([Problem("items", words)])
         batch = new_batch(self._now(), caller)
-        checker = self._checker(caller, batch=batch.id, files=files)
-        wanted, refused = checker.check_each(items)
-        if refused and (on_error == "refuse" or not wanted):
-            raise InvalidRequestError(problems_of(refused))
-        onces = _onces(wanted, caller, key, items)
-        ids, fresh = self._keep(checker, wanted, onces, batch)
+        valid, refused = self._validator(caller, batch=batch.id, files=files).check_each(items)
+        if refused and (on_error == "refuse" or not valid):
+            raise refuse_all(refused)
+        by_batch = None if key is None else batch_keys(key, items, valid, caller)
+        ids, new = self._store_jobs(valid, _keys(valid, caller, by_batch), batch)
         jobs: list[str | None] = [None] * len(items)
-        for one, job_id in zip(wanted, ids, strict=True):
-            jobs[one.index] = job_id
-        kept = self._store.batch(batch.id) if fresh else self._former(batch, ids)
-        return SubmittedBatch(kept, jobs, refused, replayed=not fresh)
+        for each, job_id in zip(valid, ids, strict=True):
+            jobs[each.index] = job_id
+        stored = self._store.batch(batch.id) if new else self._original_batch(batch, ids)
+        return SubmittedBatch(stored, jobs, refused, replayed=not new)
 
     def dispatch(self, jobs: Sequence[Job]) -> None:
-        """Tell the workers of jobs that are due, as far as their queue has room."""
+        """Send messages for jobs that are due, as far as their queue has room."""
         for queue in Queue:
             if ids := [job.id for job in jobs if QUEUE_OF[job.state] is queue]:
                 self._due.dispatch(queue, ids, self._now())
 
-    def _checker(self, caller: str, **more: Any) -> RequestValidator:
-        return RequestValidator(settings=self._settings, now=self._now, caller=caller, **more)
+    def _validator(self, caller: str, **options: Any) -> RequestValidator:
+        return RequestValidator(settings=self._settings, now=self._now, caller=caller, **options)
 
-    def _keep(
+    def _store_jobs(
         self,
-        checker: RequestValidator,
-        wanted: Sequence[ValidRequest],
-        onces: Sequence[IdempotencyKey | None],
+        requests: Sequence[ValidRequest],
+        keys: Sequence[IdempotencyKey | None],
         batch: Batch | None = None,
     ) -> tuple[list[str], list[Job]]:
-        """The id of each job, and the jobs that were not there before."""
-        pairs = list(zip(wanted, onces, strict=True))
-        # What is known needs no upload; what is not is looked at once more as it is added.
-        known = [self._known(one, once) for one, once in pairs]
-        fresh = [pair for pair, job_id in zip(pairs, known, strict=True) if job_id is None]
-        jobs = [checker.job(one) for one, _ in fresh]
+        """Store and dispatch jobs; return the id of each request's job, and the new jobs."""
+        # A known key saves the upload. Keys without uploads are checked as the jobs are added.
+        known = [
+            self._store.known(key) if key and each.images else None
+            for each, key in zip(requests, keys, strict=True)
+        ]
+        unknown = [
+            (each, key)
+            for each, key, job_id in zip(requests, keys, known, strict=True)
+            if job_id is None
+        ]
+        jobs = [self._upload_files(each) for each, _ in unknown]
         try:
-            added = self._store.add(jobs, [once for _, once in fresh], batch)
+            added = self._store.add(jobs, [key for _, key in unknown], batch)
         except IdempotencyConflictError as error:
-            own = [fresh[place][0] for place in error.places if fresh[place][0].key is not None]
-            raise IdempotencyConflictError([one.index for one in own] or [0]) from None
+            conflicts = [unknown[place][0] for place in error.places]
+            # The key of the whole batch conflicts for every item: that is reported once.
+            raise IdempotencyConflictError(
+                [each.index for each in conflicts if each.key is not None] or [0]
+            ) from None
+        new = [job for job, job_id in zip(jobs, added, strict=True) if job.id == job_id]
+        self.dispatch(new)
         ids = iter(added)
-        made = [job for job, job_id in zip(jobs, added, strict=True) if job.id == job_id]
-        self.dispatch(made)
-        return [job_id or next(ids) for job_id in known], made
+        return [job_id or next(ids) for job_id in known], new
 
-    def _known(self, wanted: ValidRequest, once: IdempotencyKey | None) -> str | None:
-        if once is None or isinstance(wanted.checked, Job):
-            return None
-        return self._store.known(once)
+    def _upload_files(self, valid: ValidRequest) -> Job:
+        """Return the job with the URLs of its uploaded files; raises UploadError."""
+        if not valid.images:
+            return valid.job
+        urls = upload_files(self._settings, valid.images)
+        return valid.job.model_copy(update={"image_urls": urls})
 
-    def _former(self, batch: Batch, ids: Sequence[str]) -> Batch:
-        """The batch that jobs came in with before; an empty one if they came in with none."""
-        for job in self._store.get_many(ids):
+    def _original_batch(self, batch: Batch, job_ids: Sequence[str]) -> Batch:
+        """Return the batch the jobs were submitted in; if there is none, store the new one."""
+        for job in self._store.get_many(job_ids):
             if job.batch is not None:
                 return self._store.batch(job.batch)
         self._store.keep_batch(batch)
         return batch
 
 
-def _onces(
-    wanted: Sequence[ValidRequest], caller: str, key: str | None = None, items: Sequence[Any] = ()
+def _keys(
+    requests: Sequence[ValidRequest],
+    caller: str,
+    by_batch: Sequence[IdempotencyKey] | None = None,
 ) -> list[IdempotencyKey | None]:
-    """The key of each item: its own, or that of the batch with its index, or none."""
-    by_batch: list[IdempotencyKey | None] = [None] * (len(items) or len(wanted))
-    if key is not None:
-        right = {one.index: one.fields for one in wanted}
-        said = [right.get(index, item) for index, item in enumerate(items)]
-        by_batch = [*batch_onces(key, said, caller)]
-    return [
-        by_batch[one.index] if one.key is None else once_of(one.key, one.fields, caller)
-        for one in wanted
-    ]
+    """Return each item's own key, or else the batch's key for its place, or None."""
+
+    def choose(valid: ValidRequest) -> IdempotencyKey | None:
+        if valid.key is not None:
+            return request_key(valid.key, valid, caller)
+        return by_batch[valid.index] if by_batch else None
+
+    return [*map(choose, requests)]

@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from urllib3.filepost import encode_multipart_formdata
 
 from ..config.settings import Settings, variable_of
 from ..errors import InvalidRequestError, Problem, UploadError
-from ..jobs.build import accept
 from ..providers import PROVIDERS
 from ..providers.account import UploadAccount
 from ..providers.base import Provider
@@ -31,8 +29,8 @@ READ_TIMEOUT_S = 60.0
 PAUSES_S = (0.5, 1.0, 2.0)
 """Before each further try."""
 
-# Stands where a file's URL will be, so that the rest of a request is checked before it is uploaded.
-STAND_IN = "https://not-uploaded-yet.invalid/"
+# Stands for a file's URL, so that the rest of the request is checked before any upload.
+PLACEHOLDER = "https://not-uploaded-yet.invalid/"
 
 _SIGNATURES = {
     "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
@@ -47,8 +45,8 @@ Images = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A file that looks like an image, and the provider that is to have it."""
+class ImageFile:
+    """A local file that looks like an image, and the provider that will receive it."""
 
     path: Path
     media_type: str
@@ -61,42 +59,41 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class UnresolvedRequest:
-    """A request that was checked, and lacks only the URLs of its files."""
+    """The fields of a request in which placeholder URLs stand for the files of its `image`."""
 
     fields: Mapping[str, Any]
-    images: tuple[str | Picture, ...]
+    images: tuple[str | ImageFile, ...]
+    problems: tuple[Problem, ...]
+    """What is wrong with the files."""
 
 
-def draft(settings: Settings, request: Mapping[str, Any], now: datetime) -> UnresolvedRequest:
-    """Check a request and the files in its `image`; raises InvalidRequestError or ConfigError."""
+def find_files(request: Mapping[str, Any]) -> UnresolvedRequest:
+    """Inspect the files in a request's `image`; nothing is uploaded, no other field is checked.
+
+    Raises InvalidRequestError if `image` is neither a URL, a path nor a list of them.
+    """
     fields = dict(request)
     given = _listed(fields.pop("image", ()))
     if given and fields.get("image_urls"):
         raise InvalidRequestError([Problem("image", "takes URLs too: leave image_urls out")])
     if given:
-        fields["image_urls"] = [str(each) if _is_url(each) else STAND_IN for each in given]
-    problems = _refusals(settings, fields, now)
-    provider = PROVIDERS.get(str(fields.get("provider")))
-    if provider is None:
-        raise InvalidRequestError(problems)  # an unknown provider is among them
-    images: list[str | Picture] = []
-    for index, each in enumerate(given):
-        try:
-            images.append(str(each) if _is_url(each) else _inspect(Path(each), provider))
-        except ValueError as error:
-            problems.append(Problem(f"image_urls.{index}", str(error)))
-    if problems:
-        raise InvalidRequestError(problems)
-    return UnresolvedRequest(fields, tuple(images))
+        fields["image_urls"] = [str(each) if _is_url(each) else PLACEHOLDER for each in given]
+    images: list[str | ImageFile] = []
+    problems: list[Problem] = []
+    if provider := PROVIDERS.get(str(fields.get("provider"))):
+        for index, each in enumerate(given):
+            try:
+                images.append(str(each) if _is_url(each) else _inspect(Path(each), provider))
+            except ValueError as error:
+                problems.append(Problem(f"image_urls.{index}", str(error)))
+    return UnresolvedRequest(fields, tuple(images), tuple(problems))
 
 
-def finish(settings: Settings, checked: UnresolvedRequest) -> dict[str, Any]:
-    """The request with its files uploaded and their URLs in place; raises UploadError."""
-    urls = [
-        _upload(settings, image) if isinstance(image, Picture) else image
-        for image in checked.images
-    ]
-    return {**checked.fields, "image_urls": urls} if urls else dict(checked.fields)
+def upload_files(settings: Settings, images: Sequence[str | ImageFile]) -> tuple[str, ...]:
+    """Upload the files and return the URL of every image; raises UploadError."""
+    return tuple(
+        _upload(settings, image) if isinstance(image, ImageFile) else image for image in images
+    )
 
 
 def _listed(images: object) -> tuple[str | Path, ...]:
@@ -112,15 +109,7 @@ def _is_url(image: str | Path) -> bool:
     return isinstance(image, str) and image.lower().startswith(("http://", "https://"))
 
 
-def _refusals(settings: Settings, fields: Mapping[str, Any], now: datetime) -> list[Problem]:
-    try:
-        accept(settings, fields, now)
-    except InvalidRequestError as error:
-        return list(error.problems)
-    return []
-
-
-def _inspect(path: Path, provider: Provider) -> Picture:
+def _inspect(path: Path, provider: Provider) -> ImageFile:
     """Look at a file without reading it whole; raises ValueError with what to change."""
     if not isinstance(provider, UploadProvider):
         raise ValueError(
@@ -140,22 +129,22 @@ def _inspect(path: Path, provider: Provider) -> Picture:
         raise ValueError(f"{path}: {reason}; give a file, or an http:// or https:// URL") from None
     for media_type, signature in _SIGNATURES.items():
         if signature.match(head):
-            return Picture(path, media_type, provider)
+            return ImageFile(path, media_type, provider)
     raise ValueError(f"{path} is no image: give a PNG, JPEG, WebP or GIF file")
 
 
-def _upload(settings: Settings, picture: Picture) -> str:
+def _upload(settings: Settings, image: ImageFile) -> str:
     """The URL under which the provider has the file now; raises UploadError."""
-    account = settings.account_with_key(picture.provider.account)
+    account = settings.account_with_key(image.provider.account)
     try:
-        said = _send_until_settled(picture, account)
+        said = _send_until_settled(image, account)
     except OSError as error:
-        raise UploadError(f"{picture.path}: {error.strerror or type(error).__name__}") from None
+        raise UploadError(f"{image.path}: {error.strerror or type(error).__name__}") from None
     except MalformedResponseError as error:
         said = Refused(reason="provider", code="unreadable", message=str(error))
     if isinstance(said, Uploaded):
         return said.url
-    where = f"{picture.path} was not uploaded to {account.upload_url}"
+    where = f"{image.path} was not uploaded to {account.upload_url}"
     if isinstance(said, Refused) and said.reason == "auth":
         raise UploadError(
             f"{where}: the key was refused; check {variable_of(type(account), 'api_key')}"
@@ -166,13 +155,13 @@ def _upload(settings: Settings, picture: Picture) -> str:
     raise UploadError(f"{where}: {words}; {advice}check {variable_of(type(account), 'upload_url')}")
 
 
-def _send_until_settled(picture: Picture, account: UploadAccount) -> UploadOutcome:
-    name = picture.new_name()
-    call = picture.provider.build_upload_request(name)
-    file = (name, picture.path.read_bytes(), picture.media_type)
+def _send_until_settled(image: ImageFile, account: UploadAccount) -> UploadOutcome:
+    name = image.new_name()
+    call = image.provider.build_upload_request(name)
+    file = (name, image.path.read_bytes(), image.media_type)
     body, content_type = encode_multipart_formdata({**call.fields, call.file_field: file})
     headers = {**account.headers(), "Content-Type": content_type}
-    send = functools.partial(_send, picture.provider, account.upload_url + call.path, headers, body)
+    send = functools.partial(_send, image.provider, account.upload_url + call.path, headers, body)
     said = send()
     for pause_s in PAUSES_S:
         if not isinstance(said, RetryLater):

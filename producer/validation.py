@@ -1,25 +1,25 @@
-"""Requests, checked before anything is kept: what is right, and all that is wrong."""
+"""Validation of requests before anything is stored: every problem is found, not just the first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ..config.settings import Settings
 from ..errors import InvalidRequestError, Problem
-from ..jobs.build import accept
+from ..jobs.build import build_job
 from ..jobs.idempotency import once
 from ..jobs.job import Job
-from .idempotency import described
-from .uploads import UnresolvedRequest, draft, finish
+from ..providers.request import JobRequest, parse
+from .uploads import ImageFile, find_files
 
 Fields = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedRequest:
     """An item that was not accepted, and everything that is wrong with it."""
 
     index: int
@@ -28,18 +28,21 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class ValidRequest:
-    """A request that is right; it is a job already, unless its files are to be uploaded."""
+    """A request that passed every check, parsed once, and the job built from it."""
 
     index: int
-    fields: Fields
-    """As an idempotency key stands for it."""
     key: str | None
-    checked: Job | UnresolvedRequest
+    fields: Fields
+    """As submitted; a batch's idempotency key covers these."""
+    request: JobRequest
+    job: Job
+    images: tuple[str | ImageFile, ...] = ()
+    """URLs and files that replace `image_urls` once the files are uploaded; empty without files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestValidator:
-    """Checks the requests of a caller; with `files`, their `image` may name files from here."""
+    """Validates a caller's requests; with `files`, their `image` may name local files."""
 
     settings: Settings
     now: Callable[[], datetime]
@@ -47,47 +50,65 @@ class RequestValidator:
     batch: str | None = None
     files: bool = False
 
-    def check(self, fields: Fields, key: str | None = None, index: int = 0) -> ValidRequest:
-        """The request; raises InvalidRequestError with every problem, or ConfigError."""
-        if self.files and "image" in fields:
-            drawn = draft(self.settings, fields, self.now())
-            return ValidRequest(index, described(drawn), key, drawn)
-        return ValidRequest(index, fields, key, self._accept(fields))
+    def check(
+        self, given: Fields | JobRequest, key: str | None = None, index: int = 0
+    ) -> ValidRequest:
+        """Return the valid request; raises InvalidRequestError with every problem, or ConfigError.
 
-    def check_each(self, items: Iterable[object]) -> tuple[list[ValidRequest], list[Refused]]:
-        """What is right and what is not; an item may have an `idempotency_key` of its own."""
-        wanted: list[ValidRequest] = []
-        refused: list[Refused] = []
+        A JobRequest was parsed before, and is not parsed again.
+        """
+        if isinstance(given, JobRequest):
+            return ValidRequest(index, key, {}, given, self._build_job(given))
+        if not self.files or "image" not in given:
+            request = parse(given)
+            return ValidRequest(index, key, given, request, self._build_job(request))
+        found = find_files(given)
+        try:
+            request = parse(found.fields)
+            job = self._build_job(request)
+        except InvalidRequestError as error:
+            raise InvalidRequestError([*error.problems, *found.problems]) from None
+        if found.problems:
+            raise InvalidRequestError(found.problems)
+        return ValidRequest(index, key, found.fields, request, job, found.images)
+
+    def check_each(
+        self, items: Iterable[object]
+    ) -> tuple[list[ValidRequest], list[RefusedRequest]]:
+        """Sort items into valid and refused; each may have an `idempotency_key` of its own."""
+        valid: list[ValidRequest] = []
+        refused: list[RefusedRequest] = []
         first: dict[str, int] = {}
         for index, item in enumerate(items):
             try:
-                fields, key = _split(item, first, index)
-                wanted.append(self.check(fields, key, index))
+                fields, key = _split_key(item, first, index)
+                valid.append(self.check(fields, key, index))
             except InvalidRequestError as error:
-                refused.append(Refused(index, error.problems))
-        return wanted, refused
+                refused.append(RefusedRequest(index, error.problems))
+        return valid, refused
 
-    def job(self, wanted: ValidRequest) -> Job:
-        """The job that is to be kept; its files are uploaded now, which may raise UploadError."""
-        if isinstance(wanted.checked, Job):
-            return wanted.checked
-        return self._accept(finish(self.settings, wanted.checked))
-
-    def _accept(self, fields: Fields) -> Job:
-        return accept(self.settings, fields, self.now(), submitted_by=self.caller, batch=self.batch)
+    def _build_job(self, request: JobRequest) -> Job:
+        return build_job(
+            self.settings, request, self.now(), submitted_by=self.caller, batch=self.batch
+        )
 
 
-def problems_of(refused: Iterable[Refused]) -> list[Problem]:
-    """The problems of all items, each field with its item's index before it."""
-    return [
-        Problem(f"{item.index}.{problem.field}", problem.message)
-        for item in refused
-        for problem in item.problems
-    ]
+def refuse_all(refused: Sequence[RefusedRequest]) -> InvalidRequestError:
+    """Return one error for all items, with the item's index before each field."""
+    return InvalidRequestError(
+        [
+            Problem(f"{item.index}.{problem.field}", problem.message)
+            for item in refused
+            for problem in item.problems
+        ]
+    )
 
 
-def _split(item: object, first: dict[str, int], index: int) -> tuple[Fields, str | None]:
-    """A request and its key; the same key twice would make one job of two items."""
+def _split_key(item: object, first: dict[str, int], index: int) -> tuple[Fields, str | None]:
+    """Return an item's request and key; raises InvalidRequestError if an earlier item has the key.
+
+    The same key twice would make one job of two items.
+    """
     if not isinstance(item, Mapping):
         raise InvalidRequestError([Problem("request", "must be a JSON object")])
     fields = dict(item)
@@ -96,8 +117,8 @@ def _split(item: object, first: dict[str, int], index: int) -> tuple[Fields, str
         return fields, None
     if not isinstance(key, str):
         raise InvalidRequestError([Problem("idempotency_key", "must be text")])
-    once(key, {})  # refuses one that is too long
+    once(key, {})  # raises for a key of the wrong length
     if first.setdefault(key, index) != index:
-        words = f"is that of item {first[key]} already"
+        words = f"is already used by item {first[key]}"
         raise InvalidRequestError([Problem("idempotency_key", words)])
     return fields, key

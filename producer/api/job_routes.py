@@ -70,7 +70,7 @@ def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
     ) -> Job:
         """Accept a request for pictures, checked whole; it is on record when this answers."""
         access.admit(caller, 1)
-        job, replayed = client.submit_once(request.model_dump(), idempotency_key, caller.name)
+        job, replayed = client.submit_once(request, idempotency_key, caller.name)
         if replayed:
             response.headers[REPLAYED] = "true"
         return job

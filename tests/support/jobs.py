@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from imagequeue.jobs.build import accept
+from imagequeue.jobs.build import build_job
 from imagequeue.jobs.job import Image, Job, State
+from imagequeue.providers.request import JobRequest
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 
@@ -31,8 +32,8 @@ def kie_callback(url: str = "", code: int = 200, task: str = TASK) -> dict[str, 
 
 def queued(ctx: Context, **fields: Any) -> str:
     """A job that is kept and due; returns its id."""
-    request = {"provider": "kie-flux-kontext", "prompt": "a cat", **fields}
-    job = accept(ctx.settings, request, ctx.now())
+    request = JobRequest(**{"provider": "kie-flux-kontext", "prompt": "a cat", **fields})
+    job = build_job(ctx.settings, request, ctx.now())
     ctx.store.add([job])
     return job.id
 

@@ -14,10 +14,11 @@ from fastapi import FastAPI
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings
 from imagequeue.errors import ApiKeyError, LimitError
-from imagequeue.jobs.build import accept
+from imagequeue.jobs.build import build_job
 from imagequeue.jobs.job import utc_now
 from imagequeue.producer.api.access import Access, Caller
 from imagequeue.producer.api.problems import install
+from imagequeue.providers.request import JobRequest
 from imagequeue.store.api_keys import ApiKey, ApiKeys, Limits
 from imagequeue.worker.context import Context
 from support.asgi import serving
@@ -151,10 +152,10 @@ def test_open_jobs_are_those_that_have_not_ended(ctx: Context, clock: Clock) -> 
     access = opened(ctx.settings, clock)
     shop = Caller("shop", Limits(open_jobs=3, per_minute=100))
     access.admit(shop, 3)
-    request = {"provider": "kie-flux-kontext", "prompt": "a cat"}
-    jobs = [accept(ctx.settings, request, ctx.now(), submitted_by="shop") for _ in range(3)]
+    request = JobRequest(provider="kie-flux-kontext", prompt="a cat")
+    jobs = [build_job(ctx.settings, request, ctx.now(), submitted_by="shop") for _ in range(3)]
     ctx.store.add(jobs)
-    ctx.store.add([accept(ctx.settings, request, ctx.now(), submitted_by="other")])
+    ctx.store.add([build_job(ctx.settings, request, ctx.now(), submitted_by="other")])
     error = refusal(access, shop, 1)
     assert (str(error), error.retry_after_s) == (
         "this key may have 3 open jobs: try again in 10 s",
@@ -206,8 +207,8 @@ def test_the_commands_make_show_and_take_keys(run: Any, keys: ApiKeys, ctx: Cont
     other = json.loads(run("add", "other", "--open-jobs", "5", "--json").out)
     assert KEY.fullmatch(other.pop("key"))
     assert other == {"name": "other", "per_minute": None, "open_jobs": 5}
-    request = {"provider": "kie-flux-kontext", "prompt": "a cat"}
-    ctx.store.add([accept(ctx.settings, request, ctx.now(), submitted_by="shop")])
+    request = JobRequest(provider="kie-flux-kontext", prompt="a cat")
+    ctx.store.add([build_job(ctx.settings, request, ctx.now(), submitted_by="shop")])
     keys.touch("shop", "2026-11-20")
     listed = run("list")
     day = f"{keys.all()['shop'].created_at:%Y-%m-%d}"
