@@ -5,20 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
+    ApiKeyError,
     ConfigError,
+    IdempotencyConflictError,
     ImageQueueError,
     InvalidRequestError,
     InvalidTransitionError,
+    LimitError,
+    NotDurableError,
+    NotFoundError,
     Problem,
     RedisUnavailableError,
+    UnknownBatchError,
+    UnknownCallbackError,
     UnknownJobError,
     UploadError,
 )
 
 if TYPE_CHECKING:
     from .config.settings import Settings
+    from .jobs.batch import Batch
     from .jobs.job import Image, Job, Reason, State
     from .producer.client import Client
+    from .producer.submission import SubmittedBatch
+    from .producer.validation import RefusedRequest
+    from .store.jobs import Page
 
 __version__ = "0.1.0"
 __all__ = [
@@ -28,17 +39,28 @@ __all__ = [
     "Image",
     "State",
     "Reason",
+    "Page",
+    "Batch",
+    "SubmittedBatch",
+    "RefusedRequest",
     "ImageQueueError",
     "ConfigError",
     "InvalidRequestError",
     "Problem",
-    "UnknownJobError",
-    "InvalidTransitionError",
-    "RedisUnavailableError",
+    "IdempotencyConflictError",
+    "LimitError",
     "UploadError",
+    "InvalidTransitionError",
+    "NotFoundError",
+    "UnknownJobError",
+    "UnknownBatchError",
+    "UnknownCallbackError",
+    "ApiKeyError",
+    "RedisUnavailableError",
+    "NotDurableError",
 ]
 
-# Looked up when first used: Celery and pydantic take longer to import than `--help` may take.
+# Imported on first use: Celery and pydantic take longer to import than `--help` may take.
 _LAZY = {
     "Client": "producer.client",
     "Settings": "config.settings",
@@ -46,6 +68,10 @@ _LAZY = {
     "Image": "jobs.job",
     "State": "jobs.job",
     "Reason": "jobs.job",
+    "Page": "store.jobs",
+    "Batch": "jobs.batch",
+    "SubmittedBatch": "producer.submission",
+    "RefusedRequest": "producer.validation",
 }
 
 

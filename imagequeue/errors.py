@@ -1,4 +1,4 @@
-"""Every error a caller can meet, under one base; each says what to change."""
+"""Every error a caller can meet, under one base class; each message says what to change."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from dataclasses import dataclass
 
 
 class ImageQueueError(Exception):
-    """The base of all errors raised on purpose."""
+    """Base class of every error that this package raises on purpose."""
 
 
 class ConfigError(ImageQueueError):
-    """The settings or the machine do not allow a start; the message says what to change."""
+    """A setting or this machine prevents the start."""
 
 
 class RedisUnavailableError(ImageQueueError):
-    """Redis could not be reached, or refused to store; nothing was half done."""
+    """Redis is unreachable or refused a write; nothing was partly done."""
+
+
+class NotDurableError(RedisUnavailableError):
+    """Redis accepted a write but did not flush it to disk in time."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a request: the field, dotted (`params.size`), and what to change."""
+    """One thing wrong with a request: the dotted field (`params.size`), and what to change."""
 
     field: str
     message: str
@@ -30,53 +34,64 @@ class Problem:
 
 
 class InvalidRequestError(ImageQueueError):
-    """The request was refused whole, before anything was queued; `problems` lists every reason."""
+    """A request was refused before anything was queued; `problems` lists every reason."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = tuple(problems)
 
 
-class NotDurableError(RedisUnavailableError):
-    """Redis has a write that it could not bring to its disk in time."""
-
-
 class IdempotencyConflictError(ImageQueueError):
-    """An idempotency key was used before, for another request; nothing was queued."""
+    """An idempotency key belongs to a different request; nothing was queued."""
 
     def __init__(self, places: Sequence[int]) -> None:
         super().__init__(
             "the idempotency key was used for another request: give a new one"
             if places == [0]
-            else f"idempotency keys used for other requests, in items {', '.join(map(str, places))}"
+            else "idempotency keys were used for other requests: give new ones to items "
+            + ", ".join(map(str, places))
         )
         self.places = tuple(places)
 
 
 class LimitError(ImageQueueError):
-    """A caller has sent as many jobs as its key may; nothing was queued."""
+    """An API key has submitted as many jobs as its limits allow; nothing was queued."""
 
     def __init__(self, message: str, retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-        """None if to wait is no help: these jobs alone are too many."""
-
-
-class ApiKeyError(ImageQueueError):
-    """There is no API key of this name, or there can be none."""
-
-
-class UnknownJobError(ImageQueueError):
-    """No job has this id; it may have passed its retention."""
+        """None if waiting will not help: the request alone exceeds the limit."""
 
 
 class UploadError(ImageQueueError):
-    """An input image could not be handed to its provider, and nothing was queued."""
-
-
-class UnknownCallbackError(ImageQueueError):
-    """No callback is kept under this id; it was replayed, or made room for newer ones."""
+    """A local image could not be uploaded to its provider; nothing was queued."""
 
 
 class InvalidTransitionError(ImageQueueError):
-    """The job's state does not allow this move: somebody else was first, or it is over."""
+    """The job's state does not allow the change, or another process changed the job first."""
+
+
+class NotFoundError(ImageQueueError):
+    """Base class of errors for an id that is not stored."""
+
+
+class UnknownJobError(NotFoundError):
+    """No job has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"no job {job_id}: check the id; a job is deleted after its retention")
+
+
+class UnknownBatchError(NotFoundError):
+    """No batch has this id."""
+
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(f"no batch {batch_id}: check the id; a batch is deleted after 90 days")
+
+
+class UnknownCallbackError(NotFoundError):
+    """No quarantined callback has this id: it was replayed, or newer ones displaced it."""
+
+
+class ApiKeyError(ImageQueueError):
+    """An API key's name is unknown, already taken or malformed."""

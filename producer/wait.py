@@ -46,7 +46,7 @@ def _look(store: Store, job_ids: Sequence[str]) -> Iterator[Job]:
     while some := list(islice(ids, AT_ONCE)):
         found = store.get_many(some)
         if missing := set(some) - {job.id for job in found}:
-            raise UnknownJobError(f"no job {min(missing)}")
+            raise UnknownJobError(min(missing))
         yield from found
 
 

@@ -18,6 +18,7 @@ from ..errors import (
     IdempotencyConflictError,
     InvalidTransitionError,
     NotDurableError,
+    UnknownBatchError,
     UnknownJobError,
 )
 from ..jobs.batch import Batch, read_batch
@@ -108,7 +109,7 @@ class Store:
         """The job as it is now; raises UnknownJobError."""
         record = self.redis.get(keys.record(job_id))
         if record is None:
-            raise UnknownJobError(f"no job {job_id}")
+            raise UnknownJobError(job_id)
         return load(_bytes(record))
 
     def get_many(self, job_ids: Iterable[str]) -> Sequence[Job]:
@@ -233,18 +234,18 @@ class Store:
             pipe.execute()
 
     def batch(self, batch_id: str) -> Batch:
-        """The batch and how far it is; raises UnknownJobError."""
+        """The batch and how far it is; raises UnknownBatchError."""
         kept: Any = self.redis.hgetall(keys.batch(batch_id))
         fields = {_text(name): value for name, value in kept.items()}
         document = fields.pop("document", None)
         if document is None:
-            raise UnknownJobError(f"no batch {batch_id}")
+            raise UnknownBatchError(batch_id)
         return read_batch(document, {State(name): int(count) for name, count in fields.items()})
 
     def batch_jobs(self, batch_id: str, limit: int = 50, cursor: str | None = None) -> Page:
-        """A batch's jobs, oldest first, from the one after `cursor` on; raises UnknownJobError."""
+        """A batch's jobs, oldest first, from the one after `cursor` on; raises UnknownBatchError."""
         if not self.redis.hexists(keys.batch(batch_id), "document"):
-            raise UnknownJobError(f"no batch {batch_id}")
+            raise UnknownBatchError(batch_id)
         low = f"({cursor}" if cursor else "-"
         found: Any = self.redis.zrange(
             keys.batch_jobs(batch_id), low, "+", bylex=True, offset=0, num=limit + 1

@@ -19,14 +19,14 @@ from ...errors import (
     InvalidRequestError,
     InvalidTransitionError,
     LimitError,
+    NotFoundError,
     RedisUnavailableError,
-    UnknownJobError,
 )
 from ...providers.request import JobRequest
 
 STATUSES: dict[type[ImageQueueError], HTTPStatus] = {
     InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    UnknownJobError: HTTPStatus.NOT_FOUND,
+    NotFoundError: HTTPStatus.NOT_FOUND,
     InvalidTransitionError: HTTPStatus.CONFLICT,
     IdempotencyConflictError: HTTPStatus.CONFLICT,
     LimitError: HTTPStatus.TOO_MANY_REQUESTS,

@@ -37,7 +37,7 @@ class Watch:
             async with self._turn:
                 record: Any = await self._redis.get(keys.record(job_id))
         if record is None:
-            raise UnknownJobError(f"no job {job_id}")
+            raise UnknownJobError(job_id)
         return load(record)
 
     async def versions(self, job_id: str, wait_s: float = math.inf) -> AsyncIterator[Job]:

@@ -21,7 +21,7 @@ ALLOWED = {
     "sandbox": set(),
     "errors": set(),
     "field_types": set(),
-    "__init__": {"config", "jobs", "producer", "errors"},
+    "__init__": {"config", "jobs", "producer", "store", "errors"},
     "__main__": {"producer"},
 }
 MODULES = [

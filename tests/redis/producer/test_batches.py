@@ -10,7 +10,7 @@ import requests
 
 from imagequeue import Client
 from imagequeue.config.settings import Settings, read_settings
-from imagequeue.errors import UnknownJobError
+from imagequeue.errors import UnknownBatchError
 from imagequeue.jobs.job import State
 from imagequeue.producer.api import body_limit
 from imagequeue.producer.api.application import create_app
@@ -229,7 +229,7 @@ def test_an_unknown_batch_is_an_error(api: str, client: Client) -> None:
     for path in ("batch_none", "batch_none/jobs"):
         answer = requests.get(f"{api}/{path}", timeout=30)
         assert (answer.status_code, "no batch" in answer.json()["detail"]) == (404, True)
-    with pytest.raises(UnknownJobError):
+    with pytest.raises(UnknownBatchError):
         client.batch("batch_none")
 
 
