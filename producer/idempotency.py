@@ -35,7 +35,7 @@ def _image_digests(valid: ValidRequest) -> dict[str, Any]:
     """Name files by their content, because each upload gets a URL of its own."""
     if not valid.images:
         return {}
-    return {"image_urls": [_digest(each) for each in valid.images]}
+    return {"image_urls": tuple(map(_digest, valid.images))}
 
 
 def _digest(image: str | ImageFile) -> str:

@@ -52,7 +52,7 @@ def _counted(before: Job, after: Job) -> Tally:
     tally, cause = Tally(), after.changes[-1].cause.partition(",")[0]
     tally[f"jobs.{before.state}.{before.provider}"] = -1
     tally[f"jobs.{after.state}.{after.provider}"] = 1
-    tally[f"moves.{before.state}.{after.state}.{cause}"] = 1
+    tally[f"transitions.{before.state}.{after.state}.{cause}"] = 1
     stayed = after.updated_at - before.updated_at
     tally.observe(f"stage.{before.state}", stayed.total_seconds() * 1000)
     if after.state is State.FAILED and after.error and after.error.reason:

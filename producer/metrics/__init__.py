@@ -1,1 +1,1 @@
-"""`GET /metrics`: the whole queue for Prometheus."""
+"""Prometheus metrics of the whole queue, at `GET /metrics`."""

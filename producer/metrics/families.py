@@ -1,7 +1,8 @@
-"""What a snapshot says, as Prometheus names it."""
+"""The Prometheus metrics of a snapshot."""
 
 from __future__ import annotations
 
+from collections import Counter as Sum
 from collections.abc import Iterator, Mapping
 from math import inf
 
@@ -20,43 +21,57 @@ from .snapshot import Snapshot
 
 Sums = Mapping[str, int]
 OUTCOMES = frozenset(Outcome)
-# What an alert is to see the first of has to be 0 before: the rise to 1 is what it looks for.
+# Reported as 0 before the first one: an alert looks for the rise from 0 to 1.
 ANSWERS = ("accepted", "forged", "oversized", "slow", "not_kept")
 
 
-def families(seen: Snapshot, bound: int) -> Iterator[Metric]:
-    """Every metric, of a queue whose settings bound its hints."""
+def families(seen: Snapshot, max_queued_messages: int) -> Iterator[Metric]:
+    """Yield every metric."""
     yield from _jobs(seen)
-    yield from _times(seen.sums)
+    yield from _durations(seen.sums)
     yield from _callbacks(seen)
     yield from _queues(seen)
-    yield Gauge("imagequeue_queue_bound", "The most hints that may stand in one queue.", bound)
+    yield Gauge(
+        "imagequeue_max_queued_messages",
+        "Maximum number of messages that are put into one queue.",
+        max_queued_messages,
+    )
     yield Gauge("imagequeue_webhooks_waiting", "Jobs with unsent webhooks.", seen.webhooks_waiting)
-    yield Gauge("imagequeue_webhooks_dead", "Webhooks that were given up.", seen.webhooks_dead)
+    yield Gauge("imagequeue_webhooks_dead", "Dead-lettered webhooks.", seen.webhooks_dead)
     yield from _redis(seen)
 
 
 def _jobs(seen: Snapshot) -> Iterator[Metric]:
-    jobs = Gauge("imagequeue_jobs", "Jobs on record.", labels=["state", "provider"])
-    yield _filled(jobs, seen.sums, "jobs", 2)
-    moves = Counter(
-        "imagequeue_moves",
-        "Moves from state to state; the cause of one to downloading tells who was first.",
+    jobs = Gauge("imagequeue_jobs", "Stored jobs.", labels=["state", "provider"])
+    yield _fill(jobs, seen.sums, "jobs", 2)
+    transitions = Counter(
+        "imagequeue_transitions",
+        "State transitions; the cause of one to downloading is the first report of success.",
         labels=["source", "target", "cause"],
     )
-    yield _filled(moves, seen.sums, "moves", 3)
-    failures = Counter("imagequeue_failures", "Moves to failed.", labels=["reason", "provider"])
+    yield _fill(transitions, _with_former_transitions(seen.sums), "transitions", 3)
+    failures = Counter("imagequeue_failures", "Jobs that failed.", labels=["reason", "provider"])
     none = {f"failed.{reason}.{provider}": 0 for reason in Reason for provider in PROVIDERS}
-    yield _filled(failures, {**none, **seen.sums}, "failed", 2)
-    open_jobs = Gauge("imagequeue_open_jobs", "Jobs that have not ended.", labels=["caller"])
+    yield _fill(failures, {**none, **seen.sums}, "failed", 2)
+    open_jobs = Gauge("imagequeue_open_jobs", "Jobs that are not finished.", labels=["caller"])
     for caller, count in seen.open_jobs.items():
         open_jobs.add_metric([caller], count)
     yield open_jobs
 
 
-def _times(sums: Sums) -> Iterator[Metric]:
+def _with_former_transitions(sums: Sums) -> Sums:
+    """Add what earlier versions counted as `moves.*`, so that sums never fall in an upgrade."""
+    total = Sum(sums)
+    for name, count in sums.items():
+        kind, _, labels = name.partition(".")
+        if kind == "moves":
+            total[f"transitions.{labels}"] += count
+    return total
+
+
+def _durations(sums: Sums) -> Iterator[Metric]:
     stages = Histogram(
-        "imagequeue_stage_seconds", "Time in a state, counted at its end.", labels=["state"]
+        "imagequeue_stage_seconds", "Time spent in a state, counted on leaving.", labels=["state"]
     )
     for state in State:
         if f"stage.{state}.us" in sums:
@@ -64,45 +79,47 @@ def _times(sums: Sums) -> Iterator[Metric]:
     yield stages
     yield Histogram(
         "imagequeue_saved_left_seconds",
-        "What was left of its URL's life when a picture was saved; the lowest bucket: nothing.",
+        "Remaining lifetime of the result URL when its image was saved; lowest bucket: expired.",
         *_histogram(sums, "saved.left"),
     )
     yield Histogram(
         "imagequeue_callback_store_seconds",
-        "From the start of a callback to its answer.",
+        "Time from the start of a callback request to its response.",
         *_histogram(sums, "callbacks.stored_ms"),
     )
 
 
 def _callbacks(seen: Snapshot) -> Iterator[Metric]:
     received = Counter(
-        "imagequeue_callbacks_received", "What the receiver answered.", labels=["answer"]
+        "imagequeue_callbacks_received", "Callback requests by response.", labels=["answer"]
     )
     read = Counter(
-        "imagequeue_callbacks_read", "What came of callbacks that were kept.", labels=["outcome"]
+        "imagequeue_callbacks_read", "Stored callbacks by their effect.", labels=["outcome"]
     )
     none = {f"callbacks.{answer}": 0 for answer in ANSWERS}
     for (name,), count in _split({**none, **seen.sums}, "callbacks", 1):
         if "." not in name:
             (read if name in OUTCOMES else received).add_metric([name], count)
     yield from (received, read)
-    kept = "imagequeue_quarantine"
-    yield Gauge(f"{kept}_callbacks", "Callbacks set aside for a person.", seen.quarantined)
-    yield Gauge(f"{kept}_bytes", "The size of all of them.", seen.quarantined_bytes)
+    prefix = "imagequeue_quarantine"
+    yield Gauge(f"{prefix}_callbacks", "Quarantined callbacks.", seen.quarantined)
+    yield Gauge(f"{prefix}_bytes", "Total size of quarantined callbacks.", seen.quarantined_bytes)
 
 
 def _queues(seen: Snapshot) -> Iterator[Metric]:
-    due = Gauge("imagequeue_wakeups_due", "Jobs due and not hinted.", labels=["queue"])
+    due = Gauge("imagequeue_wakeups_due", "Jobs due but not dispatched.", labels=["queue"])
     overdue = Gauge(
         "imagequeue_wakeup_overdue_seconds",
-        "How long the first of those has been due; 0 if none is.",
+        "How long the earliest of those jobs has been due; 0 without any.",
         labels=["queue"],
     )
     for queue, wakeups in seen.wakeups.items():
         due.add_metric([queue], wakeups.due)
         overdue.add_metric([queue], wakeups.overdue_s)
     messages = Gauge(
-        "imagequeue_queue_messages", "Hints no worker has taken.", labels=["queue", "priority"]
+        "imagequeue_queue_messages",
+        "Messages that no worker has received.",
+        labels=["queue", "priority"],
     )
     for (queue, priority), count in seen.messages.items():
         messages.add_metric([queue, str(priority)], count)
@@ -113,34 +130,34 @@ def _redis(seen: Snapshot) -> Iterator[Metric]:
     info = seen.redis
     yield Info(
         "imagequeue_build",
-        "What runs here.",
+        "Versions of imagequeue and Redis.",
         {"version": __version__, "redis_version": str(info["redis_version"])},
     )
-    yield Gauge("imagequeue_redis_memory_bytes", "Memory that Redis uses.", info["used_memory"])
-    # Without a bound of its own, it is the machine that ends it.
-    most = info["maxmemory"] or info.get("total_system_memory", inf)
-    yield Gauge("imagequeue_redis_memory_max_bytes", "Memory that it may use.", most)
-    yield Gauge("imagequeue_redis_aof_enabled", "1 if its file is on.", info["aof_enabled"])
+    yield Gauge("imagequeue_redis_memory_bytes", "Memory used by Redis.", info["used_memory"])
+    # Without `maxmemory`, the machine's memory is the limit.
+    limit = info["maxmemory"] or info.get("total_system_memory", inf)
+    yield Gauge("imagequeue_redis_memory_max_bytes", "Memory that Redis may use.", limit)
+    yield Gauge("imagequeue_redis_aof_enabled", "1 if appendonly is on.", info["aof_enabled"])
     written = info.get("aof_last_write_status", "ok") == "ok"
-    yield Gauge("imagequeue_redis_aof_writable", "1 if the last write to it went well.", written)
+    yield Gauge("imagequeue_redis_aof_writable", "1 if the last AOF write succeeded.", written)
 
 
 def _split(sums: Sums, kind: str, parts: int) -> Iterator[tuple[list[str], int]]:
-    """The sums of a kind, by the parts of their names."""
+    """Yield the labels and the count of every sum of a kind."""
     for name, count in sums.items():
         head, *labels = name.split(".", parts)
         if head == kind and len(labels) == parts:
             yield labels, count
 
 
-def _filled(family: Gauge | Counter, sums: Sums, kind: str, parts: int) -> Metric:
+def _fill(family: Gauge | Counter, sums: Sums, kind: str, parts: int) -> Metric:
     for labels, count in _split(sums, kind, parts):
         family.add_metric(labels, count)
     return family
 
 
 def _histogram(sums: Sums, name: str) -> tuple[list[tuple[str, float]], float]:
-    """The buckets of a histogram of `Tally.observe`, and its sum, in seconds."""
+    """Return the cumulative buckets and the sum, in seconds, of what `Tally.observe` counted."""
     count, buckets = 0, []
     for bound in (*BUCKETS_MS, "inf"):
         count += sums.get(f"{name}.le.{bound}", 0)

@@ -1,6 +1,7 @@
-"""`GET /metrics`: the whole queue for Prometheus, read from the store when it is asked for.
+"""`GET /metrics`: the whole queue for Prometheus, read from Redis at each scrape.
 
-The store is exact and outlives every process, so each API tells the same: one is to be scraped.
+The counts in Redis are exact and outlive every process, so every API process reports the same:
+scrape one of them.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from ...config.settings import Settings
 from ...errors import RedisUnavailableError
 from ...jobs.job import utc_now
 from .families import families
-from .snapshot import take
+from .snapshot import take_snapshot
 
 
 def routes(settings: Settings, guard: Sequence[Any]) -> APIRouter:
-    """The endpoint, for those whom the guard lets in; it is no part of the API's document."""
+    """Return the endpoint behind `guard`; it is not part of the OpenAPI document."""
     collector = StoreCollector(settings)
     router = APIRouter(dependencies=guard, include_in_schema=False)
 
@@ -37,19 +38,19 @@ def routes(settings: Settings, guard: Sequence[Any]) -> APIRouter:
 
 
 class StoreCollector(Collector):
-    """The metrics of the whole queue, whichever processes it runs on."""
+    """Collects the metrics of the whole queue, whichever processes it runs on."""
 
     def __init__(self, settings: Settings) -> None:
         self._redis = connect(settings)
         self._celery = make_celery(settings)
-        self._bound = settings.max_queued_messages
+        self._max_queued_messages = settings.max_queued_messages
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric as it is now; a scrape succeeds whole, or fails where Redis is away."""
+        """Return every current metric; raises RedisUnavailableError rather than returning some."""
         try:
-            seen = take(self._redis, self._celery, utc_now())
+            seen = take_snapshot(self._redis, self._celery, utc_now())
         except RedisError as error:
             raise unavailable(error) from error
         except (OperationalError, OSError) as error:
             raise RedisUnavailableError(f"the broker does not answer ({error})") from error
-        return families(seen, self._bound)
+        return families(seen, self._max_queued_messages)

@@ -1,4 +1,4 @@
-"""Dashboard, alerts and metrics fit together, by promtool's own word."""
+"""Dashboard, alerts and metrics fit together, as checked by promtool."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def promtool(*arguments: str | Path, stdin: str = "") -> str:
         pytest.skip("promtool is missing: install Debian's `prometheus`")
     command = ["promtool", *map(str, arguments)]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True)
-    # It finds fault with a scrape and still leaves with 0.
+    # It reports a faulty scrape on standard error, with status 0.
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     return done.stdout
 
@@ -62,7 +62,7 @@ def scrape(settings: Settings, ctx: Context) -> Iterator[str]:
     for state in State:
         tally[f"jobs.{state}.kie-midjourney"] += 1
         tally.observe(f"stage.{state}", 5000)
-    tally["moves.waiting.downloading.poll"] += 1
+    tally["transitions.waiting.downloading.poll"] += 1
     tally["callbacks.settled"] += 1
     Counters(ctx.store.redis).add(tally)
     ctx.store.redis.hset("iq:open", "shop", 1)
@@ -79,18 +79,18 @@ def names(family: Metric) -> set[str]:
 
 
 def values_of(label: str) -> set[str]:
-    """What a label of ours can say."""
+    """The values that a label of ours can have."""
     bounds = {str(ms / 1000) for ms in BUCKETS_MS}
     known: dict[str, Any] = {"reason": Reason, "answer": ANSWERS, "outcome": Outcome, "le": bounds}
     return set(known.get(label, State))
 
 
-def test_a_scrape_is_clean(scrape: str) -> None:
+def test_scrape_passes_promtool(scrape: str) -> None:
     promtool("check", "metrics", stdin=scrape)
     assert all(family.documentation.endswith(".") for family in families(scrape))
 
 
-def test_the_rules_and_the_configuration_are_valid() -> None:
+def test_rules_and_configuration_are_valid() -> None:
     assert f"{len(ALERTS)} rules found" in promtool("check", "rules", PROMETHEUS / "alerts.yml")
     promtool("check", "config", PROMETHEUS / "prometheus.yml")
 
@@ -104,13 +104,13 @@ def test_each_alert_fires_and_stays_quiet() -> None:
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
-def test_an_alert_says_what_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+def test_alert_has_a_description_and_an_action(rule: dict[str, Any]) -> None:
     assert list(rule["annotations"]) == ["summary", "description", "action"]
     assert rule["labels"]["severity"] in ("critical", "warning")
 
 
-def test_the_dashboard_s_queries_are_valid(tmp_path: Path) -> None:
-    """Checked as the rules that they could be."""
+def test_dashboard_queries_are_valid(tmp_path: Path) -> None:
+    """promtool checks rules, so each query becomes one."""
     rules = [
         {"record": f"panel:{number}", "expr": expr.replace("$__rate_interval", "5m")}
         for number, expr in enumerate(SHOWN)
@@ -120,15 +120,15 @@ def test_the_dashboard_s_queries_are_valid(tmp_path: Path) -> None:
     assert f"{len(SHOWN)} rules found" in promtool("check", "rules", path)
 
 
-def test_only_what_is_exported_is_asked_for_and_all_of_it_is_shown(scrape: str) -> None:
+def test_every_metric_is_shown_and_no_other_is_queried(scrape: str) -> None:
     exported = [names(family) for family in families(scrape)]
-    asked = {name for expr in EXPRESSIONS for name in NAME.findall(expr)}
-    assert asked - set().union(*exported) == set()
+    queried = {name for expr in EXPRESSIONS for name in NAME.findall(expr)}
+    assert queried - set().union(*exported) == set()
     shown = {name for expr in SHOWN for name in NAME.findall(expr)}
     assert [names for names in exported if not names & shown] == []
 
 
-def test_labels_are_those_that_are_exported_and_say_what_they_can(scrape: str) -> None:
+def test_queries_use_exported_labels_and_possible_values(scrape: str) -> None:
     labels: dict[str, set[str]] = {"up": {"job"}}
     for family in families(scrape):
         for sample in family.samples:
@@ -143,7 +143,7 @@ def test_labels_are_those_that_are_exported_and_say_what_they_can(scrape: str) -
             assert set(filter(None, group.split(", "))) <= known, expr
 
 
-def test_the_dashboard_can_be_imported() -> None:
+def test_dashboard_can_be_imported() -> None:
     assert {"uid", "title", "schemaVersion", "time", "refresh"} <= DASHBOARD.keys()
     assert "id" not in DASHBOARD, "Grafana gives it"
     (variable,) = DASHBOARD["templating"]["list"]
@@ -156,7 +156,7 @@ def test_the_dashboard_can_be_imported() -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
-def test_a_panel_is_whole(panel: dict[str, Any]) -> None:
+def test_panel_has_title_description_and_source(panel: dict[str, Any]) -> None:
     assert panel["title"]
     assert panel["description"].endswith(".")
     sources = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
@@ -165,7 +165,7 @@ def test_a_panel_is_whole(panel: dict[str, Any]) -> None:
     assert len(set(refs)) == len(refs) > 0
 
 
-def test_no_panel_covers_another() -> None:
+def test_panels_do_not_overlap() -> None:
     places = [(panel["title"], panel["gridPos"]) for panel in DASHBOARD["panels"]]
     assert [title for title, at in places if at["x"] + at["w"] > 24] == []
     covered = [

@@ -71,12 +71,12 @@ def move(ctx: Context, job_id: str, *states: State, cause: str = "test") -> None
         )
 
 
-def test_jobs_their_moves_and_their_time_in_each_state(api: str, ctx: Context) -> None:
+def test_jobs_transitions_and_stage_durations_are_counted(api: str, ctx: Context) -> None:
     queued(ctx, provider=ACEDATA)
     move(ctx, queued(ctx), State.SUBMITTING, State.FAILED)
-    apply_status = queued(ctx, provider=ACEDATA)
-    move(ctx, apply_status, State.SUBMITTING, State.WAITING)
-    move(ctx, apply_status, State.DOWNLOADING, State.SUCCEEDED, cause="callback, the second one")
+    settled = queued(ctx, provider=ACEDATA)
+    move(ctx, settled, State.SUBMITTING, State.WAITING)
+    move(ctx, settled, State.DOWNLOADING, State.SUCCEEDED, cause="callback, the second one")
     metrics = read(api)
     assert some(metrics, "imagequeue_jobs", "imagequeue_failures_total") == {
         f"imagequeue_jobs{{provider={ACEDATA},state=queued}}": 1,
@@ -84,8 +84,8 @@ def test_jobs_their_moves_and_their_time_in_each_state(api: str, ctx: Context) -
         f"imagequeue_jobs{{provider={KIE},state=failed}}": 1,
         f"imagequeue_failures_total{{provider={KIE},reason=credit}}": 1,
     }
-    won = "imagequeue_moves_total{cause=callback,source=waiting,target=downloading}"
-    assert (metrics[won], sum(some(metrics, "imagequeue_moves_total").values())) == (1, 6)
+    won = "imagequeue_transitions_total{cause=callback,source=waiting,target=downloading}"
+    assert (metrics[won], sum(some(metrics, "imagequeue_transitions_total").values())) == (1, 6)
     stage = "imagequeue_stage_seconds"
     assert metrics[f"{stage}_sum{{state=queued}}"] == 14
     assert metrics[f"{stage}_count{{state=queued}}"] == 2
@@ -94,7 +94,17 @@ def test_jobs_their_moves_and_their_time_in_each_state(api: str, ctx: Context) -
     assert [metrics[f"{stage}_bucket{{le={le},state=queued}}"] for le in bounds] == [2] * 5
 
 
-def test_what_is_due_what_is_hinted_and_how_long_nobody_came(api: str, ctx: Context) -> None:
+def test_transitions_counted_by_an_earlier_version_are_added(api: str, ctx: Context) -> None:
+    move(ctx, queued(ctx, provider=ACEDATA), State.SUBMITTING)
+    ctx.store.redis.hincrby(keys.COUNTERS, "moves.queued.submitting.test", 5)
+    ctx.store.redis.hincrby(keys.COUNTERS, "moves.waiting.failed.poll", 2)
+    assert some(read(api), "imagequeue_transitions_total", "imagequeue_moves_total") == {
+        "imagequeue_transitions_total{cause=test,source=queued,target=submitting}": 6,
+        "imagequeue_transitions_total{cause=poll,source=waiting,target=failed}": 2,
+    }
+
+
+def test_due_jobs_and_queued_messages_are_counted(api: str, ctx: Context) -> None:
     overdue, leased = queued(ctx), queued(ctx)
     ctx.store.wake_at(Queue.SUBMIT, overdue, add_seconds(utc_now(), -100))
     ctx.store.wake_at(Queue.SUBMIT, leased, add_seconds(utc_now(), 600))
@@ -105,17 +115,17 @@ def test_what_is_due_what_is_hinted_and_how_long_nobody_came(api: str, ctx: Cont
     (overdue_s,) = some(metrics, "imagequeue_wakeup_overdue_seconds").values()
     assert overdue_s >= 100
     messages = "imagequeue_queue_messages"
-    assert some(metrics, messages, "imagequeue_queue_bound") == {
+    assert some(metrics, messages, "imagequeue_max_queued_messages") == {
         f"{messages}{{priority=0,queue=download}}": 1,
         f"{messages}{{priority=1,queue=download}}": 2,
-        "imagequeue_queue_bound{}": ctx.settings.max_queued_messages,
+        "imagequeue_max_queued_messages{}": ctx.settings.max_queued_messages,
     }
 
 
 @pytest.mark.parametrize(
     ("took_s", "bucket", "left_s"), [(0, "60.0", 60), (59.5, "1.0", 0.5), (90, "0.001", 0)]
 )
-def test_what_was_left_of_a_url_when_its_picture_was_saved(
+def test_remaining_url_lifetime_is_counted_once_an_image(
     overrides: dict[str, str], clock: Clock, stub: Stub, took_s: float, bucket: str, left_s: float
 ) -> None:
     def speak(connection: object, asked: object) -> None:
@@ -128,7 +138,7 @@ def test_what_was_left_of_a_url_when_its_picture_was_saved(
         settings = read_settings(**{**overrides, **mine})
         with make_celery(settings) as celery, serving(create_app(settings)) as api:
             ctx = open_context(settings, celery, now=clock)
-            # The second is saved by a move of its own, which must not count the first again.
+            # The second is saved by its own transition, which must not count the first again.
             urls = [f"{host.url}/{number}.png" for number in range(1 if took_s else 2)]
             job_id = downloading(ctx, stub, *urls, lifetime_s=60)
             download(ctx, job_id)
@@ -141,9 +151,7 @@ def test_what_was_left_of_a_url_when_its_picture_was_saved(
     assert not [le for le in lower if f"{left}_bucket{{le={le}}}" in metrics]
 
 
-def test_callbacks_by_what_the_receiver_answered_and_what_came_of_them(
-    settings: Settings, ctx: Context
-) -> None:
+def test_callbacks_are_counted_by_response_and_outcome(settings: Settings, ctx: Context) -> None:
     job_id = queued(ctx)
     with serving(create_receiver(settings)) as receiver:
         url = receiver + callback_url("", settings.signing_secrets, KIE, job_id)
@@ -169,7 +177,7 @@ def test_callbacks_by_what_the_receiver_answered_and_what_came_of_them(
     assert metrics["imagequeue_quarantine_bytes{}"] == pytest.approx(len(callback.dump()), abs=4)
 
 
-def test_webhooks_callers_and_redis(api: str, ctx: Context) -> None:
+def test_webhooks_callers_and_redis_are_reported(api: str, ctx: Context) -> None:
     redis = ctx.store.redis
     redis.zadd(keys.due(Queue.NOTIFY), {"job_1": 1, "job_2": 2})
     for number in range(3):
@@ -190,7 +198,7 @@ def test_webhooks_callers_and_redis(api: str, ctx: Context) -> None:
         redis.config_set("maxmemory", 0)
 
 
-def test_what_an_alert_waits_for_is_told_of_before_it_happens(api: str, redis_url: str) -> None:
+def test_counters_behind_alerts_start_at_zero(api: str, redis_url: str) -> None:
     text = requests.get(f"{api}/metrics", timeout=30).text
     for reason in Reason:
         assert f'imagequeue_failures_total{{provider="{KIE}",reason="{reason}"}} 0.0' in text
@@ -198,14 +206,14 @@ def test_what_an_alert_waits_for_is_told_of_before_it_happens(api: str, redis_ur
         assert f'imagequeue_callbacks_received_total{{answer="{answer}"}} 0.0' in text
 
 
-def test_nobody_reads_them_without_a_key(overrides: dict[str, str]) -> None:
+def test_metrics_need_a_key(overrides: dict[str, str]) -> None:
     with serving(create_app(read_settings(**overrides, api_keys="key-one"))) as url:
         assert requests.get(f"{url}/metrics", timeout=30).status_code == 401
         assert read(url, Authorization="Bearer key-one")
 
 
 @pytest.mark.parametrize("gone", ["redis_url", "broker_url"])
-def test_a_scrape_fails_whole_while_redis_or_the_broker_is_away(
+def test_scrape_fails_while_redis_or_broker_is_away(
     overrides: dict[str, str], tmp_path: Path, gone: str
 ) -> None:
     server = EmbeddedRedis(Settings(data_dir=tmp_path / "gone"))
