@@ -66,7 +66,7 @@ def test_its_progress_is_that_of_its_jobs(api: str, ctx: Context) -> None:
     batch = post(api, numbered(3)).json()
     for state in (State.SUBMITTING, State.FAILED):
         ctx.store.transition(
-            batch["jobs"][1],
+            ctx.store.get(batch["jobs"][1]),
             lambda j, state=state: j.transition_to(state, "test", ctx.now(), ctx.now()),
         )
     seen = requests.get(f"{api}/{batch['id']}", timeout=30).json()
@@ -196,7 +196,7 @@ def test_one_key_for_two_items_or_for_another_request_is_refused(api: str, ctx: 
     assert (problem["field"], "item 0" in problem["message"]) == ("items.1.idempotency_key", True)
     post(api, [{**GOOD, "idempotency_key": "k"}])
     other = post(api, [GOOD, {**GOOD, "prompt": "a dog", "idempotency_key": "k"}])
-    assert (other.status_code, "in items 1" in other.json()["detail"]) == (409, True)
+    assert (other.status_code, "to items 1" in other.json()["detail"]) == (409, True)
     assert ctx.store.counts()[State.QUEUED] == 1
 
 
