@@ -11,7 +11,7 @@ PUBLIC_ERRORS = {
 
 
 def test_every_error_is_exported() -> None:
-    assert PUBLIC_ERRORS >= {"ImageQueueError", "LimitError", "UnknownBatchError"}
+    assert {"ImageQueueError", "LimitError", "UnknownBatchError"} <= PUBLIC_ERRORS
     assert set(imagequeue.__all__) >= PUBLIC_ERRORS
 
 
