@@ -4,9 +4,7 @@ import json
 import re
 
 import pytest
-from pydantic.fields import FieldInfo
 
-from imagequeue.config.settings import settings_class
 from imagequeue.jobs.job import TRANSITIONS
 from imagequeue.producer.cli.main import cli
 from imagequeue.providers import PROVIDERS
@@ -15,27 +13,11 @@ from support.paths import ROOT
 README = (ROOT / "README.md").read_text()
 
 
-def default_of(field: FieldInfo) -> str:
-    if field.default is None or field.default == ():
-        return ""
-    if isinstance(field.default, tuple):
-        return f"`{','.join(map(str, field.default))}`"
-    return f"`{field.default}`"
-
-
 def test_the_picture_of_the_states_is_the_table_of_moves() -> None:
     drawn = set(re.findall(r"^ +(\w+) --> (\w+):", README, re.MULTILINE))
     assert drawn == {
         (left.value, to.value) for left, entered in TRANSITIONS.items() for to in entered
     }
-
-
-def test_the_settings_table_is_the_settings() -> None:
-    rows = [
-        f"| `{name.upper()}` | {default_of(field)} | {field.description} |"
-        for name, field in settings_class().model_fields.items()
-    ]
-    assert "\n".join(rows) in README, "the table should be:\n" + "\n".join(rows)
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

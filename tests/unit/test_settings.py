@@ -1,14 +1,21 @@
-"""Settings: described, held to .env.example, and refused in one line that leaks nothing."""
+"""Settings: documented, and refused in one line that leaks nothing."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from imagequeue.config.settings import ENV_FILE, PREFIX, read_settings, settings_class
+from imagequeue.config.settings import (
+    ENV_FILE,
+    PREFIX,
+    RENAMED,
+    read_settings,
+    settings_class,
+)
 from imagequeue.errors import ConfigError
 from imagequeue.jobs.tokens import is_genuine, token
 from support.paths import ROOT
+from support.settings_docs import FILES, SECTIONS
 
 FIELDS = settings_class().model_fields
 EXAMPLE = ROOT / ".env.example"
@@ -20,8 +27,8 @@ def set_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None
     monkeypatch.setenv(f"{PREFIX}{name}", value)
 
 
-def refused() -> str:
-    """The one line that the settings are refused with."""
+def read_refusal() -> str:
+    """Return the one line that the settings are refused with."""
     with pytest.raises(ConfigError) as caught:
         read_settings()
     assert "\n" not in str(caught.value)
@@ -33,35 +40,50 @@ def test_every_setting_is_described(name: str) -> None:
     assert (FIELDS[name].description or "").endswith(".")
 
 
-def test_the_example_names_every_setting_in_order_with_its_description() -> None:
-    found = re.findall(rf"^# (.+)\n#{PREFIX}(\w+)=", EXAMPLE.read_text(), re.MULTILINE)
-    assert found == [(field.description, name.upper()) for name, field in FIELDS.items()]
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_settings_docs_are_up_to_date(path: Path) -> None:
+    assert path.read_text() == FILES[path](), "run `make settings`"
 
 
-def test_the_example_uncommented_changes_nothing() -> None:
+def test_every_section_begins_with_a_setting() -> None:
+    assert SECTIONS.keys() <= FIELDS.keys()
+
+
+def test_uncommented_example_changes_nothing() -> None:
     text = re.sub(rf"^#({PREFIX})", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
     defaults = read_settings()
     Path(ENV_FILE).write_text(text)
     assert read_settings() == defaults
 
 
-def test_an_unknown_name_is_refused_with_the_one_that_was_meant(
+def test_unknown_name_is_refused_with_a_suggestion(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     set_variable(monkeypatch, "REDIS_ULR", "redis://localhost")
-    assert refused() == "IMAGEQUEUE_REDIS_ULR is no setting; did you mean IMAGEQUEUE_REDIS_URL?"
+    assert (
+        read_refusal() == "Unknown setting IMAGEQUEUE_REDIS_ULR; did you mean IMAGEQUEUE_REDIS_URL?"
+    )
 
 
-def test_an_unknown_name_in_the_env_file_or_in_code_is_refused() -> None:
-    with pytest.raises(ConfigError, match="IMAGEQUEUE_LEASE is no setting; did you mean"):
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_renamed_setting_is_refused_with_its_new_name(
+    monkeypatch: pytest.MonkeyPatch, old: str, new: str
+) -> None:
+    set_variable(monkeypatch, old, "3")
+    assert read_refusal() == f"Unknown setting IMAGEQUEUE_{old}; it is IMAGEQUEUE_{new} now"
+    assert new.lower() in FIELDS
+
+
+def test_unknown_name_in_env_file_or_code_is_read_refusal() -> None:
+    with pytest.raises(ConfigError, match="Unknown setting IMAGEQUEUE_LEASE; did you mean"):
         read_settings(lease=3)
     Path(ENV_FILE).write_text("SOMEBODY_ELSES=1\nIMAGEQUEUE_QQQ=1\n")
-    assert refused() == "IMAGEQUEUE_QQQ is no setting; see .env.example for all of them"
+    assert read_refusal() == "Unknown setting IMAGEQUEUE_QQQ; .env.example lists all"
 
 
-def test_an_env_file_that_is_not_text_is_refused() -> None:
+def test_env_file_that_is_not_text_is_read_refusal() -> None:
     Path(ENV_FILE).write_bytes(b"IMAGEQUEUE_KIE_API_KEY=\xff\n")
-    assert refused() == ".env is not UTF-8 text: save it as that"
+    assert read_refusal() == ".env is not UTF-8 text: save it as UTF-8"
 
 
 @pytest.mark.parametrize(
@@ -86,28 +108,28 @@ def test_an_env_file_that_is_not_text_is_refused() -> None:
         ("POLL_COUNTDOWNS", ""),
     ],
 )
-def test_a_malformed_value_is_refused_by_name(
+def test_invalid_value_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     for secret in SECRETS:
         set_variable(monkeypatch, secret.upper(), SECRET)
     set_variable(monkeypatch, name, value)
-    line = refused()
+    line = read_refusal()
     assert re.match(rf"{PREFIX}{name}(\.\d+)?: \w", line)
     assert SECRET not in line
 
 
-def test_every_malformed_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variable(monkeypatch, "LEASE_S", "soon")
     set_variable(monkeypatch, "MAX_QUEUED_MESSAGES", "many")
-    assert re.findall(rf"{PREFIX}\w+", refused()) == [
+    assert re.findall(rf"{PREFIX}\w+", read_refusal()) == [
         f"{PREFIX}LEASE_S",
         f"{PREFIX}MAX_QUEUED_MESSAGES",
     ]
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_a_secret_is_never_shown_even_where_it_is_malformed(name: str) -> None:
+def test_secret_is_never_shown_even_if_invalid(name: str) -> None:
     settings = read_settings(**{name: SECRET})
     assert SECRET not in repr(settings) + str(settings) + settings.model_dump_json()
     with pytest.raises(ConfigError) as caught:
@@ -116,7 +138,7 @@ def test_a_secret_is_never_shown_even_where_it_is_malformed(name: str) -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_lists_are_comma_separated_and_forgive_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_are_comma_separated_and_may_have_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variable(monkeypatch, "POLL_COUNTDOWNS", "1, 2.5 ,3,")
     set_variable(monkeypatch, "DOWNLOAD_TRUSTED_HOSTS", "localhost:9000")
     settings = read_settings()
@@ -125,14 +147,14 @@ def test_lists_are_comma_separated_and_forgive_spaces(monkeypatch: pytest.Monkey
     assert settings.api_keys == ()
 
 
-def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(ENV_FILE).write_text("IMAGEQUEUE_LEASE_S=1\nIMAGEQUEUE_MAX_QUEUED_MESSAGES=7\n")
     set_variable(monkeypatch, "LEASE_S", "2")
     settings = read_settings()
     assert (settings.lease_s, settings.max_queued_messages) == (2, 7)
 
 
-def test_the_first_secret_signs_and_all_verify() -> None:
+def test_first_secret_signs_and_all_verify() -> None:
     old, rotated, new = (
         read_settings(secret_key=keys).signing_secrets for keys in ("old", "new, old", "new")
     )
@@ -146,7 +168,7 @@ def test_the_first_secret_signs_and_all_verify() -> None:
         assert is_genuine(given, verifiers, "kie-flux-kontext", "job_1") is genuine
 
 
-def test_without_a_secret_the_error_says_how_to_get_one() -> None:
+def test_missing_secret_error_says_how_to_get_one() -> None:
     with pytest.raises(ConfigError, match="IMAGEQUEUE_SECRET_KEY is not set: give every process"):
         read_settings().signing_secrets  # noqa: B018
 

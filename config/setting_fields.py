@@ -1,0 +1,146 @@
+"""Every setting with its type, default and description; providers' accounts add theirs.
+
+`make settings` writes `.env.example` and `docs/settings.md` from here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+from pydantic_settings import BaseSettings
+
+from ..field_types import BaseURL, HttpURL, Unset
+from .setting_types import (
+    RedisURL,
+    Seconds,
+    SecondsList,
+    SecondsOrZero,
+    Secrets,
+    StorageURL,
+    Texts,
+    WebhookSecrets,
+)
+
+
+class SettingFields(BaseSettings):
+    """The settings themselves; `Settings` reads them and derives values from them."""
+
+    # Addresses
+    redis_url: Annotated[RedisURL | None, Unset] = Field(
+        None, description="The Redis that stores the jobs; if unset, `imagequeue up` runs one."
+    )
+    broker_url: Annotated[RedisURL | None, Unset] = Field(
+        None, description="The Redis that carries Celery's messages; if unset, `REDIS_URL`."
+    )
+    data_dir: Path = Field(
+        Path("data"), description="The folder of the embedded Redis, the secrets and the images."
+    )
+    storage_url: Annotated[StorageURL | None, Unset] = Field(
+        None,
+        description="Where images are saved: `file:///folder`, `s3://bucket/prefix`, "
+        "`gs://bucket/prefix` or `az://container/prefix`; if unset, `images/` in `DATA_DIR`.",
+    )
+    public_url: Annotated[BaseURL | None, Unset] = Field(
+        None,
+        description="The address at which providers reach the receiver; if unset, jobs are polled.",
+    )
+
+    # Secrets
+    secret_key: Secrets = Field(
+        (), description="Signs callback URLs; comma-separated: the first signs, all verify."
+    )
+    api_keys: Secrets = Field(
+        (),
+        description="Keys of the HTTP API, `KEY` or `NAME:KEY`, comma-separated; "
+        "`imagequeue keys` creates more. Without any, only this machine has access.",
+    )
+
+    # Webhooks
+    webhook_url: Annotated[HttpURL | None, Unset] = Field(
+        None, description="Receives the webhooks of jobs that name no URL of their own."
+    )
+    webhook_secret: WebhookSecrets = Field(
+        (), description="Signs webhooks (`whsec_...`); comma-separated: all sign."
+    )
+    webhook_give_up_s: Seconds = Field(86400, description="How long a failed webhook is retried.")
+    webhook_trusted_hosts: Texts = Field(
+        (),
+        description="Webhook hosts (`host:port`, comma-separated) that may have private addresses.",
+    )
+
+    # Callbacks
+    callback_trust: Literal["url", "requery"] = Field(
+        "url",
+        description="`url`: a callback to the job's secret URL is trusted; "
+        "`requery`: the provider is asked to confirm each one.",
+    )
+    callback_hosts: Texts = Field(
+        (),
+        description="Hosts (`*.example.com` too) that a callback's images may come from; "
+        "the provider is asked to confirm others. If unset, all.",
+    )
+
+    # Time, in seconds
+    poll_countdowns: SecondsList = Field(
+        (60, 300, 900),
+        min_length=1,
+        description="Delays before the first polls, each counted from the poll before it.",
+    )
+    poll_tail_s: Seconds = Field(
+        1800, description="Delay between polls after the countdowns (state `overdue`)."
+    )
+    give_up_after_s: Seconds = Field(
+        86400, description="Time from acceptance to `failed` with reason `timed_out`."
+    )
+    submit_timeout_s: Seconds = Field(
+        20, description="Timeout of one submission, response included."
+    )
+    unconfirmed_after_s: Seconds = Field(
+        3600, description="How long a job whose response was lost waits for its callback."
+    )
+    url_lifetime_s: Seconds = Field(
+        3600, description="Assumed lifetime of a result URL where the provider states none."
+    )
+    download_timeout_s: Seconds = Field(300, description="Timeout of one image's download.")
+    sweep_every_s: Seconds = Field(1, description="How often each worker looks for due jobs.")
+    lease_s: Seconds = Field(
+        25, description="How long a message or worker may be silent before its job is woken again."
+    )
+    retention_s: Seconds = Field(
+        2592000, description="How long the record of a finished job is stored; images stay."
+    )
+
+    # Limits
+    submit_attempts: PositiveInt = Field(
+        20, description="Temporary refusals, rate limits aside, before a job fails."
+    )
+    download_attempts: PositiveInt = Field(
+        8, description="Attempts for each image before a job is `unsaved`."
+    )
+    max_crashes: PositiveInt = Field(
+        10, description="Times that a step may crash its worker before its job is given up."
+    )
+    download_max_bytes: PositiveInt = Field(
+        536870912, description="The largest image or video that is saved."
+    )
+    download_trusted_hosts: Texts = Field(
+        (),
+        description="Download hosts (`host:port`, comma-separated) "
+        "that may have private addresses.",
+    )
+    max_queued_messages: PositiveInt = Field(
+        16, description="Messages in one queue; further jobs wait in Redis, in order."
+    )
+    rate_limit_pause_s: SecondsOrZero = Field(
+        10, description="Pause after a rate limit that states no duration."
+    )
+
+    # Logs
+    log_format: Literal["console", "json"] = Field(
+        "console", description="A line of text or a JSON object for each event."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The least severe level that is logged."
+    )

@@ -1,0 +1,64 @@
+"""Types of settings, each with its check."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+# Later dates cannot be computed: `inf` would stop a worker in the middle of its work.
+MAX_SECONDS = 10 * 365 * 86400
+
+_BUCKET_URL = r"(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^\s/?#]+)*/?"
+
+
+def _split_list(value: Any) -> Any:
+    """Turn `a, b` into ("a", "b"), without empty entries."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part for part in (raw.strip() for raw in value.split(",")) if part)
+
+
+def _check_redis_url(url: str) -> str:
+    if not re.match(r"(redis|rediss|unix)://.", url):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    return url
+
+
+def _check_storage_url(url: str) -> str:
+    if not re.fullmatch(rf"file:///[^?#]+|{_BUCKET_URL}", url):
+        raise ValueError(
+            "must be file:///folder, s3://bucket/prefix, gs://bucket/prefix or "
+            "az://container/prefix; credentials go into the provider's own variables"
+        )
+    if {".", ".."} & set(unquote(url).split("/")):
+        raise ValueError("must name its folder or prefix without . and ..")
+    return url
+
+
+def _check_webhook_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for secret in secrets:
+        try:
+            key = base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if not 24 <= len(key) <= 64:
+            raise ValueError("must be `whsec_` and 24 to 64 random bytes in base64")
+    return secrets
+
+
+# The marker and the validator of a comma-separated list; unpacked into `Annotated`.
+_COMMAS = (NoDecode, BeforeValidator(_split_list))
+
+Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
+SecondsOrZero = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
+SecondsList = Annotated[tuple[Seconds, ...], *_COMMAS]
+Texts = Annotated[tuple[str, ...], *_COMMAS]
+Secrets = Annotated[tuple[SecretStr, ...], *_COMMAS]
+WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_secrets), *_COMMAS]
+RedisURL = Annotated[str, AfterValidator(_check_redis_url)]
+StorageURL = Annotated[str, AfterValidator(_check_storage_url)]
