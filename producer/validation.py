@@ -12,7 +12,7 @@ from ..errors import InvalidRequestError, Problem
 from ..jobs.build import build_job
 from ..jobs.idempotency import once
 from ..jobs.job import Job
-from ..providers.request import JobRequest, parse
+from ..providers.request import JobRequest, parse_request
 from .uploads import ImageFile, find_files
 
 Fields = Mapping[str, Any]
@@ -60,11 +60,11 @@ class RequestValidator:
         if isinstance(given, JobRequest):
             return ValidRequest(index, key, {}, given, self._build_job(given))
         if not self.files or "image" not in given:
-            request = parse(given)
+            request = parse_request(given)
             return ValidRequest(index, key, given, request, self._build_job(request))
         found = find_files(given)
         try:
-            request = parse(found.fields)
+            request = parse_request(found.fields)
             job = self._build_job(request)
         except InvalidRequestError as error:
             raise InvalidRequestError([*error.problems, *found.problems]) from None

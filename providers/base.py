@@ -22,50 +22,52 @@ from .wire import (
     TaskStatus,
 )
 
+# The fields of a job request that stand outside of its `params`.
+_TOP_LEVEL = ("prompt", "image_urls")
 
-def _http_url(url: str) -> str:
-    """Refuse what a provider could not fetch; the URL itself is passed on untouched."""
+
+def _check_url(url: str) -> str:
+    """Refuse what a provider could not fetch; the URL itself is passed on unchanged."""
     if not is_http_url(url):
         raise ValueError("must be an http:// or https:// URL")
     return url
 
 
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-ImageURL = Annotated[str, AfterValidator(_http_url)]
+ImageURL = Annotated[str, AfterValidator(_check_url)]
 
 
 class Request(BaseModel):
-    """A checked request: `prompt` and `image_urls` where its action takes them, then `params`."""
+    """A valid request: `prompt` and `image_urls` if its action takes them, then the `params`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    def conflicts(self) -> Sequence[Problem]:
-        """What is wrong between fields that are each right alone."""
+    def find_conflicts(self) -> Sequence[Problem]:
+        """Return what is wrong between fields that are each valid alone."""
         return ()
 
 
 class Provider(ABC):
-    """One image API. No HTTP, no clock and no Redis in it: the worker brings those."""
+    """One image API. It has no HTTP client, clock or Redis: the worker brings those."""
 
     name: ClassVar[str]
     account: ClassVar[type[Account]]
-    """Whose settings, key and rate limit it uses."""
+    """The account that pays; its settings, key and rate limit are shared with other providers."""
     actions: ClassVar[Mapping[str, type[Request]]]
     api_versions: ClassVar[tuple[str, ...]] = ("v1",)
-    """The forms of the API it can speak; a job keeps the one it was sent in."""
+    """The versions of the API it can use, the default first; a job keeps the one it was sent in."""
 
-    def request(
+    def validate_request(
         self, action: str, prompt: str, image_urls: Sequence[str], params: Mapping[str, Any]
     ) -> Request:
-        """Check a whole request; raises InvalidRequestError with every problem found."""
+        """Return the typed request; raises InvalidRequestError with every problem found."""
         model = self.actions.get(action)
         if model is None:
             raise InvalidRequestError(
                 [Problem("action", f"{self.name} offers {', '.join(self.actions)}")]
             )
         fields: dict[str, Any] = dict(params)
-        misplaced = [name for name in ("prompt", "image_urls") if name in fields]
-        if misplaced:
+        if misplaced := [name for name in _TOP_LEVEL if name in fields]:
             raise InvalidRequestError(
                 [Problem(f"params.{n}", f"belongs beside params, as `{n}`") for n in misplaced]
             )
@@ -77,9 +79,9 @@ class Provider(ABC):
             request = model.model_validate(fields)
         except ValidationError as error:
             raise InvalidRequestError(
-                [_problem(model, detail) for detail in error.errors(include_url=False)]
+                [_to_problem(model, detail) for detail in error.errors(include_url=False)]
             ) from None
-        if conflicts := request.conflicts():
+        if conflicts := request.find_conflicts():
             raise InvalidRequestError(conflicts)
         return request
 
@@ -87,32 +89,32 @@ class Provider(ABC):
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str
     ) -> ProviderRequest:
-        """The call that asks, and pays, for the pictures.
+        """Build the request that starts, and pays for, the task.
 
-        Raises InvalidRequestError where `api_version` has no words for what `request` asks.
+        Raises InvalidRequestError if `api_version` cannot express `request`.
         """
 
     @abstractmethod
     def parse_submit_response(self, response: ProviderResponse, api_version: str) -> SubmitOutcome:
-        """What the answer to a submission says; anything undocumented is `OutcomeUnknown`."""
+        """Return what a submission led to; anything undocumented is `OutcomeUnknown`."""
 
     @abstractmethod
     def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
-        """The call that asks how a task is doing; free of charge."""
+        """Build the request for a task's status; it is free of charge."""
 
     @abstractmethod
     def parse_status_response(self, response: ProviderResponse, api_version: str) -> TaskStatus:
-        """What a look-up says; raises MalformedResponseError on an undocumented body."""
+        """Return a task's status; raises MalformedResponseError on an undocumented body."""
 
     @abstractmethod
     def parse_callback(self, body: bytes) -> TaskStatus:
-        """What a callback says, in any api_version; raises MalformedResponseError as `parse_status_response` does."""
+        """Return the status in a callback of any API version; raises MalformedResponseError."""
 
 
 class BatchProvider(Provider):
-    """A provider that answers for several tasks in one request, whatever api_version they were sent in.
+    """A provider that reports on several tasks at once, whatever API version they were sent in.
 
-    One item that cannot be read must not spoil the others: its task is `StatusUnavailable`.
+    An item that cannot be parsed must not spoil the others: its status is `StatusUnavailable`.
     """
 
     max_batch_size: ClassVar[int]
@@ -120,51 +122,50 @@ class BatchProvider(Provider):
 
     @abstractmethod
     def build_batch_status_request(self, task_ids: Sequence[str]) -> ProviderRequest:
-        """The call that asks how tasks are doing, `max_batch_size` of them at most."""
+        """Build the request for the status of at most `max_batch_size` tasks."""
 
     @abstractmethod
     def parse_batch_status_response(
         self, response: ProviderResponse
     ) -> Mapping[str, TaskStatus] | StatusUnavailable:
-        """What the answer says of each task, by its id, or why it says nothing of any.
+        """Return each task's status by its id, or why there is no status at all.
 
-        A task that it lacks is left out: the caller knows whom it asked for, and who is `TaskNotFound`.
+        A task that the response lacks is left out; the caller counts it as `TaskNotFound`.
         Raises MalformedResponseError on an undocumented body.
         """
 
 
 class UrlRefreshProvider(Provider):
-    """A provider that gives another URL for a picture whose own is refused or dead."""
+    """A provider that gives a new URL for an image whose own is refused or dead."""
 
     @abstractmethod
     def build_refresh_url_request(self, url: str) -> ProviderRequest:
-        """The call that asks for another URL of the same file; free of charge."""
+        """Build the request for a new URL of the same file; it is free of charge."""
 
     @abstractmethod
     def parse_refresh_url_response(self, response: ProviderResponse) -> ResultImage:
-        """The picture at its new URL; raises MalformedResponseError where none is given."""
+        """Return the image at its new URL; raises MalformedResponseError without one."""
 
 
-def _problem(model: type[Request], detail: ErrorDetails) -> Problem:
-    """One pydantic error as a field of the job request and what to change."""
+def _to_problem(model: type[Request], detail: ErrorDetails) -> Problem:
+    """Convert one pydantic error to a field of the job request and what to change."""
     path = [str(part) for part in detail["loc"]]
     name = path[0] if path else ""
-    top = name in ("prompt", "image_urls")
-    where = ".".join(path if top else ["params", *path])
+    is_top_level = name in _TOP_LEVEL
+    field = ".".join(path if is_top_level else ["params", *path])
     if detail["type"] == "extra_forbidden":
-        return Problem(where if not top else name, _unknown(model, name))
+        return Problem(name if is_top_level else field, _describe_unknown(model, name))
     if detail["type"] == "missing":
-        return Problem(where, "is required for this action")
-    if top and detail["type"] in ("string_too_short", "too_short"):
+        return Problem(field, "is required for this action")
+    if is_top_level and detail["type"] in ("string_too_short", "too_short"):
         return Problem(name, "must not be empty")
-    return Problem(where, detail["msg"].removeprefix("Value error, "))
+    return Problem(field, detail["msg"].removeprefix("Value error, "))
 
 
-def _unknown(model: type[Request], name: str) -> str:
-    if name in ("prompt", "image_urls"):
+def _describe_unknown(model: type[Request], name: str) -> str:
+    if name in _TOP_LEVEL:
         return "this action takes none; leave it out"
-    known = [field for field in model.model_fields if field not in ("prompt", "image_urls")]
+    known = [field for field in model.model_fields if field not in _TOP_LEVEL]
     near = difflib.get_close_matches(name, known, n=1)
-    return (
-        f"unknown parameter; {f'did you mean {near[0]}?' if near else 'known: ' + ', '.join(known)}"
-    )
+    advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    return f"unknown parameter; {advice}"

@@ -1,4 +1,4 @@
-"""A request for a job as it comes in from outside, in the form that all providers share."""
+"""The request for a job as a user sends it, in the form that all providers share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_METADATA_BYTES = 16 * 1024
 MAX_PROMPT_CHARACTERS = 20_000
 
 
-def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+def _check_size(metadata: dict[str, Any]) -> dict[str, Any]:
     try:
         size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError):
@@ -26,48 +26,47 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 class JobRequest(BaseModel):
-    """What to ask of which provider."""
+    """Which provider is to do what, and how the result is delivered."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     provider: str = Field(examples=["kie-flux-kontext"])
     action: str = Field("generate", description="`generate` or `edit`; Midjourney offers more.")
     prompt: str = Field("", max_length=MAX_PROMPT_CHARACTERS)
-    image_urls: tuple[str, ...] = Field((), description="What an edit starts from.")
+    image_urls: tuple[str, ...] = Field((), description="The images that an edit starts from.")
     params: dict[str, Any] = Field(
         default_factory=dict, description="The provider's parameters; unknown ones are refused."
     )
     delivery: Literal["auto", "callback", "poll"] = Field(
-        "auto", description="`auto`: callback where a public URL is set, else poll."
+        "auto", description="`auto`: callback if a public URL is set, else poll."
     )
     webhook_url: HttpURL | None = Field(
-        None, description="Where the job's end is told to, instead of the default."
+        None, description="Receives the job's final state, instead of the default URL."
     )
-    metadata: Annotated[dict[str, Any], AfterValidator(_small)] = Field(
-        default_factory=dict, description="Yours: kept with the job, never sent on."
+    metadata: Annotated[dict[str, Any], AfterValidator(_check_size)] = Field(
+        default_factory=dict, description="Yours: stored with the job, never sent to the provider."
     )
 
 
-def parse(fields: Mapping[str, Any]) -> JobRequest:
-    """A request in its outer form; its provider has not seen it yet."""
+def parse_request(fields: Mapping[str, Any]) -> JobRequest:
+    """Return the request, not validated by its provider; raises InvalidRequestError."""
     try:
         return JobRequest.model_validate(dict(fields))
     except ValidationError as error:
-        raise InvalidRequestError(_problems(error)) from None
+        raise InvalidRequestError(_to_problems(error)) from None
 
 
-def _problems(error: ValidationError) -> list[Problem]:
-    """A pydantic error as problems of a job request."""
+def _to_problems(error: ValidationError) -> list[Problem]:
     return [
         Problem(
             ".".join(str(part) for part in detail["loc"]) or "request",
-            _words(detail["type"], detail["msg"]),
+            _to_message(detail["type"], detail["msg"]),
         )
         for detail in error.errors(include_url=False, include_input=False)
     ]
 
 
-def _words(kind: str, message: str) -> str:
+def _to_message(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return f"unknown field; known: {', '.join(JobRequest.model_fields)}"
     return message.removeprefix("Value error, ")

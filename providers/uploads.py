@@ -1,4 +1,4 @@
-"""What a provider that takes files is: pure functions to an upload, and from its answer."""
+"""What a provider that accepts files is: pure functions for an upload and its response."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .wire import ProviderResponse, Refused, RetryLater
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Upload:
-    """One multipart POST that hands over a file; the caller adds the file and the key."""
+class UploadRequest:
+    """One multipart POST of a file; the caller adds the file and the key."""
 
     path: str
     """Relative to the account's upload URL."""
@@ -29,21 +29,21 @@ class Uploaded:
     url: str
 
 
-# An upload is free: whatever is not settled for good may be sent again.
+# An upload is free, so a temporary failure may be sent again.
 UploadOutcome = Uploaded | Refused | RetryLater
 
 
 class UploadProvider(Provider):
-    """A provider that takes input images as files, before the request that names them."""
+    """A provider that accepts input images as files, before the request that names them."""
 
     account: ClassVar[type[UploadAccount]]
     max_upload_bytes: ClassVar[int]
-    """How large a file may be."""
+    """The largest file that is accepted."""
 
     @abstractmethod
-    def build_upload_request(self, file_name: str) -> Upload:
-        """The call that hands a file over; two files must not have the same name."""
+    def build_upload_request(self, file_name: str) -> UploadRequest:
+        """Build the upload of a file; two files must not have the same name."""
 
     @abstractmethod
     def parse_upload_response(self, response: ProviderResponse) -> UploadOutcome:
-        """What the answer to an upload says; raises MalformedResponseError on an undocumented body."""
+        """Return what the upload led to; raises MalformedResponseError on an undocumented body."""

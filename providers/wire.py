@@ -1,4 +1,4 @@
-"""What passes between the queue and a provider: calls out, answers and reports back."""
+"""What passes between the queue and a provider: requests, responses and task statuses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RefusalReason = Literal["policy", "bad_input", "auth", "credit", "provider"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProviderRequest:
-    """One HTTP request to a provider, relative to its base URL; the caller adds the key."""
+    """One HTTP request to a provider, relative to the base URL; the caller adds the key."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -20,7 +20,7 @@ class ProviderRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProviderResponse:
-    """What came back over HTTP: the status and the raw body, not yet believed."""
+    """An HTTP response: the status and the raw body, not parsed or trusted yet."""
 
     status: int
     body: bytes
@@ -29,20 +29,20 @@ class ProviderResponse:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResultImage:
-    """A picture (or video) the provider made: where it lies and how long it stays there."""
+    """An image (or video) that the provider made: its URL and how long that lives."""
 
     url: str
     lifetime_s: int | None = None
-    """None where nobody says."""
+    """None if the provider does not say."""
     kind: Literal["result", "origin"] = "result"
 
 
-# What the answer to a submission says. Only `RetryLater` and `TryOtherVersion` may be sent again.
+# The outcomes of a submission. Only `RetryLater` and `TryOtherVersion` may be sent again.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accepted:
-    """The provider has the task; a synchronous answer brings the pictures with it."""
+    """The provider has the task; a synchronous response also has the images."""
 
     task_id: str
     images: tuple[ResultImage, ...] = ()
@@ -50,7 +50,7 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetryLater:
-    """Not taken, not charged: send again later; `rate_limited` burns no attempt."""
+    """Not accepted, not charged: send again later; `rate_limited` uses up no attempt."""
 
     code: str
     message: str
@@ -60,7 +60,7 @@ class RetryLater:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refused:
-    """Not taken, not charged, and the same request would be refused again."""
+    """Not accepted, not charged, and the same request would be refused again."""
 
     reason: RefusalReason
     code: str
@@ -69,7 +69,7 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TryOtherVersion:
-    """Refused for its wording alone: the same job may be sent once more in `api_version`."""
+    """Refused for its spelling alone: the same job may be sent once more in `api_version`."""
 
     api_version: str
     code: str
@@ -78,7 +78,7 @@ class TryOtherVersion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutcomeUnknown:
-    """The answer does not say whether the task was taken: it may have been paid."""
+    """The response does not say whether the task was accepted: it may have been paid."""
 
     code: str
     message: str
@@ -87,7 +87,7 @@ class OutcomeUnknown:
 SubmitOutcome = Accepted | RetryLater | Refused | TryOtherVersion | OutcomeUnknown
 
 
-# What a look-up or a callback reports about a task.
+# What a status response or a callback says about a task.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +99,7 @@ class Pending:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Succeeded:
-    """The task is finished; at least one image of kind `result` is there."""
+    """The task is finished and has at least one image of kind `result`."""
 
     images: tuple[ResultImage, ...]
     task_id: str | None = None
@@ -107,7 +107,7 @@ class Succeeded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed:
-    """The task is finished without pictures, with the provider's own code and words."""
+    """The task is finished without images; code and message are the provider's own."""
 
     reason: RefusalReason
     code: str
@@ -117,14 +117,14 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskNotFound:
-    """The provider does not know the task: perhaps not yet."""
+    """The provider does not know the task, perhaps not yet."""
 
     message: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StatusUnavailable:
-    """The look-up itself failed and says nothing about the task: ask again later."""
+    """The status request failed and says nothing about the task: ask again later."""
 
     code: str
     message: str
@@ -135,4 +135,4 @@ TaskStatus = Pending | Succeeded | Failed | TaskNotFound | StatusUnavailable
 
 
 class MalformedResponseError(Exception):
-    """A body that is none of the shapes the provider documents; the message never quotes it."""
+    """The body has no documented shape; the message never quotes it."""

@@ -8,7 +8,7 @@ from typing import Any
 from ..config.queues import Queue
 from ..jobs.build import build_job
 from ..jobs.idempotency import once
-from ..providers.request import parse
+from ..providers.request import parse_request
 from .context import Context
 
 
@@ -17,7 +17,7 @@ def create(ctx: Context, request: Mapping[str, Any], message_id: str) -> str:
     now = ctx.now()
     caller = str(request.get("submitted_by", "celery"))
     fields = {name: value for name, value in request.items() if name != "submitted_by"}
-    job = build_job(ctx.settings, parse(fields), now, submitted_by=caller)
+    job = build_job(ctx.settings, parse_request(fields), now, submitted_by=caller)
     (job_id,) = ctx.store.add([job], [once(f"message {message_id}", fields)])
     ctx.due.dispatch(Queue.SUBMIT, [job_id], now)
     return job_id

@@ -10,7 +10,7 @@ from standardwebhooks import Webhook as Signer
 
 from ..config.logging import get_logger
 from ..config.queues import Queue
-from ..providers.parsing import host_of
+from ..providers.parsing import parse_host
 from ..store.webhooks import Webhook
 from .context import Context
 from .http.client import NoResponseError, NotSentError
@@ -62,7 +62,7 @@ def _try(ctx: Context, job_id: str, entry: bytes, deadline: float) -> float | No
     """Send a webhook once; returns the pause before the next try, or None if there is none."""
     webhook = Webhook.load(entry)
     # Never the URL: it may hold a token.
-    about = log.bind(webhook_id=webhook.id, host=host_of(webhook.url))
+    about = log.bind(webhook_id=webhook.id, host=parse_host(webhook.url))
     try:
         _send(ctx, webhook, deadline)
     except NOT_TAKEN as error:

@@ -132,7 +132,7 @@ def _call_provider(ctx: Context, job: Job, deadline: float) -> SubmitOutcome:
     provider = get_provider(job.provider)
     api_version = job.api_version or provider.api_versions[0]
     try:
-        request = provider.request(job.action, job.prompt, job.image_urls, job.params)
+        request = provider.validate_request(job.action, job.prompt, job.image_urls, job.params)
         call = provider.build_submit_request(request, _callback_url(ctx, job), api_version)
         submission = provider.parse_submit_response(
             send(ctx, provider, call, deadline, reuse_connection=False), api_version

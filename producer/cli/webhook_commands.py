@@ -80,7 +80,7 @@ def _connected() -> redis.Redis:
 def _shown(letter: DeadLetter) -> dict[str, str]:
     from datetime import UTC, datetime
 
-    from ...providers.parsing import host_of
+    from ...providers.parsing import parse_host
 
     webhook = letter.webhook
     return {
@@ -89,7 +89,7 @@ def _shown(letter: DeadLetter) -> dict[str, str]:
         "job_id": letter.job_id,
         "webhook_id": webhook.id,
         "type": json.loads(webhook.body)["type"],
-        "host": host_of(webhook.url),
+        "host": parse_host(webhook.url),
         "body": webhook.body,
     }
 

@@ -1,7 +1,7 @@
-"""Flux at AceData Cloud: pictures from words, and edits of one picture.
+"""Flux at AceData Cloud: images from a prompt, and edits of one image.
 
-Asked asynchronously always. `api_version` is its word for an edit: the user's document says `edits`,
-the current one `edit`. Source: both documents, and the official OpenAPI of 2026-08-07.
+Requests are always asynchronous. `api_version` is the action of an edit: `edits` in the user's
+document, `edit` in the current one. Source: both, and the official OpenAPI of 2026-08-07.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ...errors import Problem
-from ..base import BatchProvider, ImageURL, Prompt, Request
-from ..wire import ProviderRequest, ProviderResponse, StatusUnavailable, SubmitOutcome, TaskStatus
-from . import responses, tasks
-from .account import AceDataAccount
+from ..base import ImageURL, Prompt, Request
+from ..wire import ProviderRequest, ProviderResponse, SubmitOutcome
+from . import responses
+from .provider import AceDataProvider
 
 Pixels = Literal["1024x1024", "1024x1792", "1792x1024"]
 Ratio = Literal["21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21"]
@@ -25,7 +25,7 @@ _NEEDS_RATIO = ("flux-2-flex", "flux-2-pro", "flux-2-max")
 
 
 class Generate(Request):
-    """Pictures from a prompt."""
+    """Images from a prompt."""
 
     prompt: Prompt = Field(description="What to draw.")
     model: Literal[
@@ -41,10 +41,10 @@ class Generate(Request):
     size: Literal[Pixels, Ratio] | None = Field(
         None, description="A ratio, or pixels with flux-dev and flux-pro; some flux-2 need one."
     )
-    count: int | None = Field(None, ge=1, description="How many pictures, each paid; default 1.")
+    count: int | None = Field(None, ge=1, description="How many images, each paid; default 1.")
 
-    def conflicts(self) -> Sequence[Problem]:
-        """Which models take which sizes."""
+    def find_conflicts(self) -> Sequence[Problem]:
+        """Check that the model accepts the size."""
         if self.size is None and self.model in _NEEDS_RATIO:
             return [Problem("params.size", f"{self.model} needs a ratio, such as 1:1")]
         if "x" in (self.size or "") and self.model not in _TAKES_PIXELS:
@@ -53,11 +53,11 @@ class Generate(Request):
 
 
 class Edit(Request):
-    """One picture, changed as the prompt says."""
+    """One image, changed as the prompt says."""
 
     prompt: Prompt = Field(description="What to change.")
     image_urls: list[ImageURL] = Field(
-        min_length=1, max_length=1, description="The one picture to edit."
+        min_length=1, max_length=1, description="The one image to edit."
     )
     model: Literal["flux-kontext-pro", "flux-kontext-max"] = Field(
         "flux-kontext-pro", description="The Flux model; only these two edit."
@@ -65,54 +65,28 @@ class Edit(Request):
     size: Ratio | None = Field(None, description="The ratio of the result.")
 
 
-class AceDataFlux(BatchProvider):
-    """Its callbacks are unsigned, and its look-ups keep no status word."""
+class AceDataFlux(AceDataProvider):
+    """One path for both actions."""
 
     name = "acedata-flux"
-    account = AceDataAccount
+    service = "flux"
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
     api_versions = ("edits", "edit")
-    max_batch_size = 50
 
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str
     ) -> ProviderRequest:
-        """`POST /flux/images`, which would hold the socket for minutes without the last field."""
+        """`POST /flux/images`; without the last field it would block for minutes."""
         fields = request.model_dump(exclude_none=True)
         action = "generate"
         if image_urls := fields.pop("image_urls", None):
             action = api_version
             fields["image_url"] = image_urls[0]
-        later = {"callback_url": callback_url} if callback_url else {"async": True}
+        mode = {"callback_url": callback_url} if callback_url else {"async": True}
         return ProviderRequest(
-            method="POST", path="/flux/images", body={"action": action, **fields, **later}
+            method="POST", path="/flux/images", body={"action": action, **fields, **mode}
         )
 
     def parse_submit_response(self, response: ProviderResponse, api_version: str) -> SubmitOutcome:
-        """As all of AceData's; `edits` may be a word it no longer knows."""
+        """`edits` may be an action that it no longer knows."""
         return responses.parse_submit_response(response, "edit" if api_version == "edits" else None)
-
-    def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
-        """`POST /flux/tasks`, free of charge."""
-        return ProviderRequest(
-            method="POST", path="/flux/tasks", body={"action": "retrieve", "id": task_id}
-        )
-
-    def parse_status_response(self, response: ProviderResponse, api_version: str) -> TaskStatus:
-        """As all of AceData's."""
-        return tasks.parse_status_response(response)
-
-    def build_batch_status_request(self, task_ids: Sequence[str]) -> ProviderRequest:
-        """`POST /flux/tasks` for several, free of charge as well."""
-        body: dict[str, object] = {"action": "retrieve_batch", "ids": list(task_ids)}
-        return ProviderRequest(method="POST", path="/flux/tasks", body=body)
-
-    def parse_batch_status_response(
-        self, response: ProviderResponse
-    ) -> Mapping[str, TaskStatus] | StatusUnavailable:
-        """As all of AceData's."""
-        return tasks.parse_batch_status_response(response)
-
-    def parse_callback(self, body: bytes) -> TaskStatus:
-        """As all of AceData's."""
-        return tasks.parse_callback(body)

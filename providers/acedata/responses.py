@@ -1,4 +1,4 @@
-"""What AceData Cloud's APIs share: errors with a real HTTP status, the answer to a submission.
+"""AceData Cloud's errors, which have a real HTTP status, and the response to a submission.
 
 Source: the official OpenAPI of 2026-08-07, its guides, and the user's document.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..parsing import as_list, as_message, as_object, as_text, as_url, is_moderation, parse
+from ..parsing import is_moderation, parse_object, to_list, to_message, to_object, to_text, to_url
 from ..wire import (
     Accepted,
     MalformedResponseError,
@@ -29,7 +29,7 @@ REASONS: Mapping[str, RefusalReason] = {
     "forbidden": "policy",
     "used_up": "credit",
 }
-"""Error codes that mean the same wherever they stand."""
+"""Error codes that mean the same in every response."""
 
 _REASONS_BY_STATUS: Mapping[int, RefusalReason] = {
     400: "bad_input",
@@ -42,43 +42,43 @@ _REASONS_BY_STATUS: Mapping[int, RefusalReason] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Error:
-    """`{"error": {"code": …, "message": …}}`; an empty `word` where there is none."""
+class ApiError:
+    """`{"error": {"code": …, "message": …}}`; `code` is empty if there is no error."""
 
-    word: str
+    code: str
     message: str
 
     @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Error:
-        """The error in any body."""
-        error = as_object(body.get("error"))
-        message = as_message(error.get("message"), "no documented reason was given")
-        return cls(as_message(error.get("code")), message)
+    def parse(cls, body: Mapping[str, Any]) -> ApiError:
+        """Return the error in any body."""
+        error = to_object(body.get("error"))
+        message = to_message(error.get("message"), "the response has no documented message")
+        return cls(to_message(error.get("code")), message)
 
-    def refusal(self, http: int) -> RefusalReason | None:
-        """Why it ends a request; None where the task may have been taken."""
-        if not self.word:
+    def to_reason(self, status: int) -> RefusalReason | None:
+        """Return why it ends a request; None if the task may have been accepted."""
+        if not self.code:
             return None
-        by_word = http in (200, 403, 500)  # what these mean is in the error's code
-        reason = REASONS.get(self.word) if by_word else _REASONS_BY_STATUS.get(http)
+        by_code = status in (200, 403, 500)  # only the error's code tells what these mean
+        reason = REASONS.get(self.code) if by_code else _REASONS_BY_STATUS.get(status)
         return "policy" if reason and is_moderation(self.message) else reason
 
 
 def parse_submit_response(response: ProviderResponse, other_version: str | None) -> SubmitOutcome:
-    """What the answer to a submission says: a task id, the final body, or an error.
+    """Return what a submission led to: the body has a task id, the final result, or an error.
 
-    A 400 may be about wording alone where there is an `other_version` to try.
+    With an `other_version`, a 400 may be about the spelling of the request alone.
     """
     try:
-        body = parse(response.body)
+        body = parse_object(response.body)
     except MalformedResponseError:
         body = {}
-    task_id, error = as_text(body.get("task_id")), Error.of(body)
-    reason = None if body.get("success") is True else error.refusal(response.status)
+    task_id, error = to_text(body.get("task_id")), ApiError.parse(body)
+    reason = None if body.get("success") is True else error.to_reason(response.status)
     if task_id and response.status < 300 and reason is None:
-        return Accepted(task_id=task_id, images=result_images(body))
-    code = error.word or str(response.status)
-    if not task_id and _is_for_now(response.status, error.word):
+        return Accepted(task_id=task_id, images=to_images(body))
+    code = error.code or str(response.status)
+    if not task_id and _is_temporary(response.status, error.code):
         return RetryLater(
             code=code,
             message=error.message,
@@ -92,11 +92,11 @@ def parse_submit_response(response: ProviderResponse, other_version: str | None)
     return Refused(reason=reason, code=code, message=error.message)
 
 
-def _is_for_now(http: int, word: str) -> bool:
-    return http == 429 or (http == 503 and word in ("", "service_unavailable"))
+def _is_temporary(status: int, code: str) -> bool:
+    return status == 429 or (status == 503 and code in ("", "service_unavailable"))
 
 
-def result_images(body: Mapping[str, Any]) -> tuple[ResultImage, ...]:
-    """The pictures in a final body; none where it is not final. How long they live nobody says."""
-    urls = (as_url(as_object(entry).get("image_url")) for entry in as_list(body.get("data")))
+def to_images(body: Mapping[str, Any]) -> tuple[ResultImage, ...]:
+    """Return the images in a final body; how long their URLs live is not documented."""
+    urls = (to_url(to_object(entry).get("image_url")) for entry in to_list(body.get("data")))
     return tuple(ResultImage(url=url) for url in urls if url)

@@ -20,7 +20,7 @@ from ..wire import (
     Refused,
     StatusUnavailable,
 )
-from .responses import Envelope, effective_code
+from .responses import Envelope, get_code
 from .signature import is_recent, is_signed
 
 _TIMESTAMP, _SIGNATURE = "x-webhook-timestamp", "x-webhook-signature"
@@ -61,7 +61,7 @@ class KieAccount(UploadAccount, CreditAccount):
             envelope = Envelope.parse(response.body)
         except MalformedResponseError:
             envelope = Envelope(data={})
-        code, message = effective_code(response, envelope), envelope.message or ""
+        code, message = get_code(response, envelope), envelope.message or ""
         if code in (401, 403):
             return Refused(reason="auth", code=str(code), message=message)
         if code == 200 and isinstance(envelope.value, int | float):

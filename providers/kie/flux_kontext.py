@@ -1,6 +1,6 @@
-"""Flux Kontext at responses.ai: pictures from words, and edits of one picture.
+"""Flux Kontext at kie.ai: images from a prompt, and edits of one image.
 
-Two forms, `legacy` (flux/kontext/generate) and `jobs` (jobs/createTask, since autumn 2026).
+Two API versions, `legacy` (flux/kontext/generate) and `jobs` (jobs/createTask, since autumn 2026).
 Source: docs.kie.ai/flux-kontext-api, docs.kie.ai/market/common/get-task-detail.
 """
 
@@ -13,25 +13,25 @@ from pydantic import Field
 
 from ...errors import InvalidRequestError, Problem
 from ..base import ImageURL, Prompt, Request
-from ..parsing import as_object, as_url
-from ..wire import ProviderRequest, ProviderResponse, ResultImage, SubmitOutcome, TaskStatus
-from . import responses, tasks
-from .refresh_url import KieUrlRefreshProvider
-from .uploads import KieUploadProvider
+from ..parsing import to_object, to_url
+from ..wire import ProviderRequest, ResultImage
+from . import tasks
+from .provider import KieProvider
+from .responses import to_camel_case
 
 ORIGIN_LIFETIME_S = 600
-"""How long `originImageUrl` lives, by the callback page."""
+"""How long `originImageUrl` lives, according to the callback page."""
 
 
 class Generate(Request):
-    """A picture from a prompt."""
+    """An image from a prompt."""
 
     prompt: Prompt = Field(description="What to draw; the models read English.")
     model: Literal["flux-kontext-pro", "flux-kontext-max"] = Field(
-        "flux-kontext-pro", description="The jobs form offers no choice: there, only the default."
+        "flux-kontext-pro", description="The jobs API offers the default only."
     )
     aspect_ratio: Literal["21:9", "16:9", "4:3", "1:1", "3:4", "9:16"] | None = Field(
-        None, description="Default 16:9; an edit keeps the ratio of its picture."
+        None, description="Default 16:9; an edit keeps the ratio of its image."
     )
     output_format: Literal["jpeg", "png"] | None = Field(None, description="Default jpeg.")
     enable_translation: bool | None = Field(
@@ -44,23 +44,23 @@ class Generate(Request):
     safety_tolerance: int | None = Field(
         None, ge=0, le=6, description="0 is strict, 6 lenient; default 2."
     )
-    watermark: str | None = Field(None, description="A text to put on the picture.")
+    watermark: str | None = Field(None, description="A text to put on the image.")
 
 
 class Edit(Generate):
-    """One picture, changed as the prompt says."""
+    """One image, changed as the prompt says."""
 
     prompt: Prompt = Field(description="What to change; the models read English.")
     image_urls: list[ImageURL] = Field(
-        min_length=1, max_length=1, description="The one picture to edit."
+        min_length=1, max_length=1, description="The one image to edit."
     )
     safety_tolerance: int | None = Field(
         None, ge=0, le=2, description="0 is strict, 2 the most lenient for edits; default 2."
     )
 
 
-class KieFluxKontext(KieUploadProvider, KieUrlRefreshProvider):
-    """Callbacks may come in either form, whichever the task was submitted in."""
+class KieFluxKontext(KieProvider):
+    """Callbacks may have either version's shape, whichever the task was submitted in."""
 
     name = "kie-flux-kontext"
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
@@ -69,7 +69,7 @@ class KieFluxKontext(KieUploadProvider, KieUrlRefreshProvider):
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str
     ) -> ProviderRequest:
-        """The jobs form nests our own field names; the older form spells them in camelCase."""
+        """The jobs API nests our own field names; the legacy API spells them in camelCase."""
         fields = request.model_dump(exclude_none=True)
         if image_urls := fields.pop("image_urls", None):
             fields["input_image"] = image_urls[0]
@@ -81,34 +81,24 @@ class KieFluxKontext(KieUploadProvider, KieUrlRefreshProvider):
             body = {"model": "flux1-kontext", "input": fields}
         else:
             path = "/api/v1/flux/kontext/generate"
-            body = responses.camel_case(fields, renamed={})
+            body = to_camel_case(fields, renamed={})
         if callback_url:
             body["callBackUrl"] = callback_url
         return ProviderRequest(method="POST", path=path, body=body)
-
-    def parse_submit_response(self, response: ProviderResponse, api_version: str) -> SubmitOutcome:
-        """As all of kie's."""
-        return responses.parse_submit_response(response)
 
     def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         """`GET …/recordInfo` or `GET …/record-info`, free of charge."""
         path = "jobs/recordInfo" if api_version == "jobs" else "flux/kontext/record-info"
         return ProviderRequest(method="GET", path=f"/api/v1/{path}", query={"taskId": task_id})
 
-    def parse_status_response(self, response: ProviderResponse, api_version: str) -> TaskStatus:
-        """As all of kie's, with Flux's pair of URLs or its list."""
-        return tasks.parse_status_response(response, _images)
+    def parse_images(self, data: Mapping[str, Any]) -> tuple[ResultImage, ...]:
+        """Status responses call the pair of URLs `response`, callbacks `info`.
 
-    def parse_callback(self, body: bytes) -> TaskStatus:
-        """As all of kie's, with Flux's pair of URLs or its list."""
-        return tasks.parse_callback(body, _images)
-
-
-def _images(data: Mapping[str, Any]) -> tuple[ResultImage, ...]:
-    """Look-ups call the pair of URLs `response`, callbacks `info`; jobs list theirs in a string."""
-    pair = as_object(data.get("response")) or as_object(data.get("info"))
-    listed = as_object(data.get("resultJson")).get("resultUrls")
-    images = tasks.result_images([pair.get("resultImageUrl")]) + tasks.result_images(listed)
-    if origin := as_url(pair.get("originImageUrl")):
-        images += (ResultImage(url=origin, lifetime_s=ORIGIN_LIFETIME_S, kind="origin"),)
-    return images
+        The jobs API lists its URLs in a JSON string.
+        """
+        pair = to_object(data.get("response")) or to_object(data.get("info"))
+        listed = to_object(data.get("resultJson")).get("resultUrls")
+        images = tasks.to_images([pair.get("resultImageUrl")]) + tasks.to_images(listed)
+        if origin := to_url(pair.get("originImageUrl")):
+            images += (ResultImage(url=origin, lifetime_s=ORIGIN_LIFETIME_S, kind="origin"),)
+        return images

@@ -1,4 +1,4 @@
-"""Midjourney at responses.ai: pictures and videos from words and pictures, and work on its results.
+"""Midjourney at kie.ai: images and videos from prompts and images, and work on its results.
 
 Source: docs.kie.ai/mj-api as published until December 2025; the callback page is the user's.
 """
@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ..base import Request
-from ..parsing import as_object
-from ..wire import ProviderRequest, ProviderResponse, ResultImage, SubmitOutcome, TaskStatus
-from . import responses, tasks
+from ..parsing import to_object
+from ..wire import ProviderRequest, ResultImage
+from . import tasks
 from .midjourney_requests import VIDEO_TASKS, Edit, Extend, Generate, Upscale, Vary
-from .refresh_url import KieUrlRefreshProvider
-from .uploads import KieUploadProvider
+from .provider import KieProvider
+from .responses import to_camel_case
 
 _PATHS: Mapping[type[Request], str] = {
     Generate: "/api/v1/mj/generate",
@@ -26,8 +26,8 @@ _PATHS: Mapping[type[Request], str] = {
 _RENAMED = {"image_urls": "fileUrls", "omni_weight": "ow", "watermark": "waterMark"}
 
 
-class KieMidjourney(KieUploadProvider, KieUrlRefreshProvider):
-    """Look-ups and callbacks list their URLs in different ways; either is read in both."""
+class KieMidjourney(KieProvider):
+    """Status responses and callbacks list their URLs differently; each may have either list."""
 
     name = "kie-midjourney"
     actions: ClassVar[Mapping[str, type[Request]]] = {
@@ -41,7 +41,7 @@ class KieMidjourney(KieUploadProvider, KieUrlRefreshProvider):
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str
     ) -> ProviderRequest:
-        """One path an action; see `_PATHS`."""
+        """Each action has a path of its own; see `_PATHS`."""
         fields = request.model_dump(exclude_none=True)
         match request:
             case Generate() | Edit():
@@ -52,14 +52,10 @@ class KieMidjourney(KieUploadProvider, KieUrlRefreshProvider):
                 fields["task_type"] = f"mj_video_extend_{fields.pop('mode')}"
                 if not request.prompt:
                     del fields["prompt"]
-        body = responses.camel_case(fields, _RENAMED)
+        body = to_camel_case(fields, _RENAMED)
         if callback_url:
             body["callBackUrl"] = callback_url
         return ProviderRequest(method="POST", path=_PATHS[type(request)], body=body)
-
-    def parse_submit_response(self, response: ProviderResponse, api_version: str) -> SubmitOutcome:
-        """As all of kie's."""
-        return responses.parse_submit_response(response)
 
     def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         """`GET /api/v1/mj/record-info`, free of charge."""
@@ -67,16 +63,10 @@ class KieMidjourney(KieUploadProvider, KieUrlRefreshProvider):
             method="GET", path="/api/v1/mj/record-info", query={"taskId": task_id}
         )
 
-    def parse_status_response(self, response: ProviderResponse, api_version: str) -> TaskStatus:
-        """As all of kie's, with Midjourney's lists of URLs."""
-        return tasks.parse_status_response(response, _images)
+    def parse_images(self, data: Mapping[str, Any]) -> tuple[ResultImage, ...]:
+        """Callbacks list the URLs in `data`, status responses in `resultInfoJson`.
 
-    def parse_callback(self, body: bytes) -> TaskStatus:
-        """As all of kie's, with Midjourney's lists of URLs."""
-        return tasks.parse_callback(body, _images)
-
-
-def _images(data: Mapping[str, Any]) -> tuple[ResultImage, ...]:
-    """Callbacks list the URLs in `data` itself, look-ups in `resultInfoJson`: four, or a video."""
-    listed = as_object(data.get("resultInfoJson")).get("resultUrls")
-    return tasks.result_images(data.get("resultUrls")) or tasks.result_images(listed)
+        There are four images, or one video.
+        """
+        listed = to_object(data.get("resultInfoJson")).get("resultUrls")
+        return tasks.to_images(data.get("resultUrls")) or tasks.to_images(listed)

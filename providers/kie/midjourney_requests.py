@@ -1,4 +1,4 @@
-"""What a user may ask of Midjourney at kie.ai: one model an action, its wire words left out."""
+"""The request models of Midjourney at kie.ai: one for each action, in our own field names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PROMPT_LENGTH = 2000
 
 
 class _Options(Request):
-    """What pictures from words and from pictures have in common."""
+    """The parameters that `generate` and `edit` share."""
 
     prompt: Prompt = Field(max_length=_PROMPT_LENGTH, description="What to draw, in English.")
     speed: Literal["relaxed", "fast", "turbo"] | None = Field(
@@ -30,7 +30,7 @@ class _Options(Request):
         None, description="The Midjourney model."
     )
     variety: int | None = Field(
-        None, ge=0, le=100, multiple_of=5, description="How much the pictures differ, in fives."
+        None, ge=0, le=100, multiple_of=5, description="How much the images differ, in fives."
     )
     stylization: int | None = Field(
         None, ge=0, le=1000, description="How much of Midjourney's own style; best in fifties."
@@ -38,34 +38,34 @@ class _Options(Request):
     weirdness: int | None = Field(
         None, ge=0, le=3000, description="How unusual it may become; best in hundreds."
     )
-    watermark: str | None = Field(None, description="A text to put on the picture.")
+    watermark: str | None = Field(None, description="A text to put on the image.")
     enable_translation: bool | None = Field(
         None, description="Translate the prompt to English first; default false."
     )
 
 
 class Generate(_Options):
-    """Pictures or videos from a prompt, with or without pictures to go by."""
+    """Images or videos from a prompt, with or without reference images."""
 
     task_type: Literal["txt2img", "style_reference", "omni_reference", "video", "video_hd"] = Field(
-        "txt2img", description="What to make; all but txt2img go by `image_urls`."
+        "txt2img", description="What to make; all but txt2img need `image_urls`."
     )
     image_urls: list[ImageURL] | None = Field(
-        None, description="The references; for a video, its one first picture."
+        None, description="The references; for a video, its one first image."
     )
     omni_weight: int | None = Field(
-        None, ge=1, le=1000, description="How closely to follow; omni_reference only."
+        None, ge=1, le=1000, description="How closely to follow the reference; omni_reference only."
     )
     video_batch_size: Literal[1, 2, 4] | None = Field(
         None, description="How many videos; video and video_hd only; default 1."
     )
     motion: Literal["high", "low"] | None = Field(
-        None, description="How much moves; video and video_hd only; default high."
+        None, description="How much the video moves; video and video_hd only; default high."
     )
 
-    def conflicts(self) -> list[Problem]:
-        """Which fields belong to which task type, and how many pictures it takes."""
-        problems = self._picture_problems(len(self.image_urls or ()))
+    def find_conflicts(self) -> list[Problem]:
+        """Check that the task type takes these fields and this many images."""
+        problems = self._check_image_count(len(self.image_urls or ()))
         if self.omni_weight is not None and self.task_type != "omni_reference":
             problems.append(Problem("params.omni_weight", "only with task_type omni_reference"))
         if self.task_type not in VIDEO_TASKS:
@@ -76,23 +76,23 @@ class Generate(_Options):
             ]
         return problems
 
-    def _picture_problems(self, count: int) -> list[Problem]:
+    def _check_image_count(self, count: int) -> list[Problem]:
         if self.task_type == "txt2img" and count:
             advice = "txt2img takes none; use the action edit, or another task_type"
         elif self.task_type in VIDEO_TASKS and count != 1:
-            advice = f"{self.task_type} takes exactly one picture"
+            advice = f"{self.task_type} takes exactly one image"
         elif self.task_type != "txt2img" and not count:
-            advice = f"{self.task_type} takes at least one picture"
+            advice = f"{self.task_type} takes at least one image"
         else:
             return []
         return [Problem("image_urls", advice)]
 
 
 class Edit(_Options):
-    """Pictures made from pictures."""
+    """Images made from images."""
 
     task_type: Literal["img2img"] = Field("img2img", description="The one way to edit.")
-    image_urls: list[ImageURL] = Field(min_length=1, description="The pictures to start from.")
+    image_urls: list[ImageURL] = Field(min_length=1, description="The images to start from.")
 
 
 class _FollowUp(Request):
@@ -103,26 +103,28 @@ class _FollowUp(Request):
 
 
 class Upscale(_FollowUp):
-    """One of the four pictures, larger."""
+    """One of the four images, larger."""
 
     image_index: int = Field(ge=0, le=3, description="Which of the four, from 0.")
 
 
 class Vary(Upscale):
-    """Four variations of one of the four pictures."""
+    """Four variations of one of the four images."""
 
 
 class Extend(_FollowUp):
     """A video, made longer."""
 
     index: int = Field(ge=0, description="Which of the task's videos, from 0.")
-    mode: Literal["manual", "auto"] = Field(description="With a prompt, or without.")
+    mode: Literal["manual", "auto"] = Field(
+        description="`manual` takes a prompt, `auto` takes none."
+    )
     prompt: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         "", max_length=_PROMPT_LENGTH, description="What happens next; with mode manual only."
     )
 
-    def conflicts(self) -> list[Problem]:
-        """A prompt goes with mode manual, and only with it."""
+    def find_conflicts(self) -> list[Problem]:
+        """Check that there is a prompt with mode manual, and only then."""
         if bool(self.prompt) == (self.mode == "manual"):
             return []
         advice = "takes no prompt" if self.prompt else "needs a prompt"

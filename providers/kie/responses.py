@@ -1,4 +1,4 @@
-"""What kie.ai's APIs share: the envelope, its codes, the response to a submission.
+"""The envelope of kie.ai's responses, its codes, and the response to a submission.
 
 Many errors arrive as HTTP 200 with another `code` in the body. Source: docs.kie.ai, read 2026.
 """
@@ -6,12 +6,12 @@ Many errors arrive as HTTP 200 with another `code` in the body. Source: docs.kie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic.alias_generators import to_camel
 
-from ..parsing import as_int, as_message, as_object, as_text, is_moderation, parse
+from ..parsing import is_moderation, parse_object, to_int, to_message, to_object, to_text
 from ..wire import (
     Accepted,
     MalformedResponseError,
@@ -36,83 +36,98 @@ REFUSALS: Mapping[int, RefusalReason] = {
     501: "provider",
     505: "provider",  # the feature is switched off
 }
-"""Documented codes that end a request. 408 is not among them: a silent upstream may yet deliver."""
+"""Codes that end a request. 408 is missing: a silent upstream may still finish the task."""
 
-_Verdict = Literal["rate_limited", "later"] | RefusalReason
-_VERDICTS: Mapping[int, _Verdict] = {**REFUSALS, 429: "rate_limited", 455: "later"}
+NO_MESSAGE = "the response has no documented message"
+
+_Meaning = Literal["rate_limited", "later"] | RefusalReason
+_MEANINGS: Mapping[int, _Meaning] = {**REFUSALS, 429: "rate_limited", 455: "later"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Envelope:
-    """The envelope `{"code": …, "msg": …, "data": …}`; what is absent or odd is None or empty."""
+    """The envelope `{"code": …, "msg": …, "data": …}`; an absent or odd field is None or empty."""
 
     code: int | None = None
     message: str | None = None
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(default_factory=dict)
     value: object = None
     """`data` as it came, which is not always an object."""
     task_id: str = ""
 
     @classmethod
     def parse(cls, body: bytes) -> Envelope:
-        """Raises MalformedResponseError where `body` is not a JSON object."""
-        fields = parse(body)
-        data = as_object(fields.get("data"))
-        words = [fields.get("msg"), fields.get("message")]
+        """Return the envelope; raises MalformedResponseError if `body` is not a JSON object."""
+        fields = parse_object(body)
+        data = to_object(fields.get("data"))
+        messages = [fields.get("msg"), fields.get("message")]
         ids = [data.get("taskId"), data.get("task_id"), fields.get("taskId"), fields.get("task_id")]
         return cls(
-            code=as_int(fields.get("code")),
-            message=as_message(*words) if any(isinstance(word, str) for word in words) else None,
+            code=to_int(fields.get("code")),
+            message=to_message(*messages) if any(isinstance(m, str) for m in messages) else None,
             data=data,
             value=fields.get("data"),
-            task_id=next(filter(None, map(as_text, ids)), ""),
+            task_id=next(filter(None, map(to_text, ids)), ""),
         )
 
 
 def parse_submit_response(response: ProviderResponse) -> SubmitOutcome:
-    """What the answer to any of kie's submissions says."""
+    """Return what a submission led to; an undocumented body is `OutcomeUnknown`."""
     try:
         envelope = Envelope.parse(response.body)
     except MalformedResponseError:
-        envelope = Envelope(data={})
+        envelope = Envelope()
     if envelope.task_id and envelope.code == 200:
         return Accepted(task_id=envelope.task_id)
-    code = effective_code(response, envelope)
-    message = envelope.message or "the answer says nothing that is documented"
+    code = get_code(response, envelope)
+    message = envelope.message or NO_MESSAGE
     # An error that names a task contradicts itself: the task may be running.
-    verdict = None if envelope.task_id else _verdict(response.status, envelope)
-    if verdict is None:
+    meaning = None if envelope.task_id else _find_meaning(response.status, envelope)
+    if meaning is None:
         return OutcomeUnknown(code=str(code), message=message)
-    if verdict == "rate_limited" or verdict == "later":
+    if meaning == "rate_limited" or meaning == "later":
         return RetryLater(
             code=str(code),
             message=message,
-            rate_limited=verdict == "rate_limited",
+            rate_limited=meaning == "rate_limited",
             retry_after_s=response.retry_after_s,
         )
-    if verdict in ("bad_input", "provider") and is_moderation(message):
-        verdict = "policy"
-    return Refused(reason=verdict, code=str(code), message=message)
+    if meaning in ("bad_input", "provider") and is_moderation(message):
+        meaning = "policy"
+    return Refused(reason=meaning, code=str(code), message=message)
 
 
-def _verdict(http: int, envelope: Envelope) -> _Verdict | None:
-    """What the HTTP status and the body agree on; None where the task may have been taken."""
-    if http == 429:
+def _find_meaning(status: int, envelope: Envelope) -> _Meaning | None:
+    """Return what HTTP status and body agree on; None if the task may have been accepted."""
+    if status == 429:
         return "rate_limited"
     if envelope.code is None or envelope.message is None:
-        return "later" if http == 503 else None  # a gateway's own page: nothing got through
-    by_code = _VERDICTS.get(envelope.code)
-    if http == 200:
+        return "later" if status == 503 else None  # a gateway's error page: nothing got through
+    by_code = _MEANINGS.get(envelope.code)
+    if status == 200:
         return by_code
-    by_http = "later" if http == 503 else _VERDICTS.get(http)
-    return by_http if envelope.code == http or by_code == by_http else None
+    by_status = "later" if status == 503 else _MEANINGS.get(status)
+    return by_status if envelope.code == status or by_code == by_status else None
 
 
-def effective_code(response: ProviderResponse, envelope: Envelope) -> int:
-    """The HTTP status, unless it is 200 and the body has a code of its own."""
+def parse_envelope(response: ProviderResponse) -> Envelope:
+    """Return the envelope; a gateway's error page has none, and its HTTP status is enough.
+
+    Raises MalformedResponseError if the status is 200 and the body is not a JSON object.
+    """
+    try:
+        return Envelope.parse(response.body)
+    except MalformedResponseError:
+        if response.status == 200:
+            raise
+        return Envelope()
+
+
+def get_code(response: ProviderResponse, envelope: Envelope) -> int:
+    """Return the HTTP status, or the body's code if the status is 200."""
     return response.status if response.status != 200 or envelope.code is None else envelope.code
 
 
-def camel_case(fields: Mapping[str, object], renamed: Mapping[str, str]) -> dict[str, object]:
-    """Our field names as kie writes them; `renamed` holds those that follow no rule."""
+def to_camel_case(fields: Mapping[str, object], renamed: Mapping[str, str]) -> dict[str, object]:
+    """Rename fields as kie spells them; `renamed` has those that are not plain camelCase."""
     return {renamed.get(name, to_camel(name)): value for name, value in fields.items()}

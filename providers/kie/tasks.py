@@ -1,6 +1,7 @@
-"""How a kie.ai task is doing, from a look-up or a callback, in each of its three spellings.
+"""The status of a kie.ai task, from a status response or a callback, in three spellings.
 
-Look-ups carry `successFlag` (older APIs) or `state` (unified jobs); older callbacks only a code.
+Status responses have `successFlag` (older APIs) or `state` (the jobs API); older callbacks
+have a code only.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from ..parsing import as_int, as_list, as_message, as_text, as_url, host_of, is_moderation
+from ..parsing import is_moderation, parse_host, to_int, to_list, to_message, to_text, to_url
 from ..wire import (
     Failed,
     MalformedResponseError,
@@ -22,13 +23,13 @@ from ..wire import (
     TaskNotFound,
     TaskStatus,
 )
-from .responses import REFUSALS, Envelope, effective_code
+from .responses import REFUSALS, Envelope, get_code, parse_envelope
 
 RESULT_LIFETIME_S = 14 * 86400
-"""Of the media on kie's own hosts; what lies elsewhere lives as long as its host likes."""
+"""How long media live on kie's own hosts; other hosts document nothing."""
 _HOSTS = (".aiquickdraw.com",)
 
-ReadImages = Callable[[Mapping[str, Any]], tuple[ResultImage, ...]]
+ParseImages = Callable[[Mapping[str, Any]], tuple[ResultImage, ...]]
 
 _State = Literal["pending", "succeeded", "failed"]
 _STATES: Mapping[str, _State] = {
@@ -41,8 +42,8 @@ _STATES: Mapping[str, _State] = {
 _FLAGS: Mapping[int | None, _State] = {
     0: "pending",
     1: "succeeded",
-    2: "failed",  # the task could not be made
-    3: "failed",  # the pictures could not be made
+    2: "failed",  # the task could not be created
+    3: "failed",  # the images could not be generated
     4: "succeeded",  # only the callback failed
 }
 _NO_SUCH_TASK = re.compile(
@@ -50,81 +51,76 @@ _NO_SUCH_TASK = re.compile(
 )
 
 
-def parse_status_response(response: ProviderResponse, images: ReadImages) -> TaskStatus:
-    """What a look-up says; `images` finds a product's pictures in `data`."""
-    try:
-        envelope = Envelope.parse(response.body)
-    except MalformedResponseError:
-        if response.status == 200:
-            raise
-        envelope = Envelope(data={})
+def parse_status_response(response: ProviderResponse, parse_images: ParseImages) -> TaskStatus:
+    """Return a task's status; `parse_images` finds an API's images in `data`."""
+    envelope = parse_envelope(response)
     if response.status == 200:
         if envelope.code is None:
-            raise MalformedResponseError("the look-up has no code")
-        # A failed task may bring its own code up into the envelope.
+            raise MalformedResponseError("the status response has no code")
+        # A failed task may put its own code into the envelope.
         if envelope.code == 200 or "state" in envelope.data or "successFlag" in envelope.data:
-            return _read_task(envelope, images)
-    message = envelope.message or "the look-up failed without a reason"
+            return _parse_task(envelope, parse_images)
+    message = envelope.message or "the status request failed without a reason"
     if _NO_SUCH_TASK.search(message):
         return TaskNotFound(message=message)
     return StatusUnavailable(
-        code=str(effective_code(response, envelope)),
+        code=str(get_code(response, envelope)),
         message=message,
         retry_after_s=response.retry_after_s,
     )
 
 
-def parse_callback(body: bytes, images: ReadImages) -> TaskStatus:
-    """What a callback says; raises MalformedResponseError where it names no task."""
+def parse_callback(body: bytes, parse_images: ParseImages) -> TaskStatus:
+    """Return the status in a callback; raises MalformedResponseError if it names no task."""
     envelope = Envelope.parse(body)
     if not envelope.task_id:
         raise MalformedResponseError("the callback names no task")
-    return _read_task(envelope, images)
+    return _parse_task(envelope, parse_images)
 
 
-def result_images(urls: object) -> tuple[ResultImage, ...]:
-    """The pictures in a `resultUrls` list of strings, or of objects with a `resultUrl`."""
-    found = [as_url(u.get("resultUrl") if isinstance(u, dict) else u) for u in as_list(urls)]
-    return tuple(ResultImage(url=url, lifetime_s=_lifetime_s(url)) for url in found if url)
+def to_images(urls: object) -> tuple[ResultImage, ...]:
+    """Return the images of a list of URLs, or of objects with a `resultUrl`."""
+    valid = [to_url(u.get("resultUrl") if isinstance(u, dict) else u) for u in to_list(urls)]
+    return tuple(ResultImage(url=url, lifetime_s=_find_lifetime_s(url)) for url in valid if url)
 
 
-def _lifetime_s(url: str) -> int | None:
-    return RESULT_LIFETIME_S if host_of(url).endswith(_HOSTS) else None
+def _find_lifetime_s(url: str) -> int | None:
+    return RESULT_LIFETIME_S if parse_host(url).endswith(_HOSTS) else None
 
 
-def _read_task(envelope: Envelope, images: ReadImages) -> TaskStatus:
-    state = _state(envelope)
+def _parse_task(envelope: Envelope, parse_images: ParseImages) -> TaskStatus:
+    state = _parse_state(envelope)
     if state == "pending":
         return Pending(task_id=envelope.task_id or None)
     if state == "failed":
-        return _failure(envelope)
-    found = images(envelope.data)
-    if not any(image.kind == "result" for image in found):
+        return _to_failed(envelope)
+    images = parse_images(envelope.data)
+    if not any(image.kind == "result" for image in images):
         raise MalformedResponseError("the task succeeded, but no result URL was found")
-    return Succeeded(images=found, task_id=envelope.task_id or None)
+    return Succeeded(images=images, task_id=envelope.task_id or None)
 
 
-def _state(envelope: Envelope) -> _State:
+def _parse_state(envelope: Envelope) -> _State:
     state: _State | None
     if "state" in envelope.data:
-        state = _STATES.get(as_text(envelope.data["state"]))
+        state = _STATES.get(to_text(envelope.data["state"]))
     elif "successFlag" in envelope.data:
-        state = _FLAGS.get(as_int(envelope.data["successFlag"]))
+        state = _FLAGS.get(to_int(envelope.data["successFlag"]))
     elif envelope.code in REFUSALS:
         state = "failed"
     else:
         state = "succeeded" if envelope.code == 200 else None
     if state is None:
-        raise MalformedResponseError("the task's state is none of those documented")
+        raise MalformedResponseError("the task's state is not a documented one")
     return state
 
 
-def _failure(envelope: Envelope) -> Failed:
+def _to_failed(envelope: Envelope) -> Failed:
     data = envelope.data
-    # A look-up that worked says so in the envelope, which then tells nothing about the task.
+    # With code 200 the envelope is about the status request, not about the task.
     outer = (None, None) if envelope.code == 200 else (envelope.code, envelope.message)
-    code = as_message(data.get("failCode"), data.get("errorCode"), outer[0], "unspecified")
-    message = as_message(
+    code = to_message(data.get("failCode"), data.get("errorCode"), outer[0], "unspecified")
+    message = to_message(
         data.get("failMsg"), data.get("errorMessage"), outer[1], "failed without a reason"
     )
     reason: RefusalReason = "bad_input" if code == "422" else "provider"

@@ -26,7 +26,7 @@ def sent(
     **params: Any,
 ) -> tuple[str, dict[str, object] | None]:
     api = get(provider)
-    request = api.request(action, prompt, urls, params)
+    request = api.validate_request(action, prompt, urls, params)
     call = api.build_submit_request(request, callback_url, api_version or api.api_versions[0])
     assert call.method == "POST"
     return call.path, call.body

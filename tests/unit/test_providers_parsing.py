@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from imagequeue.providers.parsing import as_int, as_message, as_object, as_text, as_url
+from imagequeue.providers.parsing import to_int, to_message, to_object, to_text, to_url
 
 
 def test_half_a_character_can_be_stored() -> None:
-    assert as_text("a\ud800b") == "a?b"
+    assert to_text("a\ud800b") == "a?b"
 
 
 def test_messages_are_short_and_the_first_that_says_something() -> None:
-    assert as_message(None, "", 7, "later") == "7"
-    assert as_message("x" * 9_999) == "x" * 300
+    assert to_message(None, "", 7, "later") == "7"
+    assert to_message("x" * 9_999) == "x" * 300
 
 
 @pytest.mark.parametrize("value", [None, True, 1.5, [], {}])
 def test_what_is_no_text(value: object) -> None:
-    assert as_text(value) == ""
+    assert to_text(value) == ""
 
 
 @pytest.mark.parametrize(
@@ -26,14 +26,14 @@ def test_what_is_no_text(value: object) -> None:
     [(7, 7), ("200", 200), ("٢", None), ("9" * 99, None), ("", None), (True, None), (2.0, None)],
 )
 def test_numbers(value: object, number: int | None) -> None:
-    assert as_int(value) == number
+    assert to_int(value) == number
 
 
 @pytest.mark.parametrize("value", ["", "a.png", "file:///etc/passwd", "https://", "http:///a", 7])
 def test_what_is_no_url(value: object) -> None:
-    assert as_url(value) == ""
+    assert to_url(value) == ""
 
 
 def test_an_object_may_come_as_a_string() -> None:
-    assert as_object('{"a": 1}') == as_object({"a": 1}) == {"a": 1}
-    assert as_object("[" * 100_000) == as_object([1]) == {}
+    assert to_object('{"a": 1}') == to_object({"a": 1}) == {"a": 1}
+    assert to_object("[" * 100_000) == to_object([1]) == {}

@@ -17,7 +17,7 @@ def problems(
     provider: str, action: str, prompt: str = "a cat", urls: tuple[str, ...] = (), **params: Any
 ) -> dict[str, str]:
     with pytest.raises(InvalidRequestError) as caught:
-        get(provider).request(action, prompt, urls, params)
+        get(provider).validate_request(action, prompt, urls, params)
     return {problem.field: problem.message for problem in caught.value.problems}
 
 
@@ -42,7 +42,7 @@ class TestEveryProvider:
     def test_misplaced(self, name: str) -> None:
         api = get(name)
         with pytest.raises(InvalidRequestError, match="beside params"):
-            api.request("generate", "a cat", [], {"prompt": "a dog"})
+            api.validate_request("generate", "a cat", [], {"prompt": "a dog"})
 
     def test_unknown_parameter(self, name: str) -> None:
         assert "known: " in problems(name, "generate", zzz=1)["params.zzz"]
@@ -117,12 +117,12 @@ def test_acedata_models_that_take_no_pixels(model: str) -> None:
 @pytest.mark.parametrize("model", ["flux-2-flex", "flux-2-pro", "flux-2-max"])
 def test_acedata_models_that_need_a_ratio(model: str) -> None:
     assert "needs a ratio" in problems(ACEDATA, "generate", model=model)["params.size"]
-    get(ACEDATA).request("generate", "a cat", [], {"model": model, "size": "1:1"})
+    get(ACEDATA).validate_request("generate", "a cat", [], {"model": model, "size": "1:1"})
 
 
 @pytest.mark.parametrize("size", ["1024x1792", "16:9", None])
 def test_acedata_models_that_take_any_size(size: str | None) -> None:
-    get(ACEDATA).request("generate", "a cat", [], {"model": "flux-pro", "size": size})
+    get(ACEDATA).validate_request("generate", "a cat", [], {"model": "flux-pro", "size": size})
 
 
 def test_unknown_provider() -> None:

@@ -236,7 +236,7 @@ def test_an_upload_that_failed_for_now_is_sent_again_the_same(
         (None, 4, "no answer (ConnectionError); try again later, or check"),
         ((404, {"code": 404, "msg": "No message"}), 1, "404 No message; check"),
         ((200, b"<html>"), 1, "unreadable the body is not JSON; check"),
-        ((302, b"", {"Location": "/elsewhere"}), 1, "unreadable the answer names no URL"),
+        ((302, b"", {"Location": "/elsewhere"}), 1, "unreadable the response has no URL"),
     ],
 )
 def test_a_failed_upload_queues_nothing_and_says_what_to_do(

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from imagequeue.field_types import BaseURL, OptionalSecret
 from imagequeue.providers.account import CreditAccount, SignatureError
-from imagequeue.providers.parsing import parse
+from imagequeue.providers.parsing import parse_object
 from imagequeue.providers.wire import (
     ProviderRequest,
     ProviderResponse,
@@ -35,7 +35,7 @@ class ThirdAccount(CreditAccount):
     def parse_credit_response(
         self, response: ProviderResponse
     ) -> float | Refused | StatusUnavailable:
-        return float(parse(response.body)["credit"])
+        return float(parse_object(response.body)["credit"])
 
     def verify_callback(
         self, headers: Mapping[str, str], body: bytes, task_id: str, received_at: datetime

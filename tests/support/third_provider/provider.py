@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from imagequeue.providers.base import Prompt, Provider, Request
-from imagequeue.providers.parsing import parse
+from imagequeue.providers.parsing import parse_object
 from imagequeue.providers.wire import (
     Accepted,
     Pending,
@@ -35,7 +35,7 @@ class ThirdProvider(Provider):
         return ProviderRequest(method="POST", path="/images", body=body)
 
     def parse_submit_response(self, response: ProviderResponse, api_version: str) -> SubmitOutcome:
-        return Accepted(task_id=parse(response.body)["id"])
+        return Accepted(task_id=parse_object(response.body)["id"])
 
     def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         return ProviderRequest(method="GET", path=f"/images/{task_id}")
@@ -44,7 +44,7 @@ class ThirdProvider(Provider):
         return self.parse_callback(response.body)
 
     def parse_callback(self, body: bytes) -> TaskStatus:
-        fields = parse(body)
+        fields = parse_object(body)
         if "url" not in fields:
             return Pending(task_id=fields["id"])
         return Succeeded(task_id=fields["id"], images=(ResultImage(url=fields["url"]),))
