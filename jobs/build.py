@@ -25,7 +25,9 @@ def build_job(
     """
     provider = get_provider(request.provider)
     settings.account_with_key(provider.account)
-    checked = provider.validate_request(request.action, request.prompt, request.image_urls, request.params)
+    checked = provider.validate_request(
+        request.action, request.prompt, request.image_urls, request.params
+    )
     # Discarded: this only proves that the configured API version can express the request.
     provider.build_submit_request(
         checked, None, settings.api_versions.get(provider.name, provider.api_versions[0])
