@@ -1,9 +1,9 @@
-"""A backlog: many jobs come due at once, and the hints stay few.
+"""A backlog: many jobs are due at once, and the messages stay few.
 
     python -m benchmarks.backlog --jobs 100000
 
-The jobs are unconfirmed ones past their deadline, which a worker ends without asking anybody: the
-cheapest step there is, so that the queue itself is what is measured.
+The jobs are unconfirmed ones past their deadline. A worker ends them without any request: that is
+the cheapest step, so the queue itself is what is measured.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from benchmarks.system import System, until
+from benchmarks.system import System, wait_until
 from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import Job, State, new_job, utc_now
 from imagequeue.store import keys
@@ -29,7 +29,7 @@ SAMPLE_EVERY_S = 0.02
 SLOW_US = 1000
 
 
-def _overdue() -> Job:
+def _make_due_job() -> Job:
     due = utc_now() - timedelta(seconds=1)
     job = new_job(due, provider="acedata-flux", action="generate", delivery="poll")
     sent = job.transition_to(State.SUBMITTING, "submit", due, due)
@@ -37,33 +37,33 @@ def _overdue() -> Job:
 
 
 class Watcher(threading.Thread):
-    """Looks at the poll queue all along: how long it is, and whether it is dry with work due."""
+    """Samples the poll queue: its length, and whether it is empty while jobs are due."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
         self._redis = redis.Redis.from_url(url)
         self.over = threading.Event()
-        self.longest = self.samples = self.dry = 0
+        self.longest = self.samples = self.empty = 0
 
     def run(self) -> None:
-        """Sample until it is over."""
+        """Sample until stopped."""
         while not self.over.wait(SAMPLE_EVERY_S):
-            standing: Any = self._redis.llen(Queue.POLL.value)
+            length: Any = self._redis.llen(Queue.POLL.value)
             due: Any = self._redis.zcount(keys.due(Queue.POLL), "-inf", time.time())
-            self.longest = max(self.longest, standing)
+            self.longest = max(self.longest, length)
             self.samples += 1
-            self.dry += bool(not standing and due)
+            self.empty += bool(not length and due)
 
 
 def measure(jobs: int, workers: int, folder: Path) -> dict[str, object]:
-    """Fill, start the workers, and watch until the last job has ended."""
+    """Add jobs, start the workers, and watch until the last job has ended."""
     system = System(folder, {"log_level": "WARNING"}, workers=workers)
     try:
         client = redis.Redis.from_url(system.redis.url)
         store = Store(client)
         for start in range(0, jobs, BATCH):
-            store.add([_overdue() for _ in range(min(BATCH, jobs - start))])
-        # So that the queue is measured, and not the disk below it.
+            store.add([_make_due_job() for _ in range(min(BATCH, jobs - start))])
+        # Measure the queue, not the disk.
         client.config_set("appendfsync", "everysec")
         client.config_set("slowlog-log-slower-than", SLOW_US)
         client.config_set("slowlog-max-len", 10_000)
@@ -72,14 +72,14 @@ def measure(jobs: int, workers: int, folder: Path) -> dict[str, object]:
         watcher = Watcher(system.redis.url)
         for name in system.workers:
             system.start(name)
-        until(lambda: store.counts()[State.FAILED], 60)
+        wait_until(lambda: store.counts()[State.FAILED], 60)
         watcher.start()
         started = time.monotonic()
-        until(lambda: store.counts()[State.FAILED] == jobs, 3600)
+        wait_until(lambda: store.counts()[State.FAILED] == jobs, 3600)
         took_s = time.monotonic() - started
         watcher.over.set()
         watcher.join()
-        hints = client.info("commandstats")["cmdstat_lpush"]["calls"]
+        messages = client.info("commandstats")["cmdstat_lpush"]["calls"]
         slow: Any = client.slowlog_get(10_000)
         worst = max(slow, key=lambda entry: entry["duration"], default=None)
         blocked = f"{worst['duration'] / 1000:.1f} ({worst['command'][:40]!r})" if worst else "< 1"
@@ -88,8 +88,8 @@ def measure(jobs: int, workers: int, folder: Path) -> dict[str, object]:
             "workers": workers,
             "jobs a second": f"{jobs / took_s:,.0f}",
             "longest queue (bound)": f"{watcher.longest} ({system.settings.max_queued_messages})",
-            "messages a job": f"{hints / jobs:.3f}",
-            "queue dry while work was due": f"{watcher.dry / max(1, watcher.samples):.1%}",
+            "messages a job": f"{messages / jobs:.3f}",
+            "queue empty while jobs were due": f"{watcher.empty / max(1, watcher.samples):.1%}",
             "Redis blocked at most, ms": blocked,
         }
     finally:

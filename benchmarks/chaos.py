@@ -1,4 +1,4 @@
-"""Jobs over three providers while everything is killed around them: is one lost, or paid twice?
+"""Jobs over three providers while their processes are killed: is one lost, or paid twice?
 
     python -m benchmarks.chaos --jobs 1000 --seed 7
 
@@ -21,14 +21,14 @@ from statistics import quantiles
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from benchmarks.faults import TROUBLE, Faults
+from benchmarks.faults import SANDBOX_FAULTS, Faults
 from benchmarks.system import System
 from imagequeue.errors import RedisUnavailableError
 from imagequeue.jobs.job import Job, State
 from imagequeue.producer.client import Client
 from imagequeue.worker.media.validate import NotMediaError, validate_media
 
-# Minutes in real life; a second here. The defaults are longer in the same proportion.
+# Seconds in place of minutes; the defaults are longer in the same proportion.
 SETTINGS = {
     "lease_s": "3",
     "submit_timeout_s": "2",
@@ -37,7 +37,7 @@ SETTINGS = {
     "poll_tail_s": "4",
     "unconfirmed_after_s": "30",
     "give_up_after_s": "600",
-    # The sandbox refuses at random, not by a window: a pause of its length would never end.
+    # The sandbox refuses at random, not by a time window: a longer pause would never end.
     "rate_limit_pause_s": "0.1",
     "log_level": "WARNING",
 }
@@ -55,7 +55,7 @@ KINDS: list[dict[str, Any]] = [
 
 
 class Verdict(NamedTuple):
-    """What a run came to."""
+    """The result of a run."""
 
     jobs: int
     accepted: int
@@ -65,17 +65,17 @@ class Verdict(NamedTuple):
     missing_or_corrupt: int
     recoveries_s: list[float]
     struck: Counter[str]
-    ended_alone: int
+    ended_by_themselves: int
 
     @property
     def clean(self) -> bool:
-        """Whether the promises held."""
+        """Return whether the promises held."""
         return not (self.lost or self.paid_twice or self.missing_or_corrupt)
 
 
 def run(jobs: int, seed: int, folder: Path, **settings: str) -> Verdict:
-    """Submit jobs while faults strike, wait for calm, and count."""
-    system = System(folder, SETTINGS | settings, (*SANDBOX, "--seed", str(seed), *_trouble_flags()))
+    """Submit jobs during faults, wait until every job has ended, and count."""
+    system = System(folder, SETTINGS | settings, (*SANDBOX, "--seed", str(seed), *_fault_flags()))
     faults = Faults(system, seed)
     try:
         system.start_all()
@@ -87,17 +87,19 @@ def run(jobs: int, seed: int, folder: Path, **settings: str) -> Verdict:
         _wait(system, client, until_live=0)
         return _judge(system, client, jobs, accepted, faults)
     finally:
-        # First of all: what they would start again after this is nobody's to stop.
+        # First: a fault would start processes again that nobody stops.
         faults.stop()
         system.stop()
 
 
-def _trouble_flags() -> list[str]:
-    return [text for name, rate in TROUBLE.items() for text in ("--faults", f"{name}={rate}")]
+def _fault_flags() -> list[str]:
+    return [
+        text for name, rate in SANDBOX_FAULTS.items() for text in ("--faults", f"{name}={rate}")
+    ]
 
 
 def _submit(client: Client, jobs: int, rng: random.Random) -> list[str]:
-    """The ids of the jobs that were accepted; each call asks for a picture of its own."""
+    """Submit jobs with different prompts, and return the ids of those that were accepted."""
     ids: list[str] = []
     number = 0
     while len(ids) < jobs:
@@ -105,7 +107,7 @@ def _submit(client: Client, jobs: int, rng: random.Random) -> list[str]:
         try:
             ids.append(client.submit(prompt=f"chaos {number}", **rng.choice(KINDS)).id)
         except RedisUnavailableError:
-            # Whether it was accepted is not known: as any service would, ask for another.
+            # It may have been accepted or not: submit another, as any service would.
             time.sleep(0.1)
         time.sleep(rng.expovariate(JOBS_A_SECOND))
     return ids
@@ -120,8 +122,8 @@ def _wait(system: System, client: Client, until_live: int) -> None:
             counts = client.counts()
         except RedisUnavailableError:
             continue
-        resting = (State.SUCCEEDED, State.FAILED, State.UNSAVED, State.CANCELLED)
-        if sum(n for state, n in counts.items() if state not in resting) <= until_live:
+        finished = (State.SUCCEEDED, State.FAILED, State.UNSAVED, State.CANCELLED)
+        if sum(n for state, n in counts.items() if state not in finished) <= until_live:
             return
         time.sleep(0.2)
 
@@ -130,18 +132,18 @@ def _judge(
     system: System, client: Client, jobs: int, accepted: list[str], faults: Faults
 ) -> Verdict:
     found = {job.id: job for job in _all_jobs(client)}
-    ends = Counter(_end(job) for job in found.values())
+    ends = Counter(_format_end(job) for job in found.values())
     lost = sum(job_id not in found for job_id in accepted)
     lost += sum(not job.is_finished for job in found.values())
     lines = system.accepted.read_text().splitlines()
     payments = Counter(json.loads(line)["prompt"] for line in lines)
     broken = sum(
-        not _is_whole(image.uri, image.sha256)
+        not _is_complete(image.uri, image.sha256)
         for job in found.values()
         for image in job.images
         if image.state == "stored" or (job.state is State.SUCCEEDED and image.kind == "result")
     )
-    moves = sorted(change.at for job in found.values() for change in job.changes)
+    changes = sorted(change.at for job in found.values() for change in job.changes)
     return Verdict(
         jobs=jobs,
         accepted=len(found),
@@ -149,9 +151,9 @@ def _judge(
         lost=lost,
         paid_twice=sum(count > 1 for count in payments.values()),
         missing_or_corrupt=broken,
-        recoveries_s=_recoveries(faults.kills, moves),
+        recoveries_s=_recoveries(faults.kills, changes),
         struck=faults.struck,
-        ended_alone=system.revived,
+        ended_by_themselves=system.revived,
     )
 
 
@@ -165,12 +167,12 @@ def _all_jobs(client: Client) -> list[Job]:
             return jobs
 
 
-def _end(job: Job) -> str:
+def _format_end(job: Job) -> str:
     reason = job.error.reason if job.error else None
     return f"{job.state} ({reason})" if reason else job.state.value
 
 
-def _is_whole(uri: str | None, sha256: str | None) -> bool:
+def _is_complete(uri: str | None, sha256: str | None) -> bool:
     path = Path(unquote(urlsplit(uri or "").path))
     try:
         with path.open("rb") as file:
@@ -180,40 +182,41 @@ def _is_whole(uri: str | None, sha256: str | None) -> bool:
         return False
 
 
-def _recoveries(kills: list[datetime], moves: list[datetime]) -> list[float]:
-    """From each kill, the seconds to the next move of any job."""
-    waits = (min((at for at in moves if at > kill), default=None) for kill in kills)
+def _recoveries(kills: list[datetime], changes: list[datetime]) -> list[float]:
+    """Return the seconds from each kill to the next transition of any job."""
+    waits = (min((at for at in changes if at > kill), default=None) for kill in kills)
     return sorted((at - kill).total_seconds() for kill, at in zip(kills, waits, strict=True) if at)
 
 
-def report(verdict: Verdict, seed: int, took_s: float) -> str:
-    """The verdict as a Markdown table."""
-    # Two points at least, so that a run without a kill has quantiles too.
+def format_report(verdict: Verdict, seed: int, took_s: float) -> str:
+    """Return the verdict as a Markdown table."""
+    # At least two values, so that a run without a kill has quantiles.
     waits_s = [*verdict.recoveries_s, *([0.0] * (2 - len(verdict.recoveries_s)))]
     cuts = quantiles(waits_s, n=100, method="inclusive")
     rows = {
         "seed": seed,
         "seconds": f"{took_s:.0f}",
         "faults": ", ".join(f"{name} {n}" for name, n in sorted(verdict.struck.items())),
-        "processes that ended of their own": verdict.ended_alone,
+        "processes that ended by themselves": verdict.ended_by_themselves,
         "jobs": verdict.jobs,
         "accepted": verdict.accepted,
         **dict(sorted(verdict.ends.items())),
         "**lost**": verdict.lost,
         "**paid twice**": verdict.paid_twice,
         "**images missing or corrupt**": verdict.missing_or_corrupt,
-        "kill to next move, s": f"p50 {cuts[49]:.2f}, p99 {cuts[98]:.2f}, max {max(waits_s):.2f}",
+        "kill to next transition, s": f"p50 {cuts[49]:.2f}, p99 {cuts[98]:.2f}, "
+        f"max {max(waits_s):.2f}",
     }
     lines = [f"| {name} | {value} |" for name, value in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])
 
 
 def main() -> None:
-    """Run once, print the table, and exit by it."""
-    parser = argparse.ArgumentParser(description="Kill everything, and count what was lost.")
+    """Run once, print the table, and exit with status 1 if a promise was broken."""
+    parser = argparse.ArgumentParser(description="Kill processes, and count what was lost.")
     parser.add_argument("--jobs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--keep", type=Path, help="keep logs, jobs and pictures in this folder")
+    parser.add_argument("--keep", type=Path, help="write logs, jobs and images to this folder")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
@@ -221,7 +224,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         verdict = run(options.jobs, options.seed, folder)
-        print(report(verdict, options.seed, time.monotonic() - started))
+        print(format_report(verdict, options.seed, time.monotonic() - started))
     sys.exit(0 if verdict.clean else 1)
 
 

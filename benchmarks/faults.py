@@ -1,4 +1,4 @@
-"""Faults that strike a running system at random, from a seed."""
+"""Faults that hit a running system at random, from a seed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import requests
 
 from benchmarks.system import System
 
-# What the sandbox does to jobs all along.
-TROUBLE = {
+# The rates of the sandbox's own faults, during the whole run.
+SANDBOX_FAULTS = {
     "answer_lost": 0.05,
     "busy_429": 0.05,
     "busy_503": 0.02,
@@ -28,12 +28,12 @@ TROUBLE = {
 }
 BURST = {"busy_429": 0.6, "busy_503": 0.3}
 PAUSE_S = (0.4, 2.0)
-# Up to twice the lease of the run: some frozen workers wake up to find their jobs taken over.
+# Up to twice the lease of the run: other workers take over the jobs of some stopped workers.
 FREEZE_S = (0.5, 6.0)
 
 
 class Faults(threading.Thread):
-    """Strikes until told to stop; `kills` are the times of what ended a process."""
+    """Causes faults until stopped; `kills` are the times at which a process was killed."""
 
     def __init__(self, system: System, seed: int) -> None:
         super().__init__(daemon=True)
@@ -45,7 +45,7 @@ class Faults(threading.Thread):
         self.error: BaseException | None = None
 
     def stop(self) -> None:
-        """Strike no more; raises whatever went wrong with the faults themselves."""
+        """Stop; raises the error that a fault itself ran into, if any."""
         self._over.set()
         if self.is_alive():
             self.join()
@@ -53,8 +53,8 @@ class Faults(threading.Thread):
             raise self.error
 
     def run(self) -> None:
-        """Strike again and again, with pauses."""
-        strikes = (
+        """Cause one fault after another, with pauses."""
+        faults = (
             self.kill_worker,
             self.kill_receiver,
             self.freeze_worker,
@@ -66,14 +66,14 @@ class Faults(threading.Thread):
         try:
             while not self._over.wait(self._random.uniform(*PAUSE_S)):
                 self._system.revive()
-                strike = self._random.choice(strikes)
-                strike()
-                self.struck[strike.__name__] += 1
+                fault = self._random.choice(faults)
+                fault()
+                self.struck[fault.__name__] += 1
         except BaseException as error:
             self.error = error
 
     def kill_worker(self) -> None:
-        """SIGKILL a worker in the middle of whatever it does, and start it again."""
+        """SIGKILL a worker at any point of its work, and start it again."""
         self._kill(self._random.choice(self._system.workers))
 
     def kill_receiver(self) -> None:
@@ -86,14 +86,14 @@ class Faults(threading.Thread):
         self._system.start(name)
 
     def freeze_worker(self) -> None:
-        """SIGSTOP a worker, for longer than its lease now and then, and SIGCONT."""
+        """SIGSTOP a worker, sometimes for longer than its lease, then SIGCONT."""
         name = self._random.choice(self._system.workers)
         self._system.signal(name, signal.SIGSTOP)
         time.sleep(self._random.uniform(*FREEZE_S))
         self._system.signal(name, signal.SIGCONT)
 
     def restart_worker(self) -> None:
-        """SIGTERM a worker, as a rolling deployment does, and start the next."""
+        """SIGTERM a worker, as a rolling deployment does, and start it again."""
         name = self._random.choice(self._system.workers)
         self._system.terminate(name)
         self._system.start(name)
@@ -110,8 +110,8 @@ class Faults(threading.Thread):
             client.client_kill_filter(_type="pubsub")
 
     def refuse_in_a_burst(self) -> None:
-        """Let the providers refuse most submissions for a second."""
+        """Make the providers refuse most submissions for a second."""
         url = f"{self._system.sandbox_url}/sandbox/faults"
         requests.put(url, json=BURST, timeout=10).raise_for_status()
         time.sleep(1)
-        requests.put(url, json={name: TROUBLE[name] for name in BURST}, timeout=10)
+        requests.put(url, json={name: SANDBOX_FAULTS[name] for name in BURST}, timeout=10)

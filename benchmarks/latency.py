@@ -2,10 +2,10 @@
 
     python -m benchmarks.latency
 
-One job at a time, at irregular intervals, by turns through the Python client and the HTTP API. The
-clock starts as the call does and stops at the first byte that the provider receives: two processes,
-one monotonic clock. In between the job is kept and hinted, a worker takes the hint, records the
-intent to pay, and opens a connection. Nothing is pinned to a core.
+One job at a time, at irregular intervals, alternating between the Python client and the HTTP API.
+The clock starts with the call and stops at the first byte that the provider receives; all processes
+share one monotonic clock. In between the job is stored and dispatched, and a worker takes the
+message, records the intent to pay, and opens a connection. Nothing is pinned to a core.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import NamedTuple
 import redis
 import requests
 
-from benchmarks.cheap import CheapSystem
-from benchmarks.provider import PROVIDER, posts_at
-from benchmarks.system import until
+from benchmarks.full_system import FullSystem
+from benchmarks.provider import PROVIDER, read_posts
+from benchmarks.system import wait_until
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
 from imagequeue.store.jobs import Store
@@ -40,7 +40,7 @@ Submit = Callable[[str], str]
 
 
 class Call(NamedTuple):
-    """One submission, its times on the monotonic clock."""
+    """One submission, with times of the monotonic clock."""
 
     way: str
     prompt: str
@@ -49,8 +49,8 @@ class Call(NamedTuple):
     returned: float
 
 
-def ways(system: CheapSystem) -> dict[str, Submit]:
-    """The two ways in, each of which takes a prompt and returns the job's id."""
+def make_submits(system: FullSystem) -> dict[str, Submit]:
+    """Return the two ways to submit: each takes a prompt and returns the job's id."""
     client, session = Client(system.settings), requests.Session()
 
     def over_http(prompt: str) -> str:
@@ -67,7 +67,7 @@ def ways(system: CheapSystem) -> dict[str, Submit]:
 
 
 def submit_all(submits: dict[str, Submit], jobs: int, seed: int) -> list[Call]:
-    """`jobs` through each way, by turns; the first few are not counted."""
+    """Submit `jobs` in each way, alternating; the first ones are not counted."""
     rng, calls = random.Random(seed), []
     for number in range(-WARM_UP, jobs):
         for way, submit in submits.items():
@@ -79,24 +79,24 @@ def submit_all(submits: dict[str, Submit], jobs: int, seed: int) -> list[Call]:
     return calls[WARM_UP * len(submits) :]
 
 
-def intents(system: CheapSystem, calls: list[Call]) -> dict[str, float]:
-    """When each job's worker began to record the intent to pay, on the monotonic clock."""
-    behind = time.time() - time.monotonic()
+def read_intents(system: FullSystem, calls: list[Call]) -> dict[str, float]:
+    """Return when each job's intent to pay was recorded, on the monotonic clock."""
+    offset_s = time.time() - time.monotonic()
     with redis.Redis.from_url(system.redis.url) as client:
         jobs = Store(client).get_many(call.job_id for call in calls)
         return {
-            job.id: change.at.timestamp() - behind
+            job.id: change.at.timestamp() - offset_s
             for job in jobs
             for change in job.changes
             if change.to is State.SUBMITTING
         }
 
 
-def report(system: CheapSystem, calls: list[Call]) -> None:
-    """Both tables."""
-    until(lambda: len(posts_at(system.sandbox_url)) >= len(calls) + WARM_UP * len(WAYS))
-    posts = posts_at(system.sandbox_url)
-    arrived, intended = dict(posts), intents(system, calls)
+def report(system: FullSystem, calls: list[Call]) -> None:
+    """Print both tables."""
+    wait_until(lambda: len(read_posts(system.sandbox_url)) >= len(calls) + WARM_UP * len(WAYS))
+    posts = read_posts(system.sandbox_url)
+    arrived, intended = dict(posts), read_intents(system, calls)
     print(
         f"{WORKERS} idle workers of {THREADS} threads, API, receiver, Flower, Redis, provider "
         f"and this program on {os.cpu_count()} cores, none pinned; "
@@ -124,16 +124,16 @@ def report(system: CheapSystem, calls: list[Call]) -> None:
 
 
 def main() -> None:
-    """Submit, and print what it took."""
-    parser = argparse.ArgumentParser(description="From the submit call to the provider.")
-    parser.add_argument("--jobs", type=int, default=300, help="through each way in")
+    """Submit jobs, and print the times."""
+    parser = argparse.ArgumentParser(description="From the call to the provider.")
+    parser.add_argument("--jobs", type=int, default=300, help="in each way")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        system = CheapSystem(Path(folder), workers=WORKERS, threads=THREADS)
+        system = FullSystem(Path(folder), workers=WORKERS, threads=THREADS)
         try:
             system.start_all()
-            report(system, submit_all(ways(system), options.jobs, options.seed))
+            report(system, submit_all(make_submits(system), options.jobs, options.seed))
         finally:
             system.stop()
 

@@ -1,4 +1,4 @@
-"""Plain Celery as most people would write the wait: a task with a countdown, nothing else."""
+"""The wait as most programs use Celery: a task with a countdown, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ app.conf.update(task_ignore_result=True, task_acks_late=True, worker_prefetch_mu
 
 @app.task(name="plain.poll")
 def poll(prompt: str) -> None:
-    """Stands for a look-up that would be made in an hour."""
+    """Stand for a status request that is due in an hour."""
 
 
 def main() -> None:
-    """Send `argv[1]` tasks that are due in an hour, with `argv[2]` as their prompt."""
+    """Send `argv[1]` tasks that are due in an hour, with the prompt `argv[2]`."""
     with app.producer_pool.acquire(block=True) as producer:
         for _ in range(int(sys.argv[1])):
             poll.apply_async((sys.argv[2],), countdown=3600, producer=producer)

@@ -1,4 +1,4 @@
-"""How fast jobs are taken in: checked, on disk and hinted, beside plain Celery's `apply_async`.
+"""Submissions a second: validated, on disk and dispatched, beside plain Celery's `apply_async`.
 
 python -m benchmarks.publishing --jobs 5000
 """
@@ -27,7 +27,7 @@ REQUEST: dict[str, Any] = {
     "prompt": ("a lighthouse in a storm, oil on canvas, " * 8)[:300],
     "params": {"aspect_ratio": "16:9"},
 }
-# In a process of its own: the broker's address is read as its module is imported.
+# In a process of its own: the module reads the broker's address when it is imported.
 CELERY = """
 import sys, time
 from benchmarks.plain_celery import app, poll
@@ -40,58 +40,58 @@ with app.producer_pool.acquire(block=True) as producer:
 """
 
 
-def timed(step: Callable[[], object]) -> float:
-    """How many seconds a step takes."""
+def time_s(step: Callable[[], object]) -> float:
+    """Return the seconds that a step takes."""
     started = time.monotonic()
     step()
     return time.monotonic() - started
 
 
-def batch(client: Client, jobs: int) -> float:
-    """Seconds for one batch."""
+def submit_batch(client: Client, jobs: int) -> float:
+    """Return the seconds for one batch."""
     items = [{**REQUEST, "metadata": {"n": n}} for n in range(jobs)]
-    return timed(lambda: client.submit_batch(items))
+    return time_s(lambda: client.submit_batch(items))
 
 
-def one_by_one(client: Client, jobs: int) -> float:
-    """Seconds for as many calls, with a queue that has room for every hint."""
+def submit_each(client: Client, jobs: int) -> float:
+    """Return the seconds for one call for each job."""
 
     def loop() -> None:
         for n in range(jobs):
             client.submit(**REQUEST, metadata={"n": n})
 
-    return timed(loop)
+    return time_s(loop)
 
 
-def plain_celery(url: str, jobs: int) -> float:
-    """Seconds for as many messages, which are all that plain Celery keeps of a job."""
+def send_with_celery(url: str, jobs: int) -> float:
+    """Return the seconds for one message for each job; plain Celery stores nothing else."""
     environment = {**os.environ, "PLAIN_BROKER": url.replace("unix://", "redis+socket://")}
     command = [sys.executable, "-c", CELERY, str(jobs), REQUEST["prompt"]]
-    said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    return float(said.stdout)
+    output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return float(output.stdout)
 
 
 def measure(jobs: int, folder: Path) -> dict[str, float]:
-    """Each contestant on an empty Redis that has every answered write on its disk."""
+    """Measure each way on an empty Redis that flushes every acknowledged write to disk."""
     server = EmbeddedRedis(Settings(data_dir=folder / "data"))
     url = server.start()
     settings = read_settings(
         redis_url=url, data_dir=folder, kie_api_key="k", max_queued_messages=10 * jobs
     )
-    # As it is by default: what waits beyond it costs no hint.
+    # The default bound: jobs beyond it need no message.
     bounded = read_settings(redis_url=url, data_dir=folder, kie_api_key="k")
     try:
         with redis.Redis.from_url(settings.redis_url or "") as store:
             client = Client(settings)
             client.submit(**REQUEST)
-            took = {"imagequeue, one batch": batch(Client(bounded), jobs)}
+            took = {"imagequeue, one batch": submit_batch(Client(bounded), jobs)}
             store.flushall()
-            took["imagequeue, one call each, workers keep up"] = one_by_one(client, jobs)
+            took["imagequeue, one call each, workers keep up"] = submit_each(client, jobs)
             assert client.counts()[State.QUEUED] == jobs
             store.flushall()
-            took["imagequeue, one call each, a backlog"] = one_by_one(Client(bounded), jobs)
+            took["imagequeue, one call each, a backlog"] = submit_each(Client(bounded), jobs)
             store.flushall()
-            took["Celery `apply_async`"] = plain_celery(settings.redis_url or "", jobs)
+            took["Celery `apply_async`"] = send_with_celery(settings.redis_url or "", jobs)
         return took
     finally:
         server.stop()
@@ -99,7 +99,7 @@ def measure(jobs: int, folder: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measure once, and print a table."""
-    parser = argparse.ArgumentParser(description="How fast jobs are taken in.")
+    parser = argparse.ArgumentParser(description="How fast jobs are submitted.")
     parser.add_argument("--jobs", type=int, default=5000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

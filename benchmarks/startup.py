@@ -1,9 +1,9 @@
-"""How long a command takes to show its help, and `imagequeue up` to be ready.
+"""How long commands take, and how long `imagequeue up` takes to be ready.
 
     python -m benchmarks.startup
 
-`ready` is said once the API answers /healthz, the receiver /readyz, Flower /healthcheck, and each
-worker a ping. When a process said that it was up is read off its own lines.
+`up` prints `ready` once the API answers /healthz, the receiver /readyz, Flower /healthcheck, and
+each worker a ping. When each process was up is read from its own log lines.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from benchmarks.system import BIN
 from imagequeue.producer.local.ports import free_port
 
 IMAGEQUEUE = str(BIN / "imagequeue")
-HELPS = ("--help", "submit --help", "list --help", "keys list --help", "up --help")
-# They read from Redis, beside a queue that runs.
-READS = ("list --limit 5", "keys list", "callbacks counts")
-# What each process says once it is up, as `up` shows it: name | line.
-SAYS = {
+HELP_COMMANDS = ("--help", "submit --help", "list --help", "keys list --help", "up --help")
+# These read from Redis while a queue runs.
+READ_COMMANDS = ("list --limit 5", "keys list", "callbacks counts")
+# The line that each process prints once it is up, as `up` shows it: name | line.
+UP_LINES = {
     "redis": r"up \| redis: ",
     "sandbox": r"sandbox \| sandbox listening",
     "receiver": r"receiver \| .*Uvicorn running",
@@ -39,8 +39,8 @@ SAYS = {
     "Flower": r"flower \| .*Visit me",
     "**ready**": r"ready ",
 }
-# The part of a command line that tells whose it is.
-RUNS = {
+# The part of a command line that identifies a process.
+COMMAND_PARTS = {
     "redis": "valkey-server",
     "sandbox": "imagequeue.sandbox",
     "receiver": "worker.receiver",
@@ -52,14 +52,14 @@ RUNS = {
 
 
 class Start(NamedTuple):
-    """One `up`: by process, seconds until it said it was up, and the CPU seconds of all."""
+    """One `up`: for each process the seconds until it was up, and its CPU seconds."""
 
-    said: dict[str, float]
+    up_after_s: dict[str, float]
     cpu_s: dict[str, float]
 
 
-def commands(runs: int, arguments: tuple[str, ...], folder: Path) -> None:
-    """Each command in turn, and a row for it."""
+def time_commands(runs: int, arguments: tuple[str, ...], folder: Path) -> None:
+    """Run each command in turn, and print a row for it."""
     took: dict[str, list[float]] = {each: [] for each in arguments}
     for _ in range(runs):
         for each, times in took.items():
@@ -73,8 +73,8 @@ def commands(runs: int, arguments: tuple[str, ...], folder: Path) -> None:
         print(f"| `imagequeue {each}` | {row} |", flush=True)
 
 
-def up(folder: Path, reads: int) -> Start:
-    """Start a queue with a sandbox until it is ready, and end it; rows for reads beside it."""
+def start_up(folder: Path, reads: int) -> Start:
+    """Run `imagequeue up --sandbox` until it is ready, and time some reads beside it."""
     names = ("api", "callback", "flower", "sandbox")
     flags = [text for name in names for text in (f"--{name}-port", str(free_port()))]
     started = time.monotonic()
@@ -86,18 +86,18 @@ def up(folder: Path, reads: int) -> Start:
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    said: dict[str, float] = {}
+    up_after_s: dict[str, float] = {}
     try:
         for line in process.stdout or ():
-            for name, words in SAYS.items():
-                if re.match(rf"\s*{words}", line):
-                    said.setdefault(name, time.monotonic() - started)
-            if "**ready**" in said:
+            for name, pattern in UP_LINES.items():
+                if re.match(rf"\s*{pattern}", line):
+                    up_after_s.setdefault(name, time.monotonic() - started)
+            if "**ready**" in up_after_s:
                 break
         cpu_s = _cpu_s(process.pid)
         if reads:
-            commands(reads, READS, folder)
-        return Start(said, cpu_s)
+            time_commands(reads, READ_COMMANDS, folder)
+        return Start(up_after_s, cpu_s)
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
@@ -105,12 +105,12 @@ def up(folder: Path, reads: int) -> Start:
 
 def _cpu_s(pid: int) -> dict[str, float]:
     parent = psutil.Process(pid)
-    spent = {"up itself": _own_cpu_s(parent)}
+    used = {"up itself": _own_cpu_s(parent)}
     for child in parent.children(recursive=True):
         line = " ".join(child.cmdline()) + " "
-        name = next((name for name, part in RUNS.items() if part in line), "up itself")
-        spent[name] = spent.get(name, 0.0) + _own_cpu_s(child)
-    return spent
+        name = next((name for name, part in COMMAND_PARTS.items() if part in line), "up itself")
+        used[name] = used.get(name, 0.0) + _own_cpu_s(child)
+    return used
 
 
 def _own_cpu_s(process: psutil.Process) -> float:
@@ -119,29 +119,29 @@ def _own_cpu_s(process: psutil.Process) -> float:
 
 
 def main() -> None:
-    """Measure both, and print their tables."""
-    parser = argparse.ArgumentParser(description="How long starts take.")
+    """Measure commands and starts, and print their tables."""
+    parser = argparse.ArgumentParser(description="How long commands and starts take.")
     parser.add_argument("--runs", type=int, default=20, help="of each command")
     parser.add_argument("--ups", type=int, default=5)
     options = parser.parse_args()
     print(f"| {options.runs} runs | median, ms (target 300) | lowest to highest |")
     print("|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        commands(options.runs, HELPS, Path(folder))
-        starts = [up(Path(folder), options.runs)]
+        time_commands(options.runs, HELP_COMMANDS, Path(folder))
+        starts = [start_up(Path(folder), options.runs)]
     for _ in range(options.ups - 1):
         with tempfile.TemporaryDirectory() as folder:
-            starts.append(up(Path(folder), 0))
+            starts.append(start_up(Path(folder), 0))
     print(
         f"\n| `imagequeue up --sandbox`, {options.ups} runs on {os.cpu_count()} cores "
-        "| says it is up, s | lowest to highest | CPU s until ready |"
+        "| up after, s | lowest to highest | CPU s until ready |"
     )
     print("|---|---|---|---|")
-    for name in SAYS:
-        times = [start.said[name] for start in starts]
+    for name in UP_LINES:
+        times = [start.up_after_s[name] for start in starts]
         cpu = [start.cpu_s.get(name, sum(start.cpu_s.values())) for start in starts]
         row = f"{median(times):.1f} | {min(times):.1f} to {max(times):.1f} | {median(cpu):.2f}"
-        print(f"| {name}{' (target 5 s)' if name not in RUNS else ''} | {row} |")
+        print(f"| {name}{' (target 5 s)' if name not in COMMAND_PARTS else ''} | {row} |")
 
 
 if __name__ == "__main__":

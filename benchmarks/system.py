@@ -1,4 +1,4 @@
-"""The whole system as separate processes that a benchmark may kill: no supervisor mends them."""
+"""The whole system as separate processes that a benchmark may kill; nothing supervises them."""
 
 from __future__ import annotations
 
@@ -18,24 +18,36 @@ from imagequeue.producer.local.ports import free_port
 from imagequeue.providers import sandbox_settings
 
 BIN = Path(sys.executable).parent
+# Programs that run in another folder import `benchmarks` from here.
+ROOT = Path(__file__).resolve().parents[1]
+IMPORTS = {"PYTHONPATH": str(ROOT)}
 QUEUES = "submit,poll,callback,download,notify"
 
 
-def until(look: Callable[[], object], timeout_s: float = 60.0) -> None:
-    """Return once `look` is true; raises TimeoutError."""
+def wait_until(is_true: Callable[[], object], timeout_s: float = 60.0) -> None:
+    """Return once `is_true()` is; raises TimeoutError."""
     deadline = time.monotonic() + timeout_s
-    while not look():
+    while not is_true():
         if time.monotonic() > deadline:
-            raise TimeoutError("it never came true")
+            raise TimeoutError(f"not true after {timeout_s:g} s")
         time.sleep(0.02)
 
 
-def answers(url: str) -> bool:
-    """Whether a GET is answered with success."""
+def is_up(url: str) -> bool:
+    """Return whether a GET of `url` succeeds."""
     try:
         return requests.get(url, timeout=2).ok
     except requests.RequestException:
         return False
+
+
+def worker_command(name: str, queues: str, threads: int) -> list[str]:
+    """Return the command of a Celery worker."""
+    return [
+        *(str(BIN / "celery"), "-A", "imagequeue.worker", "worker", "-Q", queues),
+        *("-P", "threads", "-c", str(threads), "-n", f"{name}@%h"),
+        *("--without-gossip", "--without-mingle"),
+    ]
 
 
 class System:
@@ -48,6 +60,7 @@ class System:
         sandbox: tuple[str, ...] = (),
         workers: int = 2,
         threads: int = 8,
+        queues: str = QUEUES,
     ) -> None:
         self.folder = folder
         self.accepted = folder / "accepted.jsonl"
@@ -76,26 +89,23 @@ class System:
         }
         self.commands["sandbox"] += ["--log", str(self.accepted)]
         for number in range(workers):
-            self.commands[f"worker-{number}"] = [
-                *(str(BIN / "celery"), "-A", "imagequeue.worker", "worker", "-Q", QUEUES),
-                *("-P", "threads", "-c", str(threads), "-n", f"worker-{number}@%h"),
-                *("--without-gossip", "--without-mingle"),
-            ]
+            name = f"worker-{number}"
+            self.commands[name] = worker_command(name, queues, threads)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.revived = 0
 
     @property
     def workers(self) -> list[str]:
-        """The names of the worker processes."""
+        """Return the names of the worker processes."""
         return [name for name in self.commands if name.startswith("worker")]
 
     def start(self, name: str) -> None:
-        """Start a process, its output appended to a file of its name."""
+        """Start a process; its output is appended to `{name}.log`."""
         variables = {f"{PREFIX}{key.upper()}": value for key, value in self._overrides.items()}
         with (self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 self.commands[name],
-                env={**os.environ, **variables, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **IMPORTS, **variables, "PYTHONUNBUFFERED": "1"},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -107,33 +117,33 @@ class System:
         """Start everything, and return once the servers answer."""
         for name in self.commands:
             self.start(name)
-        until(lambda: answers(f"{self.sandbox_url}/healthz"))
-        until(lambda: answers(f"{self.receiver_url}/healthz"))
+        wait_until(lambda: is_up(f"{self.sandbox_url}/healthz"))
+        wait_until(lambda: is_up(f"{self.receiver_url}/healthz"))
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a process."""
         self._running[name].send_signal(number)
 
     def pid(self, name: str) -> int:
-        """A process's id."""
+        """Return the id of a process."""
         return self._running[name].pid
 
-    def runs(self, name: str) -> bool:
-        """Whether a process was started here."""
+    def has_started(self, name: str) -> bool:
+        """Return whether a process was started here."""
         return name in self._running
 
     def kill(self, name: str) -> None:
-        """End a process without a word to it."""
+        """Send SIGKILL to a process, and wait for its end."""
         self._running[name].kill()
         self._running[name].wait()
 
     def terminate(self, name: str) -> int:
-        """Ask a process to end, and return its status once it has."""
+        """Send SIGTERM to a process, and return its exit status."""
         self._running[name].terminate()
         return self._running[name].wait(60)
 
     def revive(self) -> None:
-        """Start again what ended of its own, as any process manager does."""
+        """Restart processes that ended by themselves, as any process manager does."""
         for name, process in list(self._running.items()):
             if process.poll() is not None:
                 self.revived += 1
@@ -145,7 +155,7 @@ class System:
         self.redis.start()
 
     def stop(self) -> None:
-        """End everything that was started here."""
+        """Kill everything that was started here."""
         for name in self._running:
             self.kill(name)
         self.redis.stop()

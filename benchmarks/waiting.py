@@ -1,4 +1,4 @@
-"""Waiting is free: what a waiting job costs in a worker and in Redis, beside Celery's countdown.
+"""What a waiting job costs in a worker and in Redis, beside Celery's countdown.
 
 python -m benchmarks.waiting --jobs 100000
 """
@@ -20,44 +20,44 @@ from typing import NamedTuple
 import psutil
 import redis
 
-from benchmarks.system import BIN, System, until
+from benchmarks.system import BIN, IMPORTS, System, wait_until
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import Job, State, add_seconds, new_job, utc_now
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.store.jobs import Store
 
 PROMPT = ("a lighthouse in a storm, oil on canvas, " * 8)[:300]
-# Long enough for a worker to fetch what it would hold, and for several sweeps.
+# Long enough for a worker to fetch the messages that it holds, and for several sweeps.
 SETTLE_S = 10.0
 BATCH = 1000
 
 
 class Cost(NamedTuple):
-    """What waiting jobs add: to the resident memory of a worker, and to Redis for each job."""
+    """What waiting jobs add to a worker's resident memory, and to Redis for each job."""
 
     worker_mb: float
     redis_bytes: float
 
 
-def ours(jobs: int, folder: Path) -> Cost:
-    """This queue: the jobs wait in the store, the worker sweeps."""
+def measure_imagequeue(jobs: int, folder: Path) -> Cost:
+    """Measure imagequeue: the jobs wait in Redis, the worker sweeps."""
     system = System(folder, {"log_level": "WARNING"}, workers=1)
     try:
         system.start("worker-0")
         with redis.Redis.from_url(system.redis.url) as client:
-            until(lambda: client.exists("_kombu.binding.submit"))
-            idle_mb, empty = _resident_mb(system.pid("worker-0")), _used(client)
+            wait_until(lambda: client.exists("_kombu.binding.submit"))
+            idle_mb, empty = _rss_mb(system.pid("worker-0")), _used_bytes(client)
             store = Store(client)
             for start in range(0, jobs, BATCH):
-                store.add([waiting_job() for _ in range(min(BATCH, jobs - start))])
-            used = _used(client) - empty
-        return Cost(_resident_mb(system.pid("worker-0")) - idle_mb, used / jobs)
+                store.add([make_waiting_job() for _ in range(min(BATCH, jobs - start))])
+            used = _used_bytes(client) - empty
+        return Cost(_rss_mb(system.pid("worker-0")) - idle_mb, used / jobs)
     finally:
         system.stop()
 
 
-def waiting_job() -> Job:
-    """A job as it is between two polls, its history included."""
+def make_waiting_job() -> Job:
+    """Return a job between two polls, with its history."""
     now = utc_now()
     job = new_job(
         now,
@@ -75,24 +75,28 @@ def waiting_job() -> Job:
     )
 
 
-def celery_countdown(jobs: int, folder: Path) -> Cost:
-    """Plain Celery: a task for each job, sent with a countdown of an hour."""
+def measure_celery(jobs: int, folder: Path) -> Cost:
+    """Measure plain Celery: a task for each job, sent with a countdown of an hour."""
     server = EmbeddedRedis(Settings(data_dir=folder / "data"))
     url = server.start()
-    environment = {**os.environ, "PLAIN_BROKER": url.replace("unix://", "redis+socket://")}
+    environment = {
+        **os.environ,
+        **IMPORTS,
+        "PLAIN_BROKER": url.replace("unix://", "redis+socket://"),
+    }
     command = [str(BIN / "celery"), "-A", "benchmarks.plain_celery", "worker"]
     command += ["-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"]
     try:
         with _process(command, environment, folder / "worker.log") as worker:
             with redis.Redis.from_url(url) as client:
-                until(lambda: client.exists("_kombu.binding.celery"))
-                idle_mb, empty = _resident_mb(worker.pid), _used(client)
+                wait_until(lambda: client.exists("_kombu.binding.celery"))
+                idle_mb, empty = _rss_mb(worker.pid), _used_bytes(client)
                 publish = [sys.executable, "-m", "benchmarks.plain_celery"]
                 arguments = [*publish, str(jobs), PROMPT]
                 subprocess.run(arguments, env=environment, cwd=folder, check=True)
-                until(lambda: client.zcard("unacked_index") >= jobs, timeout_s=600)
-                used = _used(client) - empty
-            return Cost(_resident_mb(worker.pid) - idle_mb, used / jobs)
+                wait_until(lambda: client.zcard("unacked_index") >= jobs, timeout_s=600)
+                used = _used_bytes(client) - empty
+            return Cost(_rss_mb(worker.pid) - idle_mb, used / jobs)
     finally:
         server.stop()
 
@@ -112,25 +116,25 @@ def _process(
         process.wait()
 
 
-def _resident_mb(pid: int) -> float:
+def _rss_mb(pid: int) -> float:
     time.sleep(SETTLE_S)
     return float(psutil.Process(pid).memory_info().rss) / 1e6
 
 
-def _used(client: redis.Redis) -> int:
+def _used_bytes(client: redis.Redis) -> int:
     return int(client.info("memory")["used_memory"])
 
 
 def main() -> None:
-    """Measure both, one after the other, and print a table."""
+    """Measure one after the other, and print a table."""
     parser = argparse.ArgumentParser(description="What a waiting job costs.")
     parser.add_argument("--jobs", type=int, default=100_000)
-    parser.add_argument("--alone", action="store_true", help="leave plain Celery out")
+    parser.add_argument("--alone", action="store_true", help="without plain Celery")
     options = parser.parse_args()
-    contestants = {"imagequeue": ours, "Celery countdown": celery_countdown}
+    contestants = {"imagequeue": measure_imagequeue, "Celery countdown": measure_celery}
     if options.alone:
         del contestants["Celery countdown"]
-    print(f"| {options.jobs:,} waiting | worker, MB more than idle | Redis, bytes a job |")
+    print(f"| {options.jobs:,} waiting | worker, MB above idle | Redis, bytes a job |")
     print("|---|---|---|")
     for name, measure in contestants.items():
         with tempfile.TemporaryDirectory() as folder:

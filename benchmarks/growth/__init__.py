@@ -1,1 +1,1 @@
-"""How cost grows with the number of jobs."""
+"""How costs grow with the number of jobs."""

@@ -1,8 +1,8 @@
-"""How cost grows: what a job, a record, a worker and a sweep cost, and what so many jobs need.
+"""How costs grow: what a job, a record, a worker and a sweep cost, and what many jobs need.
 
-    python -m benchmarks.growth.__main__
+    python -m benchmarks.growth
 
-Every table of docs/costs.md, in its order; the last two are a model that rests on the others.
+Prints every table of docs/costs.md in its order. The last two are a model based on the others.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks.growth import held, idle, jobs, records
-from benchmarks.growth.model import WAIT_S, Costs, ceilings_table, needs_table
+from benchmarks.growth import idle, jobs, processes, records
+from benchmarks.growth.model import WAIT_S, Costs, print_ceilings, print_needs
 
 RUNS = {
     "callback": ("callback", False),
@@ -22,42 +22,42 @@ RUNS = {
 
 
 def main() -> None:
-    """Measure, one after the other, and print what follows from it."""
-    parser = argparse.ArgumentParser(description="How cost grows with the jobs.")
-    parser.add_argument("--jobs", type=int, default=1000, help="through each whole system")
+    """Measure one after the other, and print the tables."""
+    parser = argparse.ArgumentParser(description="How costs grow with the jobs.")
+    parser.add_argument("--jobs", type=int, default=1000, help="through each system")
     options = parser.parse_args()
     runs = {}
     for name, (delivery, apart) in RUNS.items():
         with tempfile.TemporaryDirectory() as folder:
-            runs[name] = jobs.per_job(Path(folder), options.jobs, delivery, two_redises=apart)
-    jobs.table(runs)
+            runs[name] = jobs.measure(Path(folder), options.jobs, delivery, two_redises=apart)
+    jobs.print_table(runs)
     job, _, apart_job = runs.values()
-    kept = records.records(job.example)
-    _space()
-    records.table(kept)
-    _space()
-    workers, others = held.held()
-    held.table(workers, others)
-    _space()
-    polls = idle.idle()
-    idle.table(polls)
+    stored = records.measure(job.example)
+    _print_blank()
+    records.print_table(stored)
+    _print_blank()
+    workers, others = processes.measure()
+    processes.print_table(workers, others)
+    _print_blank()
+    polls = idle.measure()
+    idle.print_table(polls)
     costs = Costs(
         job,
         apart_job,
-        kept,
-        held.slopes(workers),
-        idle.of_one(polls),
+        stored,
+        processes.fit_slopes(workers),
+        idle.of_one_worker(polls),
         sum(each.connections for each in others.values()),
     )
     print(
         f"\nThe model: three times the mean at the peak, {WAIT_S} s from acceptance to callback.\n"
     )
-    needs_table(costs)
-    _space()
-    ceilings_table(costs)
+    print_needs(costs)
+    _print_blank()
+    print_ceilings(costs)
 
 
-def _space() -> None:
+def _print_blank() -> None:
     print(flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What workers cost while there is nothing to do, and while very many jobs wait."""
+"""What idle workers cost, without jobs and with many waiting jobs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import psutil
 import redis
 
-from benchmarks.cheap import CheapSystem
-from benchmarks.waiting import BATCH, waiting_job
+from benchmarks.full_system import FullSystem
+from benchmarks.waiting import BATCH, make_waiting_job
 from imagequeue.store.jobs import Store
 
 WORKERS = (1, 2, 4, 8)
@@ -22,18 +22,18 @@ WATCHED_S = 6.0
 
 
 class Idle(NamedTuple):
-    """Of Redis in all, and of one worker."""
+    """The load on Redis by all workers, and of one worker."""
 
-    commands_a_second: float
+    commands_per_s: float
     redis_share: float
     worker_share: float
 
 
-def idle() -> dict[tuple[int, int], Idle]:
-    """By the number of workers and of waiting jobs."""
+def measure() -> dict[tuple[int, int], Idle]:
+    """Return the load by (number of workers, number of waiting jobs)."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        system = CheapSystem(Path(folder), workers=max(WORKERS), threads=THREADS)
+        system = FullSystem(Path(folder), workers=max(WORKERS), threads=THREADS)
         try:
             with redis.Redis.from_url(system.redis.url) as client:
                 for count in WORKERS:
@@ -41,14 +41,14 @@ def idle() -> dict[tuple[int, int], Idle]:
                     found[count, 0] = _watch(system, client, names)
                 store = Store(client)
                 for _ in range(0, WAITING, BATCH):
-                    store.add([waiting_job() for _ in range(BATCH)])
+                    store.add([make_waiting_job() for _ in range(BATCH)])
                 found[count, WAITING] = _watch(system, client, names)
         finally:
             system.stop()
     return found
 
 
-def _watch(system: CheapSystem, client: redis.Redis, names: list[str]) -> Idle:
+def _watch(system: FullSystem, client: redis.Redis, names: list[str]) -> Idle:
     time.sleep(SETTLE_S)
     before, started = _used(system, client, names), time.monotonic()
     time.sleep(WATCHED_S)
@@ -59,7 +59,7 @@ def _watch(system: CheapSystem, client: redis.Redis, names: list[str]) -> Idle:
     return Idle(commands, server_s, worker_s / len(names))
 
 
-def _used(system: CheapSystem, client: redis.Redis, names: list[str]) -> tuple[float, float, float]:
+def _used(system: FullSystem, client: redis.Redis, names: list[str]) -> tuple[float, float, float]:
     info: Any = client.info("all")
     times = [psutil.Process(system.pid(name)).cpu_times() for name in names]
     return (
@@ -69,23 +69,23 @@ def _used(system: CheapSystem, client: redis.Redis, names: list[str]) -> tuple[f
     )
 
 
-def table(found: dict[tuple[int, int], Idle]) -> None:
-    """A row for each."""
+def print_table(found: dict[tuple[int, int], Idle]) -> None:
+    """Print a row for each."""
     print("| idle workers | waiting jobs | Redis commands/s | Redis, of a core | each worker |")
     print("|---|---|---|---|---|")
     for (workers, waiting), each in found.items():
         print(
-            f"| {workers} | {waiting:,} | {each.commands_a_second:.0f} "
+            f"| {workers} | {waiting:,} | {each.commands_per_s:.0f} "
             f"| {each.redis_share:.2%} | {each.worker_share:.2%} |"
         )
 
 
-def of_one(found: dict[tuple[int, int], Idle]) -> Idle:
-    """One worker's share, from the most workers that were idle without a job."""
+def of_one_worker(found: dict[tuple[int, int], Idle]) -> Idle:
+    """Return one worker's share, from the largest number of workers without jobs."""
     most = max(WORKERS)
-    all_of_them = found[most, 0]
+    all_workers = found[most, 0]
     return Idle(
-        all_of_them.commands_a_second / most,
-        all_of_them.redis_share / most,
-        all_of_them.worker_share,
+        all_workers.commands_per_s / most,
+        all_workers.redis_share / most,
+        all_workers.worker_share,
     )

@@ -1,54 +1,54 @@
-"""From what one job and one worker cost to what so many jobs a day need: a model, not a run."""
+"""A model: from what one job and one worker cost to what many jobs a day need."""
 
 from __future__ import annotations
 
 from math import ceil
 from typing import NamedTuple
 
-from benchmarks.growth.held import Slopes
 from benchmarks.growth.idle import Idle
-from benchmarks.growth.jobs import PICTURE_KB, PerJob
+from benchmarks.growth.jobs import IMAGE_KB, PerJob
+from benchmarks.growth.processes import Slopes
 from benchmarks.growth.records import Records
 
 DAY_S = 86_400
-JOBS_A_DAY = (10_000, 100_000, 1_000_000, 10_000_000)
-# The busiest hour's rate beside the day's mean, and how busy a process may be then.
+JOBS_PER_DAY = (10_000, 100_000, 1_000_000, 10_000_000)
+# The busiest hour's rate over the day's mean, and how busy a process may be then.
 PEAK = 3
 BUSY = 0.7
 THREADS = 16
-# Between the acceptance and the callback.
+# From acceptance to callback.
 WAIT_S = 120
 RETENTION_DAYS = 30
-# What is there before the first job, and the stream of changes at its longest.
+# An empty Redis.
 EMPTY_MB = 2.0
-# Of Redis: its own default for `maxclients`.
+# Redis's default for `maxclients`.
 MAX_CLIENTS = 10_000
-# kie.ai, of one account: 20 new tasks in 10 seconds.
-KIE_A_DAY = 20 * DAY_S // 10
+# One kie.ai account: 20 new tasks in 10 seconds.
+KIE_JOBS_PER_DAY = 20 * DAY_S // 10
 
 
 class Costs(NamedTuple):
-    """Everything measured that the model rests on."""
+    """The measurements that the model is based on."""
 
     job: PerJob
-    """In one Redis."""
-    apart: PerJob
-    """With the messages in a Redis of their own."""
+    """With one Redis server."""
+    two_servers: PerJob
+    """With a second Redis server for the messages."""
     records: Records
     worker: Slopes
     idle: Idle
-    """Of one worker."""
+    """One worker."""
     other_connections: float
-    """Of one API, one receiver and one Flower."""
+    """One API, one receiver and one Flower."""
 
     @property
-    def connections_a_worker(self) -> float:
-        """With the default number of threads."""
-        return self.worker.connections + THREADS * self.worker.connections_a_thread
+    def connections_per_worker(self) -> float:
+        """Return the connections of a worker with the default number of threads."""
+        return self.worker.connections + THREADS * self.worker.connections_per_thread
 
 
 class Need(NamedTuple):
-    """What so many jobs a day need."""
+    """What a number of jobs a day needs."""
 
     worker_cores: float
     other_cores: float
@@ -56,13 +56,13 @@ class Need(NamedTuple):
     redis_share: float
     redis_peak: float
     waiting_mb: float
-    kept_mb: float
+    ended_mb: float
     connections: float
 
 
-def need(costs: Costs, a_day: int) -> Need:
-    """The model: rates times costs a job, and slopes times workers."""
-    job, rate = costs.job, a_day / DAY_S
+def compute_need(costs: Costs, per_day: int) -> Need:
+    """Return rates times costs of a job, and slopes times workers."""
+    job, rate = costs.job, per_day / DAY_S
     worker_cores = rate * job.worker_ms / 1000
     workers = max(1, ceil(PEAK * worker_cores / BUSY))
     idle_share = workers * costs.idle.redis_share
@@ -76,58 +76,59 @@ def need(costs: Costs, a_day: int) -> Need:
         EMPTY_MB
         + costs.records.thousand_changes / 1e5
         + PEAK * rate * WAIT_S * costs.records.waiting / 1e6,
-        a_day * costs.records.kept / 1e6,
-        workers * costs.connections_a_worker + costs.other_connections,
+        per_day * costs.records.ended / 1e6,
+        workers * costs.connections_per_worker + costs.other_connections,
     )
 
 
-def needs_table(costs: Costs) -> None:
-    """What each number of jobs a day needs."""
+def print_needs(costs: Costs) -> None:
+    """Print what each number of jobs a day needs."""
     print(
         "| jobs a day | mean jobs/s | cores: workers, API with receiver and Flower "
         "| worker processes | Redis, of a core: mean, peak | Redis MB: at work "
-        f"| kept {RETENTION_DAYS} days | kept 1 day | Redis connections "
-        "| AOF written, GB a day | pictures, GB a day |"
+        f"| stored {RETENTION_DAYS} days | stored 1 day | Redis connections "
+        "| AOF written, GB a day | images, GB a day |"
     )
     print("|---" * 11 + "|")
-    for a_day in JOBS_A_DAY:
-        found = need(costs, a_day)
+    for per_day in JOBS_PER_DAY:
+        found = compute_need(costs, per_day)
         print(
-            f"| {a_day:,} | {a_day / DAY_S:.1f} "
+            f"| {per_day:,} | {per_day / DAY_S:.1f} "
             f"| {found.worker_cores:.2f}, {found.other_cores:.2f} | {found.workers} "
             f"| {found.redis_share:.1%}, {found.redis_peak:.1%} | {found.waiting_mb:,.0f} "
-            f"| {found.kept_mb * RETENTION_DAYS:,.0f} | {found.kept_mb:,.0f} "
-            f"| {found.connections:,.0f} | {a_day * costs.job.aof_bytes / 1e9:,.1f} "
-            f"| {a_day * PICTURE_KB / 1e6:,.0f} |"
+            f"| {found.ended_mb * RETENTION_DAYS:,.0f} | {found.ended_mb:,.0f} "
+            f"| {found.connections:,.0f} | {per_day * costs.job.aof_bytes / 1e9:,.1f} "
+            f"| {per_day * IMAGE_KB / 1e6:,.0f} |"
         )
 
 
-def ceilings(costs: Costs) -> dict[str, float]:
-    """The jobs a day at which each thing is full, the first to be so first."""
-    job, apart, day_ms = costs.job, costs.apart, DAY_S * 1000
-    most_workers = (MAX_CLIENTS - costs.other_connections) / costs.connections_a_worker
+def compute_ceilings(costs: Costs) -> dict[str, float]:
+    """Return the jobs a day at which each resource is full, in ascending order."""
+    job, day_ms = costs.job, DAY_S * 1000
+    max_workers = (MAX_CLIENTS - costs.other_connections) / costs.connections_per_worker
     busy_ms = BUSY * day_ms
     found = {
-        "one kie.ai account: 20 new tasks in 10 s, all day": KIE_A_DAY,
+        "one kie.ai account: 20 new tasks in 10 s, all day": KIE_JOBS_PER_DAY,
         "one worker process, a core of its own": busy_ms / job.worker_ms,
         "two cores that do everything, Redis included": 2 * busy_ms / job.all_ms,
         "one API process": busy_ms / job.api_ms,
         "one receiver process": busy_ms / job.receiver_ms,
-        "1 GB of Redis, ended jobs kept 30 days": 1e9 / RETENTION_DAYS / costs.records.kept,
-        "16 GB of Redis, ended jobs kept 30 days": 16e9 / RETENTION_DAYS / costs.records.kept,
-        "16 GB of Redis, ended jobs kept 1 day": 16e9 / costs.records.kept,
+        "1 GB of Redis, ended jobs stored 30 days": 1e9 / RETENTION_DAYS / costs.records.ended,
+        "16 GB of Redis, ended jobs stored 30 days": 16e9 / RETENTION_DAYS / costs.records.ended,
+        "16 GB of Redis, ended jobs stored 1 day": 16e9 / costs.records.ended,
         "Redis's one thread, everything in one Redis": busy_ms / job.redis_ms,
-        "Redis's one thread, messages in another (`BROKER_URL`)": busy_ms / apart.redis_ms,
-        f"{MAX_CLIENTS:,} connections (`maxclients`), as workers": most_workers
+        "Redis's one thread, messages in another (`BROKER_URL`)": busy_ms
+        / costs.two_servers.redis_ms,
+        f"{MAX_CLIENTS:,} connections (`maxclients`), as workers": max_workers
         * busy_ms
         / job.worker_ms,
     }
     return dict(sorted(found.items(), key=lambda pair: pair[1]))
 
 
-def ceilings_table(costs: Costs) -> None:
-    """What is full first."""
+def print_ceilings(costs: Costs) -> None:
+    """Print what is full first."""
     print(f"| full at, spread over the day ({BUSY:.0%} busy) | jobs a day |")
     print("|---|---|")
-    for what, a_day in ceilings(costs).items():
-        print(f"| {what} | {float(f'{a_day:.3g}'):,.0f} |")
+    for what, per_day in compute_ceilings(costs).items():
+        print(f"| {what} | {float(f'{per_day:.3g}'):,.0f} |")

@@ -1,4 +1,4 @@
-"""What Redis keeps: bytes for each job that waits, each that has ended, and what is beside them."""
+"""What Redis stores: bytes for each waiting job, each ended job, and each idempotency key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import redis
 
-from benchmarks.waiting import BATCH, waiting_job
+from benchmarks.waiting import BATCH, make_waiting_job
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.idempotency import IdempotencyKey
 from imagequeue.jobs.job import Job, new_job, utc_now
@@ -20,77 +20,77 @@ from imagequeue.store import keys
 from imagequeue.store.compare_and_set import MAX_CHANGES
 from imagequeue.store.jobs import Store
 
-# Three quarters of a power of two: hash tables are half to wholly full, and here in the middle.
+# Three quarters of a power of two: hash tables are between half and completely full.
 JOBS = 25_000
 
 
 class Records(NamedTuple):
-    """Bytes of Redis's memory for each of them."""
+    """Bytes of Redis's memory for one of each."""
 
     waiting: float
-    kept: float
+    ended: float
     key: float
     thousand_changes: float
 
 
-def records(example: Job) -> Records:
-    """Add `JOBS` of each kind to an empty Redis; `example` is an ended one, as a run left it."""
+def measure(example: Job) -> Records:
+    """Add `JOBS` of each kind to an empty Redis; `example` is a job that a run has ended."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedRedis(Settings(data_dir=Path(folder)))
         try:
             with redis.Redis.from_url(server.start()) as client:
-                # A rewrite of the file that is under way would count as well.
+                # A running rewrite of the file would be counted too.
                 client.config_set("auto-aof-rewrite-percentage", 0)
                 store = Store(client)
-                waiting = _added(store, waiting_job)
-                kept = _added(store, lambda: _again(example))
-                keyed = _added(store, waiting_job, _onces())
-                changes = _stream(client) / client.xlen(keys.CHANGES) * 1000
-                return Records(waiting, kept, keyed - waiting, changes)
+                waiting = _add_jobs(store, make_waiting_job)
+                ended = _add_jobs(store, lambda: _copy(example))
+                keyed = _add_jobs(store, make_waiting_job, _idempotency_keys())
+                changes = _stream_bytes(client) / client.xlen(keys.CHANGES) * 1000
+                return Records(waiting, ended, keyed - waiting, changes)
         finally:
             server.stop()
 
 
-def _again(example: Job) -> Job:
+def _copy(example: Job) -> Job:
     now = utc_now()
     twin = new_job(now, provider=example.provider, action=example.action, delivery="poll")
     own = {"id": twin.id, "revision": twin.revision, "wake_at": now + timedelta(days=30)}
     return example.model_copy(update={**own, "task_id": secrets.token_hex(16)})
 
 
-def _onces() -> Iterable[IdempotencyKey]:
+def _idempotency_keys() -> Iterable[IdempotencyKey]:
     while True:
         yield IdempotencyKey(f"python:{secrets.token_hex(16)}", secrets.token_hex(32))
 
 
-def _added(store: Store, make: Callable[[], Job], onces: Iterable[IdempotencyKey] = ()) -> float:
-    """The bytes of each job, less the stream of changes: that grows no further."""
+def _add_jobs(
+    store: Store, make: Callable[[], Job], keys_of_jobs: Iterable[IdempotencyKey] = ()
+) -> float:
+    """Return the bytes of each job, without the stream of changes, whose length is bounded."""
     store.redis.flushall()
-    source, empty = iter(onces), _used(store.redis)
+    source, empty = iter(keys_of_jobs), _used_bytes(store.redis)
     for _ in range(0, JOBS, BATCH):
         jobs = [make() for _ in range(BATCH)]
-        store.add(jobs, [next(source) for _ in jobs] if onces else ())
-    return (_used(store.redis) - empty - _stream(store.redis)) / JOBS
+        store.add(jobs, [next(source) for _ in jobs] if keys_of_jobs else ())
+    return (_used_bytes(store.redis) - empty - _stream_bytes(store.redis)) / JOBS
 
 
-def _stream(client: redis.Redis) -> int:
+def _stream_bytes(client: redis.Redis) -> int:
     return int(client.memory_usage(keys.CHANGES, samples=0) or 0)
 
 
-def _used(client: redis.Redis) -> int:
+def _used_bytes(client: redis.Redis) -> int:
     info: Any = client.info("memory")
     return int(info["used_memory"])
 
 
-def table(found: Records) -> None:
-    """A row for each kind."""
-    print(f"| Redis keeps, {JOBS:,} of each | bytes | for how long |")
+def print_table(found: Records) -> None:
+    """Print a row for each kind."""
+    print(f"| Redis stores, {JOBS:,} of each | bytes | for how long |")
     print("|---|---|---|")
-    print(
-        f"| a job that waits, its prompt of 300 bytes included | {found.waiting:,.0f} | minutes |"
-    )
-    print(f"| a job that has ended, one picture | {found.kept:,.0f} | `RETENTION_S`, 30 days |")
-    print(f"| an idempotency key more | {found.key:,.0f} | a day |")
+    print(f"| a waiting job, with its prompt of 300 bytes | {found.waiting:,.0f} | minutes |")
+    print(f"| an ended job with one image | {found.ended:,.0f} | `RETENTION_S`, 30 days |")
+    print(f"| an idempotency key | {found.key:,.0f} | a day |")
     print(
         f"| 1,000 changes in the stream | {found.thousand_changes:,.0f} "
         f"| the latest {MAX_CHANGES:,} |"

@@ -1,1 +1,1 @@
-"""The same paid job through imagequeue and through the queues that one might take instead."""
+"""The same paid job through imagequeue and through four other queues."""

@@ -1,4 +1,4 @@
-"""Redis commands by name, as `MONITOR` shows them: what clients sent, and what ran in scripts."""
+"""Redis commands by name, as `MONITOR` shows them: sent by clients, and called by scripts."""
 
 from __future__ import annotations
 
@@ -10,33 +10,35 @@ from pathlib import Path
 
 import redis
 
-from imagequeue import jobs
+from imagequeue import store
 from imagequeue.store.wakeups import next_after
 
-END = "the benchmark's end"
+END = "end of the benchmark"
 # 1700000000.123456 [0 unix:/a/socket] "EVALSHA" "8a7f..." "3" ...
 LINE = re.compile(r'\d+\.\d+ \[\d+ (\S+)\] "(\w+)"(?: "(\w+)")?')
+COMPOSED = ("lease_due", "lease_by_deadline")
 
 
 class Monitor(threading.Thread):
-    """Counts every command of a Redis from its start until `stop`."""
+    """Counts every command of a Redis server, from `start` to `stop`."""
 
     def __init__(self, client: redis.Redis) -> None:
         super().__init__(daemon=True)
         self._client = client
-        self._scripts = _scripts()
-        self._begun = threading.Event()
+        self._scripts = _script_names()
+        self._started = threading.Event()
         self.sent: Counter[str] = Counter()
-        self.inside: Counter[str] = Counter()
-        """Those that scripts called."""
+        """Commands sent by clients."""
+        self.called: Counter[str] = Counter()
+        """Commands called by scripts."""
 
     def run(self) -> None:
-        """Count until the end is said."""
+        """Count until the end marker arrives."""
         connection = self._client.connection_pool.get_connection()
         try:
             connection.send_command("MONITOR")
             connection.read_response()
-            self._begun.set()
+            self._started.set()
             while END not in (line := connection.read_response(timeout=60).decode()):
                 self._count(line)
         finally:
@@ -45,10 +47,10 @@ class Monitor(threading.Thread):
     def start(self) -> None:
         """Return once it counts."""
         super().start()
-        assert self._begun.wait(10)
+        assert self._started.wait(10)
 
     def stop(self) -> None:
-        """Return once everything so far is counted."""
+        """Return once every command so far is counted."""
         self._client.echo(END)
         self.join()
 
@@ -59,33 +61,33 @@ class Monitor(threading.Thread):
         name = name.upper()
         if name == "EVALSHA":
             name = f"EVALSHA {self._scripts.get(first, first[:8])}"
-        (self.inside if client == "lua" else self.sent)[name] += 1
+        (self.called if client == "lua" else self.sent)[name] += 1
 
 
-def _scripts() -> dict[str, str]:
-    """The names of our scripts by their digests."""
-    files = Path(jobs.__file__).parent.glob("*.lua")
+def _script_names() -> dict[str, str]:
+    """Return the names of imagequeue's scripts by their digests."""
+    files = (Path(store.__file__).parent / "lua").glob("*.lua")
     sources = {file.stem: file.read_text() for file in files}
-    sources |= {f"next, {name}": next_after(name) for name in ("take", "take_first")}
+    sources |= {f"take_next, {name}": next_after(name) for name in COMPOSED}
     return {hashlib.sha1(text.encode()).hexdigest(): name for name, text in sources.items()}
 
 
-def table(monitor: Monitor, jobs_done: int, round_trips: float) -> str:
-    """The commands of a job, the most frequent first."""
+def format_commands(monitor: Monitor, jobs: int, round_trips: float) -> str:
+    """Return the commands of one job as a Markdown table, the most frequent first."""
     lines = ["| command, a job | sent by clients | called by scripts |", "|---|---|---|"]
     names = sorted(
-        monitor.sent.keys() | monitor.inside.keys(),
-        key=lambda name: -monitor.sent[name] - monitor.inside[name],
+        monitor.sent.keys() | monitor.called.keys(),
+        key=lambda name: -monitor.sent[name] - monitor.called[name],
     )
     for name in names:
-        sent, inside = (count[name] / jobs_done for count in (monitor.sent, monitor.inside))
-        if sent + inside >= 0.005:
-            lines.append(f"| {name} | {_figure(sent)} | {_figure(inside)} |")
-    sent, inside = (count.total() / jobs_done for count in (monitor.sent, monitor.inside))
-    lines.append(f"| **all** | **{sent:.1f}** | **{inside:.1f}** |")
+        sent, called = (count[name] / jobs for count in (monitor.sent, monitor.called))
+        if sent + called >= 0.005:
+            lines.append(f"| {name} | {_format(sent)} | {_format(called)} |")
+    sent, called = (count.total() / jobs for count in (monitor.sent, monitor.called))
+    lines.append(f"| **all** | **{sent:.1f}** | **{called:.1f}** |")
     lines.append(f"| round trips (a pipeline is one) | {round_trips:.1f} | |")
     return "\n".join(lines)
 
 
-def _figure(value: float) -> str:
+def _format(value: float) -> str:
     return f"{value:.2f}" if value else ""

@@ -1,6 +1,6 @@
-"""Draw a run of the peers; matplotlib has an environment of its own.
+"""Draw a comparison; matplotlib has an environment of its own.
 
-Run by itself it reads `{"worker CPU ms a job": {NAME: [ROUND, ...]}, ...}` and writes `argv[1]`.
+Run as a program it reads `{TITLE: {STACK: [ROUND, ...]}, ...}` as JSON and writes `argv[1]`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Panels = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 def draw(panels: Panels, bin_folder: Path, path: Path) -> None:
-    """Write an SVG of bars at the medians, with whiskers from the lowest to the highest round."""
+    """Write an SVG: bars at the medians, whiskers from the lowest to the highest round."""
     command = [bin_folder / "python", __file__, path]
     subprocess.run(command, input=json.dumps(panels), text=True, check=True)
 
@@ -27,11 +27,13 @@ def _draw(panels: Panels, path: str) -> None:
     import matplotlib as mpl
 
     mpl.use("svg")
-    # Text stays text, and the same figures make the same file.
+    # Keep text as text, and write the same file for the same figures.
     mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "peers", "font.size": 11}
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(9, 3), sharey=True, layout="tight")
+    figure, axes = pyplot.subplots(
+        1, len(panels), figsize=(4.5 * len(panels), 3), sharey=True, layout="tight"
+    )
     for axis, (title, bars) in zip(axes, panels.items(), strict=True):
         names = list(bars)[::-1]
         middles = [median(bars[name]) for name in names]

@@ -1,17 +1,18 @@
-"""A run of the peers as Markdown."""
+"""The tables of a comparison, as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from benchmarks.peers.run import Figures
+from benchmarks.peers.figures import Figures
 from benchmarks.peers.stacks import Size, Stack
 
 Rounds = Mapping[str, Sequence[Figures]]
+"""The figures of each round, by stack."""
 
 COLUMNS = {
-    "jobs/s": "jobs_a_s",
+    "jobs/s": "jobs_per_s",
     "worker CPU ms/job": "cpu_ms",
     "RSS MiB": "rss_mib",
     "Redis commands/job": "commands",
@@ -20,45 +21,46 @@ COLUMNS = {
 }
 
 
-def spread(values: Iterable[float], places: int = 1) -> str:
-    """The lowest, the middle and the highest."""
+def format_spread(values: Iterable[float], places: int = 1) -> str:
+    """Return `lowest/median/highest`."""
     values = list(values)
     three = (min(values), median(values), max(values))
     return "/".join(f"{each:.{places}f}" if each < 100 else f"{each:,.0f}" for each in three)
 
 
-def table(stacks: Sequence[Stack], sizes: Mapping[str, Size], rounds: Rounds) -> str:
-    """A row a stack: lowest, median and highest of the rounds."""
-    lines = [
-        f"| stack | {' | '.join(COLUMNS)} | what it does not get_durability |",
-        f"|---|{'---|' * len(COLUMNS)}---|",
-    ]
+def format_table(
+    scheme: str, stacks: Sequence[Stack], sizes: Mapping[str, Size], rounds: Rounds
+) -> str:
+    """Return a row for each stack."""
+    lines = [f"| {scheme} | {' | '.join(COLUMNS)} |", f"|---|{'---|' * len(COLUMNS)}"]
     for stack in stacks:
-        cells = [
-            spread(getattr(each, field) for each in rounds[stack.name])
-            for field in COLUMNS.values()
-        ]
-        name = f"{stack.name}, {sizes[stack.name]}"
-        lines.append(f"| {name} | {' | '.join(cells)} | {stack.not_guaranteed} |")
+        runs = rounds[stack.name]
+        cells = [format_spread(getattr(each, field) for each in runs) for field in COLUMNS.values()]
+        lines.append(f"| {stack.name}, {sizes[stack.name]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def ratios(stacks: Sequence[Stack], rounds: Rounds) -> str:
-    """Worker CPU of the first stack over each other's, round by round."""
+def format_ratios(stacks: Sequence[Stack], by_scheme: Mapping[str, Rounds]) -> str:
+    """Return the first stack's worker CPU over each other's, round by round, for each scheme."""
     first, *others = stacks
-    lines = [f"| worker CPU of {first.name} | in the same round |", "|---|---|"]
+    lines = [
+        f"| worker CPU of {first.name}, in the same round | {' | '.join(by_scheme)} |",
+        f"|---|{'---|' * len(by_scheme)}",
+    ]
     for other in others:
-        pairs = zip(rounds[first.name], rounds[other.name], strict=True)
-        times = spread((ours.cpu_ms / its.cpu_ms for ours, its in pairs), places=2)
-        lines.append(f"| x {other.name}'s | {times} |")
+        cells = []
+        for rounds in by_scheme.values():
+            pairs = zip(rounds[first.name], rounds[other.name], strict=True)
+            cells.append(format_spread((a.cpu_ms / b.cpu_ms for a, b in pairs), places=2))
+        lines.append(f"| x {other.name}'s | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def shares(stacks: Sequence[Stack], rounds: Rounds) -> str:
-    """What is beside the workers, and how much of the machine was left to the run."""
+def format_shares(scheme: str, stacks: Sequence[Stack], rounds: Rounds) -> str:
+    """Return what was used beside the workers, and how much of the machine was left."""
     lines = [
-        "| beside the workers | Redis, CPU ms/job | provider, CPU ms/job "
-        "| cores that were idle | cores that other processes took |",
+        f"| {scheme}, beside the workers | Redis, CPU ms/job | provider, CPU ms/job "
+        "| idle cores | cores that other processes used |",
         "|---|---|---|---|---|",
     ]
     for stack in stacks:
@@ -66,12 +68,18 @@ def shares(stacks: Sequence[Stack], rounds: Rounds) -> str:
             [getattr(each, field) for each in rounds[stack.name]]
             for field in ("redis_cpu_ms", "provider_cpu_ms", "idle_cores", "foreign_cores")
         ]
-        lines.append(f"| {stack.name} | {' | '.join(map(spread, columns))} |")
+        lines.append(f"| {stack.name} | {' | '.join(map(format_spread, columns))} |")
     return "\n".join(lines)
 
 
-def settings(stacks: Sequence[Stack], sizes: Mapping[str, Size]) -> str:
-    """With which settings each ran."""
+def format_guarantees(stacks: Sequence[Stack]) -> str:
+    """Return what each stack does not guarantee."""
+    rows = [f"| {stack.name} | {stack.not_guaranteed} |" for stack in stacks]
+    return "\n".join(["| stack | what it does not guarantee |", "|---|---|", *rows])
+
+
+def format_settings(stacks: Sequence[Stack], sizes: Mapping[str, Size]) -> str:
+    """Return the versions and settings that each stack ran with."""
     return "\n".join(
         f"- {stack.name}, {sizes[stack.name]} ({', '.join(stack.requirements) or 'this checkout'}):"
         f" {stack.settings}"

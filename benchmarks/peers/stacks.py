@@ -1,4 +1,4 @@
-"""The stacks: how each is started, with which settings, and what it does not get_durability."""
+"""The stacks: how each is started, with which settings, and what it does not guarantee."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUEUES = "submit,poll,callback,download,notify"
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """Processes of a stack, and how much each does at once."""
+    """The processes of a stack, and how many tasks each runs at once."""
 
     processes: int
     at_once: int
@@ -23,36 +23,30 @@ class Size:
     def __str__(self) -> str:
         return f"{self.processes} x {self.at_once}"
 
-    @classmethod
-    def of(cls, text: str) -> Size:
-        """`2x16`."""
-        processes, at_once = map(int, text.split("x"))
-        return cls(processes=processes, at_once=at_once)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """One queue with workers, and the program of the job in it."""
+    """One queue with its workers, and the program of the job in it."""
 
     name: str
     size: Size
     requirements: tuple[str, ...] = ()
-    """Its own environment; without any it runs in this one."""
+    """Packages of its own environment; without any it runs in this one."""
     commands: Callable[[Path, Size], list[list[str]]]
-    """The commands of its workers, whose programs lie in the folder `bin`."""
+    """Returns the commands of its workers, from the folder of its programs."""
     ready: str
-    """What the log says once for each process that takes work."""
+    """What each process logs once it takes work."""
     settings: str
     not_guaranteed: str
-    """What becomes of a job that was paid for when something dies."""
+    """What happens to a paid job when something dies."""
 
     @property
     def program(self) -> str:
-        """The name of the job's module."""
+        """Return the name of the job's module."""
         return f"{self.name}_jobs"
 
     def bin(self) -> Path:
-        """The folder of its programs."""
+        """Return the folder of its programs."""
         if not self.requirements:
             return Path(sys.executable).parent
         return bin_of(self.name, self.requirements)
@@ -99,10 +93,10 @@ STACKS = {
             size=Size(processes=2, at_once=16),
             commands=_imagequeue,
             ready=" ready.",
-            settings="threads; first look-up after 10 ms instead of a minute, "
-            "every other setting as it is by default",
+            settings="threads; first poll after 10 ms instead of a minute, "
+            "every other setting at its default",
             not_guaranteed="Worker killed after the POST: `unconfirmed`, never sent again on "
-            "its own; polled alone it ends `failed` after an hour, for a person to decide. An "
+            "its own; without a callback it ends `failed` after an hour, and a person decides. An "
             "older Redis that flushes once a second may lose the last second to a power cut.",
         ),
         Stack(
@@ -115,8 +109,8 @@ STACKS = {
             not_guaranteed="Worker killed after the POST: **paid again** when the message "
             "comes back, after an hour (with early acknowledgement: lost instead). No answer "
             "to a POST: the task fails, the job is gone, perhaps paid. Killed between BRPOP "
-            "and its record: lost. Countdowns stand in a worker's memory; those over an hour "
-            "run twice.",
+            "and its record: lost. Countdowns are held in a worker's memory; those over an "
+            "hour run twice.",
         ),
         Stack(
             name="dramatiq",
@@ -124,11 +118,11 @@ STACKS = {
             requirements=("dramatiq[redis]==2.2.1", "requests==2.34.2"),
             commands=_dramatiq,
             ready="Worker process is ready for action.",
-            settings="threads, requests; no second try of the submission",
+            settings="threads, requests; the submission is not retried",
             not_guaranteed="Worker killed after the POST: **paid again** once a clean-up, "
             "drawn with one command in a thousand, finds its heartbeat 60 s old; stuck until then. "
             "No answer to a POST: dead-lettered for a week, perhaps paid (with the default of 20 "
-            "retries: sent again). Delays stand in a worker's memory.",
+            "retries: sent again). Delays are held in a worker's memory.",
         ),
         Stack(
             name="taskiq",

@@ -1,18 +1,19 @@
-"""The short form of `benchmarks.download_kills`: no picture is lost, or half there, by a kill."""
+"""The short form of `benchmarks.download_kills`: kills lose no image and leave none incomplete."""
+
+from __future__ import annotations
 
 import random
 from pathlib import Path
 
-from benchmarks import download_kills
+from benchmarks.download_kills.run import run
+from benchmarks.download_kills.verdict import format_report
 
 
-def test_pictures_are_whole_or_not_there_whenever_their_workers_are_killed(
-    tmp_path: Path,
-) -> None:
+def test_kills_leave_every_image_complete_or_absent(tmp_path: Path) -> None:
     seed = random.randrange(10**6)
-    verdict = download_kills.run(8, seed, tmp_path)
-    table = download_kills.report(verdict, seed, 0)
+    verdict = run(8, seed, tmp_path)
+    table = format_report(verdict, seed, 0)
     assert verdict.succeeded == verdict.jobs, table
-    assert (verdict.not_whole, verdict.missing) == (0, 0), table
-    assert verdict.under_way, table
+    assert (verdict.incomplete, verdict.missing) == (0, 0), table
+    assert verdict.interrupted, table
     assert verdict.looks >= 4 * verdict.jobs, table

@@ -1,43 +1,132 @@
-"""The README says what the code does today."""
+"""The documentation says what the code does: commands, links, tables, diagrams and names of tests."""
 
+from __future__ import annotations
+
+import ast
 import json
 import re
 
+import click
 import pytest
 
+from imagequeue.config.settings import RENAMED, settings_class
 from imagequeue.jobs.job import TRANSITIONS
 from imagequeue.producer.cli.main import cli
 from imagequeue.providers import PROVIDERS
 from support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
+MAX_README_WORDS = 1000
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "examples/*.md", "sandbox/*.md")
+    for path in ROOT.glob(pattern)
+)
+TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in PAGES}
+FENCE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
+EVERY_PAGE = pytest.mark.parametrize("page", TEXTS)
 
 
-def test_the_picture_of_the_states_is_the_table_of_moves() -> None:
-    drawn = set(re.findall(r"^ +(\w+) --> (\w+):", README, re.MULTILINE))
+def read_code(page: str) -> list[str]:
+    """Return the code of a page: the lines of its blocks, and what stands between backticks."""
+    text = TEXTS[page]
+    blocks = [line for _, block in FENCE.findall(text) for line in block.splitlines()]
+    return blocks + re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+
+
+def find_commands(page: str, pattern: str) -> set[str]:
+    return {found for code in read_code(page) for found in re.findall(pattern, code)}
+
+
+def names_command(words: list[str]) -> bool:
+    """Return whether `words` begin with a command, or are the whole name of a group."""
+    command: click.Command | None = cli
+    while isinstance(command, click.Group) and words:
+        command = command.commands.get(words.pop(0))
+    return command is not None
+
+
+@EVERY_PAGE
+def test_every_cli_command_exists(page: str) -> None:
+    lines = find_commands(page, r"(?<!from )\bimagequeue ((?:[a-z]+ ?)+)")
+    assert [line for line in lines if not names_command(line.split())] == []
+
+
+@EVERY_PAGE
+def test_every_make_target_exists(page: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert find_commands(page, r"(?:^|; )make ([a-z-]+)") - targets == set()
+
+
+@EVERY_PAGE
+def test_every_module_that_is_run_exists(page: str) -> None:
+    modules = find_commands(page, r"python3? -m ([\w.]+)") - {"pip", "venv"}
+    modules |= {module for module in find_commands(page, r"(benchmarks\.\w+(?:\.\w+)*)")}
+    wrong = []
+    for module in modules:
+        path = ROOT / module.removeprefix("imagequeue.").replace(".", "/")
+        if not (path / "__main__.py").exists() and not path.with_suffix(".py").exists():
+            wrong.append(module)
+    assert wrong == []
+
+
+@EVERY_PAGE
+def test_every_relative_link_leads_to_a_file(page: str) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", FENCE.sub("", TEXTS[page]))
+    own = [link for link in links if "://" not in link]
+    assert [link for link in own if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+@EVERY_PAGE
+def test_every_setting_named_exists(page: str) -> None:
+    known = {name.upper() for name in settings_class().model_fields}
+    if page == "CHANGELOG.md":
+        known |= RENAMED.keys()
+    assert find_commands(page, r"IMAGEQUEUE_([A-Z][A-Z_]+[A-Z])") - known == set()
+
+
+def test_readme_is_short() -> None:
+    words = re.findall(r"\w[\w'.,-]*", FENCE.sub("", README))
+    assert len(words) <= MAX_README_WORDS
+
+
+def test_readme_program_compiles_in_ten_lines() -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    ast.parse(program)
+    assert len([line for line in program.splitlines() if line]) <= 10
+
+
+def test_readme_names_every_process_and_queue() -> None:
+    processes = re.findall(r"^(\w+):", (ROOT / "Procfile").read_text(), re.MULTILINE)
+    from imagequeue.config.queues import Queue
+
+    for name in (*processes, *Queue):
+        assert f"| `{name}` |" in README, name
+
+
+def test_api_example_is_a_valid_request() -> None:
+    (body,) = re.findall(r"-d '(\{.*?\})'", TEXTS["docs/api.md"], re.DOTALL)
+    request = json.loads(body)
+    model = PROVIDERS[request["provider"]].actions["generate"]
+    model.model_validate({"prompt": request["prompt"], **request["params"]})
+
+
+def test_state_diagram_is_the_table_of_transitions() -> None:
+    drawn = set(re.findall(r"^ +(\w+) --> (\w+):", TEXTS["docs/states.md"], re.MULTILINE))
     assert drawn == {
-        (left.value, to.value) for left, entered in TRANSITIONS.items() for to in entered
+        (source.value, target.value)
+        for source, targets in TRANSITIONS.items()
+        for target in targets
     }
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_the_providers_table_names_every_action_and_parameter(name: str) -> None:
-    rows = README.partition(f"| `{name}` |")[2].partition("\n\n")[0]
+def test_provider_table_names_every_action_and_parameter(name: str) -> None:
+    rows = TEXTS["docs/providers.md"].partition(f"| `{name}` |")[2].partition("\n\n")[0]
     rows = rows.partition("\n| `")[0]
-    for action, model in PROVIDERS[name].actions.items():
+    actions, parameters = PROVIDERS[name].actions, {"task_id"} if "task_id" in rows else set()
+    for action, model in actions.items():
         assert f"`{action}`" in rows
-        for parameter in set(model.model_fields) - {"prompt", "image_urls"}:
-            assert f"`{parameter}`" in rows, parameter
-
-
-def test_every_command_the_readme_shows_exists() -> None:
-    shown = set(re.findall(r"imagequeue (\w+)", README)) - {"speaks"}
-    assert shown & set(cli.commands) >= {"up", "submit", "batch", "list", "retry", "doctor"}
-
-
-def test_the_readmes_python_program_compiles_and_its_curl_body_is_json() -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    compile(program, "README.md", "exec")
-    assert len([line for line in program.splitlines() if line]) <= 10
-    (body,) = re.findall(r"-d '(\{.*?\})'", README, re.DOTALL)
-    assert json.loads(body)["provider"] in PROVIDERS
+        parameters |= set(model.model_fields) - {"prompt", "image_urls"}
+    named = set(re.findall(r"`(\w+)`", rows)) - set(actions)
+    assert named == parameters

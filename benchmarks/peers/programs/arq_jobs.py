@@ -1,4 +1,4 @@
-"""The job with arq: a function a step, each enqueues the next."""
+"""The job with arq: one function for each step, and each enqueues the next."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from urllib.parse import urlsplit
 
 from arq import Retry, create_pool
 from arq.connections import RedisSettings
-from awaiting import fetch, look_up, order
-from settings import REDIS, asked
+from awaiting import find_url, save, send_order
+from settings import REDIS, iter_jobs
 
 WAIT_S = 60
 
 
 async def submit(ctx: dict[str, Any], name: str, prompt: str) -> None:
-    """Pay, then ask."""
-    await ctx["redis"].enqueue_job("poll", name, await order(prompt))
+    """Pay, then poll."""
+    await ctx["redis"].enqueue_job("poll", name, await send_order(prompt))
 
 
 async def poll(ctx: dict[str, Any], name: str, task_id: str) -> None:
-    """Ask, again after a while where it is not finished."""
-    url = await look_up(task_id)
+    """Ask for the status, and again later if it is not finished."""
+    url = await find_url(task_id)
     if url is None:
         raise Retry(defer=WAIT_S)
     await ctx["redis"].enqueue_job("download", name, url)
 
 
 async def download(ctx: dict[str, Any], name: str, url: str) -> None:
-    """Save the picture."""
-    await fetch(name, url)
+    """Save the image."""
+    await save(name, url)
 
 
 def redis_settings() -> RedisSettings:
-    """Where the Redis is, also on a socket."""
+    """Return the address of Redis, which may be a Unix socket."""
     address = urlsplit(REDIS)
     if address.scheme == "unix":
         return RedisSettings(unix_socket_path=address.path)
@@ -41,7 +41,7 @@ def redis_settings() -> RedisSettings:
 
 
 class WorkerSettings:
-    """What `arq` reads."""
+    """The settings that `arq` reads."""
 
     functions: ClassVar = [submit, poll, download]
     redis_settings = redis_settings()
@@ -50,8 +50,8 @@ class WorkerSettings:
 
 
 async def send(first: int, end: int) -> None:
-    """Submit jobs."""
+    """Submit the jobs `first` to `end`."""
     pool = await create_pool(redis_settings())
-    for each in asked(first, end):
+    for each in iter_jobs(first, end):
         await pool.enqueue_job("submit", *each)
     await pool.aclose()

@@ -6,7 +6,7 @@ import hashlib
 import threading
 
 import requests
-from settings import CHUNK_BYTES, PICTURES, PROVIDER
+from settings import CA_FILE, CHUNK_BYTES, IMAGES, PROVIDER
 
 TIMEOUT_S = 20
 
@@ -17,10 +17,11 @@ def _session() -> requests.Session:
     if not hasattr(_local, "session"):
         _local.session = requests.Session()
         _local.session.trust_env = False
+        _local.session.verify = CA_FILE or True
     return _local.session
 
 
-def order(prompt: str) -> str:
+def send_order(prompt: str) -> str:
     """Send the paid request; returns the task's id."""
     body = {"action": "generate", "prompt": prompt, "model": "flux-dev", "async": True}
     response = _session().post(f"{PROVIDER}/flux/images", json=body, timeout=TIMEOUT_S)
@@ -28,8 +29,8 @@ def order(prompt: str) -> str:
     return response.json()["task_id"]
 
 
-def look_up(task_id: str) -> str | None:
-    """The picture's URL, once there is one."""
+def find_url(task_id: str) -> str | None:
+    """Return the image's URL, or None while there is none."""
     body = {"action": "retrieve", "id": task_id}
     response = _session().post(f"{PROVIDER}/flux/tasks", json=body, timeout=TIMEOUT_S)
     response.raise_for_status()
@@ -37,12 +38,12 @@ def look_up(task_id: str) -> str | None:
     return images[0]["image_url"] if images else None
 
 
-def fetch(name: str, url: str) -> str:
-    """Save the picture; returns its SHA-256."""
+def save(name: str, url: str) -> str:
+    """Save the image; returns its SHA-256."""
     digest = hashlib.sha256()
     with _session().get(url, stream=True, timeout=TIMEOUT_S) as response:
         response.raise_for_status()
-        with (PICTURES / f"{name}.png").open("wb") as file:
+        with (IMAGES / f"{name}.png").open("wb") as file:
             for chunk in response.iter_content(CHUNK_BYTES):
                 digest.update(chunk)
                 file.write(chunk)

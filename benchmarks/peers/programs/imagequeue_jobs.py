@@ -1,15 +1,15 @@
-"""Jobs for imagequeue: one batch, as its client sends them."""
+"""Jobs for imagequeue: one batch through its client."""
 
 from __future__ import annotations
 
-from settings import asked
+from settings import iter_jobs
 
 from imagequeue import Client
 
 
 def send(first: int, end: int) -> None:
-    """Submit jobs."""
+    """Submit the jobs `first` to `end`."""
     Client().submit_batch(
         {"provider": "acedata-flux", "prompt": prompt, "delivery": "poll"}
-        for _, prompt in asked(first, end)
+        for _, prompt in iter_jobs(first, end)
     )

@@ -1,4 +1,4 @@
-"""What the benchmark tells each program, and the jobs that it submits."""
+"""What the benchmark passes to each program, and the jobs that a program submits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 
 REDIS = os.environ["PEER_REDIS"]
 PROVIDER = os.environ["PEER_PROVIDER"]
-PICTURES = Path(os.environ["PEER_PICTURES"])
+IMAGES = Path(os.environ["PEER_IMAGES"])
+CA_FILE = os.environ.get("PEER_CA_FILE")
+"""The provider's certificate, if it speaks https."""
 PROMPT = ("a lighthouse in a storm, oil on canvas, " * 8)[:300]
 CHUNK_BYTES = 1024 * 1024
 
 
-def asked(first: int, end: int) -> Iterator[tuple[str, str]]:
-    """A name and a prompt of its own for each job."""
+def iter_jobs(first: int, end: int) -> Iterator[tuple[str, str]]:
+    """Yield a unique name and prompt for each job."""
     for number in range(first, end):
         yield f"{number:06}", f"{number:06} {PROMPT}"

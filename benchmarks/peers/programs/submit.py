@@ -1,4 +1,4 @@
-"""Submit jobs as a service would: `python submit.py PROGRAM FIRST END`."""
+"""Submit jobs as a service does: `python submit.py PROGRAM FIRST END`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 if __name__ == "__main__":
     name, first, end = sys.argv[1:]
-    # Imported, and not run, so that its tasks have the names that the workers know.
+    # Imported, not run, so that its tasks have the names that the workers use.
     sending = importlib.import_module(name).send(int(first), int(end))
     if inspect.iscoroutine(sending):
         asyncio.run(sending)

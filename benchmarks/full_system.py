@@ -1,17 +1,17 @@
-"""A whole system, API and Flower included, whose provider costs next to nothing."""
+"""A whole system, with API and Flower, and a provider that uses almost no CPU."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from benchmarks.system import BIN, System, answers, until
+from benchmarks.system import BIN, System, is_up, wait_until
 from imagequeue.config.celery import make_celery
 from imagequeue.producer.local.ports import LOOPBACK, free_port
 
 
-class CheapSystem(System):
-    """What `imagequeue up` starts, each process by itself, with `provider` for a sandbox."""
+class FullSystem(System):
+    """The processes of `imagequeue up`, with `benchmarks.provider` in place of the sandbox."""
 
     def __init__(
         self,
@@ -44,19 +44,19 @@ class CheapSystem(System):
 
     def wait_for_servers(self) -> None:
         """Return once API and Flower answer."""
-        until(lambda: answers(f"{self.api_url}/healthz"))
-        until(lambda: answers(f"{self.flower_url}/healthcheck"))
+        wait_until(lambda: is_up(f"{self.api_url}/healthz"))
+        wait_until(lambda: is_up(f"{self.flower_url}/healthcheck"))
 
     def start_workers(self, count: int) -> list[str]:
-        """Have so many workers run, and return their names once all of them answer."""
+        """Run `count` workers, and return their names once all of them answer."""
         names = self.workers[:count]
         for name in names:
-            if not self.runs(name):
+            if not self.has_started(name):
                 self.start(name)
         self.wait_for_workers(count)
         return names
 
     def wait_for_workers(self, count: int) -> None:
-        """Return once so many workers answer."""
+        """Return once `count` workers answer a ping."""
         with make_celery(self.settings) as celery:
-            until(lambda: len(celery.control.ping(timeout=1.0, limit=count) or ()) >= count)
+            wait_until(lambda: len(celery.control.ping(timeout=1.0, limit=count) or ()) >= count)

@@ -1,0 +1,1 @@
+"""Workers are killed while they download: no image may be lost, or incomplete at a final name."""

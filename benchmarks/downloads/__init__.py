@@ -1,0 +1,1 @@
+"""Images saved a second, and the jobs that download benchmarks start from."""

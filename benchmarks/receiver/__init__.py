@@ -1,0 +1,1 @@
+"""The callback receiver: requests a second, latency under load, and the way to an image."""
