@@ -1,4 +1,4 @@
-"""The documentation says what the code does: commands, links, tables, diagrams and names of tests."""
+"""The documentation says what the code does: commands, links, tables and diagrams."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_every_make_target_exists(page: str) -> None:
 @EVERY_PAGE
 def test_every_module_that_is_run_exists(page: str) -> None:
     modules = find_commands(page, r"python3? -m ([\w.]+)") - {"pip", "venv"}
-    modules |= {module for module in find_commands(page, r"(benchmarks\.\w+(?:\.\w+)*)")}
+    modules |= find_commands(page, r"(benchmarks\.\w+(?:\.\w+)*)")
     wrong = []
     for module in modules:
         path = ROOT / module.removeprefix("imagequeue.").replace(".", "/")
