@@ -1,4 +1,4 @@
-"""Input images that are files of this machine: checked, uploaded to the provider, named by URL."""
+"""Input images that are local files: inspected, then uploaded to the provider for a URL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..providers.wire import MalformedResponseError, ProviderResponse, Refused, 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 PAUSES_S = (0.5, 1.0, 2.0)
-"""Before each further try."""
+"""Pauses before the retries of one upload."""
 
 # Stands for a file's URL, so that the rest of the request is checked before any upload.
 PLACEHOLDER = "https://not-uploaded-yet.invalid/"
@@ -41,7 +41,7 @@ _SIGNATURES = {
 _MAX_SIGNATURE = 12
 
 Images = str | Path | Sequence[str | Path]
-"""URLs, and files by their paths: a text with http:// or https:// before it is a URL."""
+"""URLs and paths of files; a text that starts with http:// or https:// is a URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class ImageFile:
     media_type: str
     provider: UploadProvider
 
-    def new_name(self) -> str:
-        """A name that nobody guesses or has used: the provider would overwrite the other file."""
+    def make_name(self) -> str:
+        """Return a new random name: the provider overwrites a file of the same name."""
         return f"{uuid.uuid4().hex}.{self.media_type.removeprefix('image/')}"
 
 
@@ -73,7 +73,7 @@ def find_files(request: Mapping[str, Any]) -> UnresolvedRequest:
     Raises InvalidRequestError if `image` is neither a URL, a path nor a list of them.
     """
     fields = dict(request)
-    given = _listed(fields.pop("image", ()))
+    given = _to_list(fields.pop("image", ()))
     if given and fields.get("image_urls"):
         raise InvalidRequestError([Problem("image", "takes URLs too: leave image_urls out")])
     if given:
@@ -96,13 +96,13 @@ def upload_files(settings: Settings, images: Sequence[str | ImageFile]) -> tuple
     )
 
 
-def _listed(images: object) -> tuple[str | Path, ...]:
-    listed = [images] if isinstance(images, str | Path) else images
-    if not isinstance(listed, Sequence) or not all(isinstance(i, str | Path) for i in listed):
+def _to_list(images: object) -> tuple[str | Path, ...]:
+    items = [images] if isinstance(images, str | Path) else images
+    if not isinstance(items, Sequence) or not all(isinstance(i, str | Path) for i in items):
         raise InvalidRequestError(
             [Problem("image", "must be a URL, the path of a file, or a list of them")]
         )
-    return tuple(listed)
+    return tuple(items)
 
 
 def _is_url(image: str | Path) -> bool:
@@ -110,18 +110,18 @@ def _is_url(image: str | Path) -> bool:
 
 
 def _inspect(path: Path, provider: Provider) -> ImageFile:
-    """Look at a file without reading it whole; raises ValueError with what to change."""
+    """Check a file by its size and first bytes; raises ValueError with what to change."""
     if not isinstance(provider, UploadProvider):
         raise ValueError(
             f"must be an http:// or https:// URL that {provider.name} can fetch: it takes no files"
         )
     try:
         found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # a pipe would block whoever opens it
-            raise ValueError(f"{path} is no regular file")
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would block
+            raise ValueError(f"{path} is not a regular file")
         if not 0 < found.st_size <= provider.max_upload_bytes:
-            most = provider.max_upload_bytes
-            raise ValueError(f"{path} has {found.st_size} bytes, and may have from 1 to {most}")
+            limit = provider.max_upload_bytes
+            raise ValueError(f"{path} has {found.st_size} bytes; the limits are 1 and {limit}")
         with path.open("rb") as file:
             head = file.read(_MAX_SIGNATURE)
     except OSError as error:
@@ -130,45 +130,49 @@ def _inspect(path: Path, provider: Provider) -> ImageFile:
     for media_type, signature in _SIGNATURES.items():
         if signature.match(head):
             return ImageFile(path, media_type, provider)
-    raise ValueError(f"{path} is no image: give a PNG, JPEG, WebP or GIF file")
+    raise ValueError(f"{path} is not an image: give a PNG, JPEG, WebP or GIF file")
 
 
 def _upload(settings: Settings, image: ImageFile) -> str:
-    """The URL under which the provider has the file now; raises UploadError."""
+    """Upload a file and return its URL at the provider; raises UploadError."""
     account = settings.account_with_key(image.provider.account)
     try:
-        said = _send_until_settled(image, account)
+        outcome = _send_with_retries(image, account)
     except OSError as error:
         raise UploadError(f"{image.path}: {error.strerror or type(error).__name__}") from None
     except MalformedResponseError as error:
-        said = Refused(reason="provider", code="unreadable", message=str(error))
-    if isinstance(said, Uploaded):
-        return said.url
+        outcome = Refused(reason="provider", code="malformed", message=str(error))
+    if isinstance(outcome, Uploaded):
+        return outcome.url
     where = f"{image.path} was not uploaded to {account.upload_url}"
-    if isinstance(said, Refused) and said.reason == "auth":
+    if isinstance(outcome, Refused) and outcome.reason == "auth":
         raise UploadError(
             f"{where}: the key was refused; check {variable_of(type(account), 'api_key')}"
         )
-    # A server may quote what it was sent.
-    words = f"{said.code} {said.message}".replace(account.key, "...")
-    advice = "try again later, or " if isinstance(said, RetryLater) else ""
-    raise UploadError(f"{where}: {words}; {advice}check {variable_of(type(account), 'upload_url')}")
+    # A server may quote the key that it received.
+    detail = f"{outcome.code} {outcome.message}".replace(account.key, "...")
+    advice = "try again later, or " if isinstance(outcome, RetryLater) else ""
+    raise UploadError(
+        f"{where}: {detail}; {advice}check {variable_of(type(account), 'upload_url')}"
+    )
 
 
-def _send_until_settled(image: ImageFile, account: UploadAccount) -> UploadOutcome:
-    name = image.new_name()
-    call = image.provider.build_upload_request(name)
+def _send_with_retries(image: ImageFile, account: UploadAccount) -> UploadOutcome:
+    name = image.make_name()
+    request = image.provider.build_upload_request(name)
     file = (name, image.path.read_bytes(), image.media_type)
-    body, content_type = encode_multipart_formdata({**call.fields, call.file_field: file})
+    body, content_type = encode_multipart_formdata({**request.fields, request.file_field: file})
     headers = {**account.headers(), "Content-Type": content_type}
-    send = functools.partial(_send, image.provider, account.upload_url + call.path, headers, body)
-    said = send()
+    send = functools.partial(
+        _send, image.provider, account.upload_url + request.path, headers, body
+    )
+    outcome = send()
     for pause_s in PAUSES_S:
-        if not isinstance(said, RetryLater):
+        if not isinstance(outcome, RetryLater):
             break
         time.sleep(pause_s)
-        said = send()
-    return said
+        outcome = send()
+    return outcome
 
 
 def _send(
@@ -176,15 +180,15 @@ def _send(
 ) -> UploadOutcome:
     timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
     with requests.Session() as session:
-        # A .netrc or a proxy of this machine must not replace the key or carry it elsewhere.
+        # A .netrc or a proxy of this machine must not replace the key or send it elsewhere.
         session.trust_env = False
         try:
-            # As a file it goes out in blocks: one send, however large, has but one timeout.
-            answer = session.post(
+            # A file is sent in blocks, each with its own timeout; bytes would share a single one.
+            response = session.post(
                 url, io.BytesIO(body), headers=headers, timeout=timeout, allow_redirects=False
             )
         except requests.RequestException as error:
-            return RetryLater(code="no answer", message=f"({type(error).__name__})")
+            return RetryLater(code="no response", message=f"({type(error).__name__})")
     return provider.parse_upload_response(
-        ProviderResponse(status=answer.status_code, body=answer.content)
+        ProviderResponse(status=response.status_code, body=response.content)
     )
