@@ -72,10 +72,10 @@ def measure(jobs: int, workers: int, folder: Path) -> dict[str, object]:
         watcher = Watcher(system.redis.url)
         for name in system.workers:
             system.start(name)
-        wait_until(lambda: store.counts()[State.FAILED], 60)
+        wait_until(lambda: store.count_by_state()[State.FAILED], 60)
         watcher.start()
         started = time.monotonic()
-        wait_until(lambda: store.counts()[State.FAILED] == jobs, 3600)
+        wait_until(lambda: store.count_by_state()[State.FAILED] == jobs, 3600)
         took_s = time.monotonic() - started
         watcher.over.set()
         watcher.join()

@@ -8,13 +8,13 @@ from celery import Celery
 from kombu import Queue as KombuQueue
 
 from .queues import Queue
-from .redis import redis_url
+from .redis import get_redis_url
 from .settings import Settings
 
 
 def broker_url(settings: Settings) -> str:
     """The broker's address as kombu writes it."""
-    url = settings.broker_url or redis_url(settings)
+    url = settings.broker_url or get_redis_url(settings)
     return url.replace("unix://", "redis+socket://", 1)
 
 

@@ -30,7 +30,7 @@ def embedded_folder(settings: Settings) -> Path:
     return settings.data_dir.resolve() / "redis"
 
 
-def redis_url(settings: Settings) -> str:
+def get_redis_url(settings: Settings) -> str:
     """The address of the Redis that holds the jobs."""
     if settings.redis_url:
         return settings.redis_url
@@ -50,12 +50,12 @@ def connect(settings: Settings) -> redis.Redis:
     It is safe to share between threads, and after a fork each process opens its own connections.
     Raises RedisUnavailableError or ConfigError if the server is unreachable or unsuitable.
     """
-    client = _make_client(redis_url(settings))
+    client = _make_client(get_redis_url(settings))
     check_server(client)
     return client
 
 
-def broker(settings: Settings, client: redis.Redis) -> redis.Redis:
+def connect_broker(settings: Settings, client: redis.Redis) -> redis.Redis:
     """Return a client for the Redis that holds the queues: usually `client` itself."""
     return _make_client(settings.broker_url) if settings.broker_url else client
 
@@ -81,7 +81,7 @@ def _make_client(url: str) -> redis.Redis:
 def connect_briefly(settings: Settings) -> redis.asyncio.Redis:
     """A client for those whose own caller waits: an answer within seconds, or an error."""
     return redis.asyncio.Redis.from_url(
-        redis_url(settings),
+        get_redis_url(settings),
         socket_timeout=BRIEF_S,
         socket_connect_timeout=BRIEF_S,
         # IdempotencyKey more, for a connection that was cut while it was idle.
@@ -94,7 +94,7 @@ def check_server(client: redis.Redis) -> None:
     try:
         policy = client.info("memory")["maxmemory_policy"]
     except RedisError as error:
-        raise unavailable(error) from error
+        raise to_unavailable_error(error) from error
     if get_durability(client) is Durability.NONE:
         raise ConfigError(f"this Redis keeps {Durability.NONE}; {REMEDY}")
     if policy != "noeviction":
@@ -131,7 +131,7 @@ def get_durability(client: redis.Redis) -> Durability:
     return Durability.WAITAOF if version >= WAITAOF_SINCE else Durability.EVERY_SECOND
 
 
-def unavailable(error: RedisError) -> RedisUnavailableError:
+def to_unavailable_error(error: RedisError) -> RedisUnavailableError:
     """The error a caller sees for Redis's own, with what to look at."""
     return RedisUnavailableError(
         f"Redis does not answer ({error}): check {PREFIX}REDIS_URL and that the server runs"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .producer.client import Client
     from .producer.submission import SubmittedBatch
     from .producer.validation import RefusedRequest
-    from .store.jobs import Page
+    from .store.listing import Page
 
 __version__ = "0.1.0"
 __all__ = [
@@ -68,7 +68,7 @@ _LAZY = {
     "Image": "jobs.job",
     "State": "jobs.job",
     "Reason": "jobs.job",
-    "Page": "store.jobs",
+    "Page": "store.listing",
     "Batch": "jobs.batch",
     "SubmittedBatch": "producer.submission",
     "RefusedRequest": "producer.validation",

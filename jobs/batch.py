@@ -42,7 +42,7 @@ class Batch(BaseModel):
         return self.model_dump_json(include={"id", "created_at", "submitted_by"})
 
 
-def read_batch(document: str | bytes, progress: Mapping[State, int]) -> Batch:
+def parse_batch(document: str | bytes, progress: Mapping[State, int]) -> Batch:
     """A batch from what is kept of it."""
     batch = Batch.model_validate_json(document)
     there = {state: progress[state] for state in State if progress.get(state)}

@@ -50,6 +50,6 @@ class Outcome(StrEnum):
     """Its reader broke over it, again and again."""
 
     @property
-    def is_used_up(self) -> bool:
-        """Whether nothing is in it that the job's record does not hold."""
-        return self in (Outcome.SETTLED, Outcome.DUPLICATE)
+    def is_quarantined(self) -> bool:
+        """Whether the callback holds something that the job's record does not."""
+        return self not in (Outcome.SETTLED, Outcome.DUPLICATE)

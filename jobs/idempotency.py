@@ -19,7 +19,7 @@ class IdempotencyKey(NamedTuple):
     digest: str
 
 
-def once(key: str, fields: Mapping[str, Any], caller: str = "") -> IdempotencyKey:
+def build_idempotency_key(key: str, fields: Mapping[str, Any], caller: str = "") -> IdempotencyKey:
     """An idempotency key of a caller's, for this request and no other."""
     if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable():
         problem = f"must be 1 to {MAX_KEY_LENGTH} printable characters"

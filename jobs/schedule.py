@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-BACKOFF_FIRST_S = 5.0
-BACKOFF_MOST_S = 300.0
+FIRST_BACKOFF_S = 5.0
+MAX_BACKOFF_S = 300.0
 
 
 class NextPoll(NamedTuple):
@@ -45,4 +45,4 @@ def next_poll(elapsed_s: float, countdowns: Sequence[float], tail_s: float) -> N
 
 def backoff(attempt: int) -> float:
     """The pause after the `attempt`-th failure (from 1): 5 s, doubled up to five minutes."""
-    return min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2.0 ** min(attempt - 1, 10))
+    return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(attempt - 1, 10))

@@ -11,12 +11,14 @@ from redis.exceptions import RedisError
 
 from ..config.celery import make_celery
 from ..config.queues import Queue
-from ..config.redis import broker, connect, unavailable
+from ..config.redis import connect, connect_broker, to_unavailable_error
 from ..config.settings import Settings, get_settings
 from ..jobs.batch import Batch
 from ..jobs.job import Job, State, add_seconds, utc_now
 from ..providers.request import JobRequest
-from ..store.jobs import Page, Store
+from ..store.dispatcher import Dispatcher
+from ..store.jobs import Store
+from ..store.listing import Page
 from ..store.wakeups import WakeUps
 from . import commands
 from .submission import OnError, SubmittedBatch, Submitter
@@ -33,7 +35,7 @@ def reachable() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        raise unavailable(error) from error
+        raise to_unavailable_error(error) from error
 
 
 class Submitted(NamedTuple):
@@ -64,14 +66,13 @@ class Client:
         self._name = name
         client = connect(self.settings)
         self._store = Store(client)
-        self._due = WakeUps(
-            client,
-            broker(self.settings, client),
+        self._dispatcher = Dispatcher(
+            WakeUps(client, self.settings.lease_s),
+            connect_broker(self.settings, client),
             make_celery(self.settings),
-            bound=self.settings.max_queued_messages,
-            lease_s=self.settings.lease_s,
+            self.settings.max_queued_messages,
         )
-        self._submitter = Submitter(self.settings, self._store, self._due, now)
+        self._submitter = Submitter(self.settings, self._store, self._dispatcher, now)
 
     @reachable()
     def submit(
@@ -165,12 +166,12 @@ class Client:
     @reachable()
     def batch(self, batch_id: str) -> Batch:
         """The batch, and how far its jobs are."""
-        return self._store.batch(batch_id)
+        return self._store.batches.get(batch_id)
 
     @reachable()
     def batch_jobs(self, batch_id: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """The jobs of a batch, oldest first; `cursor` of one page leads to the next."""
-        return self._store.batch_jobs(batch_id, limit, cursor)
+        return self._store.batches.list_jobs(batch_id, limit, cursor)
 
     @reachable()
     def list(
@@ -192,7 +193,7 @@ class Client:
     @reachable()
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
-        return self._store.counts()
+        return self._store.count_by_state()
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
         """The job once it has ended or cannot be saved; raises TimeoutError."""
@@ -215,7 +216,7 @@ class Client:
             self._store.get(job_id), lambda job: commands.cancel(job, now, over)
         )
         if job.webhook_url:
-            self._due.dispatch(Queue.NOTIFY, [job.id], now)
+            self._dispatcher.dispatch(Queue.NOTIFY, [job.id], now)
         return job
 
     @reachable()

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..jobs.idempotency import IdempotencyKey, once
+from ..jobs.idempotency import IdempotencyKey, build_idempotency_key
 from .uploads import ImageFile
 from .validation import Fields, ValidRequest
 
@@ -14,7 +14,7 @@ from .validation import Fields, ValidRequest
 def request_key(key: str, valid: ValidRequest, caller: str) -> IdempotencyKey:
     """Return a caller's key for one request; fields that hold their default do not count."""
     request = valid.request.model_copy(update=_image_digests(valid))
-    return once(key, request.model_dump(exclude_defaults=True), caller)
+    return build_idempotency_key(key, request.model_dump(exclude_defaults=True), caller)
 
 
 def batch_keys(
@@ -23,7 +23,7 @@ def batch_keys(
     """Return a key for each item of a batch: it holds for that place in this very batch."""
     fields: dict[int, Fields] = {each.index: _described_fields(each) for each in valid}
     described = [fields.get(index, item) for index, item in enumerate(items)]
-    whole = once(key, {"items": described}, caller)
+    whole = build_idempotency_key(key, {"items": described}, caller)
     return [IdempotencyKey(f"{whole.key}/{index}", whole.digest) for index in range(len(items))]
 
 

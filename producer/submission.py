@@ -13,8 +13,8 @@ from ..jobs.batch import Batch, new_batch
 from ..jobs.idempotency import IdempotencyKey
 from ..jobs.job import QUEUE_OF, Job
 from ..providers.request import JobRequest
+from ..store.dispatcher import Dispatcher
 from ..store.jobs import Store
-from ..store.wakeups import WakeUps
 from .idempotency import batch_keys, request_key
 from .uploads import upload_files
 from .validation import Fields, RefusedRequest, RequestValidator, ValidRequest, refuse_all
@@ -39,11 +39,11 @@ class Submitter:
     """Validates requests, stores their jobs and dispatches them."""
 
     def __init__(
-        self, settings: Settings, store: Store, due: WakeUps, now: Callable[[], datetime]
+        self, settings: Settings, store: Store, dispatcher: Dispatcher, now: Callable[[], datetime]
     ) -> None:
         self._settings = settings
         self._store = store
-        self._due = due
+        self._dispatcher = dispatcher
         self._now = now
 
     def submit_one(
@@ -85,14 +85,14 @@ class Submitter:
         jobs: list[str | None] = [None] * len(items)
         for each, job_id in zip(valid, ids, strict=True):
             jobs[each.index] = job_id
-        stored = self._store.batch(batch.id) if new else self._original_batch(batch, ids)
+        stored = self._store.batches.get(batch.id) if new else self._original_batch(batch, ids)
         return SubmittedBatch(stored, jobs, refused, replayed=not new)
 
     def dispatch(self, jobs: Sequence[Job]) -> None:
         """Send messages for jobs that are due, as far as their queue has room."""
         for queue in Queue:
             if ids := [job.id for job in jobs if QUEUE_OF[job.state] is queue]:
-                self._due.dispatch(queue, ids, self._now())
+                self._dispatcher.dispatch(queue, ids, self._now())
 
     def _validator(self, caller: str, **options: Any) -> RequestValidator:
         return RequestValidator(settings=self._settings, now=self._now, caller=caller, **options)
@@ -106,7 +106,7 @@ class Submitter:
         """Store and dispatch jobs; return the id of each request's job, and the new jobs."""
         # A known key saves the upload. Keys without uploads are checked as the jobs are added.
         known = [
-            self._store.known(key) if key and each.images else None
+            self._store.find_by_key(key) if key and each.images else None
             for each, key in zip(requests, keys, strict=True)
         ]
         unknown = [
@@ -139,8 +139,8 @@ class Submitter:
         """Return the batch the jobs were submitted in; if there is none, store the new one."""
         for job in self._store.get_many(job_ids):
             if job.batch is not None:
-                return self._store.batch(job.batch)
-        self._store.keep_batch(batch)
+                return self._store.batches.get(job.batch)
+        self._store.batches.add(batch)
         return batch
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..config.settings import Settings
 from ..errors import InvalidRequestError, Problem
 from ..jobs.build import build_job
-from ..jobs.idempotency import once
+from ..jobs.idempotency import build_idempotency_key
 from ..jobs.job import Job
 from ..providers.request import JobRequest, parse_request
 from .uploads import ImageFile, find_files
@@ -117,7 +117,7 @@ def _split_key(item: object, first: dict[str, int], index: int) -> tuple[Fields,
         return fields, None
     if not isinstance(key, str):
         raise InvalidRequestError([Problem("idempotency_key", "must be text")])
-    once(key, {})  # raises for a key of the wrong length
+    build_idempotency_key(key, {})  # raises for a key of the wrong length
     if first.setdefault(key, index) != index:
         words = f"is already used by item {first[key]}"
         raise InvalidRequestError([Problem("idempotency_key", words)])

@@ -1,4 +1,4 @@
-"""The API keys that are kept in Redis, as hashes: who may send jobs, and how many."""
+"""API keys, stored in Redis as hashes: who may submit jobs, and how many."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ..errors import ApiKeyError
 from . import keys
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# Who asks without a key from Redis: this machine, Celery's clients, keys of the environment.
+# Callers without a key in Redis: local ones, Celery clients, and keys from the environment.
 RESERVED = re.compile(r"local|celery|env-.*")
 
 
 class Limits(NamedTuple):
-    """How many jobs a caller may send; 0 for no limit."""
+    """How many jobs a caller may submit; 0 for no limit."""
 
     per_minute: int = 0
     open_jobs: int = 0
 
 
 class ApiKey(BaseModel):
-    """What is known of a key: all but the key."""
+    """The record of a key, without the key itself."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,8 +36,8 @@ class ApiKey(BaseModel):
     limits: Limits = Limits()
 
 
-class Use(NamedTuple):
-    """A key, and what its caller does with it."""
+class KeyUse(NamedTuple):
+    """A key and how it is used."""
 
     key: ApiKey
     last_used: str
@@ -45,30 +45,29 @@ class Use(NamedTuple):
     open_jobs: int
 
 
-def digest(key: str) -> str:
-    """What is kept of a key.
+def hash_key(key: str) -> str:
+    """Return the SHA-256 of a key, in hex.
 
-    IdempotencyKey over SHA-256 and no salt: of 32 random bytes there is nothing to guess. What is slow on
-    purpose protects passwords, and would be paid for on every request.
+    No salt and no slow hash: those protect guessable passwords, and a key is 32 random bytes.
     """
     return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
 
 
 class ApiKeys:
-    """The keys, by their names."""
+    """The API keys by their names."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
     def all(self) -> dict[str, ApiKey]:
-        """Every key by its name."""
+        """Return every key by its name."""
         found = cast(dict[bytes, bytes], self._redis.hgetall(keys.API_KEYS))
         return {name.decode(): ApiKey.model_validate_json(found[name]) for name in sorted(found)}
 
     def add(self, name: str, limits: Limits, at: datetime) -> str:
-        """Make a key and return it: nobody can tell it a second time.
+        """Make a key and return it; it is not stored and cannot be shown again.
 
-        Raises ApiKeyError for a name that is taken or could be misread.
+        Raises ApiKeyError for a name that is taken or malformed.
         """
         if not SAFE_NAME.fullmatch(name) or RESERVED.fullmatch(name):
             raise ApiKeyError(
@@ -76,27 +75,27 @@ class ApiKeys:
                 "underscores; local, celery and env-... are taken"
             )
         key = f"iq_{secrets.token_urlsafe(32)}"
-        kept = ApiKey(hash=digest(key), created_at=at, limits=limits)
-        if not self._redis.hsetnx(keys.API_KEYS, name, kept.model_dump_json()):
+        record = ApiKey(hash=hash_key(key), created_at=at, limits=limits)
+        if not self._redis.hsetnx(keys.API_KEYS, name, record.model_dump_json()):
             raise ApiKeyError(f"there is a key {name} already: remove it first, or name a new one")
         return key
 
     def remove(self, name: str) -> None:
-        """Forget a key; raises ApiKeyError if there is none of this name."""
+        """Delete a key; raises ApiKeyError if there is no key of this name."""
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hdel(keys.API_KEYS, name)
             pipe.hdel(keys.API_KEYS_USED, name)
             removed, _ = pipe.execute()
         if not removed:
-            raise _unknown(name)
+            raise _make_unknown_error(name)
 
-    def limit(self, name: str, per_minute: int | None, open_jobs: int | None) -> ApiKey:
-        """Change the limits that are given; raises ApiKeyError if there is no such key."""
+    def set_limits(self, name: str, per_minute: int | None, open_jobs: int | None) -> ApiKey:
+        """Change the limits that are not None; raises ApiKeyError if there is no such key."""
 
         def change(pipe: Any) -> ApiKey:
             found = pipe.hget(keys.API_KEYS, name)
             if found is None:
-                raise _unknown(name)
+                raise _make_unknown_error(name)
             key = ApiKey.model_validate_json(found)
             given = {"per_minute": per_minute, "open_jobs": open_jobs}
             limits = key.limits._replace(**{k: v for k, v in given.items() if v is not None})
@@ -105,24 +104,26 @@ class ApiKeys:
             pipe.hset(keys.API_KEYS, name, changed.model_dump_json())
             return changed
 
-        # Watched, or a key that is removed meanwhile would be back.
-        watched: Any = self._redis.transaction
-        return cast(ApiKey, watched(change, keys.API_KEYS, value_from_callable=True))
+        # WATCH, so that a key that is removed meanwhile is not written again.
+        transaction: Any = self._redis.transaction
+        return cast(ApiKey, transaction(change, keys.API_KEYS, value_from_callable=True))
 
-    def touch(self, name: str, day: str) -> None:
-        """Note the day on which a key was used."""
+    def record_use(self, name: str, day: str) -> None:
+        """Store the day, an ISO date, on which a key was last used."""
         self._redis.hset(keys.API_KEYS_USED, name, day)
 
-    def uses(self) -> dict[str, Use]:
-        """Every key by its name, with what its caller does."""
+    def list_uses(self) -> dict[str, KeyUse]:
+        """Return every key by its name, with how it is used."""
         known = self.all()
         used = cast(dict[bytes, bytes], self._redis.hgetall(keys.API_KEYS_USED))
-        jobs = cast(dict[bytes, bytes], self._redis.hgetall(keys.OPEN))
+        jobs = cast(dict[bytes, bytes], self._redis.hgetall(keys.OPEN_JOBS))
         return {
-            name: Use(key, used.get(name.encode(), b"").decode(), int(jobs.get(name.encode(), 0)))
+            name: KeyUse(
+                key, used.get(name.encode(), b"").decode(), int(jobs.get(name.encode(), 0))
+            )
             for name, key in known.items()
         }
 
 
-def _unknown(name: str) -> ApiKeyError:
+def _make_unknown_error(name: str) -> ApiKeyError:
     return ApiKeyError(f"no key is named {name}; `imagequeue keys list` shows all")

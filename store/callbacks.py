@@ -1,4 +1,4 @@
-"""Callbacks that were not read yet, kept raw and in order for each job."""
+"""Callbacks that were received and not processed yet, in order for each job."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ..config.queues import Queue
 from ..jobs.callback import Callback, Outcome
 from . import keys
 from .quarantine import MAX_BYTES, MAX_ENTRIES
-from .scripts import read_script
+from .scripts import read_script, register_script
 
-# A provider sends a handful for each job; more than this is noise.
-MAX_KEPT = 50
-KEEP = read_script("store_callbacks")
-FILE = read_script("acknowledge_callbacks")
+# A provider sends a handful of callbacks for each job; more than this are noise.
+MAX_UNREAD = 50
+STORE_CALLBACKS = read_script("store_callbacks")
 
 
-def keep_call(batch: Sequence[tuple[str, Callback]]) -> tuple[list[str], list[Any]]:
-    """Keys and arguments of KEEP, which answers 1 for each callback that is kept, in order.
+def build_store_call(batch: Sequence[tuple[str, Callback]]) -> tuple[list[str], list[Any]]:
+    """Return the keys and arguments of STORE_CALLBACKS for pairs of a job id and a callback.
 
-    It is 0 where a job has so many unread ones that this one was left out.
+    The script returns, in order, 1 for each callback that is stored and 0 for each whose job has
+    MAX_UNREAD of them already.
     """
     lists = [keys.callbacks(job_id) for job_id, _ in batch]
     entries = [
@@ -30,36 +30,36 @@ def keep_call(batch: Sequence[tuple[str, Callback]]) -> tuple[list[str], list[An
         for job_id, callback in batch
         for part in (job_id, callback.at.timestamp(), callback.dump())
     ]
-    return [keys.due(Queue.CALLBACK), *lists], [MAX_KEPT, *entries]
+    return [keys.due(Queue.CALLBACK), *lists], [MAX_UNREAD, *entries]
 
 
-class Inbox:
+class CallbackInbox:
     """The callbacks of every job; a job with unread ones is due in the callback queue."""
 
-    def __init__(self, client: redis.Redis, kept_s: float) -> None:
+    def __init__(self, client: redis.Redis, quarantine_s: float) -> None:
         self._redis = client
-        self._kept_s = round(kept_s)
-        self._keep = client.register_script(KEEP)
-        self._file = client.register_script(FILE)
+        self._quarantine_s = round(quarantine_s)
+        self._store = client.register_script(STORE_CALLBACKS)
+        self._acknowledge = register_script(client, "acknowledge_callbacks")
 
     def put(self, job_id: str, callback: Callback) -> bool:
-        """Keep a callback, due at once; False if it was left out."""
-        kept: Any = self._keep(*keep_call([(job_id, callback)]))
-        return bool(kept[0])
+        """Store a callback, due at once; return False if the job has too many already."""
+        stored: Any = self._store(*build_store_call([(job_id, callback)]))
+        return bool(stored[0])
 
-    def unread(self, job_id: str) -> dict[bytes, Callback]:
-        """A job's callbacks, oldest first, each under the entry that `file` takes."""
+    def list_unread(self, job_id: str) -> dict[bytes, Callback]:
+        """Return a job's callbacks, oldest first, each under the entry that `acknowledge` takes."""
         entries: Any = self._redis.lrange(keys.callbacks(job_id), 0, -1)
         return {entry: Callback.load(entry) for entry in entries}
 
     def acknowledge(self, job_id: str, outcomes: Mapping[bytes, Outcome]) -> None:
-        """Take callbacks that were read off their job, count them, keep what is not used up."""
-        filed = [
+        """Remove processed callbacks, count their outcomes, and quarantine what was not applied."""
+        processed = [
             part
             for entry, outcome in outcomes.items()
-            for part in (entry, outcome.value, "" if outcome.is_used_up else "kept")
+            for part in (entry, outcome.value, int(outcome.is_quarantined))
         ]
-        self._file(
+        self._acknowledge(
             keys=[
                 keys.callbacks(job_id),
                 keys.due(Queue.CALLBACK),
@@ -67,5 +67,5 @@ class Inbox:
                 keys.QUARANTINE,
                 keys.QUARANTINE_BYTES,
             ],
-            args=[job_id, self._kept_s, MAX_ENTRIES, MAX_BYTES, *filed],
+            args=[job_id, self._quarantine_s, MAX_ENTRIES, MAX_BYTES, *processed],
         )

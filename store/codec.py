@@ -1,6 +1,6 @@
-"""A job as the bytes that Redis keeps: compact JSON that leaves out whatever is at its default.
+"""A job as bytes in Redis: compact JSON without the fields that have their default value.
 
-The revision comes first, where the Lua scripts read it without decoding the rest. Times are
+The revision comes first, so that Lua scripts can read it without decoding the rest. Times are
 integer milliseconds since the epoch. History entries are `[time, state, cause]`.
 """
 
@@ -20,13 +20,13 @@ _ORIGINAL = {short: name for name, short in _RENAMED.items()}
 
 
 def dump(job: Job) -> bytes:
-    """The record of a job."""
+    """Return the record of a job."""
     record = {"rev": job.revision, **_fields(job)}
     return _json.encode(record).encode()
 
 
 def load(record: bytes) -> Job:
-    """The job of a record."""
+    """Return the job of a record, which may be one of an earlier version."""
     return Job.model_validate({_ORIGINAL.get(k, k): v for k, v in json.loads(record).items()})
 
 
@@ -44,7 +44,10 @@ _EMPTY: tuple[Any, ...] = ((), {}, None)
 
 @functools.cache
 def _names(kind: type[BaseModel]) -> list[tuple[str, str, Any]]:
-    """Each field's name, its name in a record, and its default; what is required equals none."""
+    """Return each field's name, its name in a record, and its default.
+
+    The default of a required field equals no value.
+    """
     return [
         (name, _RENAMED.get(name, name), object() if field.is_required() else field.default)
         for name, field in kind.model_fields.items()
@@ -56,7 +59,7 @@ def _encode(value: object) -> object:
         return round(value.timestamp() * 1000)
     if isinstance(value, BaseModel):
         return _fields(value)
-    raise TypeError(f"a record holds no {type(value).__name__}")
+    raise TypeError(f"a record cannot hold a {type(value).__name__}")
 
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_encode)

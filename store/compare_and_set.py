@@ -12,7 +12,7 @@ from ..jobs.job import QUEUE_OF, Job
 from . import keys
 from .codec import dump
 from .scripts import register_script
-from .transition_effects import effects
+from .transition_effects import describe_effects
 
 # Followers of the change stream can catch up with this many missed changes.
 MAX_CHANGES = 10_000
@@ -29,7 +29,7 @@ class CompareAndSet:
 
         With a pipeline as `client` the call is queued, and the pipeline returns the answer.
         """
-        told, deadline = effects(before, after), after.deadline
+        effects, deadline = describe_effects(before, after), after.deadline
         return self._script(
             keys=[
                 keys.record(before.id),
@@ -39,7 +39,7 @@ class CompareAndSet:
                 keys.due(QUEUE_OF[after.state]),
                 keys.DEADLINES,
                 keys.COUNTERS,
-                keys.OPEN,
+                keys.OPEN_JOBS,
                 keys.CHANGES,
                 keys.batch(after.batch) if after.batch else "",
                 keys.webhooks(after.id),
@@ -55,10 +55,10 @@ class CompareAndSet:
                 after.state,
                 MAX_CHANGES,
                 after.submitted_by,
-                told.opened,
-                told.webhook,
+                effects.opened,
+                effects.webhook,
                 after.updated_at.timestamp(),
-                *chain.from_iterable(told.counts.items()),
+                *chain.from_iterable(effects.counts.items()),
             ],
             client=client,
         )

@@ -1,7 +1,6 @@
-"""What was counted since this Redis was new, for metrics: sums over all processes.
+"""Counters and histograms for metrics, summed over all processes.
 
-A process that is killed takes the last second of its counts with it; what must be exact stands in
-the jobs' records.
+A process that is killed loses its counts of the last second. The jobs' records are exact.
 """
 
 from __future__ import annotations
@@ -18,16 +17,15 @@ BUCKETS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 1_000, 10_000, 60_000, 600_000, 3_6
 """Upper bounds of a histogram's buckets; the last bucket, `inf`, has none."""
 
 
-class Tally(Counter[str]):
-    """Counts of this process that were not added to the sums yet."""
+class PendingCounts(Counter[str]):
+    """Counts of this process that are not added to the sums yet."""
 
     def observe(self, name: str, ms: float) -> None:
-        """Count a duration into the histogram `name`."""
+        """Count a duration in the histogram `name`."""
         at = bisect_left(BUCKETS_MS, ms)
         bound = BUCKETS_MS[at] if at < len(BUCKETS_MS) else "inf"
-        bucket, total = f"{name}.le.{bound}", f"{name}.us"
-        self[bucket] = self.get(bucket, 0) + 1
-        self[total] = self.get(total, 0) + round(ms * 1000)
+        self[f"{name}.le.{bound}"] += 1
+        self[f"{name}.us"] += round(ms * 1000)
 
 
 class Counters:
@@ -36,14 +34,14 @@ class Counters:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
-    def add(self, tally: Tally) -> None:
+    def add(self, counts: PendingCounts) -> None:
         """Add counts to the sums."""
         with self._redis.pipeline(transaction=True) as pipe:
-            for name, count in tally.items():
+            for name, count in counts.items():
                 pipe.hincrby(keys.COUNTERS, name, count)
             pipe.execute()
 
     def read(self) -> dict[str, int]:
-        """Every sum by its name."""
+        """Return every sum by its name."""
         sums: Any = self._redis.hgetall(keys.COUNTERS)
         return {name.decode(): int(count) for name, count in sorted(sums.items())}

@@ -1,4 +1,4 @@
-"""Every key this queue keeps in Redis; short, because each job pays for its own."""
+"""Every key in Redis; the names are short, because each job has several."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from ..config.queues import Queue
 from ..jobs.job import State
 
 RETENTION = "iq:retention"
-"""Sorted set of resting jobs by the time their records are removed."""
+"""Sorted set of finished jobs by the time when their records are deleted."""
 
 DEADLINES = "iq:deadlines"
-"""Sorted set of the jobs being downloaded by the time when the first of their URLs dies."""
+"""Sorted set of the jobs in `downloading` by the time when their first URL expires."""
 
 STARTS = "iq:starts"
-"""Hash: how often each `job.stage` was begun and did not end."""
+"""Hash: how often the step of each `job.queue` was started since it last finished."""
 
 COUNTERS = "iq:counters"
-"""Hash: what was counted since this Redis was new, by name."""
+"""Hash: every counter by its name."""
 
 QUARANTINE = "iq:quarantine"
-"""Stream of callbacks that changed nothing: `job`, `reason` and `entry`, in this order."""
+"""Stream of callbacks that could not be applied: `job`, `reason` and `entry`, in this order."""
 
 QUARANTINE_BYTES = "iq:quarantine:bytes"
 """String: the size of all entries in the quarantine."""
 
 CHANGES = "iq:changes"
-"""Stream of the latest changes of all jobs: `job`, and the `state` that it entered or stays in."""
+"""Stream of the latest changes of all jobs: `job`, and the `state` after the change."""
 
-OPEN = "iq:open"
-"""Hash: how many jobs of each caller have not ended."""
+OPEN_JOBS = "iq:open"
+"""Hash: how many jobs of each caller are not finished."""
 
 API_KEYS = "iq:apikeys"
-"""Hash: what is known of each API key, by its name; the key itself is not kept."""
+"""Hash: the record of each API key by its name; the key itself is not stored."""
 
 API_KEYS_USED = "iq:apikeys:used"
 """Hash: the day on which each API key was last used, by its name."""
 
 DEAD_WEBHOOKS = "iq:webhooks:dead"
-"""Stream of webhooks that nobody took for too long: `job` and `entry`, in this order."""
+"""Stream of webhooks that were given up on: `job` and `entry`, in this order."""
 
 PROBE = "iq:probe"
-"""String that is written to see whether anything can be."""
+"""String that is written to check that Redis accepts writes."""
 
 
 def record(job_id: str) -> str:
@@ -56,38 +56,38 @@ def step(job_id: str, queue: Queue) -> str:
 
 @functools.cache
 def index(state: State) -> str:
-    """Sorted set of the jobs in a state, all scored 0: ids sort by their age."""
+    """Sorted set of the jobs in a state, all scored 0: ids sort by age."""
     return f"iq:state:{state}"
 
 
 @functools.cache
 def due(queue: Queue | None) -> str:
-    """Sorted set of job ids by the time, in epoch seconds, when `queue` must look at them."""
+    """Sorted set of job ids by the time, in epoch seconds, when `queue` must work on them."""
     return f"iq:due:{queue}" if queue else RETENTION
 
 
-def guard(queue: Queue) -> str:
-    """String that lives while a worker tops `queue` up."""
+def sweep_lock(queue: Queue) -> str:
+    """Lock of the worker that fills `queue` with messages."""
     return f"iq:sweep:{queue}"
 
 
-def admitted(caller: str) -> str:
-    """Hash: how many jobs of a caller were let in, by the second."""
+def rate_limit(caller: str) -> str:
+    """Hash: how many jobs a caller submitted in each second of the last minute."""
     return f"iq:admitted:{caller}"
 
 
-def pause(account: str, stage: Queue) -> str:
-    """String that lives while an account is to be left alone."""
-    return f"iq:pause:{account}:{stage}"
+def pause(account: str, queue: Queue) -> str:
+    """String that exists while requests to an account are paused."""
+    return f"iq:pause:{account}:{queue}"
 
 
 def callbacks(job_id: str) -> str:
-    """List of the callbacks that arrived for a job and were not read yet."""
+    """List of a job's callbacks that were not processed yet."""
     return f"iq:callbacks:{job_id}"
 
 
-def once(key: str) -> str:
-    """String: the job that was made under an idempotency key, and the digest of its request."""
+def idempotency_key(key: str) -> str:
+    """String: the id of the job under an idempotency key, and the digest of its request."""
     return f"iq:once:{key}"
 
 
@@ -97,10 +97,10 @@ def batch(batch_id: str) -> str:
 
 
 def batch_jobs(batch_id: str) -> str:
-    """Sorted set of the jobs of a batch, all scored 0: ids sort by their age."""
+    """Sorted set of the jobs of a batch, all scored 0: ids sort by age."""
     return f"iq:batch:{batch_id}:jobs"
 
 
 def webhooks(job_id: str) -> str:
-    """List of a job's webhooks that were not sent yet, in order."""
+    """List of a job's webhooks that were not delivered yet, in order."""
     return f"iq:webhooks:{job_id}"

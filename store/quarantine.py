@@ -1,4 +1,4 @@
-"""Callbacks that came with a good URL and changed nothing: kept for a person, up to a bound."""
+"""The quarantine: genuine callbacks that could not be applied, stored for inspection and replay."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..errors import UnknownCallbackError
 from ..jobs.callback import Callback, Outcome
 from . import keys
 from .scripts import register_script
-from .streams import find, newest_first
+from .streams import find_entry, iter_newest_first
 
-# Whatever is beyond these, the oldest make room.
+# Beyond either limit, the oldest entries are deleted.
 MAX_ENTRIES = 1000
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -30,32 +30,34 @@ class QuarantinedCallback(NamedTuple):
 
 
 class Quarantine:
-    """What `Inbox.file` found no use for; the oldest go first."""
+    """The callbacks that `CallbackInbox.acknowledge` put aside, newest first."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
         self._replay = register_script(client, "replay_callback")
 
     def __iter__(self) -> Iterator[QuarantinedCallback]:
-        """Every callback kept, newest first."""
-        return (_kept(*entry) for entry in newest_first(self._redis, keys.QUARANTINE))
+        """Yield every quarantined callback, newest first."""
+        return (_parse_entry(*entry) for entry in iter_newest_first(self._redis, keys.QUARANTINE))
 
     def replay(self, entry_id: str, now: datetime) -> str:
-        """Put a callback back before its reader; returns its job's id.
+        """Make a callback unread again, due at once; return its job's id.
 
-        Raises UnknownCallbackError if it is not there (any more).
+        Raises UnknownCallbackError if it is not in the quarantine.
         """
-        if found := find(self._redis, keys.QUARANTINE, entry_id):
-            job_id = _kept(*found).job_id
-            lists = [keys.callbacks(job_id), keys.due(Queue.CALLBACK)]
+        if found := find_entry(self._redis, keys.QUARANTINE, entry_id):
+            job_id = _parse_entry(*found).job_id
+            inbox = [keys.callbacks(job_id), keys.due(Queue.CALLBACK)]
             if self._replay(
-                keys=[keys.QUARANTINE, keys.QUARANTINE_BYTES, *lists],
+                keys=[keys.QUARANTINE, keys.QUARANTINE_BYTES, *inbox],
                 args=[entry_id, job_id, now.timestamp()],
             ):
                 return job_id
-        raise UnknownCallbackError(f"no callback {entry_id} is kept; `callbacks list` shows all")
+        raise UnknownCallbackError(
+            f"no callback {entry_id} is quarantined; `callbacks list` shows all"
+        )
 
 
-def _kept(entry_id: bytes, fields: dict[bytes, bytes]) -> QuarantinedCallback:
+def _parse_entry(entry_id: bytes, fields: dict[bytes, bytes]) -> QuarantinedCallback:
     job_id, reason = fields[b"job"].decode(), Outcome(fields[b"reason"].decode())
     return QuarantinedCallback(entry_id.decode(), job_id, reason, Callback.load(fields[b"entry"]))

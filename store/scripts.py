@@ -1,4 +1,4 @@
-"""The Lua scripts beside this file, each in `lua/` under its name."""
+"""The Lua scripts in `lua/`, each found by its file name."""
 
 from __future__ import annotations
 

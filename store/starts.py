@@ -1,4 +1,4 @@
-"""Unfinished starts of steps, counted so that a job that crashes its worker is not retried forever."""
+"""Unfinished starts, counted so that a job that crashes its worker is not retried forever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of what is kept for a person: read newest first, or one entry by its whole id."""
+"""Reading Redis streams: newest entries first, or one entry by its id."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import redis
 
 PAGE = 100
-_WHOLE_ID = re.compile(r"[0-9]+-[0-9]+")
+_COMPLETE_ID = re.compile(r"[0-9]+-[0-9]+")
 
 Entry = tuple[bytes, dict[bytes, bytes]]
-"""An id, and the fields under it."""
+"""The id and the fields of an entry."""
 
 
-def newest_first(client: redis.Redis, key: str) -> Iterator[Entry]:
-    """Every entry of a stream, a page at a time."""
+def iter_newest_first(client: redis.Redis, key: str) -> Iterator[Entry]:
+    """Yield every entry of a stream, read page by page."""
     top = "+"
     while True:
         page: Any = client.xrevrange(key, top, "-", count=PAGE)
@@ -27,12 +27,12 @@ def newest_first(client: redis.Redis, key: str) -> Iterator[Entry]:
         top = f"({page[-1][0].decode()}"
 
 
-def find(client: redis.Redis, key: str, entry_id: str) -> Entry | None:
-    """One entry of a stream; None if it is not there (any more)."""
-    # Half an id would stand for whatever came in that millisecond.
-    if not _WHOLE_ID.fullmatch(entry_id):
+def find_entry(client: redis.Redis, key: str, entry_id: str) -> Entry | None:
+    """Return one entry of a stream, or None if there is no such entry."""
+    # Redis takes an id without its second part for a range: all entries of that millisecond.
+    if not _COMPLETE_ID.fullmatch(entry_id):
         return None
     found: Any = []
-    with suppress(redis.ResponseError):  # a number too large for one
+    with suppress(redis.ResponseError):  # a number too large for an id
         found = client.xrange(key, entry_id, entry_id)
     return found[0] if found else None

@@ -1,4 +1,4 @@
-"""What a move does besides: what is counted, and who is told of it."""
+"""What a transition writes besides the record: counts, open jobs and a webhook."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..jobs.job import Job, State
-from .counters import Tally
+from .counters import PendingCounts
 
 
-class Effects(NamedTuple):
-    """What goes to Redis together with the move, or not at all."""
+class TransitionEffects(NamedTuple):
+    """What is written together with the record, or not at all."""
 
-    counts: Tally
+    counts: PendingCounts
     opened: int
-    """How many more of the caller's jobs are open: -1, 0 or 1."""
+    """How many more open jobs the caller has: -1, 0 or 1."""
     webhook: bytes
-    """The entry of a webhook that is to be sent; empty for none."""
+    """The entry of the webhook to be sent; empty for none."""
 
 
-def effects(before: Job, after: Job) -> Effects:
-    """What the move from one job to the other has to tell."""
-    moved = before.state is not after.state
-    tally = _counted(before, after) if moved else Tally()
-    for left_ms in _left_ms(before, after):
-        tally.observe("saved.left", left_ms)
+def describe_effects(before: Job, after: Job) -> TransitionEffects:
+    """Return the effects of the transition from one job to the other."""
+    has_new_state = before.state is not after.state
+    counts = _count_transition(before, after) if has_new_state else PendingCounts()
+    for remaining_ms in _iter_remaining_ms(before, after):
+        counts.observe("saved.left", remaining_ms)
     opened = before.is_finished - after.is_finished
-    told = moved and after.is_finished and after.webhook_url
-    return Effects(tally, opened, webhook_of(after) if told else b"")
+    has_webhook = has_new_state and after.is_finished and after.webhook_url
+    return TransitionEffects(counts, opened, build_webhook_entry(after) if has_webhook else b"")
 
 
-def webhook_of(job: Job) -> bytes:
-    """The entry of a job's webhook as it is now: the body is what will be signed and sent."""
+def build_webhook_entry(job: Job) -> bytes:
+    """Return the entry of a webhook about the job as it is now; its body is sent unchanged."""
     body = {
         "type": f"job.{job.state}",
         "timestamp": job.updated_at.isoformat(),
         "data": job.model_dump(mode="json", by_alias=True),
     }
     entry = {
-        # The same for every try, so that whoever receives it twice can tell.
+        # The same for every attempt, so that receivers can recognise repetitions.
         "id": f"{job.id.replace('job_', 'evt_')}_{job.revision}",
         "at": job.updated_at.timestamp(),
         "url": job.webhook_url,
@@ -48,23 +48,23 @@ def webhook_of(job: Job) -> bytes:
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _counted(before: Job, after: Job) -> Tally:
-    tally, cause = Tally(), after.changes[-1].cause.partition(",")[0]
-    tally[f"jobs.{before.state}.{before.provider}"] = -1
-    tally[f"jobs.{after.state}.{after.provider}"] = 1
-    tally[f"transitions.{before.state}.{after.state}.{cause}"] = 1
-    stayed = after.updated_at - before.updated_at
-    tally.observe(f"stage.{before.state}", stayed.total_seconds() * 1000)
+def _count_transition(before: Job, after: Job) -> PendingCounts:
+    counts, cause = PendingCounts(), after.changes[-1].cause.partition(",")[0]
+    counts[f"jobs.{before.state}.{before.provider}"] = -1
+    counts[f"jobs.{after.state}.{after.provider}"] = 1
+    counts[f"transitions.{before.state}.{after.state}.{cause}"] = 1
+    duration = after.updated_at - before.updated_at
+    counts.observe(f"stage.{before.state}", duration.total_seconds() * 1000)
     if after.state is State.FAILED and after.error and after.error.reason:
-        tally[f"failed.{after.error.reason}.{after.provider}"] = 1
-    return tally
+        counts[f"failed.{after.error.reason}.{after.provider}"] = 1
+    return counts
 
 
-def _left_ms(before: Job, after: Job) -> Iterator[float]:
-    """What was left of its URL's life for each image that is saved by this move."""
+def _iter_remaining_ms(before: Job, after: Job) -> Iterator[float]:
+    """Yield the remaining lifetime of the URL of each image that this transition saves."""
     known = {image.index for image in before.images if image.saved_at}
     for image in after.images:
         if image.saved_at and image.index not in known:
-            left = image.expires_at - image.saved_at
-            # Some hosts serve on after they said that they would not.
-            yield max(0.0, left.total_seconds() * 1000)
+            remaining = image.expires_at - image.saved_at
+            # Some hosts serve an image beyond the lifetime that was announced.
+            yield max(0.0, remaining.total_seconds() * 1000)

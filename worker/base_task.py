@@ -73,7 +73,7 @@ class JobTask(Task[Any, int]):
             if is_used_up or is_stopping():
                 ctx.starts.finish(finished, self.stage)
                 return None
-            return ctx.due.take_next(self.stage, ctx.now(), finished)
+            return ctx.dispatcher.take_next(self.stage, ctx.now(), finished)
         except RedisError as error:
             # A sweep dispatches whatever is due.
             log.warning("take_next_failed", stage=self.stage, error=type(error).__name__)
@@ -110,7 +110,7 @@ class JobTask(Task[Any, int]):
         """Retry in a moment: the worker's configuration, Redis or the broker is at fault."""
         log.error("step_postponed", error=type(error).__name__, why=str(error))
         ctx = self.context
-        ctx.store.wake_at(self.stage, job_id, add_seconds(ctx.now(), RETRY_LATER_S))
+        ctx.wakeups.wake_at(self.stage, job_id, add_seconds(ctx.now(), RETRY_LATER_S))
 
     def retry_in(self, countdown: float | None, job_id: str) -> None:
         """Retry the job after `countdown` seconds; do nothing if it is None."""
@@ -123,7 +123,7 @@ class JobTask(Task[Any, int]):
         if countdown is None:
             return super().apply_async(args, kwargs, *rest, **options)
         (job_id,) = args
-        self.context.store.wake_at(self.stage, job_id, add_seconds(self.context.now(), countdown))
+        self.context.wakeups.wake_at(self.stage, job_id, add_seconds(self.context.now(), countdown))
         return self.AsyncResult(options["task_id"])
 
 

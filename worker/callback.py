@@ -50,7 +50,7 @@ def read_callbacks(ctx: Context, job_id: str) -> float | None:
     """
     outcomes: dict[bytes, Outcome] = {}
     broken, retry_in = None, None
-    for entry, callback in ctx.inbox.unread(job_id).items():
+    for entry, callback in ctx.inbox.list_unread(job_id).items():
         try:
             outcomes[entry] = _read(ctx, job_id, callback)
         except NotYetError:
@@ -151,7 +151,7 @@ def _confirmed(ctx: Context, job: Job, report: Succeeded | Failed) -> TaskStatus
     if job.state in HAS_NO_POLL and isinstance(answer, StatusUnavailable):
         # Nobody else would ask about this task; the job's own deadline ends the waiting.
         raise NotYetError
-    ctx.store.wake_no_later_than(Queue.POLL, job.id, add_seconds(ctx.now(), CONFIRM_AGAIN_S))
+    ctx.wakeups.wake_no_later_than(Queue.POLL, job.id, add_seconds(ctx.now(), CONFIRM_AGAIN_S))
     raise UntrustedError(f"the provider does not confirm it: {type(answer).__name__}")
 
 

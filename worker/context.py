@@ -11,16 +11,17 @@ from celery import Celery
 
 from ..config.logging import add_log_context
 from ..config.queues import Queue
-from ..config.redis import broker, connect
+from ..config.redis import connect, connect_broker
 from ..config.settings import Settings
 from ..jobs.job import QUEUE_OF, Job, utc_now
 from ..storage import Storage, open_storage
-from ..store.callbacks import Inbox
+from ..store.callbacks import CallbackInbox
+from ..store.dispatcher import Dispatcher
 from ..store.jobs import Store, Transition
 from ..store.pauses import AccountPauses
 from ..store.starts import StepStarts
 from ..store.wakeups import Priority, WakeUps
-from ..store.webhooks import Outbox
+from ..store.webhooks import WebhookOutbox
 from .http.client import Http
 
 
@@ -30,9 +31,10 @@ class Context:
 
     settings: Settings
     store: Store
-    due: WakeUps
-    inbox: Inbox
-    outbox: Outbox
+    wakeups: WakeUps
+    dispatcher: Dispatcher
+    inbox: CallbackInbox
+    outbox: WebhookOutbox
     starts: StepStarts
     pauses: AccountPauses
     http: Http
@@ -52,27 +54,29 @@ class Context:
     def transition(self, job: Job, step: Transition, *, durable: bool = False) -> Job:
         """Apply a transition as `Store.transition` does, and dispatch what is due because of it."""
         job = self.store.transition(job, step, durable=durable)
-        self._hint([job])
+        self._dispatch([job])
         return job
 
-    def transition_many(self, moves: Iterable[tuple[Job, Transition]]) -> list[Job | Exception]:
-        """Move several jobs as the store does, and hint what is due by that."""
-        outcomes = self.store.transition_many(moves)
-        self._hint([job for job in outcomes if isinstance(job, Job)])
+    def transition_many(
+        self, transitions: Iterable[tuple[Job, Transition]]
+    ) -> list[Job | Exception]:
+        """Apply transitions as `Store.transition_many` does, and dispatch what is due because of them."""
+        outcomes = self.store.transition_many(transitions)
+        self._dispatch([job for job in outcomes if isinstance(job, Job)])
         return outcomes
 
-    def _hint(self, moved: Iterable[Job]) -> None:
-        """Hint the next steps of jobs that were moved, and their webhooks."""
+    def _dispatch(self, jobs: Iterable[Job]) -> None:
+        """Dispatch the next steps of changed jobs, and the webhooks of finished ones."""
         now = self.now()
         due: dict[tuple[Queue, Priority], list[str]] = defaultdict(list)
-        for job in moved:
+        for job in jobs:
             queue = QUEUE_OF[job.state]
             if queue and job.wake_at <= now:
                 due[queue, Priority.of(job.deadline, now)].append(job.id)
             if job.webhook_url and job.is_finished:
                 due[Queue.NOTIFY, Priority.NORMAL].append(job.id)
-        for (queue, lane), job_ids in due.items():
-            self.due.dispatch(queue, job_ids, now, lane)
+        for (queue, priority), job_ids in due.items():
+            self.dispatcher.dispatch(queue, job_ids, now, priority)
 
 
 def open_context(
@@ -80,18 +84,16 @@ def open_context(
 ) -> Context:
     """Connect to everything; raises ConfigError or RedisUnavailableError."""
     client = connect(settings)
+    wakeups = WakeUps(client, settings.lease_s)
     return Context(
         settings=settings,
         store=Store(client),
-        due=WakeUps(
-            client,
-            broker(settings, client),
-            celery,
-            bound=settings.max_queued_messages,
-            lease_s=settings.lease_s,
+        wakeups=wakeups,
+        dispatcher=Dispatcher(
+            wakeups, connect_broker(settings, client), celery, settings.max_queued_messages
         ),
-        inbox=Inbox(client, settings.retention_s),
-        outbox=Outbox(client),
+        inbox=CallbackInbox(client, settings.retention_s),
+        outbox=WebhookOutbox(client),
         starts=StepStarts(client),
         pauses=AccountPauses(client),
         http=Http(settings.download_trusted_hosts),

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..config.queues import Queue
 from ..jobs.build import build_job
-from ..jobs.idempotency import once
+from ..jobs.idempotency import build_idempotency_key
 from ..providers.request import parse_request
 from .context import Context
 
@@ -18,6 +18,6 @@ def create(ctx: Context, request: Mapping[str, Any], message_id: str) -> str:
     caller = str(request.get("submitted_by", "celery"))
     fields = {name: value for name, value in request.items() if name != "submitted_by"}
     job = build_job(ctx.settings, parse_request(fields), now, submitted_by=caller)
-    (job_id,) = ctx.store.add([job], [once(f"message {message_id}", fields)])
-    ctx.due.dispatch(Queue.SUBMIT, [job_id], now)
+    (job_id,) = ctx.store.add([job], [build_idempotency_key(f"message {message_id}", fields)])
+    ctx.dispatcher.dispatch(Queue.SUBMIT, [job_id], now)
     return job_id

@@ -59,7 +59,7 @@ def _pending(job: Job) -> list[Image]:
 def _should_make_way(ctx: Context, image: Image) -> bool:
     """Whether others are in a hurry, and this image is not."""
     patient = Priority.of(image.expires_at, ctx.now()) is Priority.LOW
-    return patient and ctx.due.urgent_waits(Queue.DOWNLOAD)
+    return patient and ctx.dispatcher.has_normal_messages(Queue.DOWNLOAD)
 
 
 def _tried(ctx: Context, job: Job, image: Image) -> Image:

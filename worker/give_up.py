@@ -26,10 +26,10 @@ def give_up_on(ctx: Context, job_id: str, stage: Queue, starts: int) -> None:
     """End a job, or set aside what its step broke over, after `starts` that came to no end."""
     log.error("poison", starts=starts)
     if stage is Queue.CALLBACK:
-        ctx.inbox.acknowledge(job_id, dict.fromkeys(ctx.inbox.unread(job_id), Outcome.POISON))
+        ctx.inbox.acknowledge(job_id, dict.fromkeys(ctx.inbox.list_unread(job_id), Outcome.POISON))
         return
     if stage is Queue.NOTIFY:
-        ctx.outbox.give_up_on(job_id, ctx.outbox.unsent(job_id), ctx.now())
+        ctx.outbox.give_up_on(job_id, ctx.outbox.list_unsent(job_id), ctx.now())
         return
     message = f"its worker broke down {starts} times over the {stage} step"
     job = ctx.load(job_id)

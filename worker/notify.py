@@ -47,9 +47,9 @@ def notify(ctx: Context, job_id: str) -> float | None:
         # Counted from before the claim: a worker frozen here finds it gone, and sends nothing.
         deadline = time.monotonic() + TIMEOUT_S
         # A hint that came twice ends here, and so does the last webhook, whose wake-up is gone.
-        if not ctx.due.claim(Queue.NOTIFY, [job_id], ctx.now()):
+        if not ctx.wakeups.claim(Queue.NOTIFY, [job_id], ctx.now()):
             return None
-        entries = ctx.outbox.unsent(job_id)
+        entries = ctx.outbox.list_unsent(job_id)
         if not entries:
             ctx.outbox.give_up_on(job_id, [], ctx.now())  # its wake-up had nothing to wake for
             return None
@@ -75,7 +75,7 @@ def _try(ctx: Context, job_id: str, entry: bytes, deadline: float) -> float | No
         pause_s = min(_pause_s(age_s), left_s)
         about.warning("webhook not taken", why=str(error), again_in_s=round(pause_s))
         return pause_s
-    ctx.outbox.delivered(job_id, entry, ctx.now())
+    ctx.outbox.mark_delivered(job_id, entry, ctx.now())
     about.info("webhook delivered")
     return None
 

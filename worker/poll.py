@@ -46,7 +46,7 @@ def poll(ctx: Context, job_id: str) -> float | None:
         return None
     if job.state not in ASKED_ABOUT:
         raise InvalidTransitionError(f"{job.id} is {job.state}: there is nothing to ask")
-    if job.delivery == "callback" and ctx.inbox.unread(job.id):
+    if job.delivery == "callback" and ctx.inbox.list_unread(job.id):
         return CALLBACK_FIRST_S
     provider = PROVIDERS.get(job.provider)
     if isinstance(provider, BatchProvider) and (peers := _claim_peers(ctx, provider, job)):
@@ -80,7 +80,7 @@ def _claim_peers(ctx: Context, provider: BatchProvider, job: Job) -> list[Job]:
     """The jobs to ask about together with `job`; raises InvalidTransitionError if it is taken itself."""
     now = ctx.now()
     peers = {peer.id: peer for peer in _peers(ctx, job, now, provider.max_batch_size - 1)}
-    claimed = ctx.due.claim(Queue.POLL, [job.id, *peers], now)
+    claimed = ctx.wakeups.claim(Queue.POLL, [job.id, *peers], now)
     if not claimed:
         raise InvalidTransitionError(f"{job.id} was polled a moment ago, together with others")
     return [peers[peer_id] for peer_id in claimed if peer_id != job.id]
@@ -93,7 +93,7 @@ def _peers(ctx: Context, job: Job, now: datetime, most: int) -> list[Job]:
     """
     fitting = (
         peer
-        for peer in ctx.store.each(ctx.due.due_soon(Queue.POLL, now))
+        for peer in ctx.store.iter_jobs(ctx.wakeups.list_due_soon(Queue.POLL, now))
         if peer.id != job.id and peer.provider == job.provider
         if peer.state in ASKED_ABOUT and peer.task_id
     )
@@ -116,7 +116,7 @@ def _apply_peer_result(
                 raise outcome
             in_s = None if outcome else _schedule_next_poll(ctx, peer, report)
             if in_s is not None:
-                ctx.store.wake_at(Queue.POLL, peer.id, add_seconds(ctx.now(), in_s))
+                ctx.wakeups.wake_at(Queue.POLL, peer.id, add_seconds(ctx.now(), in_s))
         except (InvalidTransitionError, UnknownJobError) as error:
             log.debug("nothing to do", why=str(error))
         except RedisError:

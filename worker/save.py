@@ -71,7 +71,7 @@ def _written(ctx: Context, job: Job, image: Image, file: Temporary) -> tuple[str
 
 def _stay_awake(ctx: Context, job: Job) -> None:
     """Keep the job to this worker for another lease."""
-    ctx.store.wake_at(Queue.DOWNLOAD, job.id, add_seconds(ctx.now(), ctx.settings.lease_s))
+    ctx.wakeups.wake_at(Queue.DOWNLOAD, job.id, add_seconds(ctx.now(), ctx.settings.lease_s))
 
 
 def keep_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:

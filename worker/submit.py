@@ -13,7 +13,7 @@ from ..config.queues import Queue
 from ..errors import InvalidRequestError, InvalidTransitionError, NotDurableError
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import backoff, countdowns_for
-from ..jobs.tokens import callback_url
+from ..jobs.tokens import build_callback_url
 from ..providers import get as get_provider
 from ..providers.wire import (
     Accepted,
@@ -23,7 +23,7 @@ from ..providers.wire import (
     SubmitOutcome,
     TryOtherVersion,
 )
-from ..store.wakeups import CLOCKS_DIFFER_S
+from ..store.wakeups import MAX_CLOCK_SKEW_S
 from .context import Context
 from .http.client import NoResponseError, NotSentError
 from .provider_api import send
@@ -48,7 +48,7 @@ def submit(ctx: Context, job_id: str) -> float | None:
         ctx.transition(job, partial(_abandoned, ctx))
         return None
     account = ctx.settings.account_with_key(get_provider(job.provider).account).name
-    if pause_s := ctx.pauses.left_s(account, Queue.SUBMIT):
+    if pause_s := ctx.pauses.remaining_s(account, Queue.SUBMIT):
         return _with_jitter(pause_s)
     # Counted from before the move: a worker frozen here finds its deadline gone, and sends nothing.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
@@ -100,7 +100,7 @@ def _start_submitting(ctx: Context, job: Job) -> Job:
     if job.state is not State.QUEUED:
         raise InvalidTransitionError(f"{job.id} is {job.state}: somebody else submits it")
     # A hint that comes before its time is refused, but for what two machines' clocks may differ by.
-    if job.wake_at > add_seconds(now, CLOCKS_DIFFER_S):
+    if job.wake_at > add_seconds(now, MAX_CLOCK_SKEW_S):
         raise InvalidTransitionError(f"{job.id} is not due before {job.wake_at:%H:%M:%S}")
     if job.attempts >= settings.submit_attempts:
         return failed(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
@@ -158,7 +158,7 @@ def _callback_url(ctx: Context, job: Job) -> str | None:
     if job.delivery == "poll" or not ctx.settings.public_url:
         return None
     secrets = ctx.settings.signing_secrets
-    return callback_url(ctx.settings.public_url, secrets, job.provider, job.id)
+    return build_callback_url(ctx.settings.public_url, secrets, job.provider, job.id)
 
 
 def _answered(ctx: Context, nth: int, submission: SubmitOutcome, job: Job) -> Job:

@@ -23,10 +23,10 @@ def sweep(ctx: Context) -> bool:
     """Hint what is due and remove what was kept long enough; returns whether more is due."""
     has_more = False
     for queue in Queue:
-        swept = ctx.due.sweep(queue, ctx.now())
+        swept = ctx.dispatcher.sweep(queue, ctx.now())
         has_more |= swept.has_more
-        if swept.hinted:
-            log.debug("woke", queue=queue, jobs=len(swept.hinted))
+        if swept.dispatched:
+            log.debug("woke", queue=queue, jobs=len(swept.dispatched))
     ctx.store.delete_expired(ctx.now())
     return has_more
 

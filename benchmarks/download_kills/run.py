@@ -64,7 +64,7 @@ def run(kills: int, seed: int, folder: Path) -> Verdict:
 
 def _add_jobs(store: Store, client: redis.Redis, host: ImageHost, ids: list[str]) -> list[str]:
     """Replace the jobs that have ended; returns the ids of all jobs so far."""
-    missing = OPEN_JOBS - store.counts()[State.DOWNLOADING]
+    missing = OPEN_JOBS - store.count_by_state()[State.DOWNLOADING]
     if missing <= 0:
         return ids
     jobs = [_make_job(host) for _ in range(missing)]
@@ -83,6 +83,6 @@ def _make_job(host: ImageHost) -> Job:
 def _wait_for_downloads(system: System, store: Store) -> None:
     """Return when nothing is left to download, or after a timeout."""
     deadline = time.monotonic() + CALM_TIMEOUT_S
-    while store.counts()[State.DOWNLOADING] and time.monotonic() < deadline:
+    while store.count_by_state()[State.DOWNLOADING] and time.monotonic() < deadline:
         system.revive()
         time.sleep(0.1)

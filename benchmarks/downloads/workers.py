@@ -14,6 +14,7 @@ from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import State, add_seconds, utc_now
 from imagequeue.producer.local.ports import LOOPBACK
 from imagequeue.store import keys
+from imagequeue.store.dispatcher import Dispatcher
 from imagequeue.store.jobs import Store
 from imagequeue.store.wakeups import Priority, WakeUps
 
@@ -39,12 +40,11 @@ class Workers:
         self.store = Store(self.client)
         settings = self._system.settings
         self._celery = make_celery(settings)
-        self._wakeups = WakeUps(
-            self.client,
+        self._dispatcher = Dispatcher(
+            WakeUps(self.client, settings.lease_s),
             self.client,
             self._celery,
-            bound=settings.max_queued_messages,
-            lease_s=settings.lease_s,
+            settings.max_queued_messages,
         )
         self._succeeded = 0
         for name in self._system.workers:
@@ -73,9 +73,9 @@ class Workers:
         now = utc_now()
         due = dict.fromkeys(self._ids, now.timestamp())
         self.client.zadd(keys.due(Queue.DOWNLOAD), due)
-        self._wakeups.dispatch(Queue.DOWNLOAD, self._ids, now, Priority.LOW)
+        self._dispatcher.dispatch(Queue.DOWNLOAD, self._ids, now, Priority.LOW)
         self._succeeded += len(self._ids)
-        wait_until(lambda: self.store.counts()[State.SUCCEEDED] == self._succeeded, 300)
+        wait_until(lambda: self.store.count_by_state()[State.SUCCEEDED] == self._succeeded, 300)
 
     def clear(self) -> None:
         """Verify that every image was saved, and put the files aside."""

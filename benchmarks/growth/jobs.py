@@ -91,9 +91,9 @@ def _run_jobs(api: str, store: Store, jobs: int, delivery: str, before: int) -> 
             session.post(f"{api}/v1/jobs", json=body, timeout=30).raise_for_status()
     deadline = time.monotonic() + DRAIN_TIMEOUT_S
     # Rarely: each look is counted too.
-    while store.counts()[State.SUCCEEDED] < before + jobs:
+    while store.count_by_state()[State.SUCCEEDED] < before + jobs:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not all succeeded: {store.counts()}")
+            raise TimeoutError(f"not all succeeded: {store.count_by_state()}")
         time.sleep(LOOK_EVERY_S)
 
 

@@ -92,9 +92,9 @@ def _run_jobs(store: Store, jobs: int, done: int) -> None:
         fields = {"provider": PROVIDER, "action": "generate", "prompt": prompt}
         store.add([new_job(utc_now(), **fields, delivery="callback")])
     deadline = time.monotonic() + 120
-    while store.counts()[State.SUCCEEDED] < done:
+    while store.count_by_state()[State.SUCCEEDED] < done:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not all succeeded: {store.counts()}")
+            raise TimeoutError(f"not all succeeded: {store.count_by_state()}")
         time.sleep(LOOK_EVERY_S)
 
 

@@ -11,12 +11,10 @@ from pathlib import Path
 import redis
 
 from imagequeue import store
-from imagequeue.store.wakeups import next_after
 
 END = "end of the benchmark"
 # 1700000000.123456 [0 unix:/a/socket] "EVALSHA" "8a7f..." "3" ...
 LINE = re.compile(r'\d+\.\d+ \[\d+ (\S+)\] "(\w+)"(?: "(\w+)")?')
-COMPOSED = ("lease_due", "lease_by_deadline")
 
 
 class Monitor(threading.Thread):
@@ -68,7 +66,6 @@ def _script_names() -> dict[str, str]:
     """Return the names of imagequeue's scripts by their digests."""
     files = (Path(store.__file__).parent / "lua").glob("*.lua")
     sources = {file.stem: file.read_text() for file in files}
-    sources |= {f"take_next, {name}": next_after(name) for name in COMPOSED}
     return {hashlib.sha1(text.encode()).hexdigest(): name for name, text in sources.items()}
 
 

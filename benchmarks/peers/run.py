@@ -122,7 +122,7 @@ class Run:
             return False
         if self._processes.stack.name != "imagequeue":
             return True
-        return Store(self.redis).counts()[State.SUCCEEDED] == self._submitted
+        return Store(self.redis).count_by_state()[State.SUCCEEDED] == self._submitted
 
     def _verify(self) -> None:
         """Verify that each job was paid exactly once, and that each image is what was served."""

@@ -16,7 +16,7 @@ from benchmarks.system import BIN, System, is_up, wait_until
 from benchmarks.usage import pin, pinned
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import FINISHED, Job, State, new_job, utc_now
-from imagequeue.jobs.tokens import callback_url
+from imagequeue.jobs.tokens import build_callback_url
 from imagequeue.producer.local.ports import LOOPBACK, free_port
 from imagequeue.store.jobs import Store
 
@@ -74,7 +74,7 @@ class Bench:
 
     def callback_path(self, job_id: str) -> str:
         """Return a job's own callback path."""
-        return callback_url("", self.settings.signing_secrets, PROVIDER, job_id)
+        return build_callback_url("", self.settings.signing_secrets, PROVIDER, job_id)
 
     def add_waiting_jobs(self, count: int) -> list[Post]:
         """Store jobs that wait for their callbacks, and return these callbacks."""
@@ -95,7 +95,7 @@ class Bench:
 
     def count_finished(self) -> int:
         """Return how many jobs have ended."""
-        counts = self.store.counts()
+        counts = self.store.count_by_state()
         return sum(counts[state] for state in FINISHED)
 
 

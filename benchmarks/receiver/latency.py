@@ -35,7 +35,7 @@ def measure_load(bench: Bench, seconds: float) -> None:
     before = [cpu_s_of(pid) for pid in pids]
     asyncio.run(load.run_steady(RATE))
     shares = [(cpu_s_of(pid) - was) / seconds for pid, was in zip(pids, before, strict=True)]
-    applied = bench.count_finished() + bench.store.counts()[State.DOWNLOADING]
+    applied = bench.count_finished() + bench.store.count_by_state()[State.DOWNLOADING]
     drained_s = _drain(bench)
     ended = {job.id: job.state for job in bench.store.get_many(bench.jobs.values())}
     lost = sum(ended.get(bench.jobs[task]) is not State.SUCCEEDED for task in load.accepted)

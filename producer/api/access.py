@@ -14,10 +14,10 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis.exceptions import RedisError
 
-from ...config.redis import unavailable
+from ...config.redis import to_unavailable_error
 from ...config.settings import PREFIX, Settings
 from ...errors import ConfigError
-from ...store.api_keys import SAFE_NAME, ApiKeys, Limits, digest
+from ...store.api_keys import SAFE_NAME, ApiKeys, Limits, hash_key
 from ...store.rate_limits import RateLimiter
 from . import browser
 
@@ -86,7 +86,7 @@ class Access:
 
     def of_key(self, key: str) -> Caller | None:
         """Whose key this is; None for nobody's."""
-        presented, found = digest(key), None
+        presented, found = hash_key(key), None
         for known, caller in self._known():
             if hmac.compare_digest(presented, known):
                 found = caller
@@ -101,9 +101,9 @@ class Access:
         is a second step: requests at the same time may go over that limit by what they add.
         """
         try:
-            self._admission.admit(caller.name, caller.limits, jobs, self._now())
+            self._admission.acquire(caller.name, caller.limits, jobs, self._now())
         except RedisError as error:
-            raise unavailable(error) from error
+            raise to_unavailable_error(error) from error
 
     def _known(self) -> Known:
         read_at, known = self._cached
@@ -118,7 +118,7 @@ class Access:
         try:
             found = self._keys.all()
         except RedisError as error:
-            raise unavailable(error) from error
+            raise to_unavailable_error(error) from error
         for name, key in found.items():
             yield key.hash, Caller(name, key.limits)
 
@@ -128,7 +128,7 @@ class Access:
             return
         self._used[name] = day
         with suppress(RedisError):  # nice to know, and no reason to refuse anybody
-            self._keys.touch(name, day)
+            self._keys.record_use(name, day)
 
 
 def _environment_keys(settings: Settings) -> Iterator[tuple[str, Caller]]:
@@ -142,4 +142,4 @@ def _environment_keys(settings: Settings) -> Iterator[tuple[str, Caller]]:
                 f"{PREFIX}API_KEYS: entry {number} must be KEY or NAME:KEY, the name up to 64 "
                 "letters, digits, dots, dashes and underscores"
             )
-        yield digest(key), Caller(name)
+        yield hash_key(key), Caller(name)

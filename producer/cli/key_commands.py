@@ -43,7 +43,7 @@ def add(name: str, per_minute: int | None, open_jobs: int | None, as_json: bool)
 @as_json
 def list_keys(as_json: bool) -> None:
     """List the keys of this Redis; those of the environment are not kept here."""
-    for name, use in _keys().uses().items():
+    for name, use in _keys().list_uses().items():
         key = use.key
         if as_json:
             line: dict[str, Any] = {
@@ -83,7 +83,7 @@ def limit(name: str, per_minute: int | None, open_jobs: int | None, as_json: boo
     """Change a key's limits; one that is not given stays."""
     if per_minute is None and open_jobs is None:
         raise click.UsageError("give --per-minute or --open-jobs, 0 to lift it")
-    limits = _keys().limit(name, per_minute, open_jobs).limits
+    limits = _keys().set_limits(name, per_minute, open_jobs).limits
     shown = json.dumps({"name": name, **_shown(limits)})
     click.echo(shown if as_json else f"{name}{_words(limits) or '  no limits'}")
 

@@ -26,9 +26,9 @@ def webhooks() -> None:
 @as_json
 def list_webhooks(limit: int, as_json: bool) -> None:
     """List what was given up, newest first; --json shows the bodies too."""
-    from ...store.webhooks import Outbox
+    from ...store.webhooks import WebhookOutbox
 
-    for letter in islice(Outbox(_connected()).dead(), limit):
+    for letter in islice(WebhookOutbox(_connected()).iter_dead_letters(), limit):
         shown = _shown(letter)
         if as_json:
             click.echo(json.dumps(shown))
@@ -43,13 +43,13 @@ def list_webhooks(limit: int, as_json: bool) -> None:
 def replay(ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Send webhooks that were given up once more, as the events that they are."""
     from ...jobs.job import utc_now
-    from ...store.webhooks import Outbox
+    from ...store.webhooks import WebhookOutbox
 
     if bool(ids) == everything:
         raise click.UsageError("name the webhooks to replay by their ids, or give --all")
-    outbox = Outbox(_connected())
+    outbox = WebhookOutbox(_connected())
     # Listed first: what is refused at once comes back under a new id.
-    for letter_id in [letter.id for letter in outbox.dead()] if everything else ids:
+    for letter_id in [letter.id for letter in outbox.iter_dead_letters()] if everything else ids:
         job_id = outbox.replay(letter_id, utc_now())
         _tell({"id": letter_id, "job_id": job_id}, as_json)
 
@@ -61,12 +61,12 @@ def resend(job_ids: tuple[str, ...], as_json: bool) -> None:
     """Tell of jobs as they are now, in new events."""
     from ...jobs.job import utc_now
     from ...store.jobs import Store
-    from ...store.webhooks import Outbox
+    from ...store.webhooks import WebhookOutbox
 
     client = _connected()
     store = Store(client)
     jobs = [store.get(job_id) for job_id in dict.fromkeys(job_ids)]
-    for job, webhook in zip(jobs, Outbox(client).resend(jobs, utc_now()), strict=True):
+    for job, webhook in zip(jobs, WebhookOutbox(client).resend(jobs, utc_now()), strict=True):
         _tell({"id": webhook.id, "job_id": job.id}, as_json)
 
 

@@ -12,12 +12,19 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from ...config.redis import REMEDY, Durability, check_server, get_durability, redis_url, unavailable
+from ...config.redis import (
+    REMEDY,
+    Durability,
+    check_server,
+    get_durability,
+    get_redis_url,
+    to_unavailable_error,
+)
 from ...config.settings import PREFIX, Settings
 from ...errors import ImageQueueError
 from ...jobs.job import utc_now
 from ...store.api_keys import ApiKeys
-from ...store.wakeups import CLOCKS_DIFFER_S
+from ...store.wakeups import MAX_CLOCK_SKEW_S
 
 TIMEOUT_S = 3.0
 PINGS = 20
@@ -30,7 +37,7 @@ FULL = 0.8
 def _connected(settings: Settings) -> Iterator[redis.Redis]:
     """A client that finds out within seconds that nobody is there; raises what `connect` does."""
     with redis.Redis.from_url(
-        redis_url(settings),
+        get_redis_url(settings),
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
@@ -38,7 +45,7 @@ def _connected(settings: Settings) -> Iterator[redis.Redis]:
         try:
             yield client
         except RedisError as error:
-            raise unavailable(error) from error
+            raise to_unavailable_error(error) from error
 
 
 def promise(settings: Settings) -> str:
@@ -84,12 +91,12 @@ def clock(settings: Settings) -> str:
     with _connected(settings) as client:
         seconds, micros = client.time()
         ahead_s = utc_now().timestamp() - (seconds + micros / 1e6)
-    if abs(ahead_s) > CLOCKS_DIFFER_S:
+    if abs(ahead_s) > MAX_CLOCK_SKEW_S:
         raise ImageQueueError(
             f"this machine is {abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} "
             "Redis's: set both by NTP, or jobs wake early or late"
         )
-    return f"within {CLOCKS_DIFFER_S:g} s of Redis's"
+    return f"within {MAX_CLOCK_SKEW_S:g} s of Redis's"
 
 
 def api_keys(settings: Settings) -> str:

@@ -11,7 +11,7 @@ import requests
 
 from ...config.settings import PREFIX, Settings, variable_of
 from ...errors import ImageQueueError
-from ...jobs.challenge import proof
+from ...jobs.tokens import sign_challenge
 from ...providers import accounts
 from ...providers.account import Account, CreditAccount
 from ...providers.wire import ProviderResponse, Refused, StatusUnavailable
@@ -47,7 +47,7 @@ def callbacks(settings: Settings) -> str:
             f"proxy or tunnel lead to it, or mend {PREFIX}PUBLIC_URL"
         )
     if not hmac.compare_digest(
-        given.encode(), proof(settings.signing_secrets[0], challenge).encode()
+        given.encode(), sign_challenge(settings.signing_secrets[0], challenge).encode()
     ):
         raise ImageQueueError(
             f"the receiver at {settings.public_url} has another {PREFIX}SECRET_KEY: "

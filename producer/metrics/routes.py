@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from ...config.celery import make_celery
-from ...config.redis import connect, unavailable
+from ...config.redis import connect, to_unavailable_error
 from ...config.settings import Settings
 from ...errors import RedisUnavailableError
 from ...jobs.job import utc_now
@@ -50,7 +50,7 @@ class StoreCollector(Collector):
         try:
             seen = take_snapshot(self._redis, self._celery, utc_now())
         except RedisError as error:
-            raise unavailable(error) from error
+            raise to_unavailable_error(error) from error
         except (OperationalError, OSError) as error:
             raise RedisUnavailableError(f"the broker does not answer ({error})") from error
         return families(seen, self._max_queued_messages)

@@ -46,7 +46,7 @@ def take_snapshot(client: redis.Redis, celery: Celery, now: datetime) -> Snapsho
             pipe.zcount(keys.due(queue), "-inf", at)
             pipe.zrange(keys.due(queue), 0, 0, withscores=True)
         pipe.hgetall(keys.COUNTERS)
-        pipe.hgetall(keys.OPEN)
+        pipe.hgetall(keys.OPEN_JOBS)
         pipe.zcard(keys.due(Queue.NOTIFY))
         pipe.xlen(keys.DEAD_WEBHOOKS)
         pipe.xlen(keys.QUARANTINE)

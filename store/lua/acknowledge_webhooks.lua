@@ -1,20 +1,25 @@
--- Take webhooks off their job's list: they were delivered, or become dead letters. The wake-up goes
--- with the last one; while there are others it comes at once, for it is the next one's turn.
--- They are named by their content: with two workers at once, a count would drop one that nobody
--- has sent, and what is gone already was ended by the other.
--- KEYS: webhooks, due, dead letters   ARGV: job id, now, most dead letters (0: delivered), entries
-local ended = 0
-for i = 4, #ARGV do
-  if redis.call('LREM', KEYS[1], 0, ARGV[i]) > 0 then
-    ended = ended + 1
-    if ARGV[3] ~= '0' then
-      redis.call('XADD', KEYS[3], 'MAXLEN', ARGV[3], '*', 'job', ARGV[1], 'entry', ARGV[i])
+-- Remove webhooks from their job's list: they were delivered, or become dead letters.
+-- They are named by their content, because two workers may send from the same list: a webhook that
+-- is no longer there was acknowledged by the other worker.
+-- Returns how many were removed.
+local webhooks, due, dead_letters = KEYS[1], KEYS[2], KEYS[3]
+local job_id, now = ARGV[1], ARGV[2]
+local max_dead = ARGV[3] -- '0' where the webhooks were delivered
+local FIRST = 4 -- of the entries
+
+local removed = 0
+for i = FIRST, #ARGV do
+  local entry = ARGV[i]
+  if redis.call('LREM', webhooks, 0, entry) > 0 then
+    removed = removed + 1
+    if max_dead ~= '0' then
+      redis.call('XADD', dead_letters, 'MAXLEN', max_dead, '*', 'job', job_id, 'entry', entry)
     end
   end
 end
-if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('ZREM', KEYS[2], ARGV[1])
-elseif ended > 0 then
-  redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
+if redis.call('EXISTS', webhooks) == 0 then
+  redis.call('ZREM', due, job_id)
+elseif removed > 0 then
+  redis.call('ZADD', due, now, job_id) -- the next webhook is due at once
 end
-return ended
+return removed

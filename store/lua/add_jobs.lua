@@ -1,47 +1,58 @@
--- Keep new jobs, all or none: records, places in the index by state, first wake-ups, the batch they
--- belong to. A job under an idempotency key that is known is not kept: it is the one kept before.
--- Returns 1 and each job's id, or 0 and the places of those whose key is known for another request.
--- KEYS: counters, open jobs, changes, batch, batch's jobs; then for each: record, index, due, once
--- ARGV: seconds a key is known, seconds a batch is kept, most changes, caller, batch's document;
--- then for each: id, record, wake-up, digest of the request ("" for no key), state, provider
-local answer = {1}
-local fresh = {}
-for i = 6, #KEYS, 4 do
-  local at = 6 * (i - 6) / 4 + 6
-  local id, digest = ARGV[at], ARGV[at + 3]
-  local known = digest ~= '' and redis.call('GET', KEYS[i + 3])
-  if known and string.match(known, ' (.*)$') ~= digest then
-    if answer[1] == 1 then answer = {0} end
-    answer[#answer + 1] = (i - 6) / 4
-  elseif answer[1] == 1 then
-    if known then id = string.match(known, '^(%S+)') end
-    -- A client whose connection broke asks again: by then the job may be on its way already.
-    if not known and redis.call('EXISTS', KEYS[i]) == 0 then fresh[#fresh + 1] = {i, at} end
-    answer[#answer + 1] = id
-  end
-end
-if answer[1] == 0 then return answer end
+-- Store new jobs, all or none: records, index by state, first wake-ups, counters, and their batch.
+-- A job whose idempotency key is known is not stored: the id of the original job is returned for it.
+-- Returns {1, id of each job}, or {0, indexes of the jobs whose key belongs to another request}.
+local counters, open_jobs, changes, batch, batch_jobs = unpack(KEYS, 1, 5) -- no batch: ''
+local key_ttl_s, batch_ttl_s, max_changes, caller = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local batch_document = ARGV[5] -- '' for no batch
+local FIRST = 6 -- of the jobs, with 4 keys and 6 arguments each
 
-if ARGV[5] ~= '' and #fresh > 0 then
-  redis.call('HSET', KEYS[4], 'document', ARGV[5])
-  redis.call('EXPIRE', KEYS[4], ARGV[2])
+local function read_job(index)
+  local key, arg = FIRST + 4 * index, FIRST + 6 * index
+  return {
+    record_key = KEYS[key], index_key = KEYS[key + 1], due_key = KEYS[key + 2],
+    idempotency_key = KEYS[key + 3],
+    id = ARGV[arg], record = ARGV[arg + 1], wake_up = ARGV[arg + 2],
+    digest = ARGV[arg + 3], -- of the request; '' for no idempotency key
+    state = ARGV[arg + 4], provider = ARGV[arg + 5],
+  }
 end
-for _, each in ipairs(fresh) do
-  local i, at = each[1], each[2]
-  local id, state, provider = ARGV[at], ARGV[at + 4], ARGV[at + 5]
-  redis.call('SET', KEYS[i], ARGV[at + 1])
-  redis.call('ZADD', KEYS[i + 1], 0, id)
-  redis.call('ZADD', KEYS[i + 2], ARGV[at + 2], id)
-  if ARGV[at + 3] ~= '' then
-    redis.call('SET', KEYS[i + 3], id .. ' ' .. ARGV[at + 3], 'EX', ARGV[1])
-  end
-  redis.call('HINCRBY', KEYS[1], 'jobs.' .. state .. '.' .. provider, 1)
-  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[3], '*', 'job', id, 'state', state)
-  if ARGV[5] ~= '' then
-    redis.call('HINCRBY', KEYS[4], state, 1)
-    redis.call('ZADD', KEYS[5], 0, id)
+
+local ids, conflicts, new_jobs = {1}, {0}, {}
+for index = 0, (#KEYS - FIRST + 1) / 4 - 1 do
+  local job = read_job(index)
+  local known = job.digest ~= '' and redis.call('GET', job.idempotency_key)
+  if known then
+    local known_id, known_digest = string.match(known, '^(%S+) (.*)$')
+    if known_digest ~= job.digest then conflicts[#conflicts + 1] = index end
+    ids[#ids + 1] = known_id
+  else
+    -- A client repeats the call after a broken connection: the job may be in progress by then.
+    if redis.call('EXISTS', job.record_key) == 0 then new_jobs[#new_jobs + 1] = job end
+    ids[#ids + 1] = job.id
   end
 end
-if #fresh > 0 then redis.call('HINCRBY', KEYS[2], ARGV[4], #fresh) end
-if ARGV[5] ~= '' then redis.call('EXPIRE', KEYS[5], ARGV[2]) end
-return answer
+if #conflicts > 1 then return conflicts end
+
+for _, job in ipairs(new_jobs) do
+  redis.call('SET', job.record_key, job.record)
+  redis.call('ZADD', job.index_key, 0, job.id)
+  redis.call('ZADD', job.due_key, job.wake_up, job.id)
+  if job.digest ~= '' then
+    redis.call('SET', job.idempotency_key, job.id .. ' ' .. job.digest, 'EX', key_ttl_s)
+  end
+  redis.call('HINCRBY', counters, 'jobs.' .. job.state .. '.' .. job.provider, 1)
+  redis.call('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job.id, 'state', job.state)
+  if batch_document ~= '' then
+    redis.call('HINCRBY', batch, job.state, 1)
+    redis.call('ZADD', batch_jobs, 0, job.id)
+  end
+end
+if #new_jobs > 0 then
+  redis.call('HINCRBY', open_jobs, caller, #new_jobs)
+  if batch_document ~= '' then
+    redis.call('HSET', batch, 'document', batch_document)
+    redis.call('EXPIRE', batch, batch_ttl_s)
+    redis.call('EXPIRE', batch_jobs, batch_ttl_s)
+  end
+end
+return ids

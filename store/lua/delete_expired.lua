@@ -1,12 +1,16 @@
--- Remove an ended job whose retention is over, unless somebody revived it in the meantime.
--- KEYS: record, retention, callbacks, counters, then every index of a resting state   ARGV: id, now
-local over = redis.call('ZSCORE', KEYS[2], ARGV[1])
-if not over or tonumber(over) > tonumber(ARGV[2]) then return 0 end
-local job = cjson.decode(redis.call('GET', KEYS[1]) or '{}')
+-- Delete a finished job whose retention has ended, unless it was revived in the meantime.
+-- Returns 1 if it was deleted, else 0.
+local record, retention, callbacks, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local FIRST_INDEX = 5 -- of the keys: the index of every finished state
+local job_id, now = ARGV[1], tonumber(ARGV[2])
+
+local ends_at = redis.call('ZSCORE', retention, job_id)
+if not ends_at or tonumber(ends_at) > now then return 0 end
+local job = cjson.decode(redis.call('GET', record) or '{}')
 if job.state then
-  redis.call('HINCRBY', KEYS[4], 'jobs.' .. job.state .. '.' .. job.provider, -1)
+  redis.call('HINCRBY', counters, 'jobs.' .. job.state .. '.' .. job.provider, -1)
 end
-redis.call('DEL', KEYS[1], KEYS[3])
-redis.call('ZREM', KEYS[2], ARGV[1])
-for i = 5, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1]) end
+redis.call('DEL', record, callbacks)
+redis.call('ZREM', retention, job_id)
+for i = FIRST_INDEX, #KEYS do redis.call('ZREM', KEYS[i], job_id) end
 return 1

@@ -1,41 +1,43 @@
--- Take due downloads, those first whose URLs die first, by raising their wake-up to the end of a
--- lease. Patient ones, whose URLs live on for long, are taken only while their own room lasts.
--- Where those that come first are all put off, it is whatever is due, in the order of wake-ups.
--- Returns ids, each followed by 1 if it is patient, else 0.
--- KEYS: due, deadlines   ARGV: now, end of the lease, most ids, most patient ids, when patience begins,
--- how many to look at: those under way and those put off stand in front as well
+-- Lease due downloads, those first whose first URL expires first, by raising their wake-ups.
+-- A download is LOW (1) while its first URL lives beyond `low_after`, else NORMAL (0).
+-- Returns ids, each followed by its priority.
+local due, deadlines = KEYS[1], KEYS[2]
+local now, lease_end = tonumber(ARGV[1]), ARGV[2]
+local max_jobs, max_low = tonumber(ARGV[3]), tonumber(ARGV[4])
+local low_after, max_scanned = tonumber(ARGV[5]), tonumber(ARGV[6])
 local PAGE = 50
-local taken, patient, at = {}, 0, 0
-local function take(id, waits)
-  redis.call('ZADD', KEYS[1], ARGV[2], id)
-  taken[#taken + 1] = id
-  taken[#taken + 1] = waits and 1 or 0
-  if waits then patient = patient + 1 end
-end
-local function is_patient(deadline)
-  return deadline and tonumber(deadline) > tonumber(ARGV[5])
+
+local leased, jobs, low = {}, 0, 0
+
+local function is_low(deadline)
+  return deadline and tonumber(deadline) > low_after
 end
 
-while at < tonumber(ARGV[6]) do
-  local ids = redis.call('ZRANGE', KEYS[2], at, at + PAGE - 1)
+local function lease(id, deadline)
+  redis.call('ZADD', due, lease_end, id)
+  leased[#leased + 1] = id
+  leased[#leased + 1] = is_low(deadline) and 1 or 0
+  jobs = jobs + 1
+  if is_low(deadline) then low = low + 1 end
+end
+
+for first = 0, max_scanned - 1, PAGE do
+  local ids = redis.call('ZRANGE', deadlines, first, first + PAGE - 1)
   if #ids == 0 then break end
-  local wake_ups = redis.call('ZMSCORE', KEYS[1], unpack(ids))
-  local deadlines = redis.call('ZMSCORE', KEYS[2], unpack(ids))
+  local wake_ups = redis.call('ZMSCORE', due, unpack(ids))
+  local expiries = redis.call('ZMSCORE', deadlines, unpack(ids))
   for i, id in ipairs(ids) do
-    local waits = is_patient(deadlines[i])
-    if #taken / 2 >= tonumber(ARGV[3]) or (waits and patient >= tonumber(ARGV[4])) then
-      return taken
-    end
-    if wake_ups[i] and tonumber(wake_ups[i]) <= tonumber(ARGV[1]) then take(id, waits) end
+    if jobs >= max_jobs or (is_low(expiries[i]) and low >= max_low) then return leased end
+    if wake_ups[i] and tonumber(wake_ups[i]) <= now then lease(id, expiries[i]) end
   end
-  at = at + PAGE
 end
 
-if #taken == 0 then
-  local due = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[3])
-  for _, id in ipairs(due) do
-    local waits = is_patient(redis.call('ZSCORE', KEYS[2], id))
-    if not waits or patient < tonumber(ARGV[4]) then take(id, waits) end
+-- All that were scanned are leased or wait for a retry: lease any that are due, by wake-up.
+if jobs == 0 then
+  local ids = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, max_jobs)
+  for _, id in ipairs(ids) do
+    local deadline = redis.call('ZSCORE', deadlines, id)
+    if not is_low(deadline) or low < max_low then lease(id, deadline) end
   end
 end
-return taken
+return leased

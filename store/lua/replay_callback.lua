@@ -1,9 +1,12 @@
--- Put a callback of the quarantine back before its reader.
--- KEYS: quarantine, its bytes, callbacks, due   ARGV: entry's id, job id, wake-up
-local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
+-- Move a quarantined callback back to the unread callbacks of its job. Returns 1, or 0 if it is gone.
+local quarantine, quarantine_bytes, callbacks, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local entry_id, job_id, wake_up = ARGV[1], ARGV[2], ARGV[3]
+
+local found = redis.call('XRANGE', quarantine, entry_id, entry_id)[1]
 if not found then return 0 end
-redis.call('RPUSH', KEYS[3], found[2][6])
-redis.call('ZADD', KEYS[4], ARGV[3], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[1])
-redis.call('DECRBY', KEYS[2], #found[2][6])
+local entry = found[2][6]
+redis.call('RPUSH', callbacks, entry)
+redis.call('ZADD', due, wake_up, job_id)
+redis.call('XDEL', quarantine, entry_id)
+redis.call('DECRBY', quarantine_bytes, #entry)
 return 1

@@ -1,42 +1,48 @@
--- Change a job only if nobody changed it since it was read: the record, the index by state and
--- the wake-up together, so that no crash leaves a live job without one; and with them all that
--- others are told of the change: counts, the stream of changes, a webhook to be sent.
--- KEYS: record, index left, index entered, due left, due entered, deadlines, counters, open jobs,
--- changes, batch ("" for none), webhooks of the job, due webhooks
--- ARGV: id, revision that was read, new record, wake-up, deadline ("" for none), state left, state
--- entered, most changes, caller, how many open jobs more, webhook ("" for none), its wake-up; then
--- pairs of a counter and what to add to it
-local revision = '^{"rev":"(%x+)"'
-local now = string.match(redis.call('GET', KEYS[1]) or '', revision)
--- A client whose connection broke asks again: all of it is in place already. It is written once
--- more, or WAITAOF would find nothing on the new connection that it could wait for.
-if now == string.match(ARGV[3], revision) then
-  redis.call('SET', KEYS[1], ARGV[3])
+-- Compare-and-set: write a job only if its record is still the one that was read, together with the
+-- index by state, the wake-up, the counters, the stream of changes and the webhook. No crash can
+-- leave a live job without a wake-up.
+-- Returns 1 if the job is written, 0 if it has changed.
+local record, old_index, new_index, old_due, new_due, deadlines = unpack(KEYS, 1, 6)
+local counters, open_jobs, changes, batch, webhooks, due_webhooks = unpack(KEYS, 7, 12)
+local job_id, old_revision, new_record, wake_up = unpack(ARGV, 1, 4)
+local deadline = ARGV[5] -- '' for none
+local old_state, new_state, max_changes, caller = unpack(ARGV, 6, 9)
+local opened = ARGV[10] -- how many more open jobs the caller has: -1, 0 or 1
+local webhook, webhook_wake_up = ARGV[11], ARGV[12] -- '' for no webhook
+local FIRST_COUNT = 13 -- of pairs: counter, what to add to it
+
+local REVISION = '^{"rev":"(%x+)"'
+local revision = string.match(redis.call('GET', record) or '', REVISION)
+if revision == string.match(new_record, REVISION) then
+  -- A client repeats the call after a broken connection: everything is in place. The record is
+  -- written again, because WAITAOF covers only the writes of its own connection.
+  redis.call('SET', record, new_record)
   return 1
 end
-if now ~= ARGV[2] then return 0 end
-redis.call('SET', KEYS[1], ARGV[3])
-if KEYS[2] ~= KEYS[3] then
-  redis.call('ZREM', KEYS[2], ARGV[1])
-  redis.call('ZADD', KEYS[3], 0, ARGV[1])
+if revision ~= old_revision then return 0 end
+
+redis.call('SET', record, new_record)
+if old_index ~= new_index then
+  redis.call('ZREM', old_index, job_id)
+  redis.call('ZADD', new_index, 0, job_id)
 end
-if KEYS[4] ~= KEYS[5] then redis.call('ZREM', KEYS[4], ARGV[1]) end
-redis.call('ZADD', KEYS[5], ARGV[4], ARGV[1])
-if ARGV[5] ~= '' then
-  redis.call('ZADD', KEYS[6], ARGV[5], ARGV[1])
+if old_due ~= new_due then redis.call('ZREM', old_due, job_id) end
+redis.call('ZADD', new_due, wake_up, job_id)
+if deadline ~= '' then
+  redis.call('ZADD', deadlines, deadline, job_id)
 else
-  redis.call('ZREM', KEYS[6], ARGV[1])
+  redis.call('ZREM', deadlines, job_id)
 end
 
-for i = 13, #ARGV, 2 do redis.call('HINCRBY', KEYS[7], ARGV[i], ARGV[i + 1]) end
-if ARGV[10] ~= '0' then redis.call('HINCRBY', KEYS[8], ARGV[9], ARGV[10]) end
-redis.call('XADD', KEYS[9], 'MAXLEN', '~', ARGV[8], '*', 'job', ARGV[1], 'state', ARGV[7])
-if KEYS[10] ~= '' and ARGV[6] ~= ARGV[7] then
-  redis.call('HINCRBY', KEYS[10], ARGV[6], -1)
-  redis.call('HINCRBY', KEYS[10], ARGV[7], 1)
+for i = FIRST_COUNT, #ARGV, 2 do redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end
+if opened ~= '0' then redis.call('HINCRBY', open_jobs, caller, opened) end
+redis.call('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job_id, 'state', new_state)
+if batch ~= '' and old_state ~= new_state then
+  redis.call('HINCRBY', batch, old_state, -1)
+  redis.call('HINCRBY', batch, new_state, 1)
 end
-if ARGV[11] ~= '' then
-  redis.call('RPUSH', KEYS[11], ARGV[11])
-  redis.call('ZADD', KEYS[12], ARGV[12], ARGV[1])
+if webhook ~= '' then
+  redis.call('RPUSH', webhooks, webhook)
+  redis.call('ZADD', due_webhooks, webhook_wake_up, job_id)
 end
 return 1

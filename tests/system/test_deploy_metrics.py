@@ -21,7 +21,7 @@ from imagequeue.jobs.callback import Outcome
 from imagequeue.jobs.job import Reason, State
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.metrics.families import ANSWERS
-from imagequeue.store.counters import BUCKETS_MS, Counters, Tally
+from imagequeue.store.counters import BUCKETS_MS, Counters, PendingCounts
 from imagequeue.worker.context import Context
 from support.asgi import serving
 from support.paths import ROOT
@@ -58,7 +58,7 @@ def promtool(*arguments: str | Path, stdin: str = "") -> str:
 @pytest.fixture
 def scrape(settings: Settings, ctx: Context) -> Iterator[str]:
     """A scrape with a sample of everything."""
-    tally = Tally()
+    tally = PendingCounts()
     for state in State:
         tally[f"jobs.{state}.kie-midjourney"] += 1
         tally.observe(f"stage.{state}", 5000)

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from imagequeue.config.celery import make_celery
-from imagequeue.config.redis import connect, redis_url
+from imagequeue.config.redis import connect, get_redis_url
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError
 from imagequeue.producer.local.embedded_redis import SOCKET_PATH_MAX, EmbeddedRedis
@@ -72,7 +72,7 @@ def test_a_stop_leaves_no_address_and_another_start_finds_everything(settings: S
             client.set("job", "paid for")
         server.stop()
     with pytest.raises(ConfigError, match="no Redis: set IMAGEQUEUE_REDIS_URL, or run"):
-        redis_url(settings)
+        get_redis_url(settings)
 
 
 def test_it_appends_every_write_and_evicts_nothing(server: EmbeddedRedis) -> None:

@@ -42,7 +42,7 @@ def test_a_task_is_shown_by_its_job_and_found_by_it(
     worker = start(*CELERY, "worker", "-Q", "download", "-P", "solo", "-n", "one@%h")
     worker.wait_for("ready.")
     job_id = queued(ctx)
-    ctx.due._send(Queue.DOWNLOAD, {job_id: Priority.NORMAL})
+    ctx.dispatcher._send(Queue.DOWNLOAD, {job_id: Priority.NORMAL})
     (row,) = eventually(lambda: [row for row in tasks(flower) if row["state"] == "SUCCESS"])
     assert (row["name"], row["args"], row["kwargs"]) == ("download", job_id, "")
     assert row["result"] == "1"
@@ -66,7 +66,7 @@ def test_the_columns_are_those_that_flower_knows(flower: str) -> None:
 
 def test_the_depth_of_a_queue_counts_both_of_its_lanes(flower: str, ctx: Context) -> None:
     lanes = {f"job_{number}": lane for number, lane in enumerate((*Priority, Priority.LOW))}
-    ctx.due._send(Queue.DOWNLOAD, lanes)
+    ctx.dispatcher._send(Queue.DOWNLOAD, lanes)
     page = requests.get(f"{flower}/broker", timeout=10).text
     rows = re.findall(r'<tr id="(\w+)">(.*?)</tr>', page, re.DOTALL)
     depths = {name: re.findall(r"<td[^>]*>\s*(.*?)\s*</td>", row)[1] for name, row in rows}

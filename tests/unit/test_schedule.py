@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagequeue.jobs.schedule import BACKOFF_MOST_S, backoff, countdowns_for, next_poll
+from imagequeue.jobs.schedule import MAX_BACKOFF_S, backoff, countdowns_for, next_poll
 
 COUNTDOWNS, TAIL_S = (60, 300, 900), 1800
 
@@ -67,4 +67,4 @@ def test_backoff_grows_to_its_bound_and_stays_there() -> None:
     pauses = [backoff(attempt) for attempt in range(1, 40)]
     assert pauses[0] == 5
     assert all(a <= b for a, b in pairwise(pauses))
-    assert pauses[-1] == BACKOFF_MOST_S
+    assert pauses[-1] == MAX_BACKOFF_S

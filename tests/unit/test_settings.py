@@ -13,7 +13,7 @@ from imagequeue.config.settings import (
     settings_class,
 )
 from imagequeue.errors import ConfigError
-from imagequeue.jobs.tokens import is_genuine, token
+from imagequeue.jobs.tokens import is_valid_token, make_token
 from support.paths import ROOT
 from support.settings_docs import FILES, SECTIONS
 
@@ -164,8 +164,8 @@ def test_first_secret_signs_and_all_verify() -> None:
         (rotated, new, True),
         (old, new, False),
     ]:
-        given = token(signer[0], "kie-flux-kontext", "job_1")
-        assert is_genuine(given, verifiers, "kie-flux-kontext", "job_1") is genuine
+        given = make_token(signer[0], "kie-flux-kontext", "job_1")
+        assert is_valid_token(given, verifiers, "kie-flux-kontext", "job_1") is genuine
 
 
 def test_missing_secret_error_says_how_to_get_one() -> None:

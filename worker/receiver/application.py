@@ -20,18 +20,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...config.celery import make_celery
-from ...config.redis import broker, connect, connect_briefly
+from ...config.redis import connect, connect_briefly, connect_broker
 from ...config.settings import Settings
 from ...jobs.callback import Callback
-from ...jobs.challenge import CHALLENGE, proof
 from ...jobs.job import utc_now
-from ...jobs.tokens import is_genuine
+from ...jobs.tokens import is_valid_challenge, is_valid_token, sign_challenge
 from ...providers import accounts
-from ...store.counters import Counters, Tally
+from ...store.counters import Counters, PendingCounts
+from ...store.dispatcher import Dispatcher
 from ...store.wakeups import WakeUps
 from .bounded_protocol import MAX_HEAD_BYTES, BoundedProtocol
 from .callback_writer import CallbackNotStoredError, CallbackWriter
-from .dispatcher import Dispatcher
+from .dispatcher import CallbackDispatcher
 
 # The largest documented callback, four videos with their prompt, stays far below this.
 MAX_BODY_BYTES = 256 * 1024
@@ -51,12 +51,16 @@ class Receiver:
         self._signature_headers = {h for account in accounts() for h in account.signature_headers}
         client = connect(settings)
         self._counters = Counters(client)
-        self._tally = Tally()
+        self._tally = PendingCounts()
         self._async_client = connect_briefly(settings)
         self._writer = CallbackWriter(self._async_client)
-        queues = broker(settings, client), make_celery(settings)
-        self._dispatcher = Dispatcher(
-            WakeUps(client, *queues, bound=MAX_QUEUED_MESSAGES, lease_s=settings.lease_s)
+        self._dispatcher = CallbackDispatcher(
+            Dispatcher(
+                WakeUps(client, settings.lease_s),
+                connect_broker(settings, client),
+                make_celery(settings),
+                MAX_QUEUED_MESSAGES,
+            )
         )
 
     async def receive_callback(self, request: Request) -> Response:
@@ -64,7 +68,7 @@ class Receiver:
         started = time.perf_counter()
         path = request.path_params
         job_id = path["job_id"]
-        if not is_genuine(path["token"], self._secrets, path["provider"], job_id):
+        if not is_valid_token(path["token"], self._secrets, path["provider"], job_id):
             return self._refuse("forged", 404, "not found")
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -102,9 +106,9 @@ class Receiver:
         except CallbackNotStoredError:
             return _json(503, b'{"status":"Redis takes no writes"}')
         challenge = request.query_params.get("challenge", "")
-        if not CHALLENGE.fullmatch(challenge):
+        if not is_valid_challenge(challenge):
             return _json(200, b'{"status":"ok"}')
-        proven = proof(self._secrets[0], challenge).encode()
+        proven = sign_challenge(self._secrets[0], challenge).encode()
         return _json(200, b'{"status":"ok","proof":"%s"}' % proven)
 
     @asynccontextmanager
@@ -124,7 +128,7 @@ class Receiver:
             await self._flush_counts()
 
     async def _flush_counts(self) -> None:
-        tally, self._tally = self._tally, Tally()
+        tally, self._tally = self._tally, PendingCounts()
         if not tally:
             return
         try:

@@ -13,7 +13,7 @@ from ...config.logging import get_logger
 from ...config.redis import BRIEF_S
 from ...jobs.callback import Callback
 from ...store import keys
-from ...store.callbacks import KEEP, keep_call
+from ...store.callbacks import STORE_CALLBACKS, build_store_call
 
 log = get_logger(__name__)
 
@@ -41,7 +41,7 @@ class CallbackWriter:
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._redis = client
-        self._store_batch: Any = client.register_script(KEEP)
+        self._store_batch: Any = client.register_script(STORE_CALLBACKS)
         self._waiting: deque[_Waiting] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._silent_until = 0.0
@@ -87,7 +87,7 @@ class CallbackWriter:
         """Return 1 for each callback of the batch that Redis stored, else 0."""
         loop = asyncio.get_running_loop()
         started = loop.time()
-        keys_and_args = keep_call([(each.job_id, each.callback) for each in batch])
+        keys_and_args = build_store_call([(each.job_id, each.callback) for each in batch])
         try:
             results: list[int] = await self._store_batch(*keys_and_args)
         except RedisError as error:

@@ -6,21 +6,21 @@ import asyncio
 
 from ...config.queues import Queue
 from ...jobs.job import utc_now
-from ...store.wakeups import WakeUps
+from ...store.dispatcher import Dispatcher
 
 # Each round runs in a thread that competes with the responses, so a burst gets few rounds.
 DISPATCH_EVERY_S = 0.05
 
 
-class Dispatcher:
+class CallbackDispatcher:
     """Dispatches each job once a round, however many of its callbacks arrived.
 
     It runs after the response, because a slow broker must not keep a sender waiting. It only keeps
     idle workers busy: the sweep dispatches the rest, in order.
     """
 
-    def __init__(self, wakeups: WakeUps) -> None:
-        self._wakeups = wakeups
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
         self._job_ids: dict[str, None] = {}
         self._sender: asyncio.Task[None] | None = None
 
@@ -34,7 +34,9 @@ class Dispatcher:
         try:
             while self._job_ids:
                 job_ids, self._job_ids = list(self._job_ids), {}
-                await asyncio.to_thread(self._wakeups.dispatch, Queue.CALLBACK, job_ids, utc_now())
+                await asyncio.to_thread(
+                    self._dispatcher.dispatch, Queue.CALLBACK, job_ids, utc_now()
+                )
                 await asyncio.sleep(DISPATCH_EVERY_S)
         finally:
             self._sender = None

@@ -189,13 +189,13 @@ def test_while_redis_is_away_nobody_gets_in_on_what_was_known(
 def test_the_day_of_use_is_noted_once(overrides: dict[str, str], keys: ApiKeys) -> None:
     key = keys.add("shop", Limits(), utc_now())
     known = opened(overrides, "shop2:env")
-    assert keys.uses()["shop"].last_used == ""
+    assert keys.list_uses()["shop"].last_used == ""
     known.of_key(key)
-    assert keys.uses()["shop"].last_used == utc_now().date().isoformat()
-    keys.touch("shop", "2020-01-01")
+    assert keys.list_uses()["shop"].last_used == utc_now().date().isoformat()
+    keys.record_use("shop", "2020-01-01")
     known.of_key(key)
     known.of_key("env")
-    assert keys.uses()["shop"].last_used == "2020-01-01"
+    assert keys.list_uses()["shop"].last_used == "2020-01-01"
 
 
 @pytest.mark.parametrize("secure", [True, False])

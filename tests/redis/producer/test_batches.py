@@ -113,7 +113,7 @@ def test_bad_items_are_skipped_where_that_is_said(api: str, ctx: Context) -> Non
     assert [problem["field"] for problem in refused["problems"]] == ["prompt", "params.sise"]
     (refused,) = post_lines(api, GOOD, "", "nonsense", on_error="skip").json()["refused"]
     assert (refused["index"], refused["line"]) == (1, 3)
-    assert ctx.store.counts()[State.QUEUED] == 3
+    assert ctx.store.count_by_state()[State.QUEUED] == 3
 
 
 def test_a_batch_with_nothing_right_in_it_is_refused(api: str, settings: Settings) -> None:
@@ -161,7 +161,7 @@ def test_a_batch_that_is_sent_again_is_the_same(api: str, ctx: Context) -> None:
     assert (first.json()["id"], first.json()["jobs"]) == (again.json()["id"], again.json()["jobs"])
     replayed = [answer.headers.get("Idempotent-Replayed") for answer in (first, again)]
     assert replayed == [None, "true"]
-    assert (ctx.store.counts()[State.QUEUED], ctx.store.redis.llen("submit")) == (3, 3)
+    assert (ctx.store.count_by_state()[State.QUEUED], ctx.store.redis.llen("submit")) == (3, 3)
     assert len(ctx.store.redis.keys("iq:batch:*")) == 2
 
 
@@ -172,7 +172,7 @@ def test_another_batch_under_the_key_is_refused(api: str, ctx: Context, change: 
     others = {"one more": numbered(4), "one fewer": numbered(2), "other order": items[::-1]}
     answer = post(api, others[change], "k")
     assert (answer.status_code, "give a new one" in answer.json()["detail"]) == (409, True)
-    assert ctx.store.counts()[State.QUEUED] == 3
+    assert ctx.store.count_by_state()[State.QUEUED] == 3
 
 
 def test_items_that_are_known_stay_in_their_batch(client: Client, ctx: Context) -> None:
@@ -187,7 +187,7 @@ def test_items_that_are_known_stay_in_their_batch(client: Client, ctx: Context) 
     alone = client.submit(**GOOD, idempotency_key="d")
     fourth = client.submit_batch(keyed("d"))
     assert (fourth.jobs, client.batch(fourth.batch.id).total) == ([alone.id], 0)
-    assert ctx.store.counts()[State.QUEUED] == 4
+    assert ctx.store.count_by_state()[State.QUEUED] == 4
 
 
 def test_one_key_for_two_items_or_for_another_request_is_refused(api: str, ctx: Context) -> None:
@@ -197,7 +197,7 @@ def test_one_key_for_two_items_or_for_another_request_is_refused(api: str, ctx: 
     post(api, [{**GOOD, "idempotency_key": "k"}])
     other = post(api, [GOOD, {**GOOD, "prompt": "a dog", "idempotency_key": "k"}])
     assert (other.status_code, "to items 1" in other.json()["detail"]) == (409, True)
-    assert ctx.store.counts()[State.QUEUED] == 1
+    assert ctx.store.count_by_state()[State.QUEUED] == 1
 
 
 @pytest.mark.parametrize("key", [7, "", "x" * 256])
@@ -222,7 +222,7 @@ def test_batches_of_an_api_key_count_against_its_limits(
         ]
     assert [answer.status_code for answer in answers] == [202, 429]
     assert int(answers[1].headers["Retry-After"]) > 0
-    assert ctx.store.counts()[State.QUEUED] == 3
+    assert ctx.store.count_by_state()[State.QUEUED] == 3
 
 
 def test_an_unknown_batch_is_an_error(api: str, client: Client) -> None:

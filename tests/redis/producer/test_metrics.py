@@ -13,7 +13,7 @@ from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import RedisUnavailableError
 from imagequeue.jobs.callback import Callback, Outcome
 from imagequeue.jobs.job import JobError, Reason, State, add_seconds, utc_now
-from imagequeue.jobs.tokens import callback_url
+from imagequeue.jobs.tokens import build_callback_url
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.producer.metrics.families import ANSWERS
@@ -106,10 +106,10 @@ def test_transitions_counted_by_an_earlier_version_are_added(api: str, ctx: Cont
 
 def test_due_jobs_and_queued_messages_are_counted(api: str, ctx: Context) -> None:
     overdue, leased = queued(ctx), queued(ctx)
-    ctx.store.wake_at(Queue.SUBMIT, overdue, add_seconds(utc_now(), -100))
-    ctx.store.wake_at(Queue.SUBMIT, leased, add_seconds(utc_now(), 600))
+    ctx.wakeups.wake_at(Queue.SUBMIT, overdue, add_seconds(utc_now(), -100))
+    ctx.wakeups.wake_at(Queue.SUBMIT, leased, add_seconds(utc_now(), 600))
     lanes = {f"job_{number}": lane for number, lane in enumerate((*Priority, Priority.LOW))}
-    ctx.due._send(Queue.DOWNLOAD, lanes)
+    ctx.dispatcher._send(Queue.DOWNLOAD, lanes)
     metrics = read(api)
     assert some(metrics, "imagequeue_wakeups_due") == {"imagequeue_wakeups_due{queue=submit}": 1}
     (overdue_s,) = some(metrics, "imagequeue_wakeup_overdue_seconds").values()
@@ -154,11 +154,11 @@ def test_remaining_url_lifetime_is_counted_once_an_image(
 def test_callbacks_are_counted_by_response_and_outcome(settings: Settings, ctx: Context) -> None:
     job_id = queued(ctx)
     with serving(create_receiver(settings)) as receiver:
-        url = receiver + callback_url("", settings.signing_secrets, KIE, job_id)
+        url = receiver + build_callback_url("", settings.signing_secrets, KIE, job_id)
         for body, status in ((b"x", 200), (b"y", 200), (b"z" * (MAX_BODY_BYTES + 1), 413)):
             assert requests.post(url, body, timeout=30).status_code == status
         assert requests.post(f"{url[:-1]}g", b"x", timeout=30).status_code == 404
-    kept = ctx.inbox.unread(job_id)
+    kept = ctx.inbox.list_unread(job_id)
     outcomes = (Outcome.SETTLED, Outcome.UNTRUSTED)
     ctx.inbox.acknowledge(job_id, dict(zip(kept, outcomes, strict=True)))
     with serving(create_app(settings)) as api:
@@ -182,7 +182,7 @@ def test_webhooks_callers_and_redis_are_reported(api: str, ctx: Context) -> None
     redis.zadd(keys.due(Queue.NOTIFY), {"job_1": 1, "job_2": 2})
     for number in range(3):
         redis.xadd(keys.DEAD_WEBHOOKS, {"job": f"job_{number}", "entry": b"{}"})
-    redis.hset(keys.OPEN, "shop", 4)
+    redis.hset(keys.OPEN_JOBS, "shop", 4)
     metrics = read(api)
     assert metrics["imagequeue_webhooks_waiting{}"] == 2
     assert metrics["imagequeue_webhooks_dead{}"] == 3

@@ -93,7 +93,7 @@ def test_a_key_that_is_removed_while_its_limits_change_stays_removed(
 
     monkeypatch.setattr(ApiKey, "model_copy", removed_meanwhile)
     with pytest.raises(ApiKeyError, match="no key is named shop"):
-        keys.limit("shop", 5, None)
+        keys.set_limits("shop", 5, None)
     assert keys.all() == {}
 
 
@@ -209,7 +209,7 @@ def test_the_commands_make_show_and_take_keys(run: Any, keys: ApiKeys, ctx: Cont
     assert other == {"name": "other", "per_minute": None, "open_jobs": 5}
     request = JobRequest(provider="kie-flux-kontext", prompt="a cat")
     ctx.store.add([build_job(ctx.settings, request, ctx.now(), submitted_by="shop")])
-    keys.touch("shop", "2026-11-20")
+    keys.record_use("shop", "2026-11-20")
     listed = run("list")
     day = f"{keys.all()['shop'].created_at:%Y-%m-%d}"
     assert [line.split("  ") for line in re.sub(" {3,}", "  ", listed.out).splitlines()] == [

@@ -16,7 +16,8 @@ from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import Image, Job, State, add_seconds, new_job
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.store import keys
-from imagequeue.store.wakeups import MAX_LOOKED_AT, PATIENT_AFTER_S, URGENT_SHARE, Priority
+from imagequeue.store.dispatcher import NORMAL_SHARE
+from imagequeue.store.wakeups import LOW_AFTER_S, MAX_SCANNED, Priority
 from imagequeue.worker.context import Context, open_context
 from imagequeue.worker.download import download
 from imagequeue.worker.settle import settle
@@ -81,15 +82,15 @@ def standing(ctx: Context) -> tuple[int, int]:
 def wake(ctx: Context) -> list[str]:
     """What sweeps of the download queue hint until there is no more room, or nothing due."""
     hinted = []
-    while swept := ctx.due.sweep(Queue.DOWNLOAD, ctx.now()).hinted:
+    while swept := ctx.dispatcher.sweep(Queue.DOWNLOAD, ctx.now()).dispatched:
         hinted += swept
     return hinted
 
 
 def bounded(ctx: Context, bound: int) -> int:
     """A bound of the test's own; returns how many of the hints may be patient."""
-    vars(ctx.due)["_bound"] = bound
-    return bound - bound // URGENT_SHARE
+    vars(ctx.dispatcher)["_max_messages"] = bound
+    return bound - bound // NORMAL_SHARE
 
 
 def picture() -> bytes:
@@ -108,7 +109,7 @@ def test_before_five_thousand_that_keep_for_days_a_worker_takes_the_one_that_die
     downloading(live, [LIVES_S] * 5000, f"{stub.url}/patient")
     wake(live)
     most_patient = (
-        live.settings.max_queued_messages - live.settings.max_queued_messages // URGENT_SHARE
+        live.settings.max_queued_messages - live.settings.max_queued_messages // NORMAL_SHARE
     )
     assert standing(live) == (0, most_patient)
     first, second = waiting(live, stub), waiting(live, stub)
@@ -162,16 +163,16 @@ def test_a_queue_never_holds_more_hints_than_its_bound(
     for _ in range(30):
         jobs = downloading(ctx, [rng.choice(lives_s) for _ in range(8)], "http://a.example")
         for job in jobs[:4]:
-            ctx.due.dispatch(
+            ctx.dispatcher.dispatch(
                 Queue.DOWNLOAD, [job.id], ctx.now(), Priority.of(job.deadline, ctx.now())
             )
-        ctx.due.sweep(Queue.DOWNLOAD, ctx.now())
+        ctx.dispatcher.sweep(Queue.DOWNLOAD, ctx.now())
         assert sum(standing(ctx)) <= 40
         ctx.store.redis.rpop(LISTS[rng.choice(list(Priority))])
-    assert sum(standing(ctx)) > 40 - 40 // URGENT_SHARE - 2
+    assert sum(standing(ctx)) > 40 - 40 // NORMAL_SHARE - 2
 
 
-@pytest.mark.parametrize("in_front", [250, MAX_LOOKED_AT + 50])
+@pytest.mark.parametrize("in_front", [250, MAX_SCANNED + 50])
 def test_those_put_off_in_front_do_not_block_those_behind(ctx: Context, in_front: int) -> None:
     downloading(ctx, [600] * in_front, "http://a.example", due_in_s=60)
     has_more = downloading(ctx, [1800, 1200, LIVES_S], "http://a.example")
@@ -181,7 +182,7 @@ def test_those_put_off_in_front_do_not_block_those_behind(ctx: Context, in_front
 
 def test_the_lane_is_told_by_the_deadline(ctx: Context) -> None:
     now = ctx.now()
-    edge = add_seconds(now, PATIENT_AFTER_S)
+    edge = add_seconds(now, LOW_AFTER_S)
     assert Priority.of(None, now) is Priority.NORMAL
     assert Priority.of(now - timedelta(days=1), now) is Priority.NORMAL
     assert Priority.of(edge, now) is Priority.NORMAL
@@ -205,7 +206,7 @@ def test_a_job_that_is_tried_again_goes_ahead_of_the_patient_ones(
     stub.answer = lambda *_: (503, b"")
     pause_s = download(ctx, urgent.id)
     assert pause_s
-    ctx.store.wake_at(Queue.DOWNLOAD, urgent.id, add_seconds(ctx.now(), pause_s))
+    ctx.wakeups.wake_at(Queue.DOWNLOAD, urgent.id, add_seconds(ctx.now(), pause_s))
     downloading(ctx, [LIVES_S] * 50, f"{stub.url}/patient")
     assert urgent.id not in wake(ctx)
     clock.advance(pause_s)
@@ -269,7 +270,7 @@ def test_the_other_queues_have_one_lane_and_all_of_their_bound(ctx: Context) -> 
     jobs = [f"job_{number}" for number in range(60)]
     for queue in others:
         ctx.store.redis.zadd(keys.due(queue), dict.fromkeys(jobs, 0))
-        ctx.due.dispatch(queue, jobs[:20], ctx.now())
-        ctx.due.sweep(queue, ctx.now())
+        ctx.dispatcher.dispatch(queue, jobs[:20], ctx.now())
+        ctx.dispatcher.sweep(queue, ctx.now())
         assert ctx.store.redis.llen(queue.value) == 40
         assert ctx.store.redis.llen(f"{queue.value}\x06\x161") == 0

@@ -179,7 +179,7 @@ def test_all_pages_are_gone_through_newest_first(
 def test_two_readers_of_one_callback_file_it_once(ctx: Context) -> None:
     for number in range(20):
         arrive(ctx, "job_x", str(number).encode())
-    outcomes = dict.fromkeys(ctx.inbox.unread("job_x"), Outcome.ORPHANED)
+    outcomes = dict.fromkeys(ctx.inbox.list_unread("job_x"), Outcome.ORPHANED)
     with ThreadPoolExecutor(8) as pool:
         for _ in range(8):
             pool.submit(ctx.inbox.acknowledge, "job_x", outcomes)
@@ -197,7 +197,7 @@ def test_a_replay_has_the_callback_read_once_more(ctx: Context, run: Run) -> Non
     ctx.store.redis.set(keys.record(job_id), dump(job))
     (entry_id,) = ids(ctx)
     assert run("replay", entry_id) == Ran(0, f"{entry_id}  {job_id}\n", "")
-    (again,) = ctx.inbox.unread(job_id).values()
+    (again,) = ctx.inbox.list_unread(job_id).values()
     assert (again.body, again.headers) == (raw, {"x-webhook-timestamp": "7"})
     due = ctx.store.redis.zscore(keys.due(Queue.CALLBACK), job_id)
     assert due is not None
@@ -212,9 +212,9 @@ def test_a_replay_that_is_doubled_says_what_to_do(ctx: Context, run: Run) -> Non
     set_aside(ctx, b"x")
     (entry_id,) = ids(ctx)
     assert run("replay", entry_id).status == 0
-    words = f"imagequeue: no callback {entry_id} is kept; `callbacks list` shows all\n"
+    words = f"imagequeue: no callback {entry_id} is quarantined; `callbacks list` shows all\n"
     assert run("replay", entry_id) == Ran(2, "", words)
-    assert len(ctx.inbox.unread("job_gone")) == 1
+    assert len(ctx.inbox.list_unread("job_gone")) == 1
 
 
 def test_replays_at_once_put_a_callback_back_once(ctx: Context) -> None:
@@ -237,7 +237,7 @@ def test_all_that_are_kept_are_replayed_together(ctx: Context, run: Run) -> None
     before = ids(ctx)
     ran = run("replay", "--all")
     assert [line.split()[0] for line in ran.out.splitlines()] == before
-    assert (len(ctx.inbox.unread("job_a")), len(ctx.inbox.unread("job_b"))) == (2, 1)
+    assert (len(ctx.inbox.list_unread("job_a")), len(ctx.inbox.list_unread("job_b"))) == (2, 1)
     assert kept(ctx) == []
     assert run("replay", "--all") == Ran(0, "", "")
 
@@ -267,7 +267,7 @@ def test_half_an_id_names_nothing(ctx: Context, run: Run) -> None:
     ctx.store.redis.xadd(keys.QUARANTINE, fields, id=f"{now_ms}-1")
     ctx.store.redis.set(keys.QUARANTINE_BYTES, len(entry))
     assert run("replay", str(now_ms)).status == 2
-    assert not ctx.inbox.unread("job_x")
+    assert not ctx.inbox.list_unread("job_x")
     assert bytes_counted(ctx) == bytes_kept(ctx) == len(entry)
 
 

@@ -15,6 +15,7 @@ from imagequeue.jobs.job import QUEUE_OF, Job, State, add_seconds, new_job
 from imagequeue.store import keys
 from imagequeue.store.compare_and_set import CompareAndSet
 from imagequeue.store.jobs import Store
+from imagequeue.store.wakeups import WakeUps
 from support.clock import Clock
 
 
@@ -46,7 +47,7 @@ def wake_ups(store: Store, job_id: str) -> list[Queue | None]:
 def test_a_new_job_is_found_due_and_counted(store: Store, job: Job) -> None:
     assert store.get(job.id) == job
     assert wake_ups(store, job.id) == [Queue.SUBMIT]
-    assert store.counts()[State.QUEUED] == 1
+    assert store.count_by_state()[State.QUEUED] == 1
 
 
 def test_an_unknown_job_is_an_error_of_its_own(store: Store) -> None:
@@ -62,7 +63,7 @@ def test_a_move_carries_record_index_and_wake_up_together(
         store.transition(store.get(job.id), partial(to, state, clock))
         assert store.get(job.id).state is state
         assert wake_ups(store, job.id) == [QUEUE_OF[state]]
-        assert {s for s, n in store.counts().items() if n} == {state}
+        assert {s for s, n in store.count_by_state().items() if n} == {state}
     assert [entry.to for entry in store.get(job.id).history] == list(path)
 
 
@@ -215,16 +216,16 @@ def test_an_ended_job_is_forgotten_after_its_retention_and_not_before(
     assert store.delete_expired(clock() + timedelta(seconds=29)) == 0
     assert store.delete_expired(clock() + timedelta(seconds=30)) == 1
     assert [key for key in store.redis.scan_iter("iq:*") if job.id.encode() in key] == []
-    assert sum(store.counts().values()) == 0
+    assert sum(store.count_by_state().values()) == 0
     assert wake_ups(store, job.id) == []
 
 
 def test_a_snooze_moves_a_wake_up_and_never_brings_one_back(
     store: Store, job: Job, clock: Clock
 ) -> None:
-    store.wake_at(Queue.SUBMIT, job.id, add_seconds(clock(), 99))
+    WakeUps(store.redis, lease_s=30).wake_at(Queue.SUBMIT, job.id, add_seconds(clock(), 99))
     assert store.redis.zscore(keys.due(Queue.SUBMIT), job.id) == clock().timestamp() + 99
-    store.wake_at(Queue.POLL, job.id, clock())
+    WakeUps(store.redis, lease_s=30).wake_at(Queue.POLL, job.id, clock())
     assert wake_ups(store, job.id) == [Queue.SUBMIT]
 
 
@@ -235,7 +236,7 @@ def test_an_add_that_runs_twice_does_not_bring_an_old_job_back(
     moved = store.transition(store.get(job.id), partial(to, State.SUBMITTING, clock))
     assert store.add([job]) == [job.id]
     assert store.get(job.id) == moved
-    assert sum(store.counts().values()) == 1
+    assert sum(store.count_by_state().values()) == 1
 
 
 def test_a_batch_that_redis_has_no_room_for_leaves_nothing(store: Store, clock: Clock) -> None:
@@ -249,5 +250,5 @@ def test_a_batch_that_redis_has_no_room_for_leaves_nothing(store: Store, clock: 
             store.add(jobs)
     finally:
         store.redis.config_set("maxmemory", 0)
-    kept = sum(store.counts().values())
+    kept = sum(store.count_by_state().values())
     assert kept in (0, len(jobs))

@@ -86,7 +86,7 @@ class Machine(RuleBasedStateMachine):
         except InvalidTransitionError:
             return None
 
-    @precondition(lambda self: sum(self.ctx.store.counts().values()) < MAX_JOBS)
+    @precondition(lambda self: sum(self.ctx.store.count_by_state().values()) < MAX_JOBS)
     @rule(
         target=jobs,
         delivery=st.sampled_from(["callback", "poll"]),
@@ -185,16 +185,16 @@ class Machine(RuleBasedStateMachine):
     @rule(queue=st.sampled_from(Queue), seconds=st.floats(0, 4000))
     def time_passes_and_a_worker_sweeps(self, queue: Queue, seconds: float) -> None:
         self.clock.advance(seconds)
-        self.ctx.due.sweep(queue, self.clock())
+        self.ctx.dispatcher.sweep(queue, self.clock())
 
     @rule(job_id=jobs, queue=st.sampled_from(Queue), seconds=st.floats(0, 100))
     def wake_at(self, job_id: str, queue: Queue, seconds: float) -> None:
-        self.ctx.store.wake_at(queue, job_id, self.clock() + timedelta(seconds=seconds))
+        self.ctx.wakeups.wake_at(queue, job_id, self.clock() + timedelta(seconds=seconds))
 
     @invariant()
     def every_job_has_one_wake_up_one_place_and_a_legal_past(self) -> None:
         redis = self.ctx.store.redis
-        counts = self.ctx.store.counts()
+        counts = self.ctx.store.count_by_state()
         jobs = self.ctx.store.list(limit=500).jobs
         assert sum(counts.values()) == len(jobs)
         for state in State:
@@ -215,7 +215,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def each_caller_s_open_jobs_are_counted(self) -> None:
         jobs = self.ctx.store.list(limit=500).jobs
-        counts: Any = self.ctx.store.redis.hgetall(keys.OPEN)
+        counts: Any = self.ctx.store.redis.hgetall(keys.OPEN_JOBS)
         # A count of 0 stays where there was one.
         counted = {name.decode(): int(count) for name, count in counts.items() if int(count)}
         assert counted == Counter(job.submitted_by for job in jobs if not job.is_finished)

@@ -11,7 +11,7 @@ from imagequeue.worker.sweep import sweep
 
 def wake(ctx: Context, now: datetime) -> list[str]:
     """The ids that a sweep of the submit queue hints."""
-    return ctx.due.sweep(Queue.SUBMIT, now).hinted
+    return ctx.dispatcher.sweep(Queue.SUBMIT, now).dispatched
 
 
 def add(ctx: Context, count: int) -> list[Job]:
@@ -40,7 +40,7 @@ def test_a_sweep_hints_due_jobs_in_order_and_leases_them(ctx: Context) -> None:
 
 def test_a_hint_that_was_lost_comes_again_when_its_lease_is_over(ctx: Context) -> None:
     (job,) = add(ctx, 1)
-    ctx.due.dispatch(Queue.SUBMIT, [job.id], ctx.now())
+    ctx.dispatcher.dispatch(Queue.SUBMIT, [job.id], ctx.now())
     ctx.store.redis.delete("submit")
     almost = add_seconds(ctx.now(), ctx.settings.lease_s - 0.1)
     assert wake(ctx, almost) == []
@@ -52,18 +52,18 @@ def test_a_job_that_a_sweep_has_taken_already_is_not_hinted_again(ctx: Context) 
     first, second, late = add(ctx, 3)
     now = add_seconds(ctx.now(), 0.001)
     assert wake(ctx, now) == [first.id, second.id]
-    ctx.due.dispatch(Queue.SUBMIT, [first.id, second.id], now)
+    ctx.dispatcher.dispatch(Queue.SUBMIT, [first.id, second.id], now)
     assert standing(ctx) == 2
-    ctx.due.dispatch(Queue.SUBMIT, [first.id, late.id], add_seconds(now, 0.001))
+    ctx.dispatcher.dispatch(Queue.SUBMIT, [first.id, late.id], add_seconds(now, 0.001))
     assert standing(ctx) == 3
 
 
 def test_hints_stay_under_the_bound_and_the_rest_stays_due(ctx: Context) -> None:
     bound = 60
-    vars(ctx.due)["_bound"] = bound
+    vars(ctx.dispatcher)["_max_messages"] = bound
     jobs = add(ctx, bound + 50)
     later = add_seconds(ctx.now(), 10)
-    ctx.due.dispatch(Queue.SUBMIT, [job.id for job in jobs[: bound + 10]], later)
+    ctx.dispatcher.dispatch(Queue.SUBMIT, [job.id for job in jobs[: bound + 10]], later)
     assert standing(ctx) == bound
     assert wake(ctx, later) == []
     ctx.store.redis.ltrim("submit", 0, bound - 8)
@@ -72,55 +72,55 @@ def test_hints_stay_under_the_bound_and_the_rest_stays_due(ctx: Context) -> None
 
 def test_while_one_worker_tops_a_queue_up_the_others_leave_it_alone(ctx: Context) -> None:
     (job,) = add(ctx, 1)
-    ctx.store.redis.set(keys.guard(Queue.SUBMIT), 1)
-    assert ctx.due.sweep(Queue.SUBMIT, ctx.now()) == ([], True)
-    ctx.store.redis.delete(keys.guard(Queue.SUBMIT))
-    assert ctx.due.sweep(Queue.SUBMIT, ctx.now()) == ([job.id], False)
-    assert not ctx.store.redis.exists(keys.guard(Queue.SUBMIT))
+    ctx.store.redis.set(keys.sweep_lock(Queue.SUBMIT), 1)
+    assert ctx.dispatcher.sweep(Queue.SUBMIT, ctx.now()) == ([], True)
+    ctx.store.redis.delete(keys.sweep_lock(Queue.SUBMIT))
+    assert ctx.dispatcher.sweep(Queue.SUBMIT, ctx.now()) == ([job.id], False)
+    assert not ctx.store.redis.exists(keys.sweep_lock(Queue.SUBMIT))
 
 
 def test_a_sweep_says_when_it_is_behind(ctx: Context) -> None:
-    vars(ctx.due)["_bound"] = 60
+    vars(ctx.dispatcher)["_max_messages"] = 60
     add(ctx, 61)
     later = add_seconds(ctx.now(), 10)
-    assert ctx.due.sweep(Queue.SUBMIT, later).has_more
-    assert ctx.due.sweep(Queue.SUBMIT, later) == ([], True)
+    assert ctx.dispatcher.sweep(Queue.SUBMIT, later).has_more
+    assert ctx.dispatcher.sweep(Queue.SUBMIT, later) == ([], True)
     ctx.store.redis.delete("submit")
-    assert not ctx.due.sweep(Queue.SUBMIT, later).has_more
+    assert not ctx.dispatcher.sweep(Queue.SUBMIT, later).has_more
 
 
 def test_a_claim_is_of_one_worker_alone_until_it_runs_out(ctx: Context) -> None:
     ids = [job.id for job in add(ctx, 3)]
     now = add_seconds(ctx.now(), 1)
-    assert wake(ctx, now) == ctx.due.due_soon(Queue.SUBMIT, now) == ids
-    assert ctx.due.claim(Queue.SUBMIT, ids[:2], now) == ids[:2]
-    assert ctx.due.claim(Queue.SUBMIT, ids[:2], now) == []
-    assert ctx.due.claim(Queue.SUBMIT, [ids[2], *ids[:2]], now) == [ids[2]]
-    assert ctx.due.due_soon(Queue.SUBMIT, now) == []
+    assert wake(ctx, now) == ctx.wakeups.list_due_soon(Queue.SUBMIT, now) == ids
+    assert ctx.wakeups.claim(Queue.SUBMIT, ids[:2], now) == ids[:2]
+    assert ctx.wakeups.claim(Queue.SUBMIT, ids[:2], now) == []
+    assert ctx.wakeups.claim(Queue.SUBMIT, [ids[2], *ids[:2]], now) == [ids[2]]
+    assert ctx.wakeups.list_due_soon(Queue.SUBMIT, now) == []
     assert wake(ctx, add_seconds(now, 2 * ctx.settings.lease_s - 0.1)) == []
     over = add_seconds(now, 2 * ctx.settings.lease_s)
     assert wake(ctx, over) == ids
-    assert ctx.due.claim(Queue.SUBMIT, ids, over) == ids
+    assert ctx.wakeups.claim(Queue.SUBMIT, ids, over) == ids
 
 
 def test_who_comes_too_late_for_its_own_job_claims_no_other(ctx: Context) -> None:
     first, second = (job.id for job in add(ctx, 2))
-    ctx.due.claim(Queue.SUBMIT, [first], ctx.now())
-    assert ctx.due.claim(Queue.SUBMIT, [first, second], ctx.now()) == []
-    assert ctx.due.claim(Queue.SUBMIT, [second], ctx.now()) == [second]
+    ctx.wakeups.claim(Queue.SUBMIT, [first], ctx.now())
+    assert ctx.wakeups.claim(Queue.SUBMIT, [first, second], ctx.now()) == []
+    assert ctx.wakeups.claim(Queue.SUBMIT, [second], ctx.now()) == [second]
 
 
 def test_a_job_that_is_due_no_more_is_not_claimed_nor_brought_back(ctx: Context) -> None:
     gone, there = (job.id for job in add(ctx, 2))
     ctx.store.redis.zrem(keys.due(Queue.SUBMIT), gone)
-    assert ctx.due.claim(Queue.SUBMIT, [there, gone], ctx.now()) == [there]
+    assert ctx.wakeups.claim(Queue.SUBMIT, [there, gone], ctx.now()) == [there]
     assert ctx.store.redis.zscore(keys.due(Queue.SUBMIT), gone) is None
 
 
 def test_a_hint_from_a_machine_whose_clock_is_ahead_can_be_claimed(ctx: Context) -> None:
     (job,) = add(ctx, 1)
-    ctx.due.dispatch(Queue.SUBMIT, [job.id], add_seconds(ctx.now(), 2))
-    assert ctx.due.claim(Queue.SUBMIT, [job.id], ctx.now()) == [job.id]
+    ctx.dispatcher.dispatch(Queue.SUBMIT, [job.id], add_seconds(ctx.now(), 2))
+    assert ctx.wakeups.claim(Queue.SUBMIT, [job.id], ctx.now()) == [job.id]
 
 
 def test_the_sweep_of_a_worker_looks_at_every_queue_and_at_what_is_over(ctx: Context) -> None:

@@ -15,7 +15,7 @@ from imagequeue.jobs.callback import Callback, Outcome
 from imagequeue.jobs.job import State, add_seconds
 from imagequeue.producer.client import Client
 from imagequeue.store import keys
-from imagequeue.store.callbacks import MAX_KEPT
+from imagequeue.store.callbacks import MAX_UNREAD
 from imagequeue.store.counters import Counters
 from imagequeue.store.quarantine import Quarantine
 from imagequeue.worker.callback import CONFIRM_AGAIN_S, read_callbacks
@@ -63,7 +63,7 @@ def test_a_callback_settles_the_job_and_takes_its_poll_away(ctx: Context, stub: 
     assert (job.state, job.history[-1].cause) == (State.DOWNLOADING, "callback")
     assert ctx.store.redis.zscore(keys.due(Queue.POLL), job_id) is None
     assert ctx.store.redis.zscore(keys.due(Queue.CALLBACK), job_id) is None
-    assert not ctx.inbox.unread(job_id)
+    assert not ctx.inbox.list_unread(job_id)
 
 
 def test_doubled_callbacks_settle_once(ctx: Context, stub: Stub, clock: Clock) -> None:
@@ -72,7 +72,7 @@ def test_doubled_callbacks_settle_once(ctx: Context, stub: Stub, clock: Clock) -
         # Each at a time of its own, or they would be one entry.
         clock.advance(1)
         arrive(ctx, job_id, kie_callback(URL))
-    assert len(ctx.inbox.unread(job_id)) == 3
+    assert len(ctx.inbox.list_unread(job_id)) == 3
     read_callbacks(ctx, job_id)
     assert path(ctx.store.get(job_id)) == ["queued", "submitting", "waiting", "downloading"]
 
@@ -151,30 +151,32 @@ def test_a_callback_that_does_not_fit_changes_nothing_and_is_read_once(
     arrive(ctx, job_id, body)
     read_callbacks(ctx, job_id)
     assert ctx.store.get(job_id) == before
-    assert not ctx.inbox.unread(job_id)
+    assert not ctx.inbox.list_unread(job_id)
 
 
 def test_a_callback_for_a_job_that_is_gone_is_dropped(ctx: Context) -> None:
     arrive(ctx, "job_gone", kie_callback(URL))
     read_callbacks(ctx, "job_gone")
-    assert not ctx.inbox.unread("job_gone")
+    assert not ctx.inbox.list_unread("job_gone")
     assert ctx.store.redis.zcard(keys.due(Queue.CALLBACK)) == 0
 
 
 def test_a_second_reader_drops_nothing_that_nobody_has_read(ctx: Context) -> None:
     arrive(ctx, "job_x", b"a doubled one")
-    first, second = ctx.inbox.unread("job_x"), ctx.inbox.unread("job_x")
+    first, second = ctx.inbox.list_unread("job_x"), ctx.inbox.list_unread("job_x")
     ctx.inbox.acknowledge("job_x", dict.fromkeys(first, Outcome.DUPLICATE))
     arrive(ctx, "job_x", b"the result")
     ctx.inbox.acknowledge("job_x", dict.fromkeys(second, Outcome.DUPLICATE))
-    assert [callback.body for callback in ctx.inbox.unread("job_x").values()] == [b"the result"]
+    assert [callback.body for callback in ctx.inbox.list_unread("job_x").values()] == [
+        b"the result"
+    ]
     assert ctx.store.redis.zscore(keys.due(Queue.CALLBACK), "job_x") is not None
 
 
 def test_the_unread_callbacks_of_a_job_are_bounded(ctx: Context) -> None:
-    for number in range(MAX_KEPT + 5):
+    for number in range(MAX_UNREAD + 5):
         arrive(ctx, "job_x", str(number).encode())
-    assert len(ctx.inbox.unread("job_x")) == MAX_KEPT
+    assert len(ctx.inbox.list_unread("job_x")) == MAX_UNREAD
 
 
 @pytest.mark.parametrize(
@@ -409,7 +411,7 @@ def test_a_lost_answers_callback_is_kept_until_its_provider_can_be_asked(
     arrive(ctx, job_id, kie_callback(URL))
     stub.answer = lambda *_: (503, {})
     assert read_callbacks(ctx, job_id) == CONFIRM_AGAIN_S
-    assert (len(ctx.inbox.unread(job_id)), ctx.store.get(job_id).task_id) == (1, None)
+    assert (len(ctx.inbox.list_unread(job_id)), ctx.store.get(job_id).task_id) == (1, None)
     stub.answer = lambda *_: kie_done(URL)
     assert read_callbacks(ctx, job_id) is None
     assert ctx.store.get(job_id).state is State.DOWNLOADING

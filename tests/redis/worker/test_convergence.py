@@ -18,7 +18,7 @@ from imagequeue.config.celery import make_celery
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import Job, State, add_seconds, new_job, utc_now
-from imagequeue.jobs.tokens import callback_url
+from imagequeue.jobs.tokens import build_callback_url
 from imagequeue.producer.local.ports import free_port
 from imagequeue.store.quarantine import Quarantine
 from imagequeue.worker.context import Context, open_context
@@ -76,7 +76,7 @@ def waiting(live: Context, count: int) -> list[Job]:
 def post(settings: Settings, job: Job, body: Any) -> bool:
     """Whether the receiver took a callback for the job."""
     assert settings.public_url
-    url = callback_url(settings.public_url, settings.signing_secrets, job.provider, job.id)
+    url = build_callback_url(settings.public_url, settings.signing_secrets, job.provider, job.id)
     try:
         return requests.post(url, json=body, timeout=10).status_code == 200
     except requests.RequestException:
@@ -106,11 +106,11 @@ def test_ten_callbacks_and_a_poll_in_one_instant_settle_once_and_download_once(
         for job in jobs:
             body = kie_callback(f"{stub.url}/{job.task_id}.png", task=job.task_id)
             posts = [pool.submit(post, settings, job, body) for _ in range(10)]
-            pool.submit(live.store.wake_no_later_than, Queue.POLL, job.id, utc_now())
-            pool.submit(live.due.dispatch, Queue.POLL, [job.id], utc_now())
+            pool.submit(live.wakeups.wake_no_later_than, Queue.POLL, job.id, utc_now())
+            pool.submit(live.dispatcher.dispatch, Queue.POLL, [job.id], utc_now())
             assert all(each.result() for each in posts)
-    eventually(lambda: live.store.counts()[State.SUCCEEDED] == len(jobs))
-    eventually(lambda: not any(live.inbox.unread(job.id) for job in jobs))
+    eventually(lambda: live.store.count_by_state()[State.SUCCEEDED] == len(jobs))
+    eventually(lambda: not any(live.inbox.list_unread(job.id) for job in jobs))
     ended = [live.store.get(job.id) for job in jobs]
     for job in ended:
         assert path(job)[2:] == ["waiting", "downloading", "succeeded"]

@@ -155,7 +155,7 @@ def tried(ctx: Context, job_id: str) -> float | None:
     """One run of the step, its countdown set as its task does."""
     pause_s = notify(ctx, job_id)
     if pause_s is not None:
-        ctx.store.wake_at(Queue.NOTIFY, job_id, add_seconds(ctx.now(), pause_s))
+        ctx.wakeups.wake_at(Queue.NOTIFY, job_id, add_seconds(ctx.now(), pause_s))
     return pause_s
 
 
@@ -166,11 +166,11 @@ def wake_up(ctx: Context, job_id: str) -> datetime | None:
 
 def dead(ctx: Context) -> list[str]:
     """The types of the dead letters, newest first."""
-    return [json.loads(letter.webhook.body)["type"] for letter in ctx.outbox.dead()]
+    return [json.loads(letter.webhook.body)["type"] for letter in ctx.outbox.iter_dead_letters()]
 
 
 def is_over(ctx: Context, job_id: str) -> bool:
-    return not ctx.outbox.unsent(job_id) and wake_up(ctx, job_id) is None
+    return not ctx.outbox.list_unsent(job_id) and wake_up(ctx, job_id) is None
 
 
 # What is sent
@@ -278,7 +278,7 @@ def test_a_worker_that_was_given_up_takes_nothing_off_that_was_not_sent(
 
     listener.answer = answer
     notify(ctx, job_id)
-    (left,) = ctx.outbox.unsent(job_id)
+    (left,) = ctx.outbox.list_unsent(job_id)
     assert json.loads(Webhook.load(left).body)["type"] == "job.succeeded"
     assert wake_up(ctx, job_id) is not None
     firsts = list(dict.fromkeys(listener.types))
@@ -357,7 +357,7 @@ def test_a_receiver_that_does_not_answer_is_asked_again(
         job_id = failed(ctx, webhook_url=host.url)
         assert notify(ctx, job_id) is not None
         assert len(host.asked) == 1
-    assert len(ctx.outbox.unsent(job_id)) == 1
+    assert len(ctx.outbox.list_unsent(job_id)) == 1
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ def test_a_receiver_that_does_not_answer_is_asked_again(
 def test_a_url_that_leads_nowhere_is_tried_again(ctx: Context, url: str) -> None:
     job_id = failed(ctx, webhook_url=url)
     assert notify(ctx, job_id) is not None
-    assert len(ctx.outbox.unsent(job_id)) == 1
+    assert len(ctx.outbox.list_unsent(job_id)) == 1
 
 
 def test_where_nobody_listens_is_tried_again(ctx: Context) -> None:
@@ -388,7 +388,7 @@ class TestPrivateAddresses:
         job_id = failed(ctx, webhook_url=f"http://{host}:{port}/")
         assert notify(ctx, job_id) is not None
         assert listener.heard == []
-        assert len(ctx.outbox.unsent(job_id)) == 1
+        assert len(ctx.outbox.list_unsent(job_id)) == 1
 
 
 def test_a_worker_that_dies_between_the_answer_and_the_removal_sends_the_same_again(
@@ -404,7 +404,7 @@ def test_a_worker_that_dies_between_the_answer_and_the_removal_sends_the_same_ag
         with pytest.raises(SystemExit):
             notify(ctx, job_id)
     clock.advance(2 * ctx.settings.lease_s)
-    assert ctx.due.sweep(Queue.NOTIFY, clock()).hinted == [job_id]
+    assert ctx.dispatcher.sweep(Queue.NOTIFY, clock()).dispatched == [job_id]
     notify(ctx, job_id)
     assert listener.types == ["job.failed", "job.failed", "job.succeeded"]
     assert listener.heard[0].id == listener.heard[1].id
@@ -495,7 +495,7 @@ def test_too_many_dead_letters_make_room_for_the_newest(
     jobs = [failed(ctx) for _ in range(5)]
     for job_id in jobs:
         notify(ctx, job_id)
-    assert [letter.job_id for letter in ctx.outbox.dead()] == jobs[:1:-1]
+    assert [letter.job_id for letter in ctx.outbox.iter_dead_letters()] == jobs[:1:-1]
 
 
 def test_one_that_breaks_its_worker_every_time_is_a_dead_letter_and_harms_no_job(
@@ -544,7 +544,7 @@ def test_a_move_whose_answer_was_lost_tells_once(
 
     write = CompareAndSet.__call__
     monkeypatch.setattr(CompareAndSet, "__call__", write_twice)
-    assert len(ctx.outbox.unsent(failed(ctx))) == 1
+    assert len(ctx.outbox.list_unsent(failed(ctx))) == 1
 
 
 def test_a_move_to_rest_hints_its_webhook(ctx: Context, clock: Clock) -> None:
@@ -565,7 +565,7 @@ def test_a_cancel_hints_its_webhook(ctx: Context, clock: Clock) -> None:
 def test_a_hint_that_was_never_sent_is_made_up_for_by_the_sweep(ctx: Context) -> None:
     job_id = failed(ctx)
     assert ctx.store.redis.llen("notify") == 0
-    assert ctx.due.sweep(Queue.NOTIFY, ctx.now()).hinted == [job_id]
+    assert ctx.dispatcher.sweep(Queue.NOTIFY, ctx.now()).dispatched == [job_id]
 
 
 def test_a_wake_up_that_wakes_for_nothing_goes(ctx: Context) -> None:
@@ -601,14 +601,14 @@ def given_up(ctx: Context, listener: Listener, of: Callable[..., str] = failed) 
 
 
 def ids(ctx: Context) -> list[str]:
-    return [letter.id for letter in ctx.outbox.dead()]
+    return [letter.id for letter in ctx.outbox.iter_dead_letters()]
 
 
 def test_a_replay_sends_the_same_event_with_all_the_time_of_a_new_one(
     ctx: Context, listener: Listener, clock: Clock, run: Run
 ) -> None:
     job_id = given_up(ctx, listener)
-    (letter,) = ctx.outbox.dead()
+    (letter,) = ctx.outbox.iter_dead_letters()
     clock.advance(ctx.settings.webhook_give_up_s + 1)
     assert ctx.outbox.replay(letter.id, clock()) == job_id
     listener.answer = lambda _: 500
@@ -630,8 +630,8 @@ def test_replays_by_id_and_of_all(ctx: Context, listener: Listener, run: Run) ->
     assert [json.loads(line) for line in shown] == [
         {"id": letter_id, "job_id": two} for letter_id in (last, middle)
     ]
-    assert (len(ctx.outbox.unsent(one)), len(ctx.outbox.unsent(two))) == (1, 2)
-    assert ctx.due.sweep(Queue.NOTIFY, utc_now()).hinted == [one, two]
+    assert (len(ctx.outbox.list_unsent(one)), len(ctx.outbox.list_unsent(two))) == (1, 2)
+    assert ctx.dispatcher.sweep(Queue.NOTIFY, utc_now()).dispatched == [one, two]
     assert run("replay", "--all") == Ran(0, "", "")
 
 
@@ -646,7 +646,7 @@ def test_replays_at_once_put_a_webhook_back_once(
     assert ctx.outbox.replay(letter_id, ctx.now()) == job_id
     with pytest.raises(UnknownWebhookError):
         ctx.outbox.replay(letter_id, ctx.now())
-    assert len(ctx.outbox.unsent(job_id)) == 1
+    assert len(ctx.outbox.list_unsent(job_id)) == 1
 
 
 @pytest.mark.parametrize("wrong", ["job_1", "", "1", "-", "+", "(0-0", "9" * 40 + "-1", "1-1"])
@@ -677,7 +677,7 @@ def test_the_list_names_hosts_and_as_json_the_bodies(
     ctx: Context, listener: Listener, clock: Clock, run: Run
 ) -> None:
     job_id = given_up(ctx, listener, revived)
-    last, first = ctx.outbox.dead()
+    last, first = ctx.outbox.iter_dead_letters()
     at = clock().isoformat()
     assert run("list").out.splitlines() == [
         f"{last.id}  {at}  {job_id}  job.succeeded  127.0.0.1",
@@ -730,8 +730,8 @@ def test_a_resend_of_what_nobody_is_told_of_is_refused_whole(ctx: Context, run: 
     ran = run("resend", told, untold, live)
     assert (ran.status, ran.out) == (2, "")
     assert f"{untold}: has no webhook_url" in ran.err
-    assert f"{live}: is queued: its webhook is sent when it comes to rest" in ran.err
-    assert len(ctx.outbox.unsent(told)) == 1
+    assert f"{live}: is queued: its webhook is sent when it finishes" in ran.err
+    assert len(ctx.outbox.list_unsent(told)) == 1
     with pytest.raises(InvalidRequestError):
         ctx.outbox.resend([ctx.store.get(untold)], ctx.now())
 
@@ -764,7 +764,7 @@ def test_a_webhook_without_a_secret_waits_for_one(
         app.tasks["imagequeue.notify"](job_id)
         clock.advance(15)
     assert listener.heard == []
-    assert len(ctx.outbox.unsent(job_id)) == 1
+    assert len(ctx.outbox.list_unsent(job_id)) == 1
     notify(ctx, job_id)
     assert listener.types == ["job.failed"]
 

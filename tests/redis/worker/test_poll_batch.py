@@ -79,7 +79,7 @@ def answering(stub: Stub, items: Mapping[str, Item], otherwise: Item = pending) 
 def come_due(ctx: Context, clock: Clock, seconds: float = FIRST_S) -> list[str]:
     """The first polls' time has come, and a sweep has hinted them."""
     clock.advance(seconds)
-    return ctx.due.sweep(Queue.POLL, clock()).hinted
+    return ctx.dispatcher.sweep(Queue.POLL, clock()).dispatched
 
 
 def hints_arrive(ctx: Context, job_ids: list[str]) -> None:
@@ -255,7 +255,7 @@ def test_workers_that_are_hinted_at_once_ask_about_each_task_once(
 def test_a_claim_whose_worker_died_runs_out(ctx: Context, stub: Stub, clock: Clock) -> None:
     jobs = accepted(ctx, stub, 3)
     come_due(ctx, clock)
-    assert ctx.due.claim(Queue.POLL, jobs, clock()) == jobs
+    assert ctx.wakeups.claim(Queue.POLL, jobs, clock()) == jobs
     answering(stub, {}, otherwise=done)
     hints_arrive(ctx, jobs)
     assert stub.posts == []
@@ -283,7 +283,7 @@ def test_a_job_that_breaks_does_so_alone_and_comes_up_again_on_its_own(
     states = [ctx.store.get(job_id).state for job_id in jobs]
     assert states == [State.DOWNLOADING, State.WAITING, State.DOWNLOADING]
     clock.advance(2 * ctx.settings.lease_s)
-    assert ctx.due.sweep(Queue.POLL, ctx.now()).hinted == [jobs[1]]
+    assert ctx.dispatcher.sweep(Queue.POLL, ctx.now()).dispatched == [jobs[1]]
     with pytest.raises(ZeroDivisionError):
         poll(ctx, jobs[1])
 

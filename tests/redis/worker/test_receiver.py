@@ -6,8 +6,7 @@ import pytest
 import requests
 
 from imagequeue.config.settings import Settings
-from imagequeue.jobs.challenge import PURPOSE, proof
-from imagequeue.jobs.tokens import callback_url, token
+from imagequeue.jobs.tokens import CHALLENGE_PURPOSE, build_callback_url, make_token, sign_challenge
 from imagequeue.worker.context import Context
 from imagequeue.worker.receiver.application import MAX_BODY_BYTES, create_app
 from support.asgi import serving
@@ -28,7 +27,7 @@ def receiver(settings: Settings) -> Iterator[str]:
 
 
 def url_of(secret: str, provider: str = "acedata-flux", job_id: str = JOB) -> str:
-    return callback_url("", [secret.encode()], provider, job_id)
+    return build_callback_url("", [secret.encode()], provider, job_id)
 
 
 @pytest.mark.parametrize("secret", ["the new one", "the old one"])
@@ -38,7 +37,7 @@ def test_a_callback_is_kept_raw_and_its_reader_is_hinted(
     signed = {"X-Webhook-Signature": "s"}
     answer = requests.post(receiver + url_of(secret), b"\xff raw", headers=signed, timeout=5)
     assert answer.status_code == 200
-    (kept,) = ctx.inbox.unread(JOB).values()
+    (kept,) = ctx.inbox.list_unread(JOB).values()
     assert (kept.body, kept.headers) == (b"\xff raw", {"x-webhook-signature": "s"})
     eventually(lambda: ctx.store.redis.llen("callback") == 1)
 
@@ -65,7 +64,7 @@ def test_a_body_above_the_bound_is_refused(receiver: str, ctx: Context) -> None:
     url = receiver + url_of("the new one")
     assert requests.post(url, b"x" * MAX_BODY_BYTES, timeout=5).status_code == 200
     assert requests.post(url, b"x" * (MAX_BODY_BYTES + 1), timeout=5).status_code == 413
-    assert len(ctx.inbox.unread(JOB)) == 1
+    assert len(ctx.inbox.list_unread(JOB)) == 1
 
 
 def test_a_body_that_cannot_be_kept_is_asked_for_again(receiver: str, ctx: Context) -> None:
@@ -75,16 +74,16 @@ def test_a_body_that_cannot_be_kept_is_asked_for_again(receiver: str, ctx: Conte
         assert answer.status_code == 503
     finally:
         ctx.store.redis.config_set("maxmemory", "0")
-    assert not ctx.inbox.unread(JOB)
+    assert not ctx.inbox.list_unread(JOB)
 
 
 def test_a_challenge_is_answered_and_is_no_way_to_a_callback_s_token(receiver: str) -> None:
     challenge = "0123456789abcdef" * 2
     answer = requests.get(f"{receiver}/readyz?challenge={challenge}", timeout=5)
-    assert answer.json() == {"status": "ok", "proof": proof(b"the new one", challenge)}
+    assert answer.json() == {"status": "ok", "proof": sign_challenge(b"the new one", challenge)}
     for given in ("", "a/b", f"acedata-flux/{JOB}", challenge.upper(), f"{challenge}\n"):
         answer = requests.get(f"{receiver}/readyz", params={"challenge": given}, timeout=5)
         assert answer.json() == {"status": "ok"}
     # Neither for the challenge itself, nor for the purpose that its key comes from.
-    assert proof(b"the new one", "a/b")[:32] != token(b"the new one", "a", "b")
-    assert b"/" not in PURPOSE
+    assert sign_challenge(b"the new one", "a/b")[:32] != make_token(b"the new one", "a", "b")
+    assert b"/" not in CHALLENGE_PURPOSE

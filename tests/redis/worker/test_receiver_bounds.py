@@ -19,7 +19,7 @@ import requests
 from imagequeue.config import redis as redis_module
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings, read_settings
-from imagequeue.jobs.tokens import callback_url
+from imagequeue.jobs.tokens import build_callback_url
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.producer.local.ports import free_port
 from imagequeue.store import keys
@@ -43,7 +43,7 @@ Start = Callable[..., Process]
 
 
 def url_of(settings: Settings, job_id: str = JOB) -> str:
-    return callback_url("", settings.signing_secrets, "acedata-flux", job_id)
+    return build_callback_url("", settings.signing_secrets, "acedata-flux", job_id)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_body_that_drips_is_refused_and_not_kept(
         sock.sendall(head(settings, "Content-Length: 600"))
         drip(sock)
         assert status(sock) == 408
-    assert not ctx.inbox.unread(JOB)
+    assert not ctx.inbox.list_unread(JOB)
 
 
 @pytest.mark.parametrize("end", ["", "\r\n\r\n"], ids=["endless", "whole"])
@@ -170,7 +170,7 @@ def test_a_head_above_the_bound_is_refused(
         sock.sendall(head(settings)[:-2] + b"X: " + b"x" * MAX_HEAD_BYTES + end.encode())
         assert status(sock) == 400
         assert is_dropped(sock)
-    assert not ctx.inbox.unread(JOB)
+    assert not ctx.inbox.list_unread(JOB)
 
 
 def test_a_head_below_the_bound_is_served(receiver: str, settings: Settings) -> None:
@@ -202,7 +202,7 @@ def test_a_body_in_chunks_is_kept_up_to_the_bound(
     chunks = [b"x" * 1024] * (MAX_BODY_BYTES // 1024)
     assert post(receiver + url_of(settings), iter(chunks)) == 200
     assert post(receiver + url_of(settings), iter([*chunks, b"x"])) == 413
-    (kept,) = ctx.inbox.unread(JOB).values()
+    (kept,) = ctx.inbox.list_unread(JOB).values()
     assert kept.body == b"".join(chunks)
 
 
@@ -223,7 +223,7 @@ def test_who_asks_first_is_told_to_continue(
         assert status(sock) == 100
         sock.sendall(b"{}")
         assert status(sock) == 200
-    assert len(ctx.inbox.unread(JOB)) == 1
+    assert len(ctx.inbox.list_unread(JOB)) == 1
 
 
 def test_http_1_0_is_served_and_the_connection_ended(receiver: str, settings: Settings) -> None:
@@ -255,7 +255,7 @@ def test_what_hangs_up_or_is_no_http_is_neither_kept_nor_logged(
             with connect(receiver) as sock:
                 sock.sendall(half)
     assert post(receiver + url_of(settings), b"whole") == 200
-    assert [callback.body for callback in ctx.inbox.unread(JOB).values()] == [b"whole"]
+    assert [callback.body for callback in ctx.inbox.list_unread(JOB).values()] == [b"whole"]
     assert process.output == before
     process.stop()
     assert "Traceback" not in process.output
@@ -368,7 +368,7 @@ def test_callbacks_that_come_at_once_are_all_kept_in_their_jobs_lists(
         ends = pool.map(lambda one: post(receiver + url_of(settings, one[0]), one[1]), sent)
         assert set(ends) == {200}
     for job in jobs:
-        kept = {callback.body for callback in ctx.inbox.unread(job).values()}
+        kept = {callback.body for callback in ctx.inbox.list_unread(job).values()}
         assert kept == {body for of, body in sent if of == job}
     assert {job.decode() for job in ctx.store.redis.zrange(keys.due(Queue.CALLBACK), 0, -1)} == {
         *jobs

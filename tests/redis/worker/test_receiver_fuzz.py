@@ -19,7 +19,7 @@ from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.callback import Outcome
 from imagequeue.jobs.job import State, add_seconds
-from imagequeue.jobs.tokens import callback_url
+from imagequeue.jobs.tokens import build_callback_url
 from imagequeue.producer.local.ports import free_port
 from imagequeue.providers import PROVIDERS
 from imagequeue.store import keys
@@ -208,7 +208,7 @@ class Receiver(NamedTuple):
     settings: Settings
 
     def post(self, provider: str, job_id: str, body: bytes, headers: dict[str, str]) -> int:
-        url = callback_url("", self.settings.signing_secrets, provider, job_id)
+        url = build_callback_url("", self.settings.signing_secrets, provider, job_id)
         self.connection.request("POST", url, body, headers)
         answer = self.connection.getresponse()
         answer.read()
@@ -265,11 +265,11 @@ def records(ctx: Context, job_ids: list[str]) -> list[Any]:
 
 def read(ctx: Context, job_id: str) -> None:
     """Read a job's callbacks; every one of them is counted, and kept where it is not used up."""
-    unread = ctx.inbox.unread(job_id)
+    unread = ctx.inbox.list_unread(job_id)
     ctx.store.redis.delete(keys.QUARANTINE, keys.QUARANTINE_BYTES)
     before = Counters(ctx.store.redis).read()
     read_callbacks(ctx, job_id)
-    assert not ctx.inbox.unread(job_id)
+    assert not ctx.inbox.list_unread(job_id)
     assert ctx.store.redis.zscore(keys.due(Queue.CALLBACK), job_id) is None
     sums = Counters(ctx.store.redis).read()
     counted = {
@@ -359,7 +359,7 @@ def test_what_names_another_jobs_task_changes_neither_job(
 def test_the_memory_of_the_receiver_stays_flat(ctx: Context, receiver: Receiver) -> None:
     process = psutil.Process(receiver.process.popen.pid)
     port = receiver.connection.port
-    path = callback_url("", receiver.settings.signing_secrets, "acedata-flux", "job_1")
+    path = build_callback_url("", receiver.settings.signing_secrets, "acedata-flux", "job_1")
     half = (
         f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n".encode() + b"x" * 99999
     )

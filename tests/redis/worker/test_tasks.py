@@ -109,7 +109,7 @@ def test_callbacks_that_break_their_reader_are_set_aside(
         with pytest.raises(ZeroDivisionError):
             app.tasks["imagequeue.callback"](job_id)
     app.tasks["imagequeue.callback"](job_id)
-    assert not ctx.inbox.unread(job_id)
+    assert not ctx.inbox.list_unread(job_id)
     assert ctx.store.redis.zcard(keys.due(Queue.CALLBACK)) == 0
     (kept,) = Quarantine(ctx.store.redis)
     assert (kept.job_id, kept.reason, kept.callback.body) == (job_id, Outcome.POISON, b"poison")
@@ -134,7 +134,7 @@ def recording(monkeypatch: pytest.MonkeyPatch, ctx: Context) -> list[str]:
 
     def step(_: Context, job_id: str) -> None:
         turns.append(job_id)
-        ctx.store.wake_at(Queue.SUBMIT, job_id, add_seconds(ctx.now(), 60))
+        ctx.wakeups.wake_at(Queue.SUBMIT, job_id, add_seconds(ctx.now(), 60))
 
     monkeypatch.setattr("imagequeue.worker.tasks.submit", step)
     return turns
@@ -146,7 +146,7 @@ def test_one_message_gives_a_backlog_its_turns_in_the_order_it_came_due(
     jobs = [queued(ctx) for _ in range(5)]
     not_due = queued(ctx)
     for wait_s, job_id in enumerate([*jobs[1:], not_due]):
-        ctx.store.wake_at(Queue.SUBMIT, job_id, add_seconds(ctx.now(), wait_s))
+        ctx.wakeups.wake_at(Queue.SUBMIT, job_id, add_seconds(ctx.now(), wait_s))
     clock.advance(3)
     turns = recording(monkeypatch, ctx)
     assert app.tasks["imagequeue.submit"](jobs[0]) == 5

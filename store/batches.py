@@ -1,0 +1,56 @@
+"""Batches: what was submitted together, and how far it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+
+from ..errors import UnknownBatchError
+from ..jobs.batch import Batch, parse_batch
+from ..jobs.job import State
+from . import keys
+from .listing import Page, iter_jobs
+
+# Longer than a job can wait for its end and its record is retained afterwards.
+BATCH_TTL_S = 90 * 86400
+
+
+class Batches:
+    """Each batch is a hash: its document, and how many of its jobs are in each state."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+
+    def add(self, batch: Batch) -> None:
+        """Store a batch without new jobs."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(keys.batch(batch.id), "document", batch.dump())
+            pipe.expire(keys.batch(batch.id), BATCH_TTL_S)
+            pipe.execute()
+
+    def get(self, batch_id: str) -> Batch:
+        """Return the batch with its progress; raises UnknownBatchError."""
+        stored: Any = self._redis.hgetall(keys.batch(batch_id))
+        fields = {name.decode(): value for name, value in stored.items()}
+        document = fields.pop("document", None)
+        if document is None:
+            raise UnknownBatchError(batch_id)
+        return parse_batch(document, {State(name): int(count) for name, count in fields.items()})
+
+    def list_jobs(self, batch_id: str, limit: int = 50, cursor: str | None = None) -> Page:
+        """Return a batch's jobs, oldest first, from the one after `cursor` on.
+
+        Raises UnknownBatchError if there is no such batch. Jobs whose retention has ended are left
+        out.
+        """
+        if not self._redis.hexists(keys.batch(batch_id), "document"):
+            raise UnknownBatchError(batch_id)
+        low = f"({cursor}" if cursor else "-"
+        found: Any = self._redis.zrange(
+            keys.batch_jobs(batch_id), low, "+", bylex=True, offset=0, num=limit + 1
+        )
+        ids = [job_id.decode() for job_id in found]
+        # The cursor is that of the ids, because a job may be missing.
+        jobs = list(iter_jobs(self._redis, ids[:limit]))
+        return Page(jobs, ids[limit - 1] if len(ids) > limit else None)

@@ -1,0 +1,125 @@
+"""The dispatcher: it sends Celery messages for due jobs, up to a limit for each queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
+
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+from kombu.transport.redis import Channel
+from redis.exceptions import LockError, RedisError
+
+from ..config.logging import get_logger
+from ..config.queues import Queue
+from . import keys
+from .wakeups import Priority, StartedStep, WakeUps
+
+log = get_logger(__name__)
+
+# If a worker dies during a sweep, the others sweep again after this long.
+SWEEP_LOCK_S = 3.0
+# Sending this many takes a fraction of SWEEP_LOCK_S; a sweep that has more to send is repeated.
+MAX_AT_ONCE = 100
+# One part in so many of a queue's limit is reserved for NORMAL messages.
+NORMAL_SHARE = 4
+
+
+class SweepResult(NamedTuple):
+    """The ids that a sweep dispatched, and whether more may be due than the queue had room for."""
+
+    dispatched: list[str]
+    has_more: bool
+
+
+class Dispatcher:
+    """Sends messages that tell workers which jobs are due.
+
+    A message names one job. It may be lost, repeated or late: the due set has the job.
+    """
+
+    def __init__(
+        self, wakeups: WakeUps, broker: redis.Redis, celery: Celery, max_messages: int
+    ) -> None:
+        self._wakeups = wakeups
+        self._broker = broker
+        self._celery = celery
+        self._max_messages = max_messages
+
+    def dispatch(
+        self,
+        queue: Queue,
+        job_ids: list[str],
+        now: datetime,
+        priority: Priority = Priority.NORMAL,
+    ) -> None:
+        """Send messages for due jobs while the queue has room; a sweep does the rest."""
+        try:
+            room = self._measure_room(queue)[priority]
+            if room and job_ids:
+                # A sweep may have dispatched some already: those are leased and are not sent twice.
+                leased = self._wakeups.lease_due_ones(queue, job_ids[:room], now)
+                self._send(queue, dict.fromkeys(leased, priority))
+        except (OperationalError, RedisError, OSError) as error:
+            # The jobs and their wake-ups are stored: the sweep dispatches them.
+            log.warning("dispatch_failed", queue=queue, error=type(error).__name__)
+
+    def sweep(self, queue: Queue, now: datetime) -> SweepResult:
+        """Fill the queue with due jobs, in order, unless another worker is doing it."""
+        if not self._wakeups.has_due(queue, now):
+            return SweepResult([], has_more=False)
+        # Two workers that measure the same room would exceed the limit together.
+        lock = self._wakeups.redis.lock(keys.sweep_lock(queue), timeout=SWEEP_LOCK_S)
+        if not lock.acquire(blocking=False):
+            return SweepResult([], has_more=True)
+        try:
+            room, low_room = (min(room, MAX_AT_ONCE) for room in self._measure_room(queue))
+            leased = self._wakeups.lease(queue, now, room, low_room)
+            self._send(queue, leased)
+            return SweepResult(list(leased), has_more=len(leased) == room)
+        finally:
+            with suppress(LockError):  # it has expired
+                lock.release()
+
+    def take_next(self, queue: Queue, now: datetime, finished: str) -> StartedStep | None:
+        """Finish the step of one job and start that of the next due one, without a message.
+
+        A LOW job is left while NORMAL messages wait in the queue.
+        """
+        allow_low = queue is not Queue.DOWNLOAD or not self.has_normal_messages(queue)
+        return self._wakeups.take_next(queue, now, finished, allow_low=allow_low)
+
+    def has_normal_messages(self, queue: Queue) -> bool:
+        """Whether a NORMAL message waits in the queue, so that LOW work should make way."""
+        return bool(self._broker.llen(_list_key(queue, Priority.NORMAL)))
+
+    def _measure_room(self, queue: Queue) -> tuple[int, int]:
+        """Return how many more messages the queue takes, and how many of them may be LOW."""
+        with self._broker.pipeline(transaction=False) as pipe:
+            for priority in Priority:
+                pipe.llen(_list_key(queue, priority))
+            room = self._max_messages - sum(pipe.execute())
+        return max(0, room), max(0, room - self._max_messages // NORMAL_SHARE)
+
+    def _send(self, queue: Queue, priorities: Mapping[str, Priority]) -> None:
+        if not priorities:
+            return
+        with self._celery.producer_pool.acquire(block=True) as producer:
+            for job_id, priority in priorities.items():
+                self._celery.send_task(
+                    f"imagequeue.{queue}",
+                    args=[job_id],
+                    task_id=f"{job_id}.{queue}",
+                    queue=queue.value,
+                    priority=priority.value,
+                    producer=producer,
+                    ignore_result=True,
+                )
+
+
+def _list_key(queue: Queue, priority: Priority) -> str:
+    """Return the list in which kombu stores messages of a priority; 0 has the queue's own name."""
+    return f"{queue}{Channel.sep}{priority}" if priority else queue.value
