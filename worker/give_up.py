@@ -9,7 +9,7 @@ from ..config.queues import Queue
 from ..jobs.callback import Outcome
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from .context import Context
-from .settle import failed
+from .settle import fail
 
 log = get_logger(__name__)
 
@@ -45,4 +45,4 @@ def _buried(ctx: Context, error: JobError, job: Job) -> Job:
         deadline = add_seconds(now, ctx.settings.unconfirmed_after_s)
         return job.transition_to(State.UNCONFIRMED, "poison", now, deadline, error=error)
     reason = REASONS.get(job.state, Reason.PROVIDER)
-    return failed(ctx, job, "poison", error.model_copy(update={"reason": reason}))
+    return fail(ctx, job, "poison", error.model_copy(update={"reason": reason}))

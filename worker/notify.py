@@ -1,4 +1,9 @@
-"""Notify: send a job's webhooks in order, each until somebody takes it or it is too old."""
+"""Notify: send a finished job's webhooks, in order.
+
+Each webhook is signed and sent until its receiver answers with a success. The delay between tries
+grows with its age. A webhook that is too old, or whose receiver answers 410, becomes a dead letter,
+and the next one follows.
+"""
 
 from __future__ import annotations
 
@@ -19,69 +24,69 @@ from .http.connections import PrivateAddressError
 log = get_logger(__name__)
 
 TIMEOUT_S = 15.0
-PAUSE_LEAST_S = 1.0
-PAUSE_MOST_S = 3600.0
-# Of its age so far, what a webhook waits for the next try: no try has to be counted.
-PAUSE_SHARE = 0.5
-SPREAD = 0.1
+MIN_DELAY_S = 1.0
+MAX_DELAY_S = 3600.0
+# The delay is this share of the age of the webhook, so that no tries need to be counted.
+DELAY_PER_AGE = 0.5
+JITTER = 0.1
 GONE = 410
 
 
-class RefusedError(Exception):
-    """The answer was no success."""
+class RejectedError(Exception):
+    """The receiver answered with a status that is not a success."""
 
 
-class GoneError(RefusedError):
-    """The receiver wants no webhook any more."""
+class GoneError(RejectedError):
+    """The receiver answered 410: it wants no more webhooks."""
 
 
-NOT_TAKEN = (RefusedError, NotSentError, NoResponseError, PrivateAddressError)
+DELIVERY_FAILURES = (RejectedError, NotSentError, NoResponseError, PrivateAddressError)
 
 
 def notify(ctx: Context, job_id: str) -> float | None:
-    """Send a job's webhooks, oldest first, up to one that is not taken.
+    """Send a job's webhooks, oldest first, until one fails or none is left.
 
-    Returns the seconds to the next try of that one.
+    Returns the seconds until the next try of the one that failed, else None.
     """
     while True:
-        # Counted from before the claim: a worker frozen here finds it gone, and sends nothing.
+        # Counted from before the claim: a worker that freezes here will find its deadline past.
         deadline = time.monotonic() + TIMEOUT_S
-        # A hint that came twice ends here, and so does the last webhook, whose wake-up is gone.
+        # A repeated message ends here, and so does the job after its last webhook.
         if not ctx.wakeups.claim(Queue.NOTIFY, [job_id], ctx.now()):
             return None
         entries = ctx.outbox.list_unsent(job_id)
         if not entries:
-            ctx.outbox.give_up_on(job_id, [], ctx.now())  # its wake-up had nothing to wake for
+            ctx.outbox.give_up_on(job_id, [], ctx.now())  # clears a wake-up without webhooks
             return None
-        pause_s = _try(ctx, job_id, entries[0], deadline)
-        if pause_s is not None:
-            return pause_s
+        delay_s = _try_webhook(ctx, job_id, entries[0], deadline)
+        if delay_s is not None:
+            return delay_s
 
 
-def _try(ctx: Context, job_id: str, entry: bytes, deadline: float) -> float | None:
-    """Send a webhook once; returns the pause before the next try, or None if there is none."""
+def _try_webhook(ctx: Context, job_id: str, entry: bytes, deadline: float) -> float | None:
+    """Send a webhook once; returns the seconds until its next try, or None if it has ended."""
     webhook = Webhook.load(entry)
-    # Never the URL: it may hold a token.
-    about = log.bind(webhook_id=webhook.id, host=parse_host(webhook.url))
+    # Never the URL, which may hold a token.
+    webhook_log = log.bind(webhook_id=webhook.id, host=parse_host(webhook.url))
     try:
         _send(ctx, webhook, deadline)
-    except NOT_TAKEN as error:
+    except DELIVERY_FAILURES as error:
         age_s = (ctx.now() - datetime.fromtimestamp(webhook.at, UTC)).total_seconds()
         left_s = ctx.settings.webhook_give_up_s - age_s
         if isinstance(error, GoneError) or left_s <= 0:
-            about.error("webhook given up", why=str(error), age_s=round(age_s))
+            webhook_log.error("webhook_given_up", why=str(error), age_s=round(age_s))
             ctx.outbox.give_up_on(job_id, [entry], ctx.now())
             return None
-        pause_s = min(_pause_s(age_s), left_s)
-        about.warning("webhook not taken", why=str(error), again_in_s=round(pause_s))
-        return pause_s
+        delay_s = min(_choose_delay_s(age_s), left_s)
+        webhook_log.warning("webhook_failed", why=str(error), retry_in_s=round(delay_s))
+        return delay_s
     ctx.outbox.mark_delivered(job_id, entry, ctx.now())
-    about.info("webhook delivered")
+    webhook_log.info("webhook_delivered")
     return None
 
 
 def _send(ctx: Context, webhook: Webhook, deadline: float) -> None:
-    """Raises one of NOT_TAKEN unless the answer is a success."""
+    """Raises one of DELIVERY_FAILURES unless the answer is a success."""
     with ctx.webhook_http.request(
         "POST",
         webhook.url,
@@ -89,7 +94,7 @@ def _send(ctx: Context, webhook: Webhook, deadline: float) -> None:
         block_private_addresses=True,
         follow_redirects=False,
         reuse_connection=False,
-        headers=_headers(ctx, webhook),
+        headers=_build_headers(ctx, webhook),
         data=webhook.body.encode(),
     ) as response:
         # The status says it all: what follows it may have no end.
@@ -97,11 +102,11 @@ def _send(ctx: Context, webhook: Webhook, deadline: float) -> None:
     if status == GONE:
         raise GoneError(f"HTTP {status}")
     if not 200 <= status < 300:
-        raise RefusedError(f"HTTP {status}")
+        raise RejectedError(f"HTTP {status}")
 
 
-def _headers(ctx: Context, webhook: Webhook) -> dict[str, str]:
-    """The headers of Standard Webhooks; signed by every secret, so that one can be replaced."""
+def _build_headers(ctx: Context, webhook: Webhook) -> dict[str, str]:
+    """Return the headers of Standard Webhooks, signed with every secret to allow rotation."""
     now = ctx.now().astimezone(UTC)
     signatures = [
         Signer(secret).sign(webhook.id, now, webhook.body)
@@ -116,7 +121,7 @@ def _headers(ctx: Context, webhook: Webhook) -> dict[str, str]:
     }
 
 
-def _pause_s(age_s: float) -> float:
-    """Longer the older it is; spread, or all that a receiver missed would come back together."""
-    pause_s = min(max(age_s * PAUSE_SHARE, PAUSE_LEAST_S), PAUSE_MOST_S)
-    return pause_s * random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311
+def _choose_delay_s(age_s: float) -> float:
+    """Return a delay that grows with the age, with jitter so that failed webhooks spread out."""
+    delay_s = min(max(age_s * DELAY_PER_AGE, MIN_DELAY_S), MAX_DELAY_S)
+    return delay_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311

@@ -1,7 +1,9 @@
-"""Poll: ask how a task is doing, on the schedule of countdowns and then on a slow tail.
+"""Poll: ask the provider how a waiting job's task is doing, and settle the job if it has ended.
 
-Where a provider answers for several tasks at once, the poll that comes first asks for all that are
-due; their own polls, when they come, find that nothing is left to ask.
+If it has not, the job waits for its next poll: at the configured countdowns, and then, as overdue,
+on a slow tail until it times out. An unconfirmed job ends here at its deadline. Where a provider
+answers for several tasks in one request, the first poll asks for all that are due; their own polls
+then find nothing left to do.
 """
 
 from __future__ import annotations
@@ -23,154 +25,165 @@ from ..providers import PROVIDERS
 from ..providers.base import BatchProvider
 from ..providers.wire import Failed, StatusUnavailable, Succeeded, TaskStatus
 from .context import Context
-from .settle import apply_status, failed, settle
+from .settle import apply_status, fail, settle
 from .task_status import look_up, look_up_together
 
 log = get_logger(__name__)
 
-# A look-up that failed says nothing about the task: it is asked again before the next countdown.
+# A failed look-up says nothing about the task, so it is repeated before the next countdown.
 LOOKUP_RETRY_S = 30.0
-# A callback that is here but not read will most likely settle the job. Were it garbage it would be
-# set aside before long, and then the poll goes on.
+# An unread callback will most likely settle the job. If it cannot be read it is quarantined soon,
+# and then the poll goes on.
 CALLBACK_FIRST_S = 5.0
 
-ASKED_ABOUT = (State.WAITING, State.OVERDUE)
+POLLED = (State.WAITING, State.OVERDUE)
 ENDED = (Succeeded, Failed)
 
 
 def poll(ctx: Context, job_id: str) -> float | None:
-    """Look after a waiting job; returns the seconds to its next poll, if there is one."""
+    """Poll the task of a job; returns the seconds until its next poll, or None if there is none."""
     job = ctx.load(job_id)
     if job.state is State.UNCONFIRMED:
-        ctx.transition(job, partial(_never_confirmed, ctx))
+        ctx.transition(job, partial(_fail_unconfirmed, ctx))
         return None
-    if job.state not in ASKED_ABOUT:
-        raise InvalidTransitionError(f"{job.id} is {job.state}: there is nothing to ask")
+    if job.state not in POLLED:
+        raise InvalidTransitionError(f"{job.id} is {job.state}: there is nothing to poll")
     if job.delivery == "callback" and ctx.inbox.list_unread(job.id):
         return CALLBACK_FIRST_S
     provider = PROVIDERS.get(job.provider)
     if isinstance(provider, BatchProvider) and (peers := _claim_peers(ctx, provider, job)):
-        return _apply_poll_result(ctx, job, _ask_together(ctx, provider, job, peers))
+        return _apply_poll_result(ctx, job, _poll_together(ctx, provider, job, peers))
     return _apply_poll_result(ctx, job, look_up(ctx, job))
 
 
-def _ask_together(
-    ctx: Context, provider: BatchProvider, job: Job, peers: Sequence[Job]
-) -> TaskStatus:
-    """Ask about a job and its peers, and do with their reports what there is to do."""
-    report, *reports = look_up_together(ctx, provider, [job, *peers])
-    told = list(zip(peers, reports, strict=True))
-    outcomes = _settle_together(ctx, told)
-    for peer, its_report in told:
-        _apply_peer_result(ctx, peer, its_report, outcomes.get(peer.id))
-    return report
+def _fail_unconfirmed(ctx: Context, job: Job) -> Job:
+    if job.state is not State.UNCONFIRMED or ctx.now() < job.wake_at:
+        raise InvalidTransitionError(f"{job.id} is {job.state}: its callback may still come")
+    error = job.error or JobError(reason=Reason.UNCONFIRMED)
+    return fail(ctx, job, "never confirmed", error)
 
 
-def _settle_together(
-    ctx: Context, told: Iterable[tuple[Job, TaskStatus]]
-) -> dict[str, Job | Exception]:
-    """Settle the jobs whose tasks have ended; returns by id what they became, or what broke."""
-    ended = [(job, report) for job, report in told if isinstance(report, ENDED)]
-    moves = [(job, partial(apply_status, ctx, report, "poll")) for job, report in ended]
-    outcomes = ctx.transition_many(moves)
-    return {job.id: outcome for (job, _), outcome in zip(ended, outcomes, strict=True)}
+def _apply_poll_result(ctx: Context, job: Job, status: TaskStatus) -> float | None:
+    """Settle the job, or return the seconds until its next poll."""
+    log.info("job_polled", status=type(status).__name__)
+    if isinstance(status, ENDED):
+        settle(ctx, job, status, cause="poll")
+        return None
+    return _schedule_next_poll(ctx, job, status)
+
+
+def _schedule_next_poll(ctx: Context, job: Job, status: TaskStatus) -> float | None:
+    """Return the seconds until the next poll; past the last countdown, mark the job overdue.
+
+    Returns None if the job timed out.
+    """
+    settings = ctx.settings
+    elapsed_s = (ctx.now() - job.accepted_at).total_seconds()
+    if elapsed_s >= settings.give_up_after_s:
+        ctx.transition(job, partial(_time_out, ctx, status))
+        return None
+    countdowns = countdowns_for(job.delivery, settings.poll_countdowns)
+    following = next_poll(elapsed_s, countdowns, settings.poll_tail_s)
+    in_s = min(following.in_s, settings.give_up_after_s - elapsed_s)
+    if isinstance(status, StatusUnavailable):
+        log.warning("status_unavailable", code=status.code, error=status.message)
+        # No sooner even if the provider allows it: the messages of a whole batch may still be
+        # queued, and would be dispatched twice after their lease.
+        soon_s = max(LOOKUP_RETRY_S, status.retry_after_s or 0)
+        # With jitter, so that a provider that had a bad minute does not get all polls at once.
+        in_s = min(in_s, soon_s * random.uniform(1, 2))  # noqa: S311
+    if following.overdue and job.state is State.WAITING:
+        ctx.transition(job, partial(_mark_overdue, ctx, in_s))
+    return in_s
+
+
+def _time_out(ctx: Context, status: TaskStatus, job: Job) -> Job:
+    if job.state not in POLLED:
+        raise InvalidTransitionError(f"{job.id} is {job.state}: it was settled meanwhile")
+    message = getattr(status, "message", "") or "the provider still calls it unfinished"
+    error = JobError(reason=Reason.TIMED_OUT, message=message)
+    return fail(ctx, job, "gave up", error)
+
+
+def _mark_overdue(ctx: Context, in_s: float, job: Job) -> Job:
+    now = ctx.now()
+    return job.transition_to(State.OVERDUE, "countdowns used up", now, add_seconds(now, in_s))
+
+
+# Several tasks in one request
 
 
 def _claim_peers(ctx: Context, provider: BatchProvider, job: Job) -> list[Job]:
-    """The jobs to ask about together with `job`; raises InvalidTransitionError if it is taken itself."""
+    """Return the jobs to poll together with `job`, claimed for this worker.
+
+    Raises InvalidTransitionError if another worker has claimed `job` itself.
+    """
     now = ctx.now()
-    peers = {peer.id: peer for peer in _peers(ctx, job, now, provider.max_batch_size - 1)}
+    peers = {peer.id: peer for peer in _find_peers(ctx, job, now, provider.max_batch_size - 1)}
     claimed = ctx.wakeups.claim(Queue.POLL, [job.id, *peers], now)
     if not claimed:
         raise InvalidTransitionError(f"{job.id} was polled a moment ago, together with others")
     return [peers[peer_id] for peer_id in claimed if peer_id != job.id]
 
 
-def _peers(ctx: Context, job: Job, now: datetime, most: int) -> list[Job]:
-    """Jobs that one request could ask about as well, also those with an unread callback.
+def _find_peers(ctx: Context, job: Job, now: datetime, max_peers: int) -> list[Job]:
+    """Return due jobs that the same request can ask about.
 
-    To know of those takes longer than to ask: whatever settles a job first, it is apply_status once.
+    They may have unread callbacks: to check that costs more than to ask, and only the first status
+    of a task is applied.
     """
-    fitting = (
+    peers = (
         peer
         for peer in ctx.store.iter_jobs(ctx.wakeups.list_due_soon(Queue.POLL, now))
         if peer.id != job.id and peer.provider == job.provider
-        if peer.state in ASKED_ABOUT and peer.task_id
+        if peer.state in POLLED and peer.task_id
     )
     try:
-        return list(islice(fitting, most))
+        return list(islice(peers, max_peers))
     except ValueError as error:
-        # A record that cannot be read is the trouble of its own poll.
-        log.error("polled without its peers", error=type(error).__name__)
+        # An unreadable record fails in its own poll, not in this one.
+        log.error("peers_not_read", error=type(error).__name__)
         return []
 
 
+def _poll_together(
+    ctx: Context, provider: BatchProvider, job: Job, peers: Sequence[Job]
+) -> TaskStatus:
+    """Ask about a job and its peers, and apply the peers' statuses; returns that of the job."""
+    status, *statuses = look_up_together(ctx, provider, [job, *peers])
+    polled = list(zip(peers, statuses, strict=True))
+    results = _settle_peers(ctx, polled)
+    for peer, its_status in polled:
+        _apply_peer_result(ctx, peer, its_status, results.get(peer.id))
+    return status
+
+
+def _settle_peers(
+    ctx: Context, polled: Iterable[tuple[Job, TaskStatus]]
+) -> dict[str, Job | Exception]:
+    """Settle the jobs whose tasks have ended; returns by id the new job or the error."""
+    ended = [(job, status) for job, status in polled if isinstance(status, ENDED)]
+    transitions = [(job, partial(apply_status, ctx, status, "poll")) for job, status in ended]
+    results = ctx.transition_many(transitions)
+    return {job.id: result for (job, _), result in zip(ended, results, strict=True)}
+
+
 def _apply_peer_result(
-    ctx: Context, peer: Job, report: TaskStatus, outcome: Job | Exception | None
+    ctx: Context, peer: Job, status: TaskStatus, result: Job | Exception | None
 ) -> None:
-    """What a poll of its own would do besides settling it, next wake-up included."""
+    """Do what the peer's own poll would do after settling: log, and schedule the next poll."""
     with log_context(job_id=peer.id):
-        log.info("polled", answer=type(report).__name__)
+        log.info("job_polled", status=type(status).__name__)
         try:
-            if isinstance(outcome, Exception):
-                raise outcome
-            in_s = None if outcome else _schedule_next_poll(ctx, peer, report)
+            if isinstance(result, Exception):
+                raise result
+            in_s = None if result else _schedule_next_poll(ctx, peer, status)
             if in_s is not None:
                 ctx.wakeups.wake_at(Queue.POLL, peer.id, add_seconds(ctx.now(), in_s))
         except (InvalidTransitionError, UnknownJobError) as error:
-            log.debug("nothing to do", why=str(error))
+            log.debug("step_skipped", why=str(error))
         except RedisError:
-            raise  # None of them gets any further without it.
+            raise  # no other peer can go on without Redis either
         except Exception:
-            # IdempotencyKey the claim is over it is polled on its own, counted, and ended before too long.
-            log.exception("a job polled together with others broke")
-
-
-def _apply_poll_result(ctx: Context, job: Job, report: TaskStatus) -> float | None:
-    log.info("polled", answer=type(report).__name__)
-    if isinstance(report, ENDED):
-        settle(ctx, job, report, cause="poll")
-        return None
-    return _schedule_next_poll(ctx, job, report)
-
-
-def _schedule_next_poll(ctx: Context, job: Job, report: TaskStatus) -> float | None:
-    """The countdown after a poll that apply_status nothing: a job past its last one becomes overdue."""
-    settings = ctx.settings
-    elapsed_s = (ctx.now() - job.accepted_at).total_seconds()
-    if elapsed_s >= settings.give_up_after_s:
-        ctx.transition(job, partial(_timed_out, ctx, report))
-        return None
-    countdowns = countdowns_for(job.delivery, settings.poll_countdowns)
-    coming = next_poll(elapsed_s, countdowns, settings.poll_tail_s)
-    in_s = min(coming.in_s, settings.give_up_after_s - elapsed_s)
-    if isinstance(report, StatusUnavailable):
-        log.warning("look-up failed", code=report.code, error=report.message)
-        # Not sooner where the provider would let us: the hints of a whole batch may still be out,
-        # and for a lease they are taken for good ones.
-        soon_s = max(LOOKUP_RETRY_S, report.retry_after_s or 0)
-        # Spread out, or a provider that had a bad minute gets the next one all at once.
-        in_s = min(in_s, soon_s * random.uniform(1, 2))  # noqa: S311
-    if coming.overdue and job.state is State.WAITING:
-        ctx.transition(job, partial(_overdue, ctx, in_s))
-    return in_s
-
-
-def _overdue(ctx: Context, in_s: float, job: Job) -> Job:
-    now = ctx.now()
-    return job.transition_to(State.OVERDUE, "countdowns used up", now, add_seconds(now, in_s))
-
-
-def _timed_out(ctx: Context, report: TaskStatus, job: Job) -> Job:
-    if job.state not in ASKED_ABOUT:
-        raise InvalidTransitionError(f"{job.id} is {job.state}: somebody else was first")
-    message = getattr(report, "message", "") or "the provider still calls it unfinished"
-    error = JobError(reason=Reason.TIMED_OUT, message=message)
-    return failed(ctx, job, "gave up", error)
-
-
-def _never_confirmed(ctx: Context, job: Job) -> Job:
-    if job.state is not State.UNCONFIRMED or ctx.now() < job.wake_at:
-        raise InvalidTransitionError(f"{job.id} is {job.state}: its callback may still come")
-    error = job.error or JobError(reason=Reason.UNCONFIRMED)
-    return failed(ctx, job, "never confirmed", error)
+            # After its claim the peer is polled alone, and given up if that fails repeatedly.
+            log.exception("peer_failed")

@@ -1,4 +1,7 @@
-"""Renew: a fresh URL for a picture whose own is refused or dead, where its provider gives one."""
+"""Refresh the URL of an image that is refused or has expired, where the provider can do so.
+
+The provider turns the old URL into a new one, or a new look-up of the task names another URL.
+"""
 
 from __future__ import annotations
 
@@ -18,35 +21,35 @@ from .task_status import look_up
 log = get_logger(__name__)
 
 
-def renew(ctx: Context, job: Job, image: Image) -> ResultImage | None:
-    """The picture at another URL; None if the provider knows no better one."""
-    fresh = _fresh_link(ctx, job, image) or _looked_up(ctx, job, image)
-    if fresh:
-        log.info("URL renewed", index=image.index, lifetime_s=fresh.lifetime_s)
-    return fresh
+def refresh_url(ctx: Context, job: Job, image: Image) -> ResultImage | None:
+    """Return the image at another URL; None if the provider knows no better one."""
+    found = _request_new_url(ctx, job, image) or _look_up_new_url(ctx, job, image)
+    if found:
+        log.info("url_refreshed", index=image.index, lifetime_s=found.lifetime_s)
+    return found
 
 
-def _fresh_link(ctx: Context, job: Job, image: Image) -> ResultImage | None:
-    """A link that the provider makes from the URL itself."""
+def _request_new_url(ctx: Context, job: Job, image: Image) -> ResultImage | None:
+    """Return the image at a new URL that the provider makes from the old one."""
     try:
         provider = get_provider(job.provider)
         if not isinstance(provider, UrlRefreshProvider):
             return None
         deadline = time.monotonic() + LOOKUP_TIMEOUT_S
-        answer = send(ctx, provider, provider.build_refresh_url_request(image.source_url), deadline)
-        return provider.parse_refresh_url_response(answer)
+        request = provider.build_refresh_url_request(image.source_url)
+        return provider.parse_refresh_url_response(send(ctx, provider, request, deadline))
     except (NotSentError, NoResponseError, MalformedResponseError, ImageQueueError) as error:
-        log.warning("URL not renewed", index=image.index, why=str(error))
+        log.warning("url_not_refreshed", index=image.index, why=str(error))
         return None
 
 
-def _looked_up(ctx: Context, job: Job, image: Image) -> ResultImage | None:
-    """The same picture in a fresh record of the task."""
+def _look_up_new_url(ctx: Context, job: Job, image: Image) -> ResultImage | None:
+    """Return the same image from a new look-up of its task, if that has another URL for it."""
     if job.task_id is None:
         return None
-    report = look_up(ctx, job)
-    if not isinstance(report, Succeeded) or image.index >= len(report.images):
+    status = look_up(ctx, job)
+    if not isinstance(status, Succeeded) or image.index >= len(status.images):
         return None
-    found = report.images[image.index]
+    found = status.images[image.index]
     known = (image.source_url, image.refreshed_url)
     return found if found.kind == image.kind and found.url not in known else None

@@ -1,4 +1,9 @@
-"""Save: images from their URLs to their names in storage, verified on the way, and their record."""
+"""Save: store an image from its URL, and the record of a job's images.
+
+The bytes go to a temporary file while they are hashed, are validated, and then stored under the
+job's id. The record `job.json` says what made the images, and makes them durable. The download step
+then records them in the job.
+"""
 
 from __future__ import annotations
 
@@ -16,27 +21,36 @@ from .context import Context
 from .fetch import Fetch
 from .media.validate import validate_media
 
-# What takes no longer leaves most of a lease for what follows.
+# A shorter fetch leaves most of the lease for storing the file.
 QUICK_S = 1.0
 RECORD = "job.json"
 
-_MADE_BY = {"id", "provider", "action", "prompt", "image_urls", "params", "task_id"}
-_ABOUT = {"index", "kind", "source_url", "sha256", "bytes", "content_type", "width", "height"}
+_JOB_FIELDS = {"id", "provider", "action", "prompt", "image_urls", "params", "task_id"}
+_IMAGE_FIELDS = {
+    "index",
+    "kind",
+    "source_url",
+    "sha256",
+    "bytes",
+    "content_type",
+    "width",
+    "height",
+}
 _json = json.JSONEncoder(ensure_ascii=False)
 
 
 def save(ctx: Context, job: Job, image: Image) -> Image:
     """The image once it is stored; raises what Fetch does, NotMediaError or StorageError.
 
-    Its name is durable only after `keep_record`, which is cheaper for several at once.
+    It is durable only after `write_record`, which is cheaper for several images at once.
     """
     started = time.monotonic()
     with ctx.storage.temporary() as file:
         sha256, size = _written(ctx, job, image, file)
         media = validate_media(file)
-        # Where it goes to a bucket, that may take as long as the transfer did.
+        # To store it in a bucket may take as long as the fetch did.
         if time.monotonic() - started > min(QUICK_S, ctx.settings.lease_s / 10):
-            _stay_awake(ctx, job)
+            _extend_lease(ctx, job)
         uri = ctx.storage.put(
             f"{job.id}/{image.index}.{media.extension}",
             file,
@@ -63,34 +77,34 @@ def _written(ctx: Context, job: Job, image: Image, file: Temporary) -> tuple[str
     """The SHA-256 in hex and the size of what was written to `file`."""
     digest, size = hashlib.sha256(), 0
     url = image.refreshed_url or image.source_url
-    for chunk in Fetch(ctx.http, ctx.settings, url, partial(_stay_awake, ctx, job)):
+    for chunk in Fetch(ctx.http, ctx.settings, url, partial(_extend_lease, ctx, job)):
         digest.update(chunk)
         size += file.write(chunk)
     return digest.hexdigest(), size
 
 
-def _stay_awake(ctx: Context, job: Job) -> None:
-    """Keep the job to this worker for another lease."""
+def _extend_lease(ctx: Context, job: Job) -> None:
+    """Extend the lease, so that no other worker takes the job."""
     ctx.wakeups.wake_at(Queue.DOWNLOAD, job.id, add_seconds(ctx.now(), ctx.settings.lease_s))
 
 
-def keep_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
-    """Keep beside a job's pictures what made them, for whoever finds them without this queue.
+def write_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
+    """Write `job.json` beside a job's images: the request, the task, and each stored image.
 
-    Then they are durable, with all that `saved` names. Nothing in the record tells when they were
-    saved: saved again, it is the same file. Raises StorageError or OSError.
+    After this the images in `saved` are durable. The record holds no times, so that writing it
+    again results in the same file. Raises StorageError or OSError.
     """
     name = f"{job.id}/{RECORD}"
     images = {
-        image.index: image.model_dump(mode="json", include=_ABOUT)
+        image.index: image.model_dump(mode="json", include=_IMAGE_FIELDS)
         for image in (*job.images, *saved)
         if image.state == "stored"
     }
     if len(images) < len(job.images):
-        # A worker that was frozen past its lease knows less than the one that took over its job.
-        images = _images_on_record(ctx, name) | images
+        # A worker that was frozen past its lease knows fewer images than the one that took over.
+        images = _read_recorded_images(ctx, name) | images
     record = {
-        "job": job.model_dump(mode="json", include=_MADE_BY),
+        "job": job.model_dump(mode="json", include=_JOB_FIELDS),
         "images": [images[index] for index in sorted(images)],
     }
     data = _json.encode(record).encode()
@@ -100,8 +114,8 @@ def keep_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
         ctx.storage.put(name, file, content_type="application/json", sha256=sha256)
 
 
-def _images_on_record(ctx: Context, name: str) -> dict[int, Any]:
-    """What the record says already, by index; nothing if it is not there, or not readable."""
+def _read_recorded_images(ctx: Context, name: str) -> dict[int, Any]:
+    """Return the images of the record by index; none if it is absent or unreadable."""
     try:
         data = b"".join(ctx.storage.open(ctx.storage.uri(name)).chunks)
         return {int(image["index"]): image for image in json.loads(data)["images"]}

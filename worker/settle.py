@@ -1,7 +1,8 @@
-"""Settle: where callback and poll meet; whoever comes second finds its move refused.
+"""Settle: apply what a provider says about a task to its job, whether a poll or a callback says it.
 
-Where they contradict each other, pictures win, whoever comes first: a success revives a failed job,
-and a failure of a job whose pictures are known is with_note in its history and changes nothing else.
+A success starts the download, a failure ends the job. The transition is a compare-and-set, so a
+second report finds nothing left to do and is refused. Where reports contradict each other, images
+win: a success revives a failed job, and a failure of a job with images is only a history note.
 """
 
 from __future__ import annotations
@@ -17,44 +18,62 @@ from .context import Context
 
 
 class DifferentTaskError(InvalidTransitionError):
-    """The report is on another task than the one that its job waits for."""
+    """The status is of another task than the one that the job waits for."""
 
 
-def settle(ctx: Context, job: Job, report: TaskStatus, cause: str) -> Job:
-    """Give a job what its provider reports; raises InvalidTransitionError if that changes nothing."""
-    return ctx.transition(job, partial(apply_status, ctx, report, cause))
+def settle(ctx: Context, job: Job, status: TaskStatus, cause: str) -> Job:
+    """Apply a task's status to its job; raises InvalidTransitionError if that changes nothing."""
+    return ctx.transition(job, partial(apply_status, ctx, status, cause))
 
 
-def apply_status(ctx: Context, report: TaskStatus, cause: str, job: Job) -> Job:
-    """The job after a report; raises InvalidTransitionError if that changes nothing."""
-    _require_news(job, report)
-    match report:
+def apply_status(ctx: Context, status: TaskStatus, cause: str, job: Job) -> Job:
+    """Return the job after a status; raises InvalidTransitionError if that changes nothing."""
+    _require_same_task(job, status)
+    match status:
         case Succeeded(images=images, task_id=task_id):
             return start_download(ctx, job, cause, images, task_id)
         case Failed(code=code) if job.images:
-            return _noted(ctx, job, f"{cause} reported a failure: {code}")
+            return _add_note(ctx, job, f"{cause} reported a failure: {code}")
         case Failed(reason=reason, code=code, message=message, task_id=task_id):
             error = JobError(reason=Reason(reason), code=code, message=message)
-            return failed(ctx, job, cause, error, task_id=job.task_id or task_id)
+            return fail(ctx, job, cause, error, task_id=job.task_id or task_id)
         case Pending(task_id=task_id) if task_id and job.task_id is None:
-            # A submission whose answer was lost was taken after all.
-            now = ctx.now()
-            first_poll = add_seconds(
-                now, countdowns_for(job.delivery, ctx.settings.poll_countdowns)[0]
-            )
-            return job.transition_to(
-                State.WAITING, cause, now, first_poll, task_id=task_id, error=None
-            )
+            # The response to the submission was lost, but the provider had accepted it.
+            return start_waiting(ctx, job, cause, task_id)
         case _:
             raise InvalidTransitionError(f"{job.id} is {job.state}: nothing new was reported")
+
+
+def _require_same_task(job: Job, status: TaskStatus) -> None:
+    """Raise DifferentTaskError if a status is of another task than the job waits for."""
+    task_id = getattr(status, "task_id", None)
+    if job.state is State.QUEUED or task_id in job.former_tasks:
+        raise DifferentTaskError(f"{job.id} is to be submitted again: the status is of an old task")
+    if job.task_id and task_id and job.task_id != task_id:
+        raise DifferentTaskError(f"{job.id} is task {job.task_id}: the status names another one")
+    if job.state is State.SUBMITTING and task_id is None and isinstance(status, Failed):
+        raise InvalidTransitionError(
+            f"{job.id} is being submitted: the failure may be of an older task"
+        )
+
+
+def start_waiting(ctx: Context, job: Job, cause: str, task_id: str) -> Job:
+    """Return the job waiting for its task, with its first poll scheduled."""
+    now = ctx.now()
+    countdown_s, *_ = countdowns_for(job.delivery, ctx.settings.poll_countdowns)
+    first_poll = add_seconds(now, countdown_s)
+    return job.transition_to(State.WAITING, cause, now, first_poll, task_id=task_id, error=None)
 
 
 def start_download(
     ctx: Context, job: Job, cause: str, images: Iterable[ResultImage], task_id: str | None
 ) -> Job:
-    """The job with its result URLs known, to be downloaded at once."""
+    """Return the job with its result URLs, due for download now.
+
+    A cancelled job stays cancelled, and gets the URLs on record.
+    """
     now = ctx.now()
-    known = tuple(
+    found = tuple(
         Image(
             index=index,
             kind=image.kind,
@@ -63,36 +82,23 @@ def start_download(
         )
         for index, image in enumerate(images)
     )
-    fields = {"images": known, "task_id": job.task_id or task_id}
+    fields = {"images": found, "task_id": job.task_id or task_id}
     if job.state is State.CANCELLED and not job.images:
         return job.evolve(job.wake_at, **fields)
     if job.error and job.state is State.FAILED and job.error.reason not in PROVISIONAL:
-        job = _noted(ctx, job, f"{cause} contradicts the failure: {job.error.code}")
+        job = _add_note(ctx, job, f"{cause} contradicts the failure: {job.error.code}")
     return job.transition_to(State.DOWNLOADING, cause, now, now, error=None, **fields)
 
 
-def failed(ctx: Context, job: Job, cause: str, error: JobError, **fields: object) -> Job:
-    """The job ended, with the reason on record until its retention is over."""
+def fail(ctx: Context, job: Job, cause: str, error: JobError, **fields: object) -> Job:
+    """Return the job failed for the reason in `error`, to be deleted after its retention."""
     now = ctx.now()
-    over = add_seconds(now, ctx.settings.retention_s)
-    return job.transition_to(State.FAILED, cause, now, over, error=error, **fields)
+    expires_at = add_seconds(now, ctx.settings.retention_s)
+    return job.transition_to(State.FAILED, cause, now, expires_at, error=error, **fields)
 
 
-def _noted(ctx: Context, job: Job, cause: str) -> Job:
-    """The job with a contradiction on record; it wakes no earlier than it would have."""
+def _add_note(ctx: Context, job: Job, cause: str) -> Job:
+    """Return the job with a contradiction in its history, and no earlier wake-up."""
     now = ctx.now()
     lease = add_seconds(now, ctx.settings.lease_s)
     return job.with_note(cause, now, job.wake_at if job.state in FINISHED else lease)
-
-
-def _require_news(job: Job, report: TaskStatus) -> None:
-    """Refuse a report on another task than the one that this job waits for."""
-    task_id = getattr(report, "task_id", None)
-    if job.state is State.QUEUED or task_id in job.former_tasks:
-        raise DifferentTaskError(f"{job.id} is to be submitted again: the report is of an old task")
-    if job.task_id and task_id and job.task_id != task_id:
-        raise DifferentTaskError(f"{job.id} is task {job.task_id}: the report names another one")
-    if job.state is State.SUBMITTING and task_id is None and isinstance(report, Failed):
-        raise InvalidTransitionError(
-            f"{job.id} is being submitted: the failure may be an older one's"
-        )

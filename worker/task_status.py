@@ -1,4 +1,4 @@
-"""Look-up: ask a provider about tasks, and make a report of whatever comes back."""
+"""Look up tasks at their provider. Every failure becomes a StatusUnavailable, never an error."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from .context import Context
 from .http.client import NoResponseError, NotSentError
 from .provider_api import LOOKUP_TIMEOUT_S, send
 
-# Without a key or a provider of that name here, the give-up time must be reached all the same.
-NOTHING_LEARNT = (NotSentError, NoResponseError, MalformedResponseError, ImageQueueError)
+# ImageQueueError: even with its provider or its key unset, a job has to reach its timeout.
+LOOKUP_FAILURES = (NotSentError, NoResponseError, MalformedResponseError, ImageQueueError)
 
 
 def look_up(ctx: Context, job: Job, task_id: str | None = None) -> TaskStatus:
-    """What the provider says about a task, the job's own unless another one is named."""
+    """Return what the provider says about a task, by default the job's own."""
     try:
         provider = get_provider(job.provider)
         api_version = job.api_version or provider.api_versions[0]
-        call = provider.build_status_request(task_id or job.task_id or "", api_version)
-        return provider.parse_status_response(
-            send(ctx, provider, call, _deadline(ctx)), api_version
-        )
-    except NOTHING_LEARNT as error:
-        return _unavailable(error)
+        request = provider.build_status_request(task_id or job.task_id or "", api_version)
+        response = send(ctx, provider, request, _lookup_deadline(ctx))
+        return provider.parse_status_response(response, api_version)
+    except LOOKUP_FAILURES as error:
+        return _to_unavailable(error)
 
 
 def look_up_together(
     ctx: Context, provider: BatchProvider, jobs: Sequence[Job]
 ) -> list[TaskStatus]:
-    """What the provider says about the task of each job, asked in one request."""
+    """Return what the provider says about the task of each job, in one request."""
     task_ids = [job.task_id or "" for job in jobs]
     try:
-        call = provider.build_batch_status_request(task_ids)
-        said = provider.parse_batch_status_response(send(ctx, provider, call, _deadline(ctx)))
-    except NOTHING_LEARNT as error:
-        said = _unavailable(error)
-    if isinstance(said, StatusUnavailable):
-        return [said] * len(jobs)
-    missing = TaskNotFound(message="the answer does not name this task")
-    return [said.get(task_id, missing) for task_id in task_ids]
+        request = provider.build_batch_status_request(task_ids)
+        response = send(ctx, provider, request, _lookup_deadline(ctx))
+        statuses = provider.parse_batch_status_response(response)
+    except LOOKUP_FAILURES as error:
+        statuses = _to_unavailable(error)
+    if isinstance(statuses, StatusUnavailable):
+        return [statuses] * len(jobs)
+    missing = TaskNotFound(message="the response does not name this task")
+    return [statuses.get(task_id, missing) for task_id in task_ids]
 
 
-def _deadline(ctx: Context) -> float:
+def _lookup_deadline(ctx: Context) -> float:
     return time.monotonic() + min(LOOKUP_TIMEOUT_S, ctx.settings.lease_s)
 
 
-def _unavailable(error: Exception) -> StatusUnavailable:
+def _to_unavailable(error: Exception) -> StatusUnavailable:
     return StatusUnavailable(code=type(error).__name__, message=str(error))

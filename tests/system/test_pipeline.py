@@ -206,7 +206,7 @@ def test_logs_carry_job_provider_and_stage_and_no_secret(
     client = Client(settings)
     job = client.wait(client.submit("kie-flux-kontext", "a secret wish").id, 60)
     lines = [json.loads(line) for line in worker.output.splitlines() if line.startswith("{")]
-    submitted = next(line for line in lines if line["event"] == "submitted")
+    submitted = next(line for line in lines if line["event"] == "job_submitted")
     assert (submitted["job_id"], submitted["provider"], submitted["stage"]) == (
         job.id,
         "kie-flux-kontext",

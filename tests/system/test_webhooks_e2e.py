@@ -132,7 +132,7 @@ def test_every_event_arrives_in_order_at_a_receiver_that_was_away(
     refused = client.submit("acedata-flux", "a cow [refuse=403]", delivery="poll")
     eventually(lambda: client.get(late.id).state is State.SUCCEEDED)
     assert path(client.get(late.id))[-3:] == ["failed", "downloading", "succeeded"]
-    worker.wait_for("webhook not taken")
+    worker.wait_for("webhook_failed")
     with hooks.open(SECRET, "slow:1", "500", "503", "slow:1", "500") as node:
         eventually(lambda: sum(map(len, taken(node).values())) >= 4, 60)
         assert taken(node) == {

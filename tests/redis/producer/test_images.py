@@ -42,7 +42,7 @@ def overrides(
     s3: S3,
     tmp_path: Path,
 ) -> dict[str, str]:
-    at = f"file://{tmp_path}/pictures" if kind == "file" else f"s3://pictures/{tmp_path.name}"
+    at = f"file://{tmp_path}/pictures" if kind == "file" else f"s3://images/{tmp_path.name}"
     return {**overrides, "storage_url": at}
 
 

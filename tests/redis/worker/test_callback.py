@@ -18,7 +18,8 @@ from imagequeue.store import keys
 from imagequeue.store.callbacks import MAX_UNREAD
 from imagequeue.store.counters import Counters
 from imagequeue.store.quarantine import Quarantine
-from imagequeue.worker.callback import CONFIRM_AGAIN_S, read_callbacks
+from imagequeue.worker.callback import read_callbacks
+from imagequeue.worker.callback_trust import CONFIRM_RETRY_S
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
 from imagequeue.worker.submit import submit
@@ -410,7 +411,7 @@ def test_a_lost_answers_callback_is_kept_until_its_provider_can_be_asked(
     job_id = lost(ctx, stub)
     arrive(ctx, job_id, kie_callback(URL))
     stub.answer = lambda *_: (503, {})
-    assert read_callbacks(ctx, job_id) == CONFIRM_AGAIN_S
+    assert read_callbacks(ctx, job_id) == CONFIRM_RETRY_S
     assert (len(ctx.inbox.list_unread(job_id)), ctx.store.get(job_id).task_id) == (1, None)
     stub.answer = lambda *_: kie_done(URL)
     assert read_callbacks(ctx, job_id) is None

@@ -15,7 +15,7 @@ from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.storage import Temporary
 from imagequeue.storage.files import FileStorage
 from imagequeue.worker.context import Context
-from imagequeue.worker.download import _recorded, download
+from imagequeue.worker.download import _apply_progress, download
 from imagequeue.worker.media.validate import NotMediaError
 from imagequeue.worker.settle import settle
 from support.clock import Clock
@@ -113,7 +113,7 @@ def test_what_is_no_whole_picture_is_tried_again_and_ends_unsaved_with_no_file(
     job = ctx.store.get(job_id)
     assert job.state is State.UNSAVED
     assert job.error
-    assert job.error.message.startswith("1 of 1 pictures could not be saved: ")
+    assert job.error.message.startswith("1 of 1 images could not be saved: ")
     assert why in job.error.message
     assert files(ctx) == []
 
@@ -272,9 +272,9 @@ def test_what_another_worker_has_stored_stays_stored(ctx: Context, stub: Stub) -
     job_id = downloading(ctx, stub)
     (pending,) = ctx.store.get(job_id).images
     stored = pending.model_copy(update={"state": "stored", "uri": "file:///kept.png"})
-    ctx.transition(ctx.store.get(job_id), partial(_recorded, ctx, {0: stored}))
+    ctx.transition(ctx.store.get(job_id), partial(_apply_progress, ctx, {0: stored}))
     given_up = pending.model_copy(update={"state": "expired"})
-    ctx.transition(ctx.store.get(job_id), partial(_recorded, ctx, {0: given_up}))
+    ctx.transition(ctx.store.get(job_id), partial(_apply_progress, ctx, {0: given_up}))
     assert ctx.store.get(job_id).images == (stored,)
 
 

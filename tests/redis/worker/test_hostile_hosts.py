@@ -153,7 +153,7 @@ def check_unsaved(ctx: Context, job_id: str, error: str) -> None:
     (image,) = job.images
     assert (job.state, image.state, image.uri) == (State.UNSAVED, "expired", None)
     assert job.error
-    assert job.error.message == f"1 of 1 pictures could not be saved: {image.error}"
+    assert job.error.message == f"1 of 1 images could not be saved: {image.error}"
     assert image.error
     assert re.search(error, image.error), image.error
     assert files(ctx) == []

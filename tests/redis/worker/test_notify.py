@@ -36,7 +36,7 @@ from imagequeue.worker import notify as notify_module
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
 from imagequeue.worker.http.client import Http
-from imagequeue.worker.notify import PAUSE_LEAST_S, PAUSE_MOST_S, PAUSE_SHARE, SPREAD, notify
+from imagequeue.worker.notify import DELAY_PER_AGE, JITTER, MAX_DELAY_S, MIN_DELAY_S, notify
 from support.asgi import serving
 from support.cli import Ran, imagequeue
 from support.clock import Clock
@@ -448,9 +448,9 @@ def test_the_schedule_of_a_receiver_that_stays_away(
     assert len(listener.heard) == len(tries)
     assert len({heard.id for heard in listener.heard}) == 1
     for age_s, next_s in pairwise(tries[:-1]):
-        pause_s = min(max(age_s * PAUSE_SHARE, PAUSE_LEAST_S), PAUSE_MOST_S)
-        assert (1 - SPREAD) * pause_s <= next_s - age_s + 1e-5
-        assert next_s - age_s <= (1 + SPREAD) * pause_s + 1e-5
+        pause_s = min(max(age_s * DELAY_PER_AGE, MIN_DELAY_S), MAX_DELAY_S)
+        assert (1 - JITTER) * pause_s <= next_s - age_s + 1e-5
+        assert next_s - age_s <= (1 + JITTER) * pause_s + 1e-5
     assert tries[-1] == ctx.settings.webhook_give_up_s
     assert dead(ctx) == ["job.failed"]
     assert is_over(ctx, job_id)

@@ -158,7 +158,7 @@ def test_where_nobody_knows_better_the_job_ends_unsaved_and_retry_pays_nothing(
     job = ctx.store.get(job_id)
     assert (job.state, job.images[0].state) == (State.UNSAVED, "expired")
     assert job.error
-    assert job.error.message == "1 of 1 pictures could not be saved: HTTP 403"
+    assert job.error.message == "1 of 1 images could not be saved: HTTP 403"
     assert asked(stub) == ["download-url", "record-info"] * 2
     # What was refused a moment ago is not asked twice in one try.
     assert host.paths.count("/dead") == 2

@@ -48,7 +48,7 @@ def overrides(
     s3: S3,
     tmp_path: Path,
 ) -> dict[str, str]:
-    at = f"file://{tmp_path}/pictures" if kind == "file" else f"s3://pictures/{tmp_path.name}"
+    at = f"file://{tmp_path}/pictures" if kind == "file" else f"s3://images/{tmp_path.name}"
     mine = {"kie_base_url": stub.url, "download_trusted_hosts": host.netloc, "storage_url": at}
     return {**overrides, **mine, "download_attempts": "2"}
 
@@ -84,7 +84,7 @@ def put_record(ctx: Context, job_id: str, data: bytes) -> None:
 def save(ctx: Context, job: Job) -> Image:
     """Save a job's first picture, as a download does."""
     image = saving.save(ctx, job, job.images[0])
-    saving.keep_record(ctx, job, [image])
+    saving.write_record(ctx, job, [image])
     return image
 
 
@@ -155,7 +155,7 @@ def test_a_worker_that_was_frozen_takes_nothing_off_the_record(
     job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
     before = ctx.store.get(job_id)
     to_the_end(ctx, job_id)
-    saving.keep_record(ctx, before, [saving.save(ctx, before, before.images[1])])
+    saving.write_record(ctx, before, [saving.save(ctx, before, before.images[1])])
     assert [each["index"] for each in on_record(ctx, job_id)] == [0, 1]
 
 
@@ -241,7 +241,7 @@ def test_a_record_that_cannot_be_kept_leaves_the_picture_to_be_saved_again(
     """Killed, or in trouble, between picture and record: both are there in the end, once."""
     job_id = downloading(ctx, stub, f"{host.url}/0")
     with monkeypatch.context() as patch:
-        patch.setattr("imagequeue.worker.download.keep_record", out_of_space)
+        patch.setattr("imagequeue.worker.download.write_record", out_of_space)
         assert download(ctx, job_id) == 5
     (image,) = ctx.store.get(job_id).images
     assert (image.state, image.attempts, image.uri) == ("pending", 1, None)

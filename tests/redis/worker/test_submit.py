@@ -174,7 +174,7 @@ def test_a_job_that_is_refused_for_now_for_ever_ends(
 def test_an_answer_is_held_while_redis_is_away(
     ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagequeue.worker.submit.ANSWER_RETRY_S", 0.01)
+    monkeypatch.setattr("imagequeue.worker.submit.RECORD_RETRY_S", 0.01)
     job_id = queued(ctx)
     stub.answer = lambda *_: KIE_ACCEPTED
     move, calls = ctx.store.transition, iter(range(9))
