@@ -155,7 +155,9 @@ class Machine(RuleBasedStateMachine):
     def save(self, job_id: str) -> None:
         for image in self.ctx.store.get(job_id).images:
             stored = image.model_copy(update={"state": "stored"})
-            self.attempt(job_id, partial(download._apply_progress, self.ctx, {stored.index: stored}))
+            self.attempt(
+                job_id, partial(download._apply_progress, self.ctx, {stored.index: stored})
+            )
 
     @rule(job_id=jobs, stage=st.sampled_from([Queue.SUBMIT, Queue.POLL, Queue.DOWNLOAD]))
     def give_up_on(self, job_id: str, stage: Queue) -> None:
