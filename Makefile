@@ -1,34 +1,41 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # The folders that pyproject.toml maps to sub-packages of imagequeue.
 PACKAGES := config jobs store providers storage worker producer sandbox
 
-.PHONY: help demo up test lint check chaos bench format clean
+.PHONY: help demo up test test-unit lint check chaos bench format settings clean
 
 help:  ## the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: .venv/installed  ## a handful of jobs over three simulated providers, to the pictures
-	$(BIN)/imagequeue demo
+demo: .venv/installed  ## seven jobs over three simulated providers, from prompt to image
+	@$(BIN)/imagequeue demo
 
 up: .venv/installed  ## the whole queue on this machine, with your keys from .env
 	$(BIN)/imagequeue up
 
-test: .venv/installed  ## the tests, against real processes; they wait more than they work
+test: .venv/installed-dev  ## all tests, against real processes: some ten minutes
 	$(BIN)/pytest -n 3 --dist loadfile
 
-lint: .venv/installed  ## style, format and types
+test-unit: .venv/installed-dev  ## the tests without processes: under half a minute
+	$(BIN)/pytest -q -n 2 tests/unit
+
+lint: .venv/installed-dev  ## style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@# Links that show the package to mypy as it is installed.
+	@rm -rf .venv/typecheck && mkdir -p .venv/typecheck/imagequeue
+	@ln -s $(addprefix ../../../,$(wildcard imagequeue/*.py) imagequeue/py.typed $(PACKAGES)) .venv/typecheck/imagequeue/
 	$(BIN)/mypy -p imagequeue
 
 check: lint test  ## all that a change has to pass
 
-chaos: .venv/installed  ## 1,000 jobs while everything is killed: is one lost, or paid twice?
+chaos: .venv/installed-dev  ## 1,000 jobs while every process is killed: is one lost, or paid twice?
 	$(BIN)/python -m benchmarks.chaos --jobs 1000
 
-bench: .venv/installed  ## other queues beside this one, then starts, latency, waiting, downloads and more
+bench: .venv/installed-dev  ## other queues beside this one, then starts, latency, waiting, downloads and more
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.recovery
@@ -42,18 +49,32 @@ bench: .venv/installed  ## other queues beside this one, then starts, latency, w
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.growth.__main__
 
-format: .venv/installed  ## mend what ruff can mend
+format: .venv/installed-dev  ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:  ## everything that make made
-	rm -rf .venv build dist *.egg-info data
+settings: .venv/installed-dev  ## write .env.example and docs/settings.md from the settings
+	cd tests && ../$(BIN)/python -m support.settings_docs
 
-# Debian keeps ensurepip in a package of its own: without it, pip is put in from outside.
-.venv/installed: pyproject.toml
-	test -x $(BIN)/pip || $(PYTHON) -m venv .venv || \
-		{ $(PYTHON) -m venv --without-pip .venv && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
-	rm -rf .venv/typecheck && mkdir -p .venv/typecheck/imagequeue
-	ln -s $(foreach each,$(wildcard imagequeue/*) $(PACKAGES),../../../$(each)) .venv/typecheck/imagequeue/
-	touch $@
+clean:  ## remove what make made; `data/`, with the images that you paid for, stays
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "imagequeue needs Python 3.11 or newer: make PYTHON=python3.13 ..."; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version) ..."
+	@# Debian packages ensurepip apart: without it, another pip installs pip from outside.
+	@$(PYTHON) -m venv .venv 2>/dev/null || \
+		{ $(PYTHON) -m venv --clear --without-pip .venv && $(PYTHON) -m pip --python $(BIN)/python install -q pip; } || \
+		{ rm -rf .venv; echo "Python has no pip: install python3-venv"; exit 1; }
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	@echo "Installing imagequeue into .venv: a minute or less ..."
+	@$(PIP) -e .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	@echo "Installing imagequeue and its test tools into .venv: a few minutes ..."
+	@$(PIP) -e '.[dev]'
+	@touch $@ .venv/installed

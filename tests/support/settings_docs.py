@@ -28,9 +28,10 @@ EXAMPLE_HEAD = """\
 DOCS_HEAD = """\
 # Settings
 
-Environment variables with the prefix `IMAGEQUEUE_`, or lines of a `.env` file in the working directory (start from
-`.env.example`). Environment variables win. An unknown name or invalid value stops the start with one line that names it.
-`imagequeue doctor` checks the settings and what they lead to. This page is written by `make settings`.
+Environment variables with the prefix `IMAGEQUEUE_`, or lines of a `.env` file in the working
+directory (start from `.env.example`). Environment variables win. An unknown name or invalid value
+stops the start with one line that names it. `imagequeue doctor` checks the settings and what they
+lead to. This page is written by `make settings`.
 """
 TABLE_HEAD = "| setting | default | meaning |\n|---|---|---|\n"
 

@@ -1,0 +1,44 @@
+"""Copies of the checkout, and virtual environments that borrow the dependencies of this one."""
+
+import shutil
+import subprocess
+import venv
+from pathlib import Path
+
+import pytest
+
+from support.paths import ROOT
+from support.processes import clean_environment
+
+
+def run(*command: str | Path, folder: Path) -> str:
+    """Run a command that must succeed; return its standard output."""
+    ended = subprocess.run(
+        list(map(str, command)), cwd=folder, env=clean_environment(), capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def copy_checkout(copy: Path) -> Path:
+    """Copy the files that git tracks or would track."""
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=ROOT)
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy
+
+
+def site_packages(home: Path) -> Path:
+    (found,) = (home / "lib").glob("python3*/site-packages")
+    return found
+
+
+def make_environment(home: Path) -> Path:
+    """Make a virtual environment whose own packages are found before our dependencies."""
+    venv.create(home, with_pip=False)
+    # Only a folder on the path: an editable install of this checkout stays unknown there.
+    dependencies = Path(pytest.__file__).parents[1]
+    (site_packages(home) / "dependencies.pth").write_text(f"{dependencies}\n")
+    return home
