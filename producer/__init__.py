@@ -1,1 +1,1 @@
-"""How work comes in: the Python client, the HTTP API and the command line."""
+"""The ways in: the Python client, the HTTP API, the command line and the dashboard."""

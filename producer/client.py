@@ -1,4 +1,4 @@
-"""The Python client; the HTTP API and the command line do everything through it."""
+"""The Python client; the HTTP API and the command line use it for everything they do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Request = Mapping[str, Any]
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Raise Redis's own errors as RedisUnavailableError, which says what to look at."""
+    """Turn errors of the Redis client into RedisUnavailableError, which names the remedy."""
     try:
         yield
     except RedisError as error:
@@ -39,18 +39,18 @@ def reachable() -> Iterator[None]:
 
 
 class Submitted(NamedTuple):
-    """A job, and whether its idempotency key had made it before."""
+    """A job, and whether its idempotency key returned the original job."""
 
     job: Job
     replayed: bool
 
 
 class Client:
-    """Submits jobs and looks after them; safe to share between threads.
+    """Submits, lists, waits for, cancels and retries jobs; safe to share between threads.
 
-    Every method raises RedisUnavailableError if the store does not answer, and UnknownJobError
-    for a job it does not hold. Under an idempotency key a request makes one job, however often it
-    is sent within a day; another request under it raises IdempotencyConflictError.
+    Every method raises RedisUnavailableError if Redis does not answer, and UnknownJobError for an
+    unknown job. Repeating a request with its idempotency key within 24 h returns the original job;
+    a different request with that key raises IdempotencyConflictError.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Client:
         *,
         name: str = "python",
     ) -> None:
-        """`name` is what its jobs are `submitted_by`, unless a call says otherwise."""
+        """Connect by the settings; `name` is the default `submitted_by` of its jobs."""
         self.settings = settings or get_settings()
         self._now = now
         self._name = name
@@ -89,10 +89,10 @@ class Client:
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
-        """Queue one job; raises InvalidRequestError or UploadError, and then nothing is queued.
+        """Queue one job and return it; raises InvalidRequestError or UploadError.
 
-        `image` takes URLs and files of this machine, which are uploaded to the provider: give
-        `image_urls` instead, which takes URLs alone, for what strangers sent you.
+        `image` takes URLs and local files, which are uploaded to the provider. For untrusted
+        input use `image_urls`, which takes only URLs.
         """
         request = {
             "provider": provider,
@@ -115,7 +115,7 @@ class Client:
         idempotency_key: str | None = None,
         submitted_by: str | None = None,
     ) -> Job:
-        """Queue one job given as the fields of a request; no file is read for it, only URLs."""
+        """Queue one job given as the fields of a request; it takes URLs, never local files."""
         return self.submit_once(request, idempotency_key, submitted_by).job
 
     @reachable()
@@ -125,13 +125,13 @@ class Client:
         idempotency_key: str | None,
         submitted_by: str | None = None,
     ) -> Submitted:
-        """The same, and whether the key had made the job before; keys are the submitter's own."""
+        """Queue one job and report whether it is a replay; each submitter has keys of its own."""
         caller = submitted_by or self._name
         return Submitted(*self._submitter.submit_one(request, caller, idempotency_key))
 
     @reachable()
     def submit_many(self, requests: Iterable[Request]) -> Jobs:
-        """Queue many jobs or none: InvalidRequestError names every problem by its index."""
+        """Queue all jobs or none; InvalidRequestError names every problem with its index."""
         return self._submitter.submit_many(requests, self._name)
 
     @reachable()
@@ -144,10 +144,10 @@ class Client:
         submitted_by: str | None = None,
         files: bool = False,
     ) -> SubmittedBatch:
-        """Queue up to 5,000 jobs as a batch, whose progress can be asked for.
+        """Queue up to 5,000 jobs as a batch, whose progress `batch` returns.
 
-        With `on_error="skip"` those that are right are queued, and the others listed. A request
-        may have an `idempotency_key` of its own; with `files`, an `image` as `submit` takes it.
+        With `on_error="skip"` the valid ones are queued and the others listed as refused. A request
+        may have an `idempotency_key` of its own, and with `files` an `image` as in `submit`.
         """
         items = list(requests)
         caller = submitted_by or self._name
@@ -155,22 +155,22 @@ class Client:
 
     @reachable()
     def get(self, job_id: str) -> Job:
-        """The job as it is now."""
+        """Return the job's current state."""
         return self._store.get(job_id)
 
     @reachable()
     def get_many(self, job_ids: Iterable[str]) -> Jobs:
-        """Those of the jobs that are there, in this order."""
+        """Return the jobs in this order; unknown ids are left out."""
         return [*self._store.get_many(job_ids)]
 
     @reachable()
     def batch(self, batch_id: str) -> Batch:
-        """The batch, and how far its jobs are."""
+        """Return the batch and its progress; raises UnknownBatchError."""
         return self._store.batches.get(batch_id)
 
     @reachable()
     def batch_jobs(self, batch_id: str, *, limit: int = 50, cursor: str | None = None) -> Page:
-        """The jobs of a batch, oldest first; `cursor` of one page leads to the next."""
+        """Return a page of a batch's jobs, oldest first; pass its `cursor` to get the next page."""
         return self._store.batches.list_jobs(batch_id, limit, cursor)
 
     @reachable()
@@ -182,38 +182,39 @@ class Client:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        """Jobs, newest first; `cursor` of one page leads to the next."""
+        """Return a page of jobs, newest first; pass its `cursor` to get the next page."""
         return self._store.list(state, provider, limit, cursor)
 
     @reachable()
     def ping(self) -> None:
-        """Return once the store answers."""
+        """Return if Redis answers."""
         self._store.redis.ping()
 
     @reachable()
     def counts(self) -> dict[State, int]:
-        """How many jobs are in each state."""
+        """Return the number of jobs in each state."""
         return self._store.count_by_state()
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
-        """The job once it has ended or cannot be saved; raises TimeoutError."""
+        """Return the job once it is finished; raises TimeoutError."""
         return next(self.as_completed([job_id], timeout_s))
 
     def as_completed(self, job_ids: Iterable[str], timeout_s: float | None = None) -> Iterator[Job]:
-        """Jobs as they end or cannot be saved, each once; raises TimeoutError."""
+        """Yield each job once, as it finishes; raises TimeoutError."""
         with reachable():
             yield from iter_completed(self._store, job_ids, timeout_s)
 
     @reachable()
     def cancel(self, job_id: str) -> Job:
-        """End a job: free while it is queued; later the charge stands, a result is still recorded.
+        """Cancel a job: free while it is queued; later the charge stands.
 
-        Raises InvalidTransitionError for a job that is being sent, is being saved, or has ended.
+        A result that still arrives is recorded. Raises InvalidTransitionError for a job that is
+        submitting, downloading or finished.
         """
         now = self._now()
-        over = add_seconds(now, self.settings.retention_s)
+        delete_at = add_seconds(now, self.settings.retention_s)
         job = self._store.transition(
-            self._store.get(job_id), lambda job: commands.cancel(job, now, over)
+            self._store.get(job_id), lambda job: commands.cancel(job, now, delete_at)
         )
         if job.webhook_url:
             self._dispatcher.dispatch(Queue.NOTIFY, [job.id], now)
@@ -221,9 +222,9 @@ class Client:
 
     @reachable()
     def retry(self, job_id: str, *, pay_again: bool = False) -> Job:
-        """Download an unsaved job again, which costs nothing, or pay for an ended one again.
+        """Download an unsaved job again for free, or send and pay for a failed one again.
 
-        Raises InvalidTransitionError where there is nothing to retry, or `pay_again` is not said.
+        Raises InvalidTransitionError if there is nothing to retry, or `pay_again` is needed.
         """
         now = self._now()
         job = self._store.transition(

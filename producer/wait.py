@@ -1,4 +1,4 @@
-"""Waiting for jobs, by asking the store: seldom where they are many."""
+"""Wait for jobs by polling the store, less often for more jobs."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from ..errors import UnknownJobError
 from ..jobs.job import Job
 from ..store.jobs import Store
 
-FIRST_LOOK_S = 0.05
-LATER_LOOKS_S = 1.0
-# Each look reads every job that is left: a thousand of them make the pause a second longer.
-LONGER_FOR_EACH_S = 0.001
-AT_ONCE = 500
+FIRST_PAUSE_S = 0.05
+MAX_PAUSE_S = 1.0
+# Each poll reads every remaining job: a thousand jobs make the pause a second longer.
+EXTRA_PAUSE_PER_JOB_S = 0.001
+MAX_PER_READ = 500
 
 
 def iter_completed(
     store: Store, job_ids: Iterable[str], timeout_s: float | None = None
 ) -> Iterator[Job]:
-    """Jobs as they come to rest; raises TimeoutError, or UnknownJobError for one that is gone."""
+    """Yield jobs as they finish; raises TimeoutError, or UnknownJobError for a missing one."""
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    left = list(dict.fromkeys(job_ids))
-    pause_s = FIRST_LOOK_S
+    remaining = list(dict.fromkeys(job_ids))
+    pause_s = FIRST_PAUSE_S
     while True:
-        under_way: list[Job] = []
-        for job in _look(store, left):
+        unfinished: list[Job] = []
+        for job in _read_jobs(store, remaining):
             if job.is_finished:
                 yield job
             else:
-                under_way.append(job)
-        if not under_way:
+                unfinished.append(job)
+        if not unfinished:
             return
         if deadline is not None and time.monotonic() + pause_s > deadline:
-            raise TimeoutError(f"{_words(under_way)} after {timeout_s:g} s")
-        # What has ended shortens the next look, and does not make it come sooner.
+            raise TimeoutError(f"{_describe(unfinished)} after {timeout_s:g} s")
+        # Finished jobs make the next poll cheaper; they do not bring it forward.
         time.sleep(pause_s)
-        left = [job.id for job in under_way]
-        pause_s = min(LATER_LOOKS_S + len(left) * LONGER_FOR_EACH_S, pause_s * 1.5)
+        remaining = [job.id for job in unfinished]
+        pause_s = min(MAX_PAUSE_S + len(remaining) * EXTRA_PAUSE_PER_JOB_S, pause_s * 1.5)
 
 
-def _look(store: Store, job_ids: Sequence[str]) -> Iterator[Job]:
+def _read_jobs(store: Store, job_ids: Sequence[str]) -> Iterator[Job]:
     ids = iter(job_ids)
-    while some := list(islice(ids, AT_ONCE)):
-        found = store.get_many(some)
-        if missing := set(some) - {job.id for job in found}:
+    while chunk := list(islice(ids, MAX_PER_READ)):
+        found = store.get_many(chunk)
+        if missing := set(chunk) - {job.id for job in found}:
             raise UnknownJobError(min(missing))
         yield from found
 
 
-def _words(under_way: Sequence[Job]) -> str:
-    first = under_way[0]
-    more = f", and {len(under_way) - 1} more have not ended" if len(under_way) > 1 else ""
+def _describe(unfinished: Sequence[Job]) -> str:
+    first = unfinished[0]
+    more = f", and {len(unfinished) - 1} more are not finished" if len(unfinished) > 1 else ""
     return f"{first.id} is {first.state}{more}"

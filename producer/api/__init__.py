@@ -1,4 +1,4 @@
-"""The HTTP API, over the same functions as the Python client."""
+"""The HTTP API, built on the Python client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> FastAPI:
-    """Make `app` when a server asks for it: importing this package connects to nothing."""
+    """Create `app` on first access, so that an import of this package connects to nothing."""
     if name != "app":
         raise AttributeError(name)
     from ...config.process import exit_on_config_error, start_process

@@ -1,4 +1,4 @@
-"""Who gets into the HTTP API, and how many jobs each may send."""
+"""Authentication and rate limits of the HTTP API."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ...store.api_keys import SAFE_NAME, ApiKeys, Limits, hash_key
 from ...store.rate_limits import RateLimiter
 from . import browser
 
-# A key that is removed opens nothing any more after so long; requests cost no round trip meanwhile.
+# A removed key stops working after this time; until then requests cost no round trip.
 CACHED_S = 3.0
 
 
 class Caller(NamedTuple):
-    """Who asks: the name of an API key, and what it may do."""
+    """An authenticated caller: the name of its API key, and its limits."""
 
     name: str
     limits: Limits = Limits()
@@ -37,19 +37,18 @@ Known = list[tuple[str, Caller]]
 
 
 class Access:
-    """Lets in whoever has a key; while there is none at all, this machine alone.
+    """Admits callers with an API key; while no key exists, only this machine.
 
-    Keys come from the environment, which has no limits for them, and from Redis, where each is
-    looked up again after CACHED_S: so long a key that was removed still opens.
+    Keys come from the environment, without limits, and from Redis, cached for CACHED_S.
     """
 
     def __init__(
         self, settings: Settings, client: redis.Redis, now: Callable[[], float] = time.time
     ) -> None:
         self._now = now
-        self._own = list(_environment_keys(settings))
+        self._environment = list(_read_environment_keys(settings))
         self._keys = ApiKeys(client)
-        self._admission = RateLimiter(client)
+        self._limiter = RateLimiter(client)
         self._cached: tuple[float, Known] = (float("-inf"), [])
         self._used: dict[str, str] = {}
 
@@ -60,9 +59,9 @@ class Access:
             HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))
         ] = None,
     ) -> Caller:
-        """Who asks; raises HTTPException with status 401 or 403 for nobody we know."""
+        """Return the caller; raises HTTPException 401 or 403 for an unknown one."""
         if given and self._known():
-            caller = self.of_key(given.credentials)
+            caller = self.find_caller(given.credentials)
         else:
             caller = self.caller_or_none(request)
         if caller is None:
@@ -70,38 +69,38 @@ class Access:
         return caller
 
     def caller_or_none(self, request: Request) -> Caller | None:
-        """Who asks without a header: a browser with its cookie, or this machine; else None.
+        """Return the caller of a request without a header, by cookie or local address, or None.
 
-        Raises HTTPException with status 403 where no key would help: for a request that another
-        site has a browser send, and for other machines while there is no key at all.
+        Raises HTTPException 403 where a key would not help: for a cross-site browser request, and
+        for other machines while no key exists.
         """
         if not self._known():
             browser.require_local(request)
             return LOCAL
         key = browser.key_of(request)
-        caller = self.of_key(key) if key else None
+        caller = self.find_caller(key) if key else None
         if caller:
             browser.require_same_origin(request)
         return caller
 
-    def of_key(self, key: str) -> Caller | None:
-        """Whose key this is; None for nobody's."""
+    def find_caller(self, key: str) -> Caller | None:
+        """Return the caller with this key, or None."""
         presented, found = hash_key(key), None
         for known, caller in self._known():
             if hmac.compare_digest(presented, known):
                 found = caller
         if found:
-            self._note_use(found.name)
+            self._record_use(found.name)
         return found
 
-    def admit(self, caller: Caller, jobs: int) -> None:
-        """Count jobs that the caller is about to send; raises LimitError, and then none counts.
+    def acquire(self, caller: Caller, jobs: int) -> None:
+        """Count jobs that the caller is about to submit; raises LimitError, and then counts none.
 
-        Jobs a minute are exact over all processes. Open jobs are counted as they are added, which
-        is a second step: requests at the same time may go over that limit by what they add.
+        The limit per minute is exact across processes. Open jobs are counted only when they are
+        added, so simultaneous requests may exceed that limit by what they add.
         """
         try:
-            self._admission.acquire(caller.name, caller.limits, jobs, self._now())
+            self._limiter.acquire(caller.name, caller.limits, jobs, self._now())
         except RedisError as error:
             raise to_unavailable_error(error) from error
 
@@ -109,12 +108,12 @@ class Access:
         read_at, known = self._cached
         if time.monotonic() - read_at >= CACHED_S:
             read_at = time.monotonic()
-            # Raises while Redis is away: nobody is let in on what was known once.
-            known = [*self._own, *self._from_redis()]
+            # Raises while Redis is unreachable: a stale cache admits nobody.
+            known = [*self._environment, *self._read_redis_keys()]
             self._cached = read_at, known
         return known
 
-    def _from_redis(self) -> Iterator[tuple[str, Caller]]:
+    def _read_redis_keys(self) -> Iterator[tuple[str, Caller]]:
         try:
             found = self._keys.all()
         except RedisError as error:
@@ -122,17 +121,17 @@ class Access:
         for name, key in found.items():
             yield key.hash, Caller(name, key.limits)
 
-    def _note_use(self, name: str) -> None:
+    def _record_use(self, name: str) -> None:
         day = datetime.fromtimestamp(self._now(), UTC).date().isoformat()
         if self._used.get(name) == day:
             return
         self._used[name] = day
-        with suppress(RedisError):  # nice to know, and no reason to refuse anybody
+        with suppress(RedisError):  # informational: no reason to refuse the request
             self._keys.record_use(name, day)
 
 
-def _environment_keys(settings: Settings) -> Iterator[tuple[str, Caller]]:
-    """The keys of the environment, `KEY` or `NAME:KEY`; raises ConfigError, without the key."""
+def _read_environment_keys(settings: Settings) -> Iterator[tuple[str, Caller]]:
+    """Yield the environment's keys, `KEY` or `NAME:KEY`; a ConfigError never quotes a key."""
     for number, secret in enumerate(settings.api_keys, 1):
         name, colon, key = secret.get_secret_value().partition(":")
         if not colon:

@@ -1,4 +1,4 @@
-"""The HTTP API: the Python client, over HTTP."""
+"""The HTTP API as an ASGI app."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from ...config.settings import Settings
 from ...storage import open_storage
 from ..client import Client
 from ..dashboard.routes import dashboard_router
-from ..metrics import routes
+from ..metrics import routes as metrics_routes
 from . import batch_routes, event_routes, image_routes, job_routes
 from .access import Access
 from .body_limit import MAX_BATCH_BYTES, MAX_BYTES, BodyLimit
 from .changes import Changes
-from .lifespan import following
-from .problems import error_responses, install
+from .lifespan import build_lifespan
+from .problems import error_responses, install_handlers
 from .watch import Watch
 
 TAGS = [
-    {"name": "jobs", "description": "A request for pictures and what becomes of it."},
-    {"name": "batches", "description": "Jobs that come in together, and how far they are."},
-    {"name": "events", "description": "Changes as they happen, as server-sent events."},
-    {"name": "pictures", "description": "What was saved."},
-    {"name": "operations", "description": "Whether it works."},
+    {"name": "jobs", "description": "A request for images, its state and its result."},
+    {"name": "batches", "description": "Jobs submitted together, and their progress."},
+    {"name": "events", "description": "Job changes as server-sent events."},
+    {"name": "images", "description": "Saved images and thumbnails."},
+    {"name": "operations", "description": "Health of the API."},
 ]
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The API as an ASGI app; raises ConfigError if it cannot work."""
+    """Create the API as an ASGI app; raises ConfigError if a setting prevents it."""
     client = Client(settings)
     access = Access(settings, connect(settings))
     guard = [Depends(access)]
@@ -43,22 +43,24 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         openapi_tags=TAGS,
         responses=error_responses(401, 403, 503),
-        # An operation's id is its function's name: generated clients keep theirs.
+        # The operation id is the function's name, so that generated clients stay stable.
         generate_unique_id_function=lambda route: route.name,
-        lifespan=following(changes),
+        lifespan=build_lifespan(changes),
     )
-    app.add_middleware(BodyLimit, most=MAX_BYTES, paths={"/v1/batches": MAX_BATCH_BYTES})
-    install(app)
+    app.add_middleware(
+        BodyLimit, max_bytes=MAX_BYTES, max_bytes_of={"/v1/batches": MAX_BATCH_BYTES}
+    )
+    install_handlers(app)
     app.include_router(job_routes.routes(client, access, watch))
     app.include_router(batch_routes.routes(client, access))
     app.include_router(event_routes.routes(access, changes, watch))
     app.include_router(image_routes.routes(client, access, storage))
-    app.include_router(routes.routes(settings, guard))
+    app.include_router(metrics_routes.routes(settings, guard))
     app.include_router(dashboard_router(client, access))
 
-    @app.get("/healthz", tags=["operations"], summary="Is it well?")
+    @app.get("/healthz", tags=["operations"], summary="Check the health")
     def health() -> dict[str, str]:
-        """Ok while jobs can be accepted."""
+        """Report ok while Redis answers, so that jobs can be accepted."""
         client.ping()
         return {"status": "ok"}
 

@@ -22,37 +22,39 @@ class BatchItem(JobRequest):
     """One job of a batch."""
 
     idempotency_key: str | None = Field(
-        None, max_length=255, description="Makes one job of this item, however often it is sent."
+        None,
+        max_length=255,
+        description="Repeating the item with this key within 24 h returns the original job.",
     )
 
 
 class BatchRequest(BaseModel):
-    """Jobs to be accepted together."""
+    """Jobs to submit together."""
 
     model_config = ConfigDict(extra="forbid")
 
-    # Each is checked on its own, so that all that is wrong can be told at once.
+    # Validated one by one, so that every problem is reported at once.
     items: list[Any]
     on_error: OnError = "refuse"
 
 
 class Items(NamedTuple):
-    """What a body asks for, and where in it each item stands."""
+    """The items of a body, and where in it each one is."""
 
     items: Sequence[Any]
     on_error: OnError
     lines: Sequence[int] | None = None
-    """The line of each item, if it came in lines."""
+    """The line of each item of a JSON Lines body."""
 
-    def line(self, index: int) -> int | None:
-        """The line of an item."""
+    def line_of(self, index: int) -> int | None:
+        """Return the line of an item, from 1, or None."""
         return self.lines[index] if self.lines else None
 
-    def placed(self, error: InvalidRequestError) -> InvalidRequestError:
-        """The error with each problem where the body has it: `items.3.prompt`, `line 4: prompt`."""
-        return InvalidRequestError([self._placed(problem) for problem in error.problems])
+    def locate(self, error: InvalidRequestError) -> InvalidRequestError:
+        """Return the error with places of the body: `items.3.prompt` or `line 4: prompt`."""
+        return InvalidRequestError([self._locate(problem) for problem in error.problems])
 
-    def _placed(self, problem: Problem) -> Problem:
+    def _locate(self, problem: Problem) -> Problem:
         index, dot, field = problem.field.partition(".")
         if not dot:
             return problem
@@ -60,31 +62,33 @@ class Items(NamedTuple):
         return Problem(place + field, problem.message)
 
 
-def read_items(body: bytes, content_type: str, on_error: OnError) -> Items:
-    """The items of a body; raises HTTPException 415, or RequestValidationError."""
+def parse_items(body: bytes, content_type: str, on_error: OnError) -> Items:
+    """Parse a body; raises HTTPException 415, or RequestValidationError."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind in JSON_LINES:
-        return _lines(body, on_error)
+        return _parse_lines(body, on_error)
     if kind != JSON:
-        raise HTTPException(415, f"send {JSON}, or one object a line as {' or '.join(JSON_LINES)}")
+        raise HTTPException(
+            415, f"send {JSON}, or one object per line as {' or '.join(JSON_LINES)}"
+        )
     try:
-        asked = BatchRequest.model_validate_json(body)
+        parsed = BatchRequest.model_validate_json(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         raise RequestValidationError(
             [{**each, "loc": ("body", *each["loc"])} for each in found]
         ) from None
-    return Items(asked.items, asked.on_error)
+    return Items(parsed.items, parsed.on_error)
 
 
-def _lines(body: bytes, on_error: OnError) -> Items:
+def _parse_lines(body: bytes, on_error: OnError) -> Items:
     numbered = [(n, line) for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
-    numbered = numbered[: MAX_IN_BATCH + 1]  # one more is enough to refuse them all
-    return Items([_item(line) for _, line in numbered], on_error, [n for n, _ in numbered])
+    numbered = numbered[: MAX_IN_BATCH + 1]  # one too many is enough to refuse them all
+    return Items([_parse_line(line) for _, line in numbered], on_error, [n for n, _ in numbered])
 
 
-def _item(line: bytes) -> Any:
+def _parse_line(line: bytes) -> Any:
     try:
         return from_json(line)
     except ValueError:
-        return None  # refused as no JSON object, like a number would be
+        return None  # refused later, because it is not a JSON object

@@ -1,4 +1,4 @@
-"""The API's endpoints on batches."""
+"""The endpoints of batches."""
 
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from ..client import Client
 from ..submission import MAX_IN_BATCH, OnError, SubmittedBatch
 from . import examples
 from .access import Access, Caller
-from .batch_body import JSON, JSON_LINES, BatchItem, Items, read_items
+from .batch_body import JSON, JSON_LINES, BatchItem, Items, parse_items
 from .job_routes import MAX_LISTED, REPLAYED, REPLAYED_HEADER, IdempotencyKey, JobList
 from .problems import FieldProblem, error_responses
 
@@ -43,27 +43,31 @@ BODY: dict[str, Any] = {
     }
 }
 ACCEPTED: dict[int | str, dict[str, Any]] = {
-    202: examples.answer(examples.ACCEPTED_BATCH, description="Queued.", headers=REPLAYED_HEADER)
+    202: examples.describe_response(
+        examples.ACCEPTED_BATCH, description="Queued.", headers=REPLAYED_HEADER
+    )
 }
 
 
 class RefusedItem(BaseModel):
-    """An item that was left out, and everything that is wrong with it."""
+    """An item that was refused, and everything that is wrong with it."""
 
-    index: int = Field(description="Its place among the items, from 0.")
-    line: int | None = Field(None, description="Its line, from 1, where the body came in lines.")
+    index: int = Field(description="Position among the items, from 0.")
+    line: int | None = Field(None, description="Line of a JSON Lines body, from 1.")
     problems: list[FieldProblem]
 
 
 class AcceptedBatch(Batch):
-    """A batch, and what became of each item."""
+    """A batch, and the result of each item."""
 
-    jobs: list[str | None] = Field(description="The items' jobs in order; null where refused.")
+    jobs: list[str | None] = Field(
+        description="The id of each item's job in order; null for a refused item."
+    )
     refused: list[RefusedItem]
 
 
 def routes(client: Client, access: Access) -> APIRouter:
-    """Submit a batch, and see how far it is."""
+    """Return the routes that submit a batch and report its progress."""
     router = APIRouter(prefix="/v1/batches", tags=["batches"], dependencies=[Depends(access)])
 
     @router.post(
@@ -75,34 +79,34 @@ def routes(client: Client, access: Access) -> APIRouter:
     )
     def submit_batch(
         request: Request,
-        body: Annotated[bytes, Depends(_body)],
+        body: Annotated[bytes, Depends(_read_body)],
         caller: Annotated[Caller, Depends(access)],
         response: Response,
-        on_error: Annotated[OnError, Query(description="For a body in lines.")] = "refuse",
+        on_error: Annotated[OnError, Query(description="For a JSON Lines body.")] = "refuse",
         idempotency_key: IdempotencyKey = None,
     ) -> AcceptedBatch:
-        """Accept up to 5,000 jobs: all of them, or with `skip` those that are right.
+        """Accept up to 5,000 jobs: all or none, or with `skip` the valid ones.
 
-        The body is one JSON object, or JSON Lines, one item on each.
+        The body is one JSON object, or JSON Lines with one item per line.
         """
-        items = read_items(body, request.headers.get("content-type", ""), on_error)
-        access.admit(caller, len(items.items))
+        items = parse_items(body, request.headers.get("content-type", ""), on_error)
+        access.acquire(caller, len(items.items))
         try:
-            done = client.submit_batch(
+            submitted = client.submit_batch(
                 items.items,
                 on_error=items.on_error,
                 idempotency_key=idempotency_key,
                 submitted_by=caller.name,
             )
         except InvalidRequestError as error:
-            raise items.placed(error) from None
-        if done.replayed:
+            raise items.locate(error) from None
+        if submitted.replayed:
             response.headers[REPLAYED] = "true"
-        return _accepted(done, items)
+        return _to_response(submitted, items)
 
-    @router.get("/{batch_id}", summary="Look at a batch", responses=error_responses(404, 422))
+    @router.get("/{batch_id}", summary="Get a batch", responses=error_responses(404, 422))
     def get_batch(batch_id: str) -> Batch:
-        """How many of its jobs are in each state, and how many have ended."""
+        """Return how many of its jobs are in each state, and how many are finished."""
         return client.batch(batch_id)
 
     @router.get(
@@ -111,27 +115,29 @@ def routes(client: Client, access: Access) -> APIRouter:
     def list_batch_jobs(
         batch_id: str,
         limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
-        cursor: Annotated[str | None, Query(description="That of the page before.")] = None,
+        cursor: Annotated[
+            str | None, Query(description="The `cursor` of the previous page.")
+        ] = None,
     ) -> JobList:
-        """Its jobs, oldest first; one whose retention is over is no longer there."""
+        """List its jobs, oldest first, without those deleted after their retention."""
         page = client.batch_jobs(batch_id, limit=limit, cursor=cursor)
         return JobList(jobs=page.jobs, cursor=page.cursor)
 
     return router
 
 
-async def _body(request: Request) -> bytes:
+async def _read_body(request: Request) -> bytes:
     return await request.body()
 
 
-def _accepted(done: SubmittedBatch, items: Items) -> AcceptedBatch:
+def _to_response(submitted: SubmittedBatch, items: Items) -> AcceptedBatch:
     refused = [
         RefusedItem(
             index=each.index,
-            line=items.line(each.index),
+            line=items.line_of(each.index),
             problems=[FieldProblem(field=p.field, message=p.message) for p in each.problems],
         )
-        for each in done.refused
+        for each in submitted.refused
     ]
-    kept = done.batch.model_dump(include=set(Batch.model_fields))
-    return AcceptedBatch(**kept, jobs=done.jobs, refused=refused)
+    batch = submitted.batch.model_dump(include=set(Batch.model_fields))
+    return AcceptedBatch(**batch, jobs=submitted.jobs, refused=refused)

@@ -1,4 +1,7 @@
-"""How large a request may be: beyond that it is refused while it comes in."""
+"""The limit on a request's body, enforced while it arrives.
+
+Starlette's own limit answers in plain text; every error of this API is a problem document.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +15,29 @@ MAX_BATCH_BYTES = 32 * 1024 * 1024
 
 
 class BodyLimit:
-    """Ends a request whose body is too large; some paths may have a bound of their own."""
+    """Refuses a body above `max_bytes`, or above its path's limit in `max_bytes_of`."""
 
-    def __init__(self, app: ASGIApp, most: int, paths: Mapping[str, int]) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, max_bytes_of: Mapping[str, int]) -> None:
         self._app = app
-        self._most = most
-        self._paths = paths
+        self._max_bytes = max_bytes
+        self._max_bytes_of = max_bytes_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request on, its body counted."""
+        """Call the app with a `receive` that counts the body."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = self._paths.get(scope["path"], self._most)
-        seen = 0
+        max_bytes = self._max_bytes_of.get(scope["path"], self._max_bytes)
+        received = 0
 
-        async def counted() -> Message:
-            nonlocal seen
+        async def receive_counted() -> Message:
+            nonlocal received
             message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > most:
-                raise HTTPException(413, f"the body may have {most} bytes: send less at a time")
+            received += len(message.get("body", b""))
+            if received > max_bytes:
+                raise HTTPException(
+                    413, f"the body may have {max_bytes} bytes: send less at a time"
+                )
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, receive_counted, send)

@@ -1,4 +1,4 @@
-"""What a browser may do with the API: a key in a cookie, and requests of our own pages alone."""
+"""Browser access: the API key in a cookie, and protection against cross-site requests."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from fastapi.responses import Response
 from ...config.settings import PREFIX
 
 COOKIE = "imagequeue_key"
-COOKIE_KEPT_S = 30 * 86400
+COOKIE_MAX_AGE_S = 30 * 86400
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# What a proxy adds, or passes on from whoever sent it.
+# Headers that a proxy adds, or passes on from its client.
 FORWARDED = (
     "forwarded",
     "via",
@@ -25,11 +25,11 @@ FORWARDED = (
 
 
 def login(response: Response, key: str, *, secure: bool) -> None:
-    """Have the browser keep a key; `secure` says that the page came over https."""
+    """Set the cookie with the key; `secure` is true for a page served over https."""
     response.set_cookie(
         COOKIE,
         quote(key, safe=""),
-        max_age=COOKIE_KEPT_S,
+        max_age=COOKIE_MAX_AGE_S,
         httponly=True,
         samesite="strict",
         secure=secure,
@@ -37,40 +37,39 @@ def login(response: Response, key: str, *, secure: bool) -> None:
 
 
 def logout(response: Response) -> None:
-    """Have the browser forget its key."""
+    """Delete the cookie with the key."""
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
 
 def key_of(request: Request) -> str:
-    """The key in the browser's cookie; empty without one."""
+    """Return the key in the cookie; empty without one."""
     return unquote(request.cookies.get(COOKIE, ""))
 
 
 def require_same_origin(request: Request) -> None:
-    """Refuse to change anything for a page of another site; raises HTTPException, status 403.
+    """Raise HTTPException 403 for a cross-site request that would change something.
 
-    A browser sends its cookie along whoever wrote the page, so one that does not say where the
-    request comes from is refused too.
+    A browser sends the cookie for every page's requests, so one without an origin is refused too.
     """
     if request.method not in SAFE_METHODS and not _is_same_origin(request):
         raise HTTPException(
             403,
-            "a page of another site sent this; if it is ours, have the proxy in between pass on "
+            "a page of another site sent this; if it is ours, have the proxy forward "
             "Host and Origin, or give the key as Authorization: Bearer KEY",
         )
 
 
 def require_local(request: Request) -> None:
-    """Refuse all but this machine, as long as there is no key; raises HTTPException, status 403.
+    """Raise HTTPException 403 for a request that is not from this machine.
 
-    What came through a proxy is refused, whatever address its headers give: anybody may write
-    them. So is a host name that only leads here: its owner may have pointed a browser at us.
+    Proxied requests are refused, because anybody can write their headers. So is a foreign host
+    name, because DNS rebinding can point a browser on this machine at it.
     """
     if not _is_local(request) or any(name in request.headers for name in FORWARDED):
         raise HTTPException(
             403,
-            "without API keys only this machine gets in, at localhost and without a proxy: "
-            f"make a key with `imagequeue keys add NAME`, or set {PREFIX}API_KEYS",
+            "without API keys only this machine has access, at localhost and without a proxy: "
+            f"create a key with `imagequeue keys add NAME`, or set {PREFIX}API_KEYS",
         )
     if {"origin", "sec-fetch-site"} & set(request.headers):
         require_same_origin(request)
@@ -80,13 +79,13 @@ def _is_same_origin(request: Request) -> bool:
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
-    # Older browsers, and pages over http.
+    # Older browsers, and pages served over http.
     origin = request.headers.get("origin", "").partition("://")[2]
     return origin != "" and origin == request.headers.get("host")
 
 
 def _is_local(request: Request) -> bool:
-    # Without an address it came over a socket file of this machine.
+    # Without an address, the request came through a Unix socket of this machine.
     peer = request.client.host if request.client else "127.0.0.1"
     return _is_loopback(peer) and _is_loopback(_hostname(request.headers.get("host", "")))
 

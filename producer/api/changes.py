@@ -1,4 +1,4 @@
-"""Every change of every job, read from Redis once a process and told to all who listen here."""
+"""The stream of job changes, read from Redis once per process and passed to its listeners."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ...store import keys
 
 log = get_logger(__name__)
 
-# Below the connection's own deadline, or a quiet minute would look like a dead server.
+# Below the connection's own timeout, or a quiet minute would look like a dead server.
 BLOCK_MS = 1000
-AT_ONCE = 500
+MAX_PER_READ = 500
 PAUSE_S = 0.5
-# Whoever reads slower than this much behind is let go, and comes back with `Last-Event-ID`.
+# A listener further behind is disconnected, and resumes with `Last-Event-ID`.
 MAX_BEHIND = 1000
 
 
@@ -31,32 +31,27 @@ class Change(NamedTuple):
     job: str
     state: str
 
-    @property
-    def place(self) -> tuple[int, ...]:
-        """Its place in the stream."""
-        return place(self.id)
 
-
-def place(stream_id: str) -> tuple[int, ...]:
-    """A stream id in a form that can be compared; raises ValueError for what is none."""
+def parse_stream_id(stream_id: str) -> tuple[int, ...]:
+    """Return a stream id in a form that can be compared; raises ValueError for a malformed one."""
     ms, _, number = stream_id.partition("-")
     return int(ms), int(number or 0)
 
 
 class Changes:
-    """One reader of the stream, and those who listen to it."""
+    """The reader of the stream, and its listeners in this process."""
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._redis = client
-        self._last = ""
+        self._last_id = ""
         self._watchers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._followers: set[asyncio.Queue[Change | None]] = set()
         self.closing = False
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
-        """Read in the background, from now on and until the end."""
-        reader = asyncio.create_task(self._read_on())
+        """Read the stream in the background while the context lasts."""
+        reader = asyncio.create_task(self._read_forever())
         try:
             yield
         finally:
@@ -67,15 +62,15 @@ class Changes:
             await self._redis.aclose()
 
     def close(self) -> None:
-        """Let everybody go who listens: the process is about to end."""
+        """Disconnect all listeners, because the process is about to stop."""
         self.closing = True
-        self._wake_all()
+        self._wake_watchers()
         for follower in list(self._followers):
-            self._let_go(follower)
+            self._disconnect(follower)
 
     @contextmanager
     def watching(self, job_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set at each change of a job, and where one may have been missed."""
+        """Return an event that is set when the job changes, or when a change may be missed."""
         event = asyncio.Event()
         self._watchers[job_id].add(event)
         try:
@@ -85,83 +80,83 @@ class Changes:
             if not self._watchers[job_id]:
                 del self._watchers[job_id]
 
-    async def reaches(self, stream_id: str) -> bool:
-        """Whether every change after this one is still kept."""
+    async def has_all_since(self, stream_id: str) -> bool:
+        """Return whether the stream still holds every change after this one."""
         oldest: Any = await self._redis.xrange(keys.CHANGES, count=1)
-        return not oldest or place(oldest[0][0].decode()) <= place(stream_id)
+        return not oldest or parse_stream_id(oldest[0][0].decode()) <= parse_stream_id(stream_id)
 
-    async def following(self, after: str | None) -> AsyncIterator[Change]:
-        """Every change from now on, or after a place in the stream as far back as that reaches.
+    async def follow(self, after: str | None) -> AsyncIterator[Change]:
+        """Yield every change from now on, or those after a stream id as far as it reaches back.
 
-        Ends for a listener that is too slow, and when the process does.
+        Ends when the listener is too slow, and when the process stops.
         """
         if self.closing:
             return
         follower: asyncio.Queue[Change | None] = asyncio.Queue(MAX_BEHIND)
         self._followers.add(follower)
         try:
-            seen = place(after) if after else (0, 0)
-            async for change in self._since(after):
-                seen = change.place
+            seen = parse_stream_id(after) if after else (0, 0)
+            async for change in self._read_since(after):
+                seen = parse_stream_id(change.id)
                 yield change
-            while (told := await follower.get()) is not None:
-                if told.place > seen:
-                    yield told
+            while (new := await follower.get()) is not None:
+                if parse_stream_id(new.id) > seen:
+                    yield new
                 if follower.empty() and follower not in self._followers:
                     return
         finally:
             self._followers.discard(follower)
 
-    async def _since(self, after: str | None) -> AsyncIterator[Change]:
+    async def _read_since(self, after: str | None) -> AsyncIterator[Change]:
         while after:
-            page: Any = await self._redis.xrange(keys.CHANGES, f"({after}", "+", count=AT_ONCE)
+            page: Any = await self._redis.xrange(keys.CHANGES, f"({after}", "+", count=MAX_PER_READ)
             after = None
             for entry in page:
-                change = _change(*entry)
+                change = _parse_entry(*entry)
                 yield change
                 after = change.id
 
-    async def _read_on(self) -> None:
+    async def _read_forever(self) -> None:
         while not self.closing:
             try:
-                await self._read()
+                await self._read_next()
             except (RedisError, OSError) as error:
-                log.warning("changes not read", error=type(error).__name__)
+                log.warning("changes_not_read", error=type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
-                # The stream may have dropped meanwhile what they wait for: the records tell.
-                self._wake_all()
+                # The stream may have dropped changes meanwhile: watchers read the records.
+                self._wake_watchers()
 
-    async def _read(self) -> None:
-        if not self._last:
+    async def _read_next(self) -> None:
+        if not self._last_id:
             newest: Any = await self._redis.xrevrange(keys.CHANGES, count=1)
-            self._last = newest[0][0].decode() if newest else "0-0"
-        answer: Any = await self._redis.xread(
-            {keys.CHANGES: self._last}, count=AT_ONCE, block=BLOCK_MS
+            self._last_id = newest[0][0].decode() if newest else "0-0"
+        streams: Any = await self._redis.xread(
+            {keys.CHANGES: self._last_id}, count=MAX_PER_READ, block=BLOCK_MS
         )
-        for _, entries in answer or ():
+        for _, entries in streams or ():
             for entry in entries:
-                self._tell(_change(*entry))
+                self._publish(_parse_entry(*entry))
 
-    def _tell(self, change: Change) -> None:
-        self._last = change.id
+    def _publish(self, change: Change) -> None:
+        self._last_id = change.id
         for event in self._watchers.get(change.job, ()):
             event.set()
         for follower in list(self._followers):
             try:
                 follower.put_nowait(change)
             except asyncio.QueueFull:
-                self._let_go(follower)
+                self._disconnect(follower)
 
-    def _wake_all(self) -> None:
+    def _wake_watchers(self) -> None:
         for events in self._watchers.values():
             for event in events:
                 event.set()
 
-    def _let_go(self, follower: asyncio.Queue[Change | None]) -> None:
+    def _disconnect(self, follower: asyncio.Queue[Change | None]) -> None:
         self._followers.discard(follower)
-        with suppress(asyncio.QueueFull):  # one that is full is not waited on
+        with suppress(asyncio.QueueFull):  # it ends once it has read its queue
             follower.put_nowait(None)
 
 
-def _change(stream_id: bytes, fields: dict[bytes, bytes]) -> Change:
+def _parse_entry(stream_id: bytes, fields: dict[bytes, bytes]) -> Change:
     return Change(stream_id.decode(), fields[b"job"].decode(), fields[b"state"].decode())

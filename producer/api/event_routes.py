@@ -1,4 +1,4 @@
-"""The API's endpoints that tell of changes as they happen, as server-sent events."""
+"""The endpoints that stream job changes as server-sent events."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -22,7 +22,7 @@ LastEventID = Annotated[
     Header(
         alias="Last-Event-ID",
         pattern=r"^\d{1,15}(-\d{1,15})?$",
-        description="Resume after this event; the latest 10,000 changes are kept.",
+        description="Resume after this event; the latest 10,000 changes are stored.",
     ),
 ]
 
@@ -33,10 +33,10 @@ def _stream(*examples_of_data: str) -> dict[int | str, dict[str, Any]]:
 
 
 def routes(access: Access, changes: Changes, watch: Watch) -> APIRouter:
-    """Follow one job, or all."""
+    """Return the routes that follow one job or all jobs."""
     router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(access)])
 
-    async def existing(job_id: str) -> Job:
+    async def get_existing(job_id: str) -> Job:
         return await watch.get(job_id)
 
     @router.get(
@@ -46,12 +46,12 @@ def routes(access: Access, changes: Changes, watch: Watch) -> APIRouter:
         responses={**_stream("data: {...the job...}", ""), **error_responses(404, 422)},
     )
     async def follow_job(
-        job: Annotated[Job, Depends(existing)],
+        job: Annotated[Job, Depends(get_existing)],
     ) -> AsyncIterator[ServerSentEvent]:
-        """The job as it is now, and again after each change; ends once the job rests."""
-        # The answer has begun: what goes wrong from here on can only end it.
+        """Send the job now and after each change; the stream ends when the job is finished."""
+        # The response has started, so an error can only end it.
         with suppress(RedisUnavailableError, UnknownJobError):
-            async for version in watch.versions(job.id):
+            async for version in watch.iter_versions(job.id):
                 yield ServerSentEvent(raw_data=version.model_dump_json(by_alias=True))
 
     @router.get(
@@ -64,15 +64,15 @@ def routes(access: Access, changes: Changes, watch: Watch) -> APIRouter:
         },
     )
     async def follow_jobs(last_event_id: LastEventID = None) -> AsyncIterator[ServerSentEvent]:
-        """Each change of each job from now on, or after `Last-Event-ID`.
+        """Send each change of each job from now on, or after `Last-Event-ID`.
 
-        A reader that is too slow is let go: it resumes with the id of its last event. An event
-        `lost` comes first where some of those changes are no longer kept.
+        A reader that is too slow is disconnected; it resumes with the id of its last event. An
+        event `lost` comes first if some changes since then are no longer stored.
         """
         with suppress(RedisError):
-            if last_event_id and not await changes.reaches(last_event_id):
+            if last_event_id and not await changes.has_all_since(last_event_id):
                 yield ServerSentEvent(event="lost", data={"after": last_event_id})
-            async for change in changes.following(last_event_id):
+            async for change in changes.follow(last_event_id):
                 data = {"job": change.job, "state": change.state}
                 yield ServerSentEvent(id=change.id, data=data)
 

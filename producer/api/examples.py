@@ -1,4 +1,4 @@
-"""Examples for the API's document: one job, from its request to its end."""
+"""Examples for the OpenAPI document: one job, from its request to its result."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ EDIT: dict[str, Any] = {
     "image_urls": ["https://example.com/lighthouse.png"],
 }
 REQUESTS: dict[str, Any] = {
-    "generate": {"summary": "A new picture", "value": REQUEST},
-    "edit": {"summary": "A change of a picture", "value": EDIT},
+    "generate": {"summary": "A new image", "value": REQUEST},
+    "edit": {"summary": "An edit of an image", "value": EDIT},
 }
 QUEUED: dict[str, Any] = {
     "id": "job_01KAJ6WRX0M9S3H1V5T7Q2Z4CD",
@@ -64,6 +64,6 @@ ACCEPTED_BATCH: dict[str, Any] = {
 CHANGE: dict[str, Any] = {"job": QUEUED["id"], "state": "submitting"}
 
 
-def answer(example: object, **more: Any) -> dict[str, Any]:
-    """An answer's description with an example of its JSON."""
+def describe_response(example: object, **more: Any) -> dict[str, Any]:
+    """Return a response description with an example of its JSON."""
     return {"content": {"application/json": {"example": example}}, **more}

@@ -1,4 +1,4 @@
-"""The API's endpoints on images."""
+"""The endpoints of saved images."""
 
 from typing import Any
 
@@ -12,40 +12,43 @@ from .access import Access
 from .problems import error_responses
 
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-PICTURE: dict[int | str, dict[str, Any]] = {
+IMAGE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": _BINARY, "video/mp4": _BINARY}},
-    206: {"content": {"image/*": _BINARY, "video/mp4": _BINARY}, "description": "A range of it."},
-    304: {"description": "Not changed: it never is."},
+    206: {
+        "content": {"image/*": _BINARY, "video/mp4": _BINARY},
+        "description": "The requested range.",
+    },
+    304: {"description": "Not modified: a saved image never changes."},
 }
 THUMBNAIL: dict[int | str, dict[str, Any]] = {200: {"content": {"image/webp": _BINARY}}}
 
 
 def routes(client: Client, access: Access, storage: Storage) -> APIRouter:
-    """Fetch what was saved."""
+    """Return the routes that serve saved images and thumbnails."""
     router = APIRouter(
         prefix="/v1/jobs/{job_id}/images/{n}",
-        tags=["pictures"],
+        tags=["images"],
         dependencies=[Depends(access)],
         default_response_class=Response,
     )
 
     @router.get(
         "",
-        summary="Fetch a picture or video",
-        responses={**error_responses(404, 416, 422), **PICTURE},
+        summary="Get an image or video",
+        responses={**error_responses(404, 416, 422), **IMAGE},
     )
     def get_image(job_id: str, n: int, request: Request) -> Response:
-        """What was saved; `Range` and `If-None-Match` are understood."""
-        return images.picture(storage, images.image_of(client.get(job_id), n), request)
+        """Return the saved file; `Range` and `If-None-Match` are supported."""
+        return images.serve_image(storage, images.find_image(client.get(job_id), n), request)
 
     @router.get(
         "/thumbnail",
-        summary="Fetch a thumbnail",
+        summary="Get a thumbnail",
         responses={**error_responses(404, 422), **THUMBNAIL},
     )
     def get_thumbnail(job_id: str, n: int) -> Response:
-        """A small WebP of a saved picture; there is none of a video."""
+        """Return a small WebP of a saved image; videos have none."""
         job = client.get(job_id)
-        return images.thumbnail(storage, job, images.image_of(job, n))
+        return images.serve_thumbnail(storage, job, images.find_image(job, n))
 
     return router

@@ -1,4 +1,4 @@
-"""Saved pictures as HTTP answers, whole or in part, from wherever they are kept."""
+"""Saved images as HTTP responses, whole or in part, from any storage."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from ...jobs.job import Image, Job
 from ...storage import Blob, Storage, StorageError
 from ...storage.thumbnails import NoThumbnailError, make_thumbnail
 
-# What is under a picture's name never changes: saved again, it has the same bytes.
-FOR_EVER = "private, max-age=31536000, immutable"
+# A saved image never changes: saved again, it has the same bytes.
+IMMUTABLE = "private, max-age=31536000, immutable"
 THUMBNAIL_TYPE = "image/webp"
 
 
-def image_of(job: Job, n: int) -> Image:
-    """A saved image of a job; raises HTTPException 404."""
+def find_image(job: Job, n: int) -> Image:
+    """Return a saved image of a job; raises HTTPException 404."""
     found = next((image for image in job.images if image.index == n), None)
     if found is None or found.uri is None:
         raise HTTPException(404, f"{job.id} has no saved image {n}")
     return found
 
 
-def picture(storage: Storage, image: Image, request: Request) -> Response:
-    """A picture or video, or the part of it that the request asks for."""
+def serve_image(storage: Storage, image: Image, request: Request) -> Response:
+    """Return an image or video, or the range of it that the request asks for."""
     etag = f'"{image.sha256}"'
-    headers = {"ETag": etag, "Cache-Control": FOR_EVER, "Accept-Ranges": "bytes"}
+    headers = {"ETag": etag, "Cache-Control": IMMUTABLE, "Accept-Ranges": "bytes"}
     known = request.headers.get("if-none-match", "")
-    if etag in known or known == "*":  # of several, and of those that a proxy has made weak
+    if etag in known or known == "*":  # also in a list, or made weak by a proxy
         return Response(status_code=304, headers=headers)
-    part = _part(request.headers.get("range", ""), image.bytes or 0)
-    with _trouble_told():
-        blob = _opened(storage, image, *(part or (0, None)))
+    part = _parse_range(request.headers.get("range", ""), image.bytes or 0)
+    with _storage_errors_as_503():
+        blob = _open_image(storage, image, *(part or (0, None)))
     status, length = 200, blob.size
     if part:
         status, length = 206, part[1] - part[0]
@@ -46,21 +46,21 @@ def picture(storage: Storage, image: Image, request: Request) -> Response:
     return StreamingResponse(blob.chunks, status, headers, media_type=image.content_type)
 
 
-def thumbnail(storage: Storage, job: Job, image: Image) -> Response:
-    """A small picture of a picture: drawn when it is first asked for, and kept beside it."""
+def serve_thumbnail(storage: Storage, job: Job, image: Image) -> Response:
+    """Return a thumbnail, made on the first request and stored next to the image."""
     name = f"{job.id}/{image.index}.thumbnail.webp"
-    with _trouble_told():
+    with _storage_errors_as_503():
         try:
             data = b"".join(storage.open(storage.uri(name)).chunks)
         except FileNotFoundError:
-            data = _drawn(storage, image, name)
-    headers = {"Cache-Control": FOR_EVER}
+            data = _create_thumbnail(storage, image, name)
+    headers = {"Cache-Control": IMMUTABLE}
     return Response(data, headers=headers, media_type=THUMBNAIL_TYPE)
 
 
-def _drawn(storage: Storage, image: Image, name: str) -> bytes:
+def _create_thumbnail(storage: Storage, image: Image, name: str) -> bytes:
     with storage.temporary() as source, storage.temporary() as target:
-        for chunk in _opened(storage, image).chunks:
+        for chunk in _open_image(storage, image).chunks:
             source.write(chunk)
         try:
             make_thumbnail(Path(source.name), Path(target.name))
@@ -68,13 +68,13 @@ def _drawn(storage: Storage, image: Image, name: str) -> bytes:
             raise HTTPException(404, str(error)) from None
         data = target.read()
         sha256 = hashlib.sha256(data).hexdigest()
-        # It was drawn: that it is drawn again is all that this costs.
+        # The thumbnail exists: if it is not stored, the next request makes it again.
         with suppress(StorageError):
             storage.put(name, target, content_type=THUMBNAIL_TYPE, sha256=sha256)
     return data
 
 
-def _opened(storage: Storage, image: Image, start: int = 0, end: int | None = None) -> Blob:
+def _open_image(storage: Storage, image: Image, start: int = 0, end: int | None = None) -> Blob:
     try:
         return storage.open(image.uri or "", start, end)
     except FileNotFoundError:
@@ -82,16 +82,16 @@ def _opened(storage: Storage, image: Image, start: int = 0, end: int | None = No
 
 
 @contextmanager
-def _trouble_told() -> Iterator[None]:
-    """Make an answer of the storage's trouble, which may pass."""
+def _storage_errors_as_503() -> Iterator[None]:
+    """Turn a storage error, which may be temporary, into HTTPException 503."""
     try:
         yield
     except StorageError as error:
         raise HTTPException(503, str(error)) from None
 
 
-def _part(header: str, size: int) -> tuple[int, int] | None:
-    """The bytes of a range, end excluded; None for all, also where the header is understood not.
+def _parse_range(header: str, size: int) -> tuple[int, int] | None:
+    """Return a range as start and excluded end; None for the whole or an unsupported header.
 
     Raises HTTPException 416 for a range beyond the end.
     """

@@ -1,4 +1,4 @@
-"""The API's endpoints on jobs."""
+"""The endpoints of jobs."""
 
 from typing import Annotated, Any
 
@@ -24,36 +24,36 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=MAX_KEY_LENGTH,
-        description="The same request under the same key is accepted once; known for a day.",
+        description="Repeating a request with its key within 24 h returns the original job.",
     ),
 ]
 REPLAYED = "Idempotent-Replayed"
 REPLAYED_HEADER: dict[str, Any] = {
     REPLAYED: {
-        "description": "`true` if the key had made it before; left out otherwise.",
+        "description": "`true` if the key returned the original; omitted otherwise.",
         "schema": {"type": "string", "const": "true"},
     }
 }
 QUEUED: dict[int | str, dict[str, Any]] = {
-    202: examples.answer(examples.QUEUED, description="Queued.", headers=REPLAYED_HEADER)
+    202: examples.describe_response(examples.QUEUED, description="Queued.", headers=REPLAYED_HEADER)
 }
 
 
 class JobList(BaseModel):
-    """Some jobs in order."""
+    """A page of jobs."""
 
     jobs: list[Job]
-    cursor: str | None = Field(None, description="Give it back to get the next page.")
+    cursor: str | None = Field(None, description="Pass it to get the next page.")
 
 
 class Retry(BaseModel):
-    """How far a retry may go."""
+    """Options of a retry."""
 
-    pay_again: bool = Field(False, description="Send, and pay for, a failed job once more.")
+    pay_again: bool = Field(False, description="Send and pay for a failed job again.")
 
 
 def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
-    """Submit, look, list, cancel and retry."""
+    """Return the routes that submit, list, get, cancel and retry jobs."""
     router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(access)])
 
     @router.post(
@@ -68,8 +68,8 @@ def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
         response: Response,
         idempotency_key: IdempotencyKey = None,
     ) -> Job:
-        """Accept a request for pictures, checked whole; it is on record when this answers."""
-        access.admit(caller, 1)
+        """Accept a valid request; the job is stored before the response is sent."""
+        access.acquire(caller, 1)
         job, replayed = client.submit_once(request, idempotency_key, caller.name)
         if replayed:
             response.headers[REPLAYED] = "true"
@@ -80,35 +80,37 @@ def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
         state: State | None = None,
         provider: str | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
-        cursor: Annotated[str | None, Query(description="That of the page before.")] = None,
+        cursor: Annotated[
+            str | None, Query(description="The `cursor` of the previous page.")
+        ] = None,
     ) -> JobList:
-        """Jobs, newest first."""
+        """List jobs, newest first."""
         page = client.list(state=state, provider=provider, limit=limit, cursor=cursor)
         return JobList(jobs=page.jobs, cursor=page.cursor)
 
-    @router.get("/{job_id}", summary="Look at a job", responses=error_responses(404, 422))
+    @router.get("/{job_id}", summary="Get a job", responses=error_responses(404, 422))
     async def get_job(
         job_id: str,
         wait: Annotated[
             float,
-            Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the job to end."),
+            Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the job to finish."),
         ] = 0,
     ) -> Job:
-        """The job and its history: at once, when it has ended, or as it is after `wait` seconds."""
-        return await watch.rested(job_id, wait)
+        """Return the job and its history, once it is finished or after `wait` seconds."""
+        return await watch.wait_until_finished(job_id, wait)
 
     @router.post(
         "/{job_id}/cancel", summary="Cancel a job", responses=error_responses(404, 409, 422)
     )
     def cancel_job(job_id: str) -> Job:
-        """End a job: free of charge while it is queued; later `error.message` says what stands."""
+        """Cancel a job: free while it is queued; later `error.message` says what the charge is."""
         return client.cancel(job_id)
 
     @router.post(
         "/{job_id}/retry", summary="Retry a job", responses=error_responses(400, 404, 409, 413, 422)
     )
-    def retry_job(job_id: str, how: Retry | None = None) -> Job:
-        """Save an unsaved job's pictures again, free of charge, or pay for a failed job again."""
-        return client.retry(job_id, pay_again=bool(how and how.pay_again))
+    def retry_job(job_id: str, options: Retry | None = None) -> Job:
+        """Download an unsaved job's images again for free, or pay for a failed job again."""
+        return client.retry(job_id, pay_again=bool(options and options.pay_again))
 
     return router

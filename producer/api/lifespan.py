@@ -1,4 +1,4 @@
-"""What the API does from its start to its end: it follows the changes of all jobs."""
+"""The lifespan of the API: it reads the stream of job changes until the server stops."""
 
 from __future__ import annotations
 
@@ -17,39 +17,40 @@ from .changes import Changes
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def following(changes: Changes) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """The lifespan of an app whose endpoints listen to the changes."""
+def build_lifespan(changes: Changes) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of an app whose endpoints listen to the changes."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with changes.reading():
-            with _at_stop(changes.close):
+            with _on_stop_signal(changes.close):
                 yield
 
     return lifespan
 
 
 @contextmanager
-def _at_stop(act: Callable[[], None]) -> Iterator[None]:
-    """Act as soon as the server is told to stop.
+def _on_stop_signal(act: Callable[[], None]) -> Iterator[None]:
+    """Call `act` as soon as the server gets a stop signal.
 
-    It tells the app itself only once all answers have ended, and an open stream never would.
+    The server shuts the app down only after all responses have ended, and an open stream never
+    ends by itself.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    former: dict[int, Any] = {}
+    previous: dict[int, Any] = {}
 
     def stop(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(act)
-        if callable(former[number]):
-            former[number](number, frame)
+        if callable(previous[number]):
+            previous[number](number, frame)
 
     for each in STOP_SIGNALS:
-        former[each] = signal.signal(each, stop)
+        previous[each] = signal.signal(each, stop)
     try:
         yield
     finally:
-        for number, handler in former.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -34,29 +34,34 @@ STATUSES: dict[type[ImageQueueError], HTTPStatus] = {
     ConfigError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-# How many of the fields that were refused are told in the one line for people.
+# How many refused fields `detail` lists.
 MAX_IN_DETAIL = 5
 
 MEANINGS = {
-    400: "The body is not what its type says.",
-    401: "No API key, or one that is not known.",
-    403: "Not from here: another machine without a key, or a page of another site.",
-    404: "There is no such thing, or it has passed its retention.",
-    409: "It would contradict what has happened; `detail` says how.",
+    400: "The body does not match its content type.",
+    401: "Missing or unknown API key.",
+    403: "Refused origin: another machine without a key, or a page of another site.",
+    404: "Not found, or deleted after its retention.",
+    409: "Conflict with the current state; `detail` says how.",
     413: "The body is too large.",
-    415: "A body of a type that is not understood.",
-    416: "A range beyond the end.",
-    422: "Refused whole; `problems` lists every reason.",
-    429: "The key has sent as many jobs as it may.",
-    503: "Redis, the storage or a setting does not let it be done now.",
+    415: "The body's content type is not supported.",
+    416: "The range is beyond the end.",
+    422: "Invalid; `problems` lists every reason, and nothing was done.",
+    429: "The API key has reached its limit.",
+    503: "Redis, the storage or a setting prevents it for now.",
 }
-WAIT = {"description": "Seconds; left out where to wait is no help.", "schema": {"type": "integer"}}
+WAIT = {"description": "Seconds; omitted if waiting will not help.", "schema": {"type": "integer"}}
 
-# Where FastAPI's own words do not say what to change.
-WORDS = {
+# Replaces FastAPI's messages that do not say what to change.
+MESSAGES = {
     "extra_forbidden": f"unknown field; known: {', '.join(JobRequest.model_fields)}",
     "model_attributes_type": "send one JSON object, as Content-Type: application/json",
 }
+
+
+def status_of(error: Exception) -> HTTPStatus:
+    """Return the HTTP status of an error of this package."""
+    return next(status for kind, status in STATUSES.items() if isinstance(error, kind))
 
 
 class FieldProblem(BaseModel):
@@ -80,23 +85,23 @@ class ProblemDocument(BaseModel):
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What the API's document says of answers that tell of an error."""
+    """Return the OpenAPI description of the error responses."""
     content = {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}}
-    said: dict[int | str, dict[str, Any]] = {
+    responses: dict[int | str, dict[str, Any]] = {
         status: {"description": MEANINGS[status], "content": content} for status in statuses
     }
-    if 429 in said:
-        said[429]["headers"] = {"Retry-After": WAIT}
-    return said
+    if 429 in responses:
+        responses[429]["headers"] = {"Retry-After": WAIT}
+    return responses
 
 
-def problem(
+def problem_response(
     status: int,
     detail: str,
     problems: list[FieldProblem] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """The answer that tells of an error."""
+    """Return the response for an error."""
     document = ProblemDocument(
         title=HTTPStatus(status).phrase, status=status, detail=detail, problems=problems or []
     )
@@ -109,52 +114,56 @@ def problem(
     )
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem document."""
+def install_handlers(app: FastAPI) -> None:
+    """Register handlers that answer every error of the app with a problem document."""
     for kind in STATUSES:
-        app.exception_handler(kind)(_on_our_error)
+        app.exception_handler(kind)(_on_own_error)
     app.exception_handler(RequestValidationError)(_on_invalid)
     app.exception_handler(HTTPException)(_on_http_error)
     app.exception_handler(Exception)(_on_bug)
 
 
-def _on_our_error(_: Request, error: Exception) -> JSONResponse:
-    status = next(code for kind, code in STATUSES.items() if isinstance(error, kind))
+def _on_own_error(_: Request, error: Exception) -> JSONResponse:
+    status = status_of(error)
     fields = [
         FieldProblem(field=each.field, message=each.message)
         for each in getattr(error, "problems", ())
     ]
     wait_s = getattr(error, "retry_after_s", None)
     headers = {"Retry-After": str(wait_s)} if wait_s is not None else {}
-    return problem(status, _in_words(fields) or str(error), fields, headers)
+    return problem_response(status, _join(fields) or str(error), fields, headers)
 
 
-def _in_words(fields: list[FieldProblem]) -> str:
-    told = "; ".join(f"{each.field}: {each.message}" for each in fields[:MAX_IN_DETAIL])
+def _join(fields: list[FieldProblem]) -> str:
+    listed = "; ".join(f"{each.field}: {each.message}" for each in fields[:MAX_IN_DETAIL])
     more = len(fields) - MAX_IN_DETAIL
-    return f"{told}; and {more} more problems" if more > 0 else told
+    return f"{listed}; and {more} more problems" if more > 0 else listed
 
 
 def _on_invalid(_: Request, error: Exception) -> JSONResponse:
-    """FastAPI's own findings: the body is no JSON, or a field of it has the wrong type."""
+    """Answer FastAPI's own errors: a body that is not JSON, or a field of the wrong type."""
     found = error.errors() if isinstance(error, RequestValidationError) else []
     if any(each["type"] == "json_invalid" for each in found):
-        return problem(HTTPStatus.BAD_REQUEST, "the body is not JSON; send one JSON object")
+        return problem_response(
+            HTTPStatus.BAD_REQUEST, "the body is not JSON; send one JSON object"
+        )
     fields = [
         FieldProblem(
             field=".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0]),
-            message=WORDS.get(each["type"], each["msg"].removeprefix("Value error, ")),
+            message=MESSAGES.get(each["type"], each["msg"].removeprefix("Value error, ")),
         )
         for each in found
     ]
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _in_words(fields), fields)
+    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, _join(fields), fields)
 
 
 def _on_http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this kind alone
-    return problem(error.status_code, str(error.detail), headers=error.headers)
+    return problem_response(error.status_code, str(error.detail), headers=error.headers)
 
 
 def _on_bug(_: Request, error: Exception) -> JSONResponse:
-    """What nobody foresaw; the server logs it with its traceback."""
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug: the log of the API has its traceback")
+    """Answer an unexpected error; the server logs it with its traceback."""
+    return problem_response(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal error: the API's log has the traceback"
+    )

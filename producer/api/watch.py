@@ -1,4 +1,4 @@
-"""One job, watched without a thread: read when it changed, instead of every so often."""
+"""Watch a job without a thread: its record is read when it changes, not at intervals."""
 
 from __future__ import annotations
 
@@ -17,31 +17,34 @@ from ...store.codec import load
 from ..client import reachable
 from .changes import Changes
 
-# Should a change ever go untold, it is seen this late.
+# The record is read this often even without a change, in case one was missed.
 READ_AGAIN_S = 15.0
-# A change that thousands wait for must not open thousands of connections.
-READS_AT_ONCE = 16
+# One change that thousands wait for must not open thousands of connections.
+MAX_CONCURRENT_READS = 16
 
 
 class Watch:
-    """Reads jobs for those who wait for them."""
+    """Reads jobs for requests that wait for them."""
 
     def __init__(self, client: redis.asyncio.Redis, changes: Changes) -> None:
         self._redis = client
         self._changes = changes
-        self._turn = asyncio.Semaphore(READS_AT_ONCE)
+        self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
     async def get(self, job_id: str) -> Job:
-        """The job as it is now; raises UnknownJobError or RedisUnavailableError."""
+        """Return the current job; raises UnknownJobError or RedisUnavailableError."""
         with reachable():
-            async with self._turn:
+            async with self._semaphore:
                 record: Any = await self._redis.get(keys.record(job_id))
         if record is None:
             raise UnknownJobError(job_id)
         return load(record)
 
-    async def versions(self, job_id: str, wait_s: float = math.inf) -> AsyncIterator[Job]:
-        """The job now and after each change, until it rests; quick changes may come as one."""
+    async def iter_versions(self, job_id: str, wait_s: float = math.inf) -> AsyncIterator[Job]:
+        """Yield the job now and after each change until it is finished.
+
+        Changes in quick succession may come as one.
+        """
         clock = asyncio.get_running_loop().time
         until = clock() + wait_s
         revision = ""
@@ -55,10 +58,10 @@ class Watch:
                 left_s = until - clock()
                 if job.is_finished or self._changes.closing or left_s <= 0:
                     return
-                # Only this is ever cut short: a read of Redis may take its cancelling for its own.
+                # Only this wait has a timeout: cancelling a read of Redis could break its connection.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), min(left_s, READ_AGAIN_S))
 
-    async def rested(self, job_id: str, wait_s: float) -> Job:
-        """The job once it rests, or as it is after `wait_s`."""
-        return [version async for version in self.versions(job_id, wait_s)][-1]
+    async def wait_until_finished(self, job_id: str, wait_s: float) -> Job:
+        """Return the job once it is finished, or its current version after `wait_s`."""
+        return [version async for version in self.iter_versions(job_id, wait_s)][-1]

@@ -1,4 +1,4 @@
-"""The commands on many jobs at once: queue them, and wait for them."""
+"""The commands that submit a batch and wait for jobs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import InvalidRequestError, Problem
-from .printing import as_json, exit_by, in_words, open_client, show
+from .printing import as_json, describe_batch, exit_by_result, open_client, show
 
 if TYPE_CHECKING:
     from ...jobs.job import Job
@@ -18,85 +18,89 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.File("r", encoding="utf-8"))
-@click.option("--skip-bad", is_flag=True, help="Queue what is right, and list the other lines.")
-@click.option("--idempotency-key", metavar="KEY", help="Queues it once, however often it is sent.")
-@click.option("--wait", "wait_too", is_flag=True, help="Wait until every job has ended.")
+@click.option("--skip-bad", is_flag=True, help="Queue the valid lines, and list the others.")
+@click.option(
+    "--idempotency-key",
+    metavar="KEY",
+    help="Repeating it with this key within 24 h returns the same jobs.",
+)
+@click.option("--wait", "wait_too", is_flag=True, help="Wait until every job is finished.")
 @as_json
 def batch(
     file: Iterable[str], skip_bad: bool, idempotency_key: str | None, wait_too: bool, as_json: bool
 ) -> None:
-    """Queue every line of a JSON Lines FILE (- for standard input), or none if one is wrong.
+    """Queue every line of a JSON Lines FILE (- for standard input), or none if one is invalid.
 
-    A line's "image" is what --image is: a URL or a file, or a list of them. A line may have an
+    A line's "image" is a URL, a file or a list of them, as with --image. A line may have an
     "idempotency_key" of its own.
     """
-    numbers, items = _read(file)
+    numbers, items = _read_lines(file)
     client = open_client()
     try:
-        done = client.submit_batch(
+        submitted = client.submit_batch(
             items,
             on_error="skip" if skip_bad else "refuse",
             idempotency_key=idempotency_key,
             files=True,
         )
     except InvalidRequestError as error:
-        raise InvalidRequestError([_at_line(numbers, each) for each in error.problems]) from None
-    _tell(done, numbers, as_json)
-    ids = [job_id for job_id in done.jobs if job_id]
+        raise InvalidRequestError([_locate(numbers, each) for each in error.problems]) from None
+    _print_summary(submitted, numbers, as_json)
+    ids = [job_id for job_id in submitted.jobs if job_id]
     if not wait_too:
         show(client.get_many(ids), as_json)
         return
-    jobs = list(_with_bar(client.as_completed(ids), len(ids)))
+    jobs = list(_show_progress(client.as_completed(ids), len(ids)))
     show(jobs, as_json)
-    exit_by(jobs)
+    exit_by_result(jobs)
 
 
 @click.command()
 @click.argument("job_ids", nargs=-1, required=True)
-@click.option("--timeout", type=float, help="Give up after so many seconds.")
+@click.option("--timeout", type=float, help="Stop waiting after this many seconds.")
 @as_json
 def wait(job_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
-    """Wait until jobs have ended, and print each; the exit status is 1 if one did not succeed."""
+    """Wait until jobs are finished, and print each; exit status 1 if one did not succeed."""
     jobs = []
     for job in open_client().as_completed(job_ids, timeout):
         show([job], as_json)
         jobs.append(job)
-    exit_by(jobs)
+    exit_by_result(jobs)
 
 
-def _read(file: Iterable[str]) -> tuple[list[int], list[Any]]:
-    """The number of each line that is not empty, and what it says."""
+def _read_lines(file: Iterable[str]) -> tuple[list[int], list[Any]]:
+    """Return the number and the content of each line that is not empty."""
     try:
         numbered = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
     except UnicodeDecodeError:
         raise click.UsageError("FILE is not UTF-8 text") from None
-    return [number for number, _ in numbered], [_json_or_none(line) for _, line in numbered]
+    return [number for number, _ in numbered], [_parse_or_none(line) for _, line in numbered]
 
 
-def _json_or_none(line: str) -> Any:
+def _parse_or_none(line: str) -> Any:
     try:
         return json.loads(line)
     except json.JSONDecodeError:
-        return None  # refused like any line that is no object
+        return None  # refused later, because it is not an object
 
 
-def _at_line(numbers: Sequence[int], problem: Problem) -> Problem:
-    """A problem of a batch, by the line of its file instead of its place among the requests."""
+def _locate(numbers: Sequence[int], problem: Problem) -> Problem:
+    """Return a problem with the line of the file instead of the index of the item."""
     index, dot, field = problem.field.partition(".")
     return Problem(f"line {numbers[int(index)]}: {field}", problem.message) if dot else problem
 
 
-def _tell(done: SubmittedBatch, numbers: Sequence[int], as_json: bool) -> None:
-    """What is no job goes to standard error: the batch's id, and the lines that were left out."""
-    for refused in done.refused:
+def _print_summary(submitted: SubmittedBatch, numbers: Sequence[int], as_json: bool) -> None:
+    """Print the batch and the refused lines to standard error, apart from the jobs."""
+    for refused in submitted.refused:
         for problem in refused.problems:
             click.echo(f"line {numbers[refused.index]}: {problem}", err=True)
     if not as_json:
-        click.echo(in_words(done.batch), err=True)
+        click.echo(describe_batch(submitted.batch), err=True)
 
 
-def _with_bar(jobs: Iterator[Job], total: int) -> Iterator[Job]:
-    """Jobs as they end, with a bar for whoever watches."""
+def _show_progress(jobs: Iterator[Job], total: int) -> Iterator[Job]:
+    """Yield the jobs, with a progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import track
 

@@ -1,4 +1,4 @@
-"""The commands on callbacks that changed nothing."""
+"""The commands on quarantined callbacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import UnknownCallbackError
-from .job_commands import as_json
+from .printing import as_json
 
 if TYPE_CHECKING:
     from ...store.quarantine import Quarantine, QuarantinedCallback
@@ -17,39 +17,41 @@ if TYPE_CHECKING:
 
 @click.group()
 def callbacks() -> None:
-    """Callbacks that had a good URL and changed nothing: they are kept, up to a bound."""
+    """Quarantined callbacks: their URL was valid but they changed nothing; the newest are kept."""
 
 
 @callbacks.command("list")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
 @as_json
 def list_callbacks(limit: int, as_json: bool) -> None:
-    """List what is kept, newest first; --json shows the bodies too."""
-    for kept in islice(_quarantine(), limit):
+    """List quarantined callbacks, newest first; --json adds their bodies."""
+    for quarantined in islice(_open_quarantine(), limit):
         if as_json:
-            click.echo(json.dumps(_shown(kept)))
+            click.echo(json.dumps(_to_dict(quarantined)))
         else:
-            at = f"{kept.callback.at:%Y-%m-%d %H:%M:%S}"
-            size = len(kept.callback.body)
-            click.echo(f"{kept.id}  {at}  {kept.job_id}  {kept.reason:<12}  {size} bytes")
+            at = f"{quarantined.callback.at:%Y-%m-%d %H:%M:%S}"
+            size = len(quarantined.callback.body)
+            click.echo(
+                f"{quarantined.id}  {at}  {quarantined.job_id}  {quarantined.reason:<12}  {size} bytes"
+            )
 
 
 @callbacks.command()
 @click.argument("ids", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that are kept.")
+@click.option("--all", "everything", is_flag=True, help="Replay all of them.")
 def replay(ids: tuple[str, ...], everything: bool) -> None:
-    """Have callbacks read once more, as if they had just come in."""
+    """Process callbacks again, as if they had just arrived."""
     from ...jobs.job import utc_now
 
     if bool(ids) == everything:
         raise click.UsageError("name the callbacks to replay by their ids, or give --all")
-    quarantine = _quarantine()
-    # Listed first: what is read at once and changes nothing again comes back under a new id.
-    for entry_id in [kept.id for kept in quarantine] if everything else ids:
+    quarantine = _open_quarantine()
+    # Listed first: a callback that changes nothing again returns under a new id.
+    for entry_id in [each.id for each in quarantine] if everything else ids:
         try:
             click.echo(f"{entry_id}  {quarantine.replay(entry_id, utc_now())}")
         except UnknownCallbackError:
-            # Somebody else was first, which is as good where all are meant.
+            # Another process replayed it first, which is fine with --all.
             if not everything:
                 raise
 
@@ -57,14 +59,14 @@ def replay(ids: tuple[str, ...], everything: bool) -> None:
 @callbacks.command()
 @as_json
 def counts(as_json: bool) -> None:
-    """Show how many callbacks came, and what became of them."""
+    """Show how many callbacks arrived, by response and outcome."""
     from ...config.process import start_process
     from ...config.redis import connect
     from ...store.counters import Counters
 
     with connect(start_process()) as client:
-        every = Counters(client).read()
-    sums = {name: count for name, count in every.items() if name.startswith("callbacks.")}
+        counters = Counters(client).read()
+    sums = {name: count for name, count in counters.items() if name.startswith("callbacks.")}
     if as_json:
         click.echo(json.dumps(sums))
     else:
@@ -72,7 +74,7 @@ def counts(as_json: bool) -> None:
             click.echo(f"{name:<32}  {count}")
 
 
-def _quarantine() -> Quarantine:
+def _open_quarantine() -> Quarantine:
     from ...config.process import start_process
     from ...config.redis import connect
     from ...store.quarantine import Quarantine
@@ -80,13 +82,13 @@ def _quarantine() -> Quarantine:
     return Quarantine(connect(start_process()))
 
 
-def _shown(kept: QuarantinedCallback) -> dict[str, object]:
-    callback = kept.callback
+def _to_dict(quarantined: QuarantinedCallback) -> dict[str, object]:
+    callback = quarantined.callback
     return {
-        "id": kept.id,
+        "id": quarantined.id,
         "at": callback.at.isoformat(),
-        "job_id": kept.job_id,
-        "reason": kept.reason.value,
+        "job_id": quarantined.job_id,
+        "reason": quarantined.reason.value,
         "headers": dict(callback.headers),
         "body": callback.body.decode(errors="backslashreplace"),
     }

@@ -1,4 +1,4 @@
-"""The commands on jobs, each thin over the client."""
+"""The commands on single jobs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Any
 import click
 
 from .batch_commands import batch, wait
-from .printing import as_json, exit_by, in_words, json_object, open_client, show
-
-__all__ = ["JOB_COMMANDS", "as_json"]
+from .printing import as_json, describe_batch, exit_by_result, open_client, parse_json_object, show
 
 
 @click.command()
@@ -22,13 +20,22 @@ __all__ = ["JOB_COMMANDS", "as_json"]
     "images",
     multiple=True,
     metavar="URL|FILE",
-    help="An image to start from; may be repeated. A file is uploaded, to kie alone.",
+    help="An input image; may be repeated. Only kie accepts files, which are uploaded.",
 )
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
 @click.option("--delivery", default="auto", show_default=True, help="auto, callback or poll.")
-@click.option("--metadata", default="{}", metavar="JSON", help="Kept with the job.")
-@click.option("--idempotency-key", metavar="KEY", help="Queues it once, however often it is sent.")
-@click.option("--wait", "wait_too", is_flag=True, help="Wait until the pictures are saved.")
+@click.option(
+    "--metadata",
+    default="{}",
+    metavar="JSON",
+    help="Stored with the job, never sent to the provider.",
+)
+@click.option(
+    "--idempotency-key",
+    metavar="KEY",
+    help="Repeating it with this key within 24 h returns the same job.",
+)
+@click.option("--wait", "wait_too", is_flag=True, help="Wait until the images are saved.")
 @as_json
 def submit(
     provider: str,
@@ -49,27 +56,27 @@ def submit(
         prompt,
         action=action,
         image=images,
-        params=dict(_parameter(each) for each in params),
+        params=dict(_parse_parameter(each) for each in params),
         delivery=delivery,
-        metadata=json_object(metadata, "--metadata"),
+        metadata=parse_json_object(metadata, "--metadata"),
         idempotency_key=idempotency_key,
     )
     if wait_too:
         job = client.wait(job.id)
     show([job], as_json)
     if wait_too:
-        exit_by([job])
+        exit_by_result([job])
 
 
 @click.command()
 @click.argument("job_or_batch")
 @as_json
 def status(job_or_batch: str, as_json: bool) -> None:
-    """Show a job with its history and pictures, or how far a batch is."""
+    """Show a job with its history and images, or the progress of a batch."""
     client = open_client()
     if job_or_batch.startswith("batch_"):
         found = client.batch(job_or_batch)
-        click.echo(found.model_dump_json() if as_json else in_words(found))
+        click.echo(found.model_dump_json() if as_json else describe_batch(found))
         return
     job = client.get(job_or_batch)
     show([job], as_json)
@@ -87,7 +94,7 @@ def status(job_or_batch: str, as_json: bool) -> None:
 @click.option("--state", help="Only jobs in this state.")
 @click.option("--provider", help="Only jobs of this provider.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
-@click.option("--cursor", help="Where the page before ended.")
+@click.option("--cursor", help="The cursor that the previous page printed.")
 @as_json
 def list_jobs(
     state: str | None, provider: str | None, limit: int, cursor: str | None, as_json: bool
@@ -118,10 +125,10 @@ def cancel(job_id: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("job_id")
-@click.option("--pay-again", is_flag=True, help="Send, and pay for, a failed job once more.")
+@click.option("--pay-again", is_flag=True, help="Send and pay for a failed job again.")
 @as_json
 def retry(job_id: str, pay_again: bool, as_json: bool) -> None:
-    """Save an unsaved job's pictures again (free), or run a failed job again (paid)."""
+    """Download an unsaved job's images again (free), or run a failed job again (paid)."""
     from ..commands import cost_of_retry
 
     job = open_client().retry(job_id, pay_again=pay_again)
@@ -133,8 +140,8 @@ def retry(job_id: str, pay_again: bool, as_json: bool) -> None:
 JOB_COMMANDS = (submit, batch, status, list_jobs, wait, cancel, retry)
 
 
-def _parameter(text: str) -> tuple[str, Any]:
-    """`name=value`, the value as JSON where it is that: 2, true, "text"; else as it stands."""
+def _parse_parameter(text: str) -> tuple[str, Any]:
+    """Parse `name=value`; the value is JSON (2, true, "text") or else plain text."""
     name, equals, value = text.partition("=")
     if not equals:
         raise click.UsageError(f"--param {text}: write NAME=VALUE")

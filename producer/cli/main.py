@@ -1,4 +1,4 @@
-"""The command line; whatever takes long to import is imported where it is used."""
+"""The command line; modules that are slow to import are imported where they are used."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import click
 from ... import __version__
 from ...errors import ImageQueueError
 from .callback_commands import callbacks
-from .job_commands import JOB_COMMANDS, as_json
+from .job_commands import JOB_COMMANDS
 from .key_commands import keys
+from .printing import as_json
 from .webhook_commands import webhooks
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 BAD_INPUT = 2
-"""Exit status of a command that was refused; 1 tells of jobs that did not succeed."""
+"""Exit status of a refused command; 1 means that a job did not succeed."""
 
 PORT = click.IntRange(1, 65535)
 
@@ -41,7 +42,7 @@ cli.add_command(webhooks)
 @cli.command()
 @as_json
 def doctor(as_json: bool) -> None:
-    """Check the settings and what they lead to; the exit status is 1 if something is amiss."""
+    """Check the settings and what they point to; exit status 1 if a check fails."""
     from ..doctor.diagnose import diagnose
 
     findings = list(diagnose())
@@ -62,7 +63,7 @@ def doctor(as_json: bool) -> None:
 def up(
     api_port: int, callback_port: int, flower_port: int, sandbox: bool, sandbox_port: int
 ) -> None:
-    """Run everything on this machine until Ctrl-C, with a Redis of its own where none is set."""
+    """Run everything on this machine until Ctrl-C, with its own Redis if none is set."""
     from ..local.up import TICK_S, Options, running
 
     options = Options(
@@ -71,7 +72,7 @@ def up(
         flower_port=flower_port,
         sandbox_port=sandbox_port if sandbox else None,
     )
-    with _until_stopped(), running(options, _tell) as system:
+    with _until_stopped(), running(options, _print_line) as system:
         addresses = " ".join(f"{name}={url}" for name, url in options.urls.items())
         click.echo(f"ready {addresses} images={system.settings.images_url}")
         while True:
@@ -80,9 +81,9 @@ def up(
 
 
 @cli.command()
-@click.option("--keep", is_flag=True, help="Leave it running at the end, until Ctrl-C.")
+@click.option("--keep", is_flag=True, help="Keep it running at the end, until Ctrl-C.")
 def demo(keep: bool) -> None:
-    """Watch a handful of jobs over three simulated providers, from prompt to picture."""
+    """Watch a few jobs on three simulated providers, from prompt to image."""
     from rich.console import Console
 
     from ..local.demo import demo as run_demo
@@ -94,14 +95,14 @@ def demo(keep: bool) -> None:
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sandbox(arguments: tuple[str, ...]) -> None:
-    """Run the simulated providers alone; `imagequeue sandbox --help` lists its options."""
+    """Run only the simulated providers; `imagequeue sandbox --help` lists the options."""
     os.execv(  # noqa: S606  the same Python, another module
         sys.executable, [sys.executable, "-m", "imagequeue.sandbox", *arguments]
     )
 
 
 def main() -> None:
-    """Run the command line; what is refused is one line on standard error and status 2."""
+    """Run the command line; a refusal is one line on standard error and exit status 2."""
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -120,12 +121,12 @@ def main() -> None:
         sys.exit(BAD_INPUT)
 
 
-def _tell(name: str, line: str) -> None:
+def _print_line(name: str, line: str) -> None:
     click.echo(f"{name:>10} | {line}")
 
 
 class _until_stopped:  # noqa: N801  reads as a statement
-    """Turn the first SIGTERM or Ctrl-C into a clean end with status 0; later ones do nothing."""
+    """Turn the first SIGTERM or Ctrl-C into a clean exit with status 0; ignore later ones."""
 
     def __enter__(self) -> None:
         for number in STOP_SIGNALS:
@@ -138,5 +139,5 @@ class _until_stopped:  # noqa: N801  reads as a statement
     def _stop(number: int, frame: FrameType | None) -> None:
         for each in STOP_SIGNALS:
             signal.signal(each, signal.SIG_IGN)
-        click.echo("stopping: what is under way is finished first", err=True)
+        click.echo("stopping after the current work is finished", err=True)
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What the commands on jobs have in common: a client, and how jobs are printed."""
+"""What the commands share: the client, the --json option and the output of jobs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def open_client() -> Client:
-    """A client by the settings of this process."""
+    """Return a client with the settings of this process."""
     from ...config.process import start_process
     from ..client import Client
 
-    # With logs set up they go to standard error, out of the way of what is printed here.
+    # `start_process` sends logs to standard error, apart from the printed output.
     return Client(start_process(), name="cli")
 
 
-def json_object(text: str, where: str) -> dict[str, Any]:
-    """A JSON object that was typed or written; raises UsageError for anything else."""
+def parse_json_object(text: str, where: str) -> dict[str, Any]:
+    """Parse a JSON object; raises UsageError for anything else."""
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -46,13 +46,13 @@ def show(jobs: Iterable[Job], as_json: bool) -> None:
             click.echo(f"{job.id}  {job.state:<11}  {job.provider}  {job.prompt[:60]}")
 
 
-def in_words(batch: Batch) -> str:
-    """How far a batch is, in one line."""
+def describe_batch(batch: Batch) -> str:
+    """Return the progress of a batch in one line."""
     states = ", ".join(f"{count} {state}" for state, count in batch.progress.items())
-    return f"{batch.id}  {batch.ended} of {batch.total} ended  {states}".rstrip()
+    return f"{batch.id}  {batch.ended} of {batch.total} finished  {states}".rstrip()
 
 
-def exit_by(jobs: Iterable[Job]) -> None:
-    """Leave with status 1 if a job did not succeed."""
+def exit_by_result(jobs: Iterable[Job]) -> None:
+    """Exit with status 1 if a job did not succeed."""
     if any(job.state != "succeeded" for job in jobs):
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""The commands on webhooks: those that nobody took, and those that are to be told again."""
+"""The commands on webhooks: list and replay dead letters, resend current states."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .job_commands import as_json
+from .printing import as_json
 
 if TYPE_CHECKING:
     import redis
@@ -18,66 +18,66 @@ if TYPE_CHECKING:
 
 @click.group()
 def webhooks() -> None:
-    """Webhooks that nobody took in time: they are kept, up to a bound."""
+    """Dead-lettered webhooks: their receiver never accepted them; the newest are kept."""
 
 
 @webhooks.command("list")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
 @as_json
 def list_webhooks(limit: int, as_json: bool) -> None:
-    """List what was given up, newest first; --json shows the bodies too."""
+    """List dead letters, newest first; --json adds their bodies."""
     from ...store.webhooks import WebhookOutbox
 
-    for letter in islice(WebhookOutbox(_connected()).iter_dead_letters(), limit):
-        shown = _shown(letter)
+    for letter in islice(WebhookOutbox(_connect()).iter_dead_letters(), limit):
+        fields = _to_dict(letter)
         if as_json:
-            click.echo(json.dumps(shown))
+            click.echo(json.dumps(fields))
         else:
-            click.echo("  ".join(shown[name] for name in ("id", "at", "job_id", "type", "host")))
+            click.echo("  ".join(fields[name] for name in ("id", "at", "job_id", "type", "host")))
 
 
 @webhooks.command()
 @click.argument("ids", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that were given up.")
+@click.option("--all", "everything", is_flag=True, help="Replay all of them.")
 @as_json
 def replay(ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
-    """Send webhooks that were given up once more, as the events that they are."""
+    """Send dead letters again, as the same events."""
     from ...jobs.job import utc_now
     from ...store.webhooks import WebhookOutbox
 
     if bool(ids) == everything:
         raise click.UsageError("name the webhooks to replay by their ids, or give --all")
-    outbox = WebhookOutbox(_connected())
-    # Listed first: what is refused at once comes back under a new id.
+    outbox = WebhookOutbox(_connect())
+    # Listed first: a webhook that is refused again returns under a new id.
     for letter_id in [letter.id for letter in outbox.iter_dead_letters()] if everything else ids:
         job_id = outbox.replay(letter_id, utc_now())
-        _tell({"id": letter_id, "job_id": job_id}, as_json)
+        _print_ids({"id": letter_id, "job_id": job_id}, as_json)
 
 
 @webhooks.command()
 @click.argument("job_ids", nargs=-1, required=True)
 @as_json
 def resend(job_ids: tuple[str, ...], as_json: bool) -> None:
-    """Tell of jobs as they are now, in new events."""
+    """Send each job's current state as a new event."""
     from ...jobs.job import utc_now
     from ...store.jobs import Store
     from ...store.webhooks import WebhookOutbox
 
-    client = _connected()
+    client = _connect()
     store = Store(client)
     jobs = [store.get(job_id) for job_id in dict.fromkeys(job_ids)]
     for job, webhook in zip(jobs, WebhookOutbox(client).resend(jobs, utc_now()), strict=True):
-        _tell({"id": webhook.id, "job_id": job.id}, as_json)
+        _print_ids({"id": webhook.id, "job_id": job.id}, as_json)
 
 
-def _connected() -> redis.Redis:
+def _connect() -> redis.Redis:
     from ...config.process import start_process
     from ...config.redis import connect
 
     return connect(start_process())
 
 
-def _shown(letter: DeadLetter) -> dict[str, str]:
+def _to_dict(letter: DeadLetter) -> dict[str, str]:
     from datetime import UTC, datetime
 
     from ...providers.parsing import parse_host
@@ -94,5 +94,5 @@ def _shown(letter: DeadLetter) -> dict[str, str]:
     }
 
 
-def _tell(line: dict[str, str], as_json: bool) -> None:
+def _print_ids(line: dict[str, str], as_json: bool) -> None:
     click.echo(json.dumps(line) if as_json else "  ".join(line.values()))

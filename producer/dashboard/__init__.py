@@ -1,1 +1,1 @@
-"""The page of pictures: every job as a person wants to see it, in a browser."""
+"""The dashboard: a web page that lists jobs with their images."""

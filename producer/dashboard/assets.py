@@ -1,4 +1,4 @@
-"""The page's style, script and icon, each under a URL that changes with its bytes."""
+"""The dashboard's style, script and icon, under URLs that contain a digest of the content."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fastapi.responses import Response
 
 FOLDER = Path(__file__).with_name("static")
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-# What is under a URL with a digest in it never changes.
-FOR_EVER = "public, max-age=31536000, immutable"
+# The content of a URL with a digest never changes.
+IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 class Asset(NamedTuple):
-    """One file, and the digest of it that its URL carries."""
+    """A static file, and the digest in its URL."""
 
     content: bytes
     digest: str
@@ -32,17 +32,17 @@ ASSETS = {path.name: _read(path) for path in FOLDER.iterdir() if path.suffix in 
 
 
 def asset_url(name: str) -> str:
-    """Where a file is served, as long as it has these bytes."""
+    """Return the URL path of a file's current content."""
     return f"/static/{ASSETS[name].digest}/{name}"
 
 
-def answer(digest: str, name: str) -> Response:
-    """A file; raises HTTPException 404 also for another version of it than ours.
+def serve_asset(digest: str, name: str) -> Response:
+    """Return a file; raises HTTPException 404 for an unknown file or digest.
 
-    Ours under the digest of another would be cached for a year as what it is not.
+    Another version's URL must not be answered: browsers would cache the wrong content for a year.
     """
     asset = ASSETS.get(name)
     if asset is None or asset.digest != digest:
-        raise HTTPException(404, f"there is no {name} of this version here: load the page again")
-    headers = {"Cache-Control": FOR_EVER, "X-Content-Type-Options": "nosniff"}
+        raise HTTPException(404, f"this version of {name} does not exist: reload the page")
+    headers = {"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
     return Response(asset.content, headers=headers, media_type=asset.media_type)

@@ -1,4 +1,4 @@
-"""Which jobs the page shows: by state, by provider and by words."""
+"""The dashboard's filters: state, provider and search words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_SEARCH = 200
 
 @dataclass(frozen=True)
 class Filters:
-    """What was asked for; empty for no matter."""
+    """The requested filters; an empty one is off."""
 
     state: str = ""
     provider: str = ""
@@ -25,39 +25,39 @@ class Filters:
 
     @property
     def reads_records(self) -> bool:
-        """Whether jobs have to be looked at to tell: states alone are indexed."""
+        """Whether the job records must be read: only states are indexed."""
         return bool(self.provider or self.words)
 
     @property
     def words(self) -> list[str]:
-        """The words searched for; each has to be there."""
+        """The search words; a job must contain every one."""
         return self.q.casefold().split()
 
-    def fit(self, job: Job) -> bool:
-        """Whether the job is one of those asked for."""
+    def matches(self, job: Job) -> bool:
+        """Return whether the job passes every filter."""
         if self.state not in ("", job.state) or self.provider not in ("", job.provider):
             return False
-        text = _text(job) if self.words else ""
+        text = _searchable_text(job) if self.words else ""
         return all(word in text for word in self.words)
 
     def query(self, **changes: str) -> str:
-        """The filters as a URL's query, with some of them changed."""
+        """Return the filters as a URL query, with some changed."""
         changed = replace(self, **changes)
         named = {field.name: getattr(changed, field.name) for field in fields(changed)}
         return urlencode({name: value for name, value in named.items() if value})
 
     def url(self, cursor: str = "", **changes: str) -> str:
-        """The page with the filters, some of them changed, from `cursor` on."""
+        """Return the page's URL with the filters, some changed, starting after `cursor`."""
         query = "&".join(filter(None, (self.query(**changes), cursor and f"cursor={cursor}")))
         return f"/?{query}" if query else "/"
 
 
-def filters(
+def parse_filters(
     state: str = "",
     provider: str = "",
     q: Annotated[str, Query(max_length=MAX_SEARCH)] = "",
 ) -> Filters:
-    """The filters of a request; raises HTTPException for what no job can be."""
+    """Return the filters of a request; raises HTTPException 400 for unknown values."""
     if state and state not in set(State):
         raise HTTPException(400, f"no state is called {state}; there are {', '.join(State)}")
     if provider and provider not in PROVIDERS:
@@ -65,7 +65,7 @@ def filters(
     return Filters(state, provider, q.strip())
 
 
-def _text(job: Job) -> str:
-    """What is searched of a job."""
+def _searchable_text(job: Job) -> str:
+    """Return the part of a job that is searched."""
     metadata = json.dumps(job.metadata, ensure_ascii=False)
     return f"{job.prompt}\n{job.id}\n{metadata}".casefold()

@@ -1,4 +1,4 @@
-"""What the page says of a job: its title, its age, its pictures, and what a button costs."""
+"""How a job is shown: its title, age, images, and the cost of each button."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import NamedTuple
 from ...jobs.job import Image, Job, State
 from ..commands import FREE, MAY_STAND, STANDS
 
-TITLE = 90
+MAX_TITLE_CHARACTERS = 90
 THUMBNAIL_PX = 320
 
-# Colours come second: the state's name always stands beside them.
+# The state's name is always shown next to its colour.
 _S = State
 TONES = {
     **dict.fromkeys((_S.QUEUED, _S.SUBMITTING, _S.WAITING, _S.DOWNLOADING), "moving"),
@@ -28,10 +28,10 @@ CANCELS = {
     _S.UNCONFIRMED: f"It may have been sent: {MAY_STAND}.",
 }
 RETRIES = {
-    _S.UNSAVED: f"The pictures are fetched once more, {FREE}.",
-    _S.FAILED: "The request is sent once more, and the provider charges for it again.",
-    _S.UNCONFIRMED: "It may have been paid for already. The request is sent once more, and the "
-    "provider charges for that too.",
+    _S.UNSAVED: f"The images are downloaded again, {FREE}.",
+    _S.FAILED: "The request is sent again, and the provider charges for it again.",
+    _S.UNCONFIRMED: "It may be paid for already. The request is sent again, and the provider "
+    "charges for that too.",
 }
 AGES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -43,22 +43,22 @@ class Size(NamedTuple):
     height: int
 
 
-def shortened(text: str, most: int = TITLE) -> str:
-    """The text in one line, cut between words."""
+def shorten(text: str, max_characters: int = MAX_TITLE_CHARACTERS) -> str:
+    """Return the text in one line, cut between words."""
     line = re.sub(r"\s+", " ", text).strip()
-    if len(line) <= most:
+    if len(line) <= max_characters:
         return line
-    cut = line[:most].rpartition(" ")[0]
-    return f"{cut or line[:most]} …"
+    cut = line[:max_characters].rpartition(" ")[0]
+    return f"{cut or line[:max_characters]} …"
 
 
-def title(job: Job, most: int = TITLE) -> str:
-    """What a job is called: its prompt, or what it does to another one's picture."""
-    return shortened(job.prompt, most) or f"{job.action}, without a prompt"
+def title(job: Job, max_characters: int = MAX_TITLE_CHARACTERS) -> str:
+    """Return a job's title: its prompt, or its action if it has none."""
+    return shorten(job.prompt, max_characters) or f"{job.action}, without a prompt"
 
 
 def age(at: datetime, now: datetime) -> str:
-    """How long ago that was, in its largest unit; live.js counts on from here."""
+    """Return how long ago that was, in the largest unit; live.js updates it."""
     seconds = (now - at).total_seconds()
     for length, unit in AGES:
         if seconds >= length:
@@ -67,18 +67,18 @@ def age(at: datetime, now: datetime) -> str:
 
 
 def is_video(image: Image) -> bool:
-    """Whether it moves; then there is no thumbnail of it."""
+    """Return whether the image is a video, which has no thumbnail."""
     return (image.content_type or "").startswith("video/")
 
 
 def cover(job: Job) -> Image | None:
-    """What stands for the job: its first saved picture, or video where it has none."""
+    """Return the job's first saved image, else its first saved video, or None."""
     saved = [image for image in job.images if image.uri]
     return min(saved, key=lambda image: (is_video(image), image.kind != "result"), default=None)
 
 
 def thumbnail_size(image: Image) -> Size:
-    """How large its thumbnail will be, so that nothing jumps when it is there."""
+    """Return the size of its thumbnail, so that the layout is stable before it loads."""
     width, height = image.width or THUMBNAIL_PX, image.height or THUMBNAIL_PX
     scale = min(1.0, THUMBNAIL_PX / max(width, height))
     return Size(max(1, round(width * scale)), max(1, round(height * scale)))

@@ -1,4 +1,4 @@
-"""The routes of one job's page, and of its two buttons: plain forms that need no script."""
+"""The routes of a job's page and its two buttons, which work without JavaScript."""
 
 from __future__ import annotations
 
@@ -11,53 +11,55 @@ from ...errors import InvalidTransitionError
 from ...jobs.job import Job, State
 from ..api.access import Access
 from ..client import Client
-from .rendering import page
-from .routing import Form, PageRoute, form, has_key, require_login
+from .page_route import Form, PageRoute, has_key, read_form, require_login
+from .rendering import render
 
 SEE_OTHER = 303
 CONFLICT = 409
-# By name: words that stand in a URL are anybody's, and never shown.
-DONE = {"cancelled": "The job was cancelled.", "retried": "The job is under way again."}
+# Chosen by name: text from a URL is never shown.
+DONE = {"cancelled": "The job was cancelled.", "retried": "The job was started again."}
 
-Fields = Annotated[Form, Depends(form)]
+Fields = Annotated[Form, Depends(read_form)]
 
 
 def job_router(client: Client, access: Access) -> APIRouter:
-    """A job's page, cancel and retry."""
+    """Return the routes of a job's page, cancel and retry."""
     router = APIRouter(route_class=PageRoute, dependencies=[require_login(access)])
 
     @router.get("/jobs/{job_id}")
     def show(request: Request, job_id: str, done: str = "") -> Response:
-        return _job_page(request, client.get(job_id), done=DONE.get(done, ""))
+        return _render_job(request, client.get(job_id), done=DONE.get(done, ""))
 
     @router.post("/jobs/{job_id}/cancel")
-    def cancel(request: Request, job_id: str, given: Fields) -> Response:
+    def cancel(request: Request, job_id: str, fields: Fields) -> Response:
         try:
-            _require_seen(client.get(job_id), given)
+            _require_unsent(client.get(job_id), fields)
             client.cancel(job_id)
         except InvalidTransitionError as refused:
-            return _job_page(request, client.get(job_id), CONFLICT, refused=str(refused))
+            return _render_job(request, client.get(job_id), CONFLICT, refused=str(refused))
         return RedirectResponse(f"/jobs/{job_id}?done=cancelled", SEE_OTHER)
 
     @router.post("/jobs/{job_id}/retry")
-    def retry(request: Request, job_id: str, given: Fields) -> Response:
+    def retry(request: Request, job_id: str, fields: Fields) -> Response:
         try:
-            client.retry(job_id, pay_again=given.get("pay_again") == "yes")
+            client.retry(job_id, pay_again=fields.get("pay_again") == "yes")
         except InvalidTransitionError as refused:
-            return _job_page(request, client.get(job_id), CONFLICT, refused=str(refused))
+            return _render_job(request, client.get(job_id), CONFLICT, refused=str(refused))
         return RedirectResponse(f"/jobs/{job_id}?done=retried", SEE_OTHER)
 
     return router
 
 
-def _require_seen(job: Job, given: Form) -> None:
-    """Refuse to cancel a job that has been sent since its page said that nothing was."""
-    if given.get("seen") == State.QUEUED and job.state is not State.QUEUED:
-        raise InvalidTransitionError(f"it has become {job.state} since: see below what is true now")
+def _require_unsent(job: Job, fields: Form) -> None:
+    """Refuse a cancel if the job was sent after its page said that nothing was."""
+    if fields.get("seen") == State.QUEUED and job.state is not State.QUEUED:
+        raise InvalidTransitionError(
+            f"it has become {job.state} since: see its current state below"
+        )
 
 
-def _job_page(
+def _render_job(
     request: Request, job: Job, status: int = 200, done: str = "", refused: str = ""
 ) -> Response:
-    words = {"done": done, "refused": refused}
-    return page("job.html", status, job=job, has_key=has_key(request), **words)
+    messages = {"done": done, "refused": refused}
+    return render("job.html", status, job=job, has_key=has_key(request), **messages)

@@ -1,4 +1,4 @@
-"""Templates to HTML answers: everything escaped, and nothing runs but our own files."""
+"""Render templates to HTML responses: everything is escaped, only own scripts run."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ...providers import PROVIDERS
 from . import formatting
 from .assets import asset_url
 
-SECURITY = {
-    # Whatever a prompt or a provider smuggles in: no script, no frame and no form of it works.
+SECURITY_HEADERS = {
+    # Markup injected by a prompt or a provider can load no script, frame or form.
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "media-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; "
         "form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    # Not `no-referrer`: a browser would hide from ourselves, too, where our forms come from.
+    # Not `no-referrer`: browsers would then hide the origin of our own forms from us.
     "Referrer-Policy": "same-origin",
     "Cache-Control": "private, no-cache",
     "Vary": "Cookie",
@@ -42,7 +42,7 @@ templates.globals.update(
 )
 
 
-def page(template: str, status: int = 200, **context: Any) -> HTMLResponse:
-    """A template as an answer."""
+def render(template: str, status: int = 200, **context: Any) -> HTMLResponse:
+    """Render a template as a response."""
     html = templates.get_template(template).render(context)
-    return HTMLResponse(html, status, SECURITY)
+    return HTMLResponse(html, status, SECURITY_HEADERS)

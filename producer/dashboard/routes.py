@@ -1,4 +1,4 @@
-"""The routes of the page of pictures: the list, and what the browser loads with it."""
+"""The routes of the dashboard: the list of jobs, and what the browser loads with it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from fastapi.responses import RedirectResponse, Response
 from ..api.access import Access
 from ..client import Client
 from . import assets
-from .filters import Filters, filters
+from .filters import Filters, parse_filters
 from .job_routes import job_router
-from .login import login_router
-from .rendering import page
-from .routing import PageRoute, has_key, require_login
-from .search import MAX_READ, SHOWN, find
+from .login_routes import login_router
+from .page_route import PageRoute, has_key, require_login
+from .rendering import render
+from .search import MAX_READ, SHOWN, find_jobs
 
 NO_CONTENT = 204
 
-ValidRequest = Annotated[Filters, Depends(filters)]
+ActiveFilters = Annotated[Filters, Depends(parse_filters)]
 
 
 def dashboard_router(client: Client, access: Access) -> APIRouter:
-    """Every page, with what it loads; none of them is part of the API's document."""
+    """Return the routes of every page; they are not part of the OpenAPI document."""
     router = APIRouter(include_in_schema=False)
     router.include_router(login_router(access))
     router.include_router(_list_router(client, access))
@@ -31,11 +31,11 @@ def dashboard_router(client: Client, access: Access) -> APIRouter:
 
     @router.get("/static/{digest}/{name}")
     def static(digest: str, name: str) -> Response:
-        return assets.answer(digest, name)
+        return assets.serve_asset(digest, name)
 
     @router.get("/favicon.ico")
     def icon() -> Response:
-        """Browsers look here while they show a picture alone, which has no page to name one."""
+        """Redirect browsers that show an image alone, without a page that names the icon."""
         return RedirectResponse(assets.asset_url("icon.svg"))
 
     return router
@@ -45,27 +45,31 @@ def _list_router(client: Client, access: Access) -> APIRouter:
     router = APIRouter(route_class=PageRoute, dependencies=[require_login(access)])
 
     @router.get("/")
-    def index(request: Request, wanted: ValidRequest, cursor: str | None = None) -> Response:
-        return page(
+    def index(request: Request, filters: ActiveFilters, cursor: str | None = None) -> Response:
+        return render(
             "index.html",
-            found=find(client, wanted, cursor),
-            wanted=wanted,
+            found=find_jobs(client, filters, cursor),
+            filters=filters,
             cursor=cursor,
             counts=client.counts(),
-            most_read=MAX_READ,
+            max_read=MAX_READ,
             shown=SHOWN,
             has_key=has_key(request),
         )
 
     @router.get("/chips")
-    def chips(wanted: ValidRequest) -> Response:
-        """The filters with their counts, for live.js."""
-        return page("chips.html", wanted=wanted, counts=client.counts())
+    def chips(filters: ActiveFilters) -> Response:
+        """Render the filters with their counts, for live.js."""
+        return render("chips.html", filters=filters, counts=client.counts())
 
     @router.get("/jobs/{job_id}/card")
-    def card(job_id: str, wanted: ValidRequest) -> Response:
-        """A job's card, for live.js; nothing if it is not among those wanted."""
+    def card(job_id: str, filters: ActiveFilters) -> Response:
+        """Render a job's card, for live.js; 204 if the filters exclude it."""
         job = client.get(job_id)
-        return page("card.html", job=job) if wanted.fit(job) else Response(status_code=NO_CONTENT)
+        return (
+            render("card.html", job=job)
+            if filters.matches(job)
+            else Response(status_code=NO_CONTENT)
+        )
 
     return router

@@ -1,1 +1,1 @@
-"""`imagequeue doctor`: checks of everything a job depends on."""
+"""`imagequeue doctor`: checks of everything that jobs depend on."""

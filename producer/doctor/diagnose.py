@@ -1,4 +1,4 @@
-"""`imagequeue doctor`: what the settings lead to, each line ok or what to do."""
+"""Run every check; each finding is ok or says what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import redis_checks, web_checks
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: str
     ok: bool
@@ -20,51 +20,51 @@ class Finding(NamedTuple):
 
 
 def diagnose() -> Iterator[Finding]:
-    """Look at everything a job depends on, one finding at a time."""
+    """Check everything that jobs depend on, one finding at a time."""
     try:
         settings = read_settings()
     except ImageQueueError as error:
         yield Finding("settings", False, str(error))
         return
-    yield Finding("settings", True, "understood")
-    away = False
+    yield Finding("settings", True, "valid")
+    unreachable = False
     for what, check in CHECKS.items():
         try:
             yield Finding(what, True, check(settings))
         except RedisUnavailableError as error:
-            # The same words again for all that is to be read there would help nobody.
-            if not away:
+            # The same message for every further check of Redis would not help.
+            if not unreachable:
                 yield Finding(what, False, str(error))
-            away = True
+            unreachable = True
         except (ImageQueueError, OSError) as error:
             yield Finding(what, False, str(error) or type(error).__name__)
 
 
-def _secret(settings: Settings) -> str:
+def _check_secret(settings: Settings) -> str:
     return f"{len(settings.signing_secrets)} set"
 
 
-def _webhooks(settings: Settings) -> str:
+def _check_webhooks(settings: Settings) -> str:
     if settings.webhook_url:
         return f"signed under {len(settings.webhook_secrets)} secrets"
-    return f"none but those that jobs name ({PREFIX}WEBHOOK_URL is unset)"
+    return f"only those that jobs name ({PREFIX}WEBHOOK_URL is unset)"
 
 
-def _storage(settings: Settings) -> str:
+def _check_storage(settings: Settings) -> str:
     storage = open_storage(settings.images_url, settings.scratch)
     storage.check()
-    return f"pictures can be written to and read from {storage.url}"
+    return f"images can be written to and read from {storage.url}"
 
 
 CHECKS: dict[str, Callable[[Settings], str]] = {
-    "redis": redis_checks.promise,
-    "redis latency": redis_checks.latency,
-    "redis memory": redis_checks.memory,
-    "clock": redis_checks.clock,
-    "secret": _secret,
-    "provider keys": web_checks.provider_keys,
-    "callbacks": web_checks.callbacks,
-    "webhooks": _webhooks,
-    "api keys": redis_checks.api_keys,
-    "storage": _storage,
+    "redis": redis_checks.check_durability,
+    "redis latency": redis_checks.check_latency,
+    "redis memory": redis_checks.check_memory,
+    "clock": redis_checks.check_clock,
+    "secret": _check_secret,
+    "provider keys": web_checks.check_provider_keys,
+    "callbacks": web_checks.check_callbacks,
+    "webhooks": _check_webhooks,
+    "api keys": redis_checks.check_api_keys,
+    "storage": _check_storage,
 }

@@ -1,4 +1,4 @@
-"""What the doctor looks at in Redis: its promise, its distance, its memory, its clock."""
+"""The checks of Redis: durability, latency, memory, clock and API keys."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from ...store.wakeups import MAX_CLOCK_SKEW_S
 
 TIMEOUT_S = 3.0
 PINGS = 20
-# A job takes dozens of round trips: beyond this they, and not the providers, are what it waits for.
+# A job takes dozens of round trips: above this, jobs wait for Redis rather than for providers.
 SLOW_MS = 5.0
-FULL = 0.8
+MAX_MEMORY_SHARE = 0.8
 
 
 @contextmanager
-def _connected(settings: Settings) -> Iterator[redis.Redis]:
-    """A client that finds out within seconds that nobody is there; raises what `connect` does."""
+def _connect(settings: Settings) -> Iterator[redis.Redis]:
+    """Yield a client that times out within seconds; raises what `connect` does."""
     with redis.Redis.from_url(
         get_redis_url(settings),
         socket_timeout=TIMEOUT_S,
@@ -48,63 +48,63 @@ def _connected(settings: Settings) -> Iterator[redis.Redis]:
             raise to_unavailable_error(error) from error
 
 
-def promise(settings: Settings) -> str:
-    """Whether what it has answered stays written, and nothing is evicted."""
-    with _connected(settings) as client:
+def check_durability(settings: Settings) -> str:
+    """Check that Redis stores acknowledged writes durably and evicts nothing."""
+    with _connect(settings) as client:
         check_server(client)
         version = client.info("server")["redis_version"]
-        kept = get_durability(client)
-    if kept in (Durability.NONE, Durability.EVERY_SECOND):
-        raise ImageQueueError(f"Redis {version}: {kept}; {REMEDY}")
-    return f"Redis {version} evicts nothing; {kept}"
+        durability = get_durability(client)
+    if durability in (Durability.NONE, Durability.EVERY_SECOND):
+        raise ImageQueueError(f"Redis {version}: {durability}; {REMEDY}")
+    return f"Redis {version} evicts nothing; {durability}"
 
 
-def latency(settings: Settings) -> str:
-    """How long a round trip takes."""
-    with _connected(settings) as client:
-        took_ms = median(_ping_ms(client) for _ in range(PINGS))
-    if took_ms > SLOW_MS:
+def check_latency(settings: Settings) -> str:
+    """Measure the median round trip."""
+    with _connect(settings) as client:
+        round_trip_ms = median(_ping_ms(client) for _ in range(PINGS))
+    if round_trip_ms > SLOW_MS:
         raise ImageQueueError(
-            f"a round trip takes {took_ms:.1f} ms: move Redis and the workers closer together"
+            f"a round trip takes {round_trip_ms:.1f} ms: move Redis and the workers closer together"
         )
-    return f"a round trip takes {took_ms:.2f} ms"
+    return f"a round trip takes {round_trip_ms:.2f} ms"
 
 
-def memory(settings: Settings) -> str:
-    """How much more it can hold: a full Redis takes no jobs and no callbacks."""
-    with _connected(settings) as client:
+def check_memory(settings: Settings) -> str:
+    """Check the free memory: a full Redis accepts no jobs and no callbacks."""
+    with _connect(settings) as client:
         info = client.info("memory")
     used = info["used_memory"]
-    most = info["maxmemory"] or info.get("total_system_memory", 0)
-    whose = "maxmemory" if info["maxmemory"] else "the machine's memory, as no maxmemory is set"
-    if not most:
-        return f"{_mb(used)} used, of an amount that it does not tell"
-    if used > FULL * most:
+    limit = info["maxmemory"] or info.get("total_system_memory", 0)
+    source = "maxmemory" if info["maxmemory"] else "the machine's memory, as maxmemory is unset"
+    if not limit:
+        return f"{_format_mb(used)} used; the limit is unknown"
+    if used > MAX_MEMORY_SHARE * limit:
         raise ImageQueueError(
-            f"{_mb(used)} of {_mb(most)} ({whose}) are used: raise it, or lower {PREFIX}RETENTION_S"
+            f"{_format_mb(used)} of {_format_mb(limit)} ({source}) are used: raise it, or lower {PREFIX}RETENTION_S"
         )
-    return f"{_mb(most - used)} of {_mb(most)} ({whose}) are left"
+    return f"{_format_mb(limit - used)} of {_format_mb(limit)} ({source}) are left"
 
 
-def clock(settings: Settings) -> str:
-    """Whether Redis's clock is ours: wake-ups and leases go by both."""
-    with _connected(settings) as client:
+def check_clock(settings: Settings) -> str:
+    """Check that Redis's clock agrees with this machine's: wake-ups and leases use both."""
+    with _connect(settings) as client:
         seconds, micros = client.time()
         ahead_s = utc_now().timestamp() - (seconds + micros / 1e6)
     if abs(ahead_s) > MAX_CLOCK_SKEW_S:
         raise ImageQueueError(
             f"this machine is {abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} "
-            "Redis's: set both by NTP, or jobs wake early or late"
+            "Redis: set both by NTP, or jobs wake early or late"
         )
     return f"within {MAX_CLOCK_SKEW_S:g} s of Redis's"
 
 
-def api_keys(settings: Settings) -> str:
-    """Who gets into the HTTP API."""
-    with _connected(settings) as client:
-        made = len(ApiKeys(client).all())
-    count = len(settings.api_keys) + made
-    return f"{count} in use" if count else "none: only this machine gets into the HTTP API"
+def check_api_keys(settings: Settings) -> str:
+    """Count the keys of the HTTP API."""
+    with _connect(settings) as client:
+        stored = len(ApiKeys(client).all())
+    count = len(settings.api_keys) + stored
+    return f"{count} in use" if count else "none: only this machine has access to the HTTP API"
 
 
 def _ping_ms(client: redis.Redis) -> float:
@@ -113,5 +113,5 @@ def _ping_ms(client: redis.Redis) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _mb(size: int) -> str:
+def _format_mb(size: int) -> str:
     return f"{size / 1024**2:,.0f} MB"

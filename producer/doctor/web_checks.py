@@ -1,4 +1,4 @@
-"""What the doctor asks over HTTP: the providers for the keys, the receiver for its secret."""
+"""The checks over HTTP: provider keys, and the callback receiver with its secret."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...providers.wire import ProviderResponse, Refused, StatusUnavailable
 TIMEOUT_S = 5.0
 
 
-def provider_keys(settings: Settings) -> str:
+def check_provider_keys(settings: Settings) -> str:
     """Return what each key is good for; raises ImageQueueError without a key that can pay."""
     set_up = [account for kind in accounts() if (account := settings.account(kind)).key]
     if not set_up:
@@ -28,8 +28,8 @@ def provider_keys(settings: Settings) -> str:
     return "; ".join(f"{account.name}: {_check_key(account)}" for account in set_up)
 
 
-def callbacks(settings: Settings) -> str:
-    """Whether the public address leads to a receiver that knows the URLs we give out."""
+def check_callbacks(settings: Settings) -> str:
+    """Check that the public URL leads to a receiver with the same secret key."""
     if not settings.public_url:
         return f"off: jobs are polled ({PREFIX}PUBLIC_URL is unset)"
     challenge = secrets.token_hex(16)
@@ -38,22 +38,22 @@ def callbacks(settings: Settings) -> str:
     )
     if answer.status_code != 200:
         raise ImageQueueError(
-            f"{settings.public_url}/readyz answers {answer.status_code}: see the receiver's log"
+            f"{settings.public_url}/readyz answers {answer.status_code}: check the receiver's log"
         )
-    given = _fields(answer).get("proof")
-    if not isinstance(given, str):
+    received = _fields(answer).get("proof")
+    if not isinstance(received, str):
         raise ImageQueueError(
-            f"what answers at {settings.public_url} is no receiver of this version: have the "
-            f"proxy or tunnel lead to it, or mend {PREFIX}PUBLIC_URL"
+            f"{settings.public_url} is not a receiver of this version: point the proxy or tunnel "
+            f"at it, or correct {PREFIX}PUBLIC_URL"
         )
     if not hmac.compare_digest(
-        given.encode(), sign_challenge(settings.signing_secrets[0], challenge).encode()
+        received.encode(), sign_challenge(settings.signing_secrets[0], challenge).encode()
     ):
         raise ImageQueueError(
             f"the receiver at {settings.public_url} has another {PREFIX}SECRET_KEY: "
             "give every process the same"
         )
-    return f"our receiver answers at {settings.public_url}"
+    return f"the receiver answers at {settings.public_url}"
 
 
 def _check_key(account: Account) -> str:

@@ -1,4 +1,4 @@
-"""An ASGI app behind a real uvicorn, in a thread of the test."""
+"""Serve an ASGI app with a real uvicorn, in a thread of the test."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Debian's Chromium, and a page in it that may not complain."""
+"""Chromium, and tabs in it whose console must stay clean."""
 
 import os
 import re
@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-# Chromium refuses to run its own sandbox as root, which is who runs tests in a container.
+# Chromium refuses to use its sandbox as root, and tests in a container run as root.
 FLAGS = ["--no-sandbox"]
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser without a window; without one installed, tests are skipped, in CI they fail."""
+    """Start a headless browser; if none is installed, skip the test, or fail it in CI."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("apt-get install chromium")
@@ -28,22 +28,21 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def tab(browser: Browser, *expected: str, **options: Any) -> Iterator[Page]:
-    """A tab of its own; at the end nothing may stand in its console but what was `expected`.
+    """Open a new tab; at the end its console may contain only `expected` messages.
 
-    The console tells of scripts that broke, files that are missing and whatever the
-    Content-Security-Policy forbade.
+    The console reports script errors, missing files and Content-Security-Policy violations.
     """
     context = browser.new_context(**options)
     page = context.new_page()
-    complaints: list[str] = []
+    messages: list[str] = []
 
-    def heard(message: ConsoleMessage) -> None:
+    def on_console(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            complaints.append(f"{message.text} ({message.location.get('url')})")
+            messages.append(f"{message.text} ({message.location.get('url')})")
 
-    page.on("console", heard)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: messages.append(str(error)))
     yield page
     context.close()
-    unexpected = [one for one in complaints if not any(re.search(e, one) for e in expected)]
+    unexpected = [one for one in messages if not any(re.search(e, one) for e in expected)]
     assert not unexpected, unexpected

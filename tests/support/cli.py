@@ -1,4 +1,4 @@
-"""The command line, run inside the test: the same `main`, without a new Python each time."""
+"""Run the command line inside the test: the same `main`, without starting a process."""
 
 import io
 import sys
@@ -20,13 +20,13 @@ class Ran(NamedTuple):
 
 
 def imagequeue(*arguments: str, settings: Mapping[str, str], stdin: str = "") -> Ran:
-    """What `imagequeue ARGUMENTS` does under these settings; an error it lets out goes on."""
+    """Run `imagequeue ARGUMENTS` with these settings; uncaught errors propagate."""
     out, err, status = io.StringIO(), io.StringIO(), 0
     get_settings.cache_clear()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["imagequeue", *arguments])
         patch.setattr(sys, "stdin", io.StringIO(stdin))
-        # The logs of this process are pytest's.
+        # pytest captures the logs of this process.
         patch.setattr(process, "configure_logs", lambda _: None)
         for name, value in settings.items():
             patch.setenv(f"{PREFIX}{name.upper()}", value)

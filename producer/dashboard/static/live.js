@@ -1,59 +1,59 @@
-// Keeps a page as it would be after a reload. Without this file all of it works, one reload later.
+// Keeps a page up to date without a reload. Without this file the page works, but needs reloads.
 "use strict";
 
-const TURN_MS = 1000; // one look at what changed, for a few requests
-const MOST_CARDS = 4; // above this the page itself is fetched, once
-const AGAIN_MS = 5000;
-const AGES_MS = 10000;
-const TOLD = ["succeeded", "failed", "unsaved", "unconfirmed"];
+const UPDATE_EVERY_MS = 1000; // changes are collected, so that many of them cost few requests
+const MAX_CARDS = 4; // for more changed cards the whole page is fetched once
+const RETRY_AFTER_MS = 5000;
+const AGES_EVERY_MS = 10000;
+const ANNOUNCED = ["succeeded", "failed", "unsaved", "unconfirmed"];
 
 const jobs = document.getElementById("jobs");
 const parameters = new URLSearchParams(location.search);
 const changed = new Map();
-let stale = false; // something may have been missed: the page is fetched anew
+let stale = false; // a change may have been missed: the whole page is fetched
 let busy = false;
 let source = null;
-let later = null;
+let reconnect = null;
 
-// A message of what was just done is not true for ever: a reload shows the job alone.
+// The message about the last action is shown once: a reload omits it.
 if (parameters.has("done")) history.replaceState(null, "", location.pathname);
 
 function parse(html) {
   return new DOMParser().parseFromString(html, "text/html");
 }
 
-async function fetched(url) {
-  const answer = await fetch(url);
-  if (answer.status === 401) location.reload(); // logged out: the form is there
-  return answer;
+async function fetchOrLogIn(url) {
+  const response = await fetch(url);
+  if (response.status === 401) location.reload(); // shows the login form
+  return response;
 }
 
-// What is the same stays as it is: it may be pressed, ticked or playing right now.
-function same(before, after) {
+// Unchanged elements stay: the user may be pressing, ticking or playing one.
+function isSame(before, after) {
   if (before.dataset.revision) return before.dataset.revision === after.dataset.revision;
   return before.outerHTML === after.outerHTML;
 }
 
 function replace(before, after) {
-  if (same(before, after)) return;
-  const held = before.contains(document.activeElement) ? document.activeElement : null;
+  if (isSame(before, after)) return;
+  const focused = before.contains(document.activeElement) ? document.activeElement : null;
   before.replaceWith(after);
-  if (held) refocus(after, held);
+  if (focused) refocus(after, focused);
 }
 
-function refocus(where, held) {
-  const link = `a[href="${CSS.escape(held.getAttribute("href") ?? "")}"]`;
-  const again = held.id ? document.getElementById(held.id) : where.querySelector(link);
-  (again ?? where).focus({ preventScroll: true });
+function refocus(container, focused) {
+  const link = `a[href="${CSS.escape(focused.getAttribute("href") ?? "")}"]`;
+  const target = focused.id ? document.getElementById(focused.id) : container.querySelector(link);
+  (target ?? container).focus({ preventScroll: true });
 }
 
-function remove(card) {
+function removeCard(card) {
   if (card.contains(document.activeElement)) jobs.focus({ preventScroll: true });
   card.remove();
 }
 
-// Ids sort by age, so a card has its place whenever its news arrives.
-function place(card) {
+// Ids sort by age, so a card has a fixed place, whenever its change arrives.
+function placeCard(card) {
   const known = document.getElementById(card.id);
   if (known) return replace(known, card);
   if (parameters.has("cursor")) return;
@@ -61,11 +61,11 @@ function place(card) {
   jobs.insertBefore(card, [...jobs.children].find((other) => other.id < card.id) ?? null);
 }
 
-// As many cards as a reload would show; what is pushed out is on the next page.
-function trim() {
+// Keep as many cards as a reload would show; the next page has the others.
+function trimCards() {
   const older = document.getElementById("older");
   while (jobs.children.length > Number(jobs.dataset.shown)) {
-    remove(jobs.lastElementChild);
+    removeCard(jobs.lastElementChild);
     const next = new URL(older.href, location.href);
     if (older.hidden) next.search = location.search;
     next.searchParams.set("cursor", jobs.lastElementChild.id);
@@ -76,65 +76,65 @@ function trim() {
 }
 
 async function updateCard(id) {
-  const answer = await fetched(`/jobs/${id}/card${location.search}`);
+  const response = await fetchOrLogIn(`/jobs/${id}/card${location.search}`);
   const card = document.getElementById(id);
-  if (answer.status === 200) place(parse(await answer.text()).querySelector(".card"));
-  else if (card && (answer.status === 204 || answer.status === 404)) remove(card);
+  if (response.status === 200) placeCard(parse(await response.text()).querySelector(".card"));
+  else if (card && (response.status === 204 || response.status === 404)) removeCard(card);
 }
 
 async function updateChips() {
-  const answer = await fetched(`/chips${location.search}`);
-  if (answer.ok) replace(document.getElementById("chips"), parse(await answer.text()).getElementById("chips"));
+  const response = await fetchOrLogIn(`/chips${location.search}`);
+  if (response.ok) replace(document.getElementById("chips"), parse(await response.text()).getElementById("chips"));
 }
 
 async function updatePage() {
-  const answer = await fetched(location.href);
-  if (!answer.ok) return;
-  const fresh = parse(await answer.text());
+  const response = await fetchOrLogIn(location.href);
+  if (!response.ok) return;
+  const fresh = parse(await response.text());
   if (!jobs) return replace(document.getElementById("job"), fresh.getElementById("job"));
   const ids = new Set([...fresh.querySelectorAll(".card")].map((card) => card.id));
-  for (const card of [...jobs.children]) if (!ids.has(card.id)) remove(card);
-  for (const card of fresh.querySelectorAll(".card")) place(card);
+  for (const card of [...jobs.children]) if (!ids.has(card.id)) removeCard(card);
+  for (const card of fresh.querySelectorAll(".card")) placeCard(card);
   for (const id of ["chips", "older", "empty"]) replace(document.getElementById(id), fresh.getElementById(id));
 }
 
-// Only ends are read aloud, all of a turn in one sentence, and only of what is on the page.
+// Screen readers hear only results, in one sentence per update, of jobs on this page.
 function announce(states) {
   const shown = (id) => document.getElementById(jobs ? id : "job");
-  const told = [...states].filter(([id, state]) => TOLD.includes(state) && shown(id));
-  if (!told.length) return;
-  const [[id, state]] = told;
+  const announced = [...states].filter(([id, state]) => ANNOUNCED.includes(state) && shown(id));
+  if (!announced.length) return;
+  const [[id, state]] = announced;
   const title = shown(id).querySelector("h1, h2").textContent;
-  const counts = TOLD.map((name) => [told.filter(([, each]) => each === name).length, name]).filter(([n]) => n);
+  const counts = ANNOUNCED.map((name) => [announced.filter(([, each]) => each === name).length, name]).filter(([n]) => n);
   document.getElementById("news").textContent =
-    told.length === 1 ? `${title}: ${state}` : counts.map(([n, name]) => `${n} jobs ${name}`).join(", ");
+    announced.length === 1 ? `${title}: ${state}` : counts.map(([n, name]) => `${n} jobs ${name}`).join(", ");
 }
 
-async function turn() {
+async function update() {
   if (busy || document.hidden || !(stale || changed.size)) return;
   busy = true;
   const states = new Map(changed);
-  const whole = stale || !jobs || states.size > MOST_CARDS;
+  const whole = stale || !jobs || states.size > MAX_CARDS;
   changed.clear();
   stale = false;
-  let pause = TURN_MS;
+  let pauseMs = UPDATE_EVERY_MS;
   try {
     if (whole) await updatePage();
     else await Promise.all([...states.keys()].map(updateCard).concat(updateChips()));
-    if (jobs) trim();
+    if (jobs) trimCards();
     announce(states);
-    age();
+    updateAges();
   } catch {
-    stale = true; // the server is away
-    pause = AGAIN_MS;
+    stale = true; // the server is unreachable
+    pauseMs = RETRY_AFTER_MS;
   }
-  setTimeout(() => { busy = false; turn(); }, pause);
+  setTimeout(() => { busy = false; update(); }, pauseMs);
 }
 
-// In the words of words.py, from the server's clock.
+// The same format as `age` in formatting.py, by the server's clock.
 const skew = Date.parse(document.body.dataset.now) - Date.now();
 
-function age() {
+function updateAges() {
   for (const time of document.querySelectorAll("time[data-ago]")) {
     const seconds = (Date.now() + skew - Date.parse(time.dateTime)) / 1000;
     const unit = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]].find(([length]) => seconds >= length);
@@ -142,48 +142,48 @@ function age() {
   }
 }
 
-function say(words) {
+function showStatus(text) {
   const stream = document.getElementById("stream");
-  stream.textContent = words;
+  stream.textContent = text;
   stream.hidden = false;
 }
 
-function missed() {
+function refresh() {
   stale = true;
-  turn();
+  update();
 }
 
 function connect() {
   disconnect();
   source = new EventSource("/v1/events");
-  // What happened before the stream stood is in nobody's news: look once.
-  source.onopen = () => { say("live"); missed(); };
+  // Changes before the stream opened are not in it, so the page is fetched once.
+  source.onopen = () => { showStatus("live"); refresh(); };
   source.onmessage = (event) => {
     const { job, state } = JSON.parse(event.data);
     if (!jobs && document.getElementById("job").dataset.job !== job) return;
     changed.set(job, state);
-    turn();
+    update();
   };
   source.onerror = () => {
-    say("connecting …");
-    if (source.readyState !== EventSource.CLOSED) return; // the browser itself tries again
-    later = setTimeout(() => { missed(); connect(); }, AGAIN_MS);
+    showStatus("connecting …");
+    if (source.readyState !== EventSource.CLOSED) return; // the browser reconnects by itself
+    reconnect = setTimeout(() => { refresh(); connect(); }, RETRY_AFTER_MS);
   };
 }
 
 function disconnect() {
-  clearTimeout(later);
+  clearTimeout(reconnect);
   source?.close();
 }
 
-// A hidden tab holds no connection: a browser has six for a server. It catches up when it is seen.
-function wake() {
+// A hidden tab is disconnected, because browsers allow six connections per server.
+function connectIfVisible() {
   if (document.hidden) disconnect();
   else connect();
 }
 
-document.addEventListener("visibilitychange", wake);
+document.addEventListener("visibilitychange", connectIfVisible);
 addEventListener("pagehide", disconnect);
-addEventListener("pageshow", (event) => { if (event.persisted) wake(); });
-setInterval(age, AGES_MS);
-wake();
+addEventListener("pageshow", (event) => { if (event.persisted) connectIfVisible(); });
+setInterval(updateAges, AGES_EVERY_MS);
+connectIfVisible();

@@ -1,4 +1,4 @@
-"""The HTTP API: jobs in, jobs out, and their pictures."""
+"""The HTTP API: jobs are submitted, listed, cancelled and retried."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,19 +45,19 @@ def get(url: str, **options: Any) -> Any:
     return answer.json()
 
 
-def test_a_submitted_job_is_queued_with_exactly_the_public_fields(api: str, ctx: Context) -> None:
+def test_submitted_job_has_exactly_the_public_fields(api: str, ctx: Context) -> None:
     answer = requests.post(api, json=REQUEST, timeout=30)
     assert answer.status_code == 202
     job = answer.json()
     assert " ".join(job) == FIELDS
     assert {**REQUEST, "delivery": "poll"}.items() <= job.items()
     assert (job["state"], job["history"], job["created_at"]) == ("queued", [], job["updated_at"])
-    kept = get(f"{api}/{job['id']}")
-    assert {name for name in job if job[name] != kept[name]} <= {"created_at", "updated_at"}
+    found = get(f"{api}/{job['id']}")
+    assert {name for name in job if job[name] != found[name]} <= {"created_at", "updated_at"}
     assert ctx.store.redis.llen("submit") == 1
 
 
-def test_a_job_s_history_and_images_show_no_internal_field(api: str, ctx: Context) -> None:
+def test_history_and_images_show_no_internal_field(api: str, ctx: Context) -> None:
     job_id = queued(ctx)
     image = picture(ctx, attempts=3)
     move(ctx, job_id, State.SUBMITTING, State.WAITING, State.DOWNLOADING, images=(image,))
@@ -69,7 +69,7 @@ def test_a_job_s_history_and_images_show_no_internal_field(api: str, ctx: Contex
     assert list(job["history"][0]) == ["at", "from", "to", "cause"]
 
 
-def test_a_list_is_paged_newest_first_and_filtered(api: str, ctx: Context) -> None:
+def test_list_is_paged_newest_first_and_filtered(api: str, ctx: Context) -> None:
     ids = []
     for provider in ("kie-flux-kontext", "kie-midjourney", "acedata-flux") * 2:
         ctx.now.advance(1)  # type: ignore[attr-defined]
@@ -106,7 +106,7 @@ def _listed(api: str, **filters: str) -> list[str]:
         ),
     ],
 )
-def test_a_cancelled_job_says_what_it_cost(
+def test_cancelled_job_says_what_it_cost(
     api: str, ctx: Context, states: tuple[State, ...], words: str
 ) -> None:
     job_id = queued(ctx)
@@ -116,7 +116,7 @@ def test_a_cancelled_job_says_what_it_cost(
     assert job["error"] == {"reason": "cancelled", "code": "", "message": words}
 
 
-def test_a_queued_job_is_cancelled_once(api: str, ctx: Context) -> None:
+def test_queued_job_is_cancelled_once(api: str, ctx: Context) -> None:
     job_id = queued(ctx)
     assert requests.post(f"{api}/{job_id}/cancel", timeout=30).json()["state"] == "cancelled"
     again = requests.post(f"{api}/{job_id}/cancel", timeout=30)
@@ -124,7 +124,7 @@ def test_a_queued_job_is_cancelled_once(api: str, ctx: Context) -> None:
     assert f"{job_id} is cancelled" in again.json()["detail"]
 
 
-def test_a_retry_pays_again_only_where_that_is_said(api: str, ctx: Context) -> None:
+def test_retry_pays_again_only_with_pay_again(api: str, ctx: Context) -> None:
     job_id = queued(ctx)
     move(ctx, job_id, State.SUBMITTING, State.FAILED, error=JobError(reason=Reason.PROVIDER))
     for body in (None, {}, {"pay_again": False}):
@@ -134,7 +134,7 @@ def test_a_retry_pays_again_only_where_that_is_said(api: str, ctx: Context) -> N
     assert (answer.status_code, answer.json()["state"]) == (200, "queued")
 
 
-def test_saving_again_is_free(api: str, ctx: Context) -> None:
+def test_retry_of_an_unsaved_job_is_free(api: str, ctx: Context) -> None:
     job_id = queued(ctx)
     states = (State.SUBMITTING, State.DOWNLOADING, State.UNSAVED)
     move(ctx, job_id, *states, images=(picture(ctx, state="expired", attempts=8),))
@@ -143,17 +143,17 @@ def test_saving_again_is_free(api: str, ctx: Context) -> None:
     assert ctx.store.get(job_id).images[0].attempts == 0
 
 
-def test_a_saved_image_is_served_and_a_missing_one_is_not(
+def test_saved_image_is_served_and_missing_one_is_404(
     api: str, ctx: Context, tmp_path: Path
 ) -> None:
     path = tmp_path / "data" / "images" / "0 ü%20.png"
     path.parent.mkdir(parents=True)
-    path.write_bytes(b"a picture")
+    path.write_bytes(b"an image")
     stored = picture(ctx, state="stored", uri=path.as_uri(), content_type="image/png")
     job_id = queued(ctx)
     move(ctx, job_id, State.SUBMITTING, State.DOWNLOADING, images=(stored,))
     answer = requests.get(f"{api}/{job_id}/images/0", timeout=30)
-    assert (answer.content, answer.headers["Content-Type"]) == (b"a picture", "image/png")
+    assert (answer.content, answer.headers["Content-Type"]) == (b"an image", "image/png")
     assert requests.get(f"{api}/{job_id}/images/1", timeout=30).status_code == 404
     path.unlink()
     gone = requests.get(f"{api}/{job_id}/images/0", timeout=30)

@@ -1,41 +1,22 @@
-"""Who gets into the HTTP API, and the document that describes it."""
+"""Authentication of the HTTP API: API keys, and local access without one."""
 
 from collections.abc import Iterator
-from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
 import redis
 import requests
-from fastapi import HTTPException, Request
-from fastapi.responses import Response
 
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, RedisUnavailableError
-from imagequeue.jobs.job import Job, utc_now
-from imagequeue.producer.api import access, browser
-from imagequeue.producer.api.access import LOCAL, Access, Caller
+from imagequeue.jobs.job import utc_now
+from imagequeue.producer.api import access
+from imagequeue.producer.api.access import LOCAL, Caller
 from imagequeue.producer.api.application import create_app
 from imagequeue.store.api_keys import ApiKeys, Limits
+from support.access import opened, request, status_of
 from support.asgi import serving
-
-REQUEST = {"provider": "acedata-flux", "prompt": "a cat"}
-
-
-def request(method: str = "GET", peer: str = "127.0.0.1", **headers: str) -> Request:
-    """A request as an ASGI server hands it on; `sec_fetch_site` is the header Sec-Fetch-Site."""
-    named = {"host": "localhost:8000", **headers}
-    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in named.items()]
-    scope = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": raw}
-    return Request({**scope, "scheme": "http", "client": (peer, 50000)})
-
-
-def status_of(access_to: Access, asked: Request) -> int:
-    try:
-        return 200 if access_to(asked) else 0
-    except HTTPException as error:
-        return error.status_code
 
 
 @pytest.fixture
@@ -44,13 +25,8 @@ def keys(settings: Settings) -> Iterator[ApiKeys]:
         yield ApiKeys(client)
 
 
-def opened(overrides: dict[str, str], api_keys: str = "") -> Access:
-    settings = read_settings(**overrides, api_keys=api_keys)
-    return Access(settings, connect(settings))
-
-
 @pytest.mark.parametrize("given", ["", "Bearer nobody", "Basic key-one", "Bearer", "Bearer ké"])
-def test_with_keys_nobody_gets_in_without_one(overrides: dict[str, str], given: str) -> None:
+def test_request_without_a_known_key_is_401(overrides: dict[str, str], given: str) -> None:
     with serving(create_app(read_settings(**overrides, api_keys="key-one, shop:key-two"))) as url:
         headers = {"Authorization": given.encode()} if given else {}
         answer = requests.get(f"{url}/v1/jobs", headers=headers, timeout=30)
@@ -62,19 +38,17 @@ def test_with_keys_nobody_gets_in_without_one(overrides: dict[str, str], given: 
         assert requests.get(f"{url}/healthz", timeout=30).json() == {"status": "ok"}
 
 
-def test_a_key_of_the_environment_has_a_name(overrides: dict[str, str]) -> None:
+def test_environment_key_has_a_name(overrides: dict[str, str]) -> None:
     known = opened(overrides, "one, shop:two, three:with:colons, four")
     keys = ("one", "two", "with:colons", "four")
-    assert [known.of_key(key) for key in keys] == [
+    assert [known.find_caller(key) for key in keys] == [
         Caller(name) for name in ("env-1", "shop", "three", "env-4")
     ]
-    assert [known.of_key(key) for key in ("", "shop", "shop:two", "One")] == [None] * 4
+    assert [known.find_caller(key) for key in ("", "shop", "shop:two", "One")] == [None] * 4
 
 
 @pytest.mark.parametrize("entry", ["shop:", ":s3cret", "a shop:s3cret", "a/b:s3cret"])
-def test_an_entry_that_could_be_misread_stops_the_start(
-    overrides: dict[str, str], entry: str
-) -> None:
+def test_ambiguous_api_keys_entry_stops_the_start(overrides: dict[str, str], entry: str) -> None:
     with pytest.raises(ConfigError, match="API_KEYS: entry 2 must be KEY or NAME:KEY") as refused:
         opened(overrides, f"fine,{entry}")
     assert "s3cret" not in str(refused.value)
@@ -96,7 +70,7 @@ def test_an_entry_that_could_be_misread_stops_the_start(
     ],
     ids=str,
 )
-def test_without_keys_only_this_machine_gets_in(
+def test_without_keys_other_machines_are_refused(
     settings: Settings, headers: dict[str, str]
 ) -> None:
     with serving(create_app(settings), forwarded_allow_ips="*") as url:
@@ -118,22 +92,20 @@ def test_without_keys_only_this_machine_gets_in(
         ("no address", "localhost", 403),
     ],
 )
-def test_this_machine_is_known_by_its_address(
+def test_local_requests_are_recognised_by_address(
     overrides: dict[str, str], peer: str, host: str, status: int
 ) -> None:
     assert status_of(opened(overrides), request(peer=peer, host=host)) == status
 
 
-def test_whoever_sends_a_key_where_there_is_none_is_this_machine(
-    overrides: dict[str, str], settings: Settings
-) -> None:
+def test_key_is_ignored_while_no_key_exists(overrides: dict[str, str], settings: Settings) -> None:
     with serving(create_app(settings)) as url:
         headers = {"Authorization": "Bearer old"}
         assert requests.get(f"{url}/v1/jobs", headers=headers, timeout=30).ok
     assert opened(overrides)(request()) == LOCAL
 
 
-def test_a_key_of_redis_opens_until_it_is_removed(
+def test_redis_key_works_until_it_is_removed(
     settings: Settings, keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access, "CACHED_S", 0)
@@ -150,19 +122,19 @@ def test_a_key_of_redis_opens_until_it_is_removed(
         assert requests.get(f"{url}/v1/jobs", headers=headers, timeout=30).ok
 
 
-def test_keys_are_looked_up_once_in_a_while(
+def test_keys_are_cached_for_some_seconds(
     overrides: dict[str, str], keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = keys.add("shop", Limits(per_minute=7), utc_now())
     known = opened(overrides)
     monkeypatch.setattr(access, "CACHED_S", 1e9)
-    assert known.of_key(key) == Caller("shop", Limits(per_minute=7))
+    assert known.find_caller(key) == Caller("shop", Limits(per_minute=7))
     asked = _commands(keys)
     keys.remove("shop")
-    assert [known.of_key(key) is None for _ in range(5)] == [False] * 5
+    assert [known.find_caller(key) is None for _ in range(5)] == [False] * 5
     assert _commands(keys) - asked == 2  # the removal's own
     monkeypatch.setattr(access, "CACHED_S", 0)
-    assert known.of_key(key) is None
+    assert known.find_caller(key) is None
 
 
 def _commands(keys: ApiKeys) -> int:
@@ -171,7 +143,7 @@ def _commands(keys: ApiKeys) -> int:
     return sum(calls.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("hgetall", "hdel"))
 
 
-def test_while_redis_is_away_nobody_gets_in_on_what_was_known(
+def test_cached_keys_admit_nobody_while_redis_is_away(
     overrides: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = opened(overrides)
@@ -186,107 +158,13 @@ def test_while_redis_is_away_nobody_gets_in_on_what_was_known(
         known(request())
 
 
-def test_the_day_of_use_is_noted_once(overrides: dict[str, str], keys: ApiKeys) -> None:
+def test_day_of_last_use_is_written_once(overrides: dict[str, str], keys: ApiKeys) -> None:
     key = keys.add("shop", Limits(), utc_now())
     known = opened(overrides, "shop2:env")
     assert keys.list_uses()["shop"].last_used == ""
-    known.of_key(key)
+    known.find_caller(key)
     assert keys.list_uses()["shop"].last_used == utc_now().date().isoformat()
     keys.record_use("shop", "2020-01-01")
-    known.of_key(key)
-    known.of_key("env")
+    known.find_caller(key)
+    known.find_caller("env")
     assert keys.list_uses()["shop"].last_used == "2020-01-01"
-
-
-@pytest.mark.parametrize("secure", [True, False])
-def test_a_browser_keeps_the_key_where_no_script_and_no_other_site_gets_it(secure: bool) -> None:
-    response = Response()
-    browser.login(response, "a key; ключ", secure=secure)
-    (cookie,) = SimpleCookie(response.headers["set-cookie"]).values()
-    attributes = (cookie["httponly"], cookie["samesite"], cookie["secure"], cookie["path"])
-    assert attributes == (True, "strict", True if secure else "", "/")
-    assert browser.key_of(request(cookie=f"{cookie.key}={cookie.coded_value}")) == "a key; ключ"
-    response = Response()
-    browser.logout(response)
-    (gone,) = SimpleCookie(response.headers["set-cookie"]).values()
-    assert (gone.key, gone.value, gone["max-age"]) == (browser.COOKIE, "", "0")
-
-
-COOKIE = {"cookie": f"{browser.COOKIE}=key"}
-HOME = "http://localhost:8000"
-
-
-@pytest.mark.parametrize(
-    ("method", "headers", "status"),
-    [
-        ("GET", {}, 200),
-        ("GET", {"sec_fetch_site": "none"}, 200),
-        ("POST", {}, 403),
-        ("POST", {"sec_fetch_site": "same-origin"}, 200),
-        ("POST", {"sec_fetch_site": "same-site", "origin": HOME}, 403),
-        ("POST", {"sec_fetch_site": "cross-site"}, 403),
-        ("POST", {"sec_fetch_site": "none"}, 403),
-        ("POST", {"origin": HOME}, 200),
-        ("POST", {"origin": "http://localhost:3000"}, 403),
-        ("POST", {"origin": "https://evil.example"}, 403),
-        ("POST", {"origin": "null"}, 403),
-        ("POST", {"origin": "http://[", "host": ""}, 403),
-        ("DELETE", {"origin": "https://evil.example"}, 403),
-    ],
-)
-def test_a_cookie_changes_nothing_for_pages_of_other_sites(
-    overrides: dict[str, str], method: str, headers: dict[str, str], status: int
-) -> None:
-    known = opened(overrides, "key")
-    assert status_of(known, request(method, **COOKIE, **headers)) == status
-    # Without keys this machine is let in as itself: what its browsers send is held to the same.
-    expected = 200 if headers == {} else status
-    if "host" not in headers:
-        assert status_of(opened(overrides), request(method, **headers)) == expected
-
-
-def test_a_cookie_works_over_http_and_a_header_goes_before_it(overrides: dict[str, str]) -> None:
-    cookies = {browser.COOKIE: "key"}
-    with serving(create_app(read_settings(**overrides, api_keys="key"))) as url:
-        jobs = f"{url}/v1/jobs"
-        assert requests.get(jobs, cookies=cookies, timeout=30).ok
-        assert requests.get(jobs, cookies={browser.COOKIE: "no"}, timeout=30).status_code == 401
-        wrong = {"Authorization": "Bearer no"}
-        assert requests.get(jobs, cookies=cookies, headers=wrong, timeout=30).status_code == 401
-        elsewhere = {"Origin": "https://evil.example"}
-        for headers, status in [
-            ({"Origin": url}, 202),
-            (elsewhere, 403),
-            # Who has the key itself may send from anywhere.
-            ({**elsewhere, "Authorization": "Bearer key"}, 202),
-        ]:
-            answer = requests.post(jobs, json=REQUEST, cookies=cookies, headers=headers, timeout=30)
-            assert answer.status_code == status
-
-
-def test_a_page_asks_who_is_there(overrides: dict[str, str]) -> None:
-    known = opened(overrides, "shop:key")
-    assert known.caller_or_none(request()) is None
-    assert known.caller_or_none(request(**COOKIE)) == Caller("shop")
-    assert opened(overrides).caller_or_none(request()) == LOCAL
-
-
-def test_the_openapi_document_tells_of_every_problem(settings: Settings) -> None:
-    document = create_app(settings).openapi()
-    paths = document["paths"]
-    assert len(paths) == 12
-    for path, method, status in [
-        ("/v1/jobs", "post", "400"),
-        ("/v1/jobs", "get", "401"),
-        ("/v1/jobs/{job_id}", "get", "404"),
-        ("/v1/jobs/{job_id}/cancel", "post", "409"),
-        ("/v1/jobs/{job_id}/retry", "post", "422"),
-        ("/v1/jobs/{job_id}/images/{n}", "get", "404"),
-        ("/healthz", "get", "503"),
-    ]:
-        assert "application/problem+json" in paths[path][method]["responses"][status]["content"]
-    assert set(document["components"]["schemas"]["Job"]["properties"]) == {
-        *(name for name, field in Job.model_fields.items() if not field.exclude),
-        *Job.model_computed_fields,
-    }
-    assert "HTTPValidationError" not in document["components"]["schemas"]

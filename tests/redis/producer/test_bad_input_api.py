@@ -13,7 +13,7 @@ from imagequeue.producer.api.application import create_app
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.producer.local.ports import free_port
 from support.asgi import serving
-from support.bad_requests import BAD_REQUESTS, GOOD, NAMES
+from support.invalid_requests import INVALID_REQUESTS, NAMES, VALID
 from support.processes import Process, eventually
 from support.redis import evicting_redis, traces
 
@@ -41,11 +41,11 @@ def problem_of(answer: requests.Response, status: int) -> dict[str, Any]:
     return problem
 
 
-@pytest.mark.parametrize(("_", "change", "field", "words"), BAD_REQUESTS, ids=NAMES)
-def test_a_bad_request_is_refused_whole(
+@pytest.mark.parametrize(("_", "change", "field", "words"), INVALID_REQUESTS, ids=NAMES)
+def test_invalid_request_is_refused(
     api: str, settings: Settings, _: str, change: dict[str, Any], field: str, words: str
 ) -> None:
-    problem = problem_of(submit(api, {**GOOD, **change}), 422)
+    problem = problem_of(submit(api, {**VALID, **change}), 422)
     (found,) = problem["problems"]
     assert found["field"] == field
     assert words in found["message"]
@@ -63,10 +63,10 @@ def test_a_bad_request_is_refused_whole(
         (b"{}", AS_JSON, 422, "provider: "),
         (b'{"provider": 7}', AS_JSON, 422, "provider: Input should be a valid string"),
         (b'{"provider": "x", "promt": "y"}', AS_JSON, 422, "promt: unknown field; known: provider"),
-        (json.dumps(GOOD).encode(), {}, 422, "Content-Type: application/json"),
+        (json.dumps(VALID).encode(), {}, 422, "Content-Type: application/json"),
     ],
 )
-def test_a_malformed_body_is_refused(
+def test_malformed_body_is_refused(
     api: str, settings: Settings, body: bytes, headers: Any, status: int, words: str
 ) -> None:
     assert words in problem_of(submit(api, body, headers), status)["detail"]
@@ -88,7 +88,7 @@ def test_a_malformed_body_is_refused(
         ("PUT", "/v1/jobs", 405, "Method Not Allowed"),
     ],
 )
-def test_a_bad_path_or_query_is_refused(
+def test_invalid_path_or_query_is_refused(
     api: str, method: str, path: str, status: int, words: str
 ) -> None:
     answer = requests.request(method, f"{api}{path}", timeout=30)
@@ -96,10 +96,10 @@ def test_a_bad_path_or_query_is_refused(
     assert ("Allow" in answer.headers) is (status == 405)
 
 
-def test_without_a_key_for_the_provider_the_variable_is_named(overrides: dict[str, str]) -> None:
+def test_missing_provider_key_names_its_variable(overrides: dict[str, str]) -> None:
     del overrides["acedata_api_key"]
     with serving(create_app(read_settings(**overrides))) as api:
-        problem = problem_of(submit(api, GOOD), 503)
+        problem = problem_of(submit(api, VALID), 503)
     assert problem["detail"] == "no key for acedata: set IMAGEQUEUE_ACEDATA_API_KEY"
     assert traces(overrides["redis_url"]) == []
 
@@ -110,7 +110,7 @@ def serve_for_real(start: Start, **env: str) -> tuple[Process, str]:
     return process, f"http://127.0.0.1:{port}"
 
 
-def test_redis_going_away_is_a_503_and_its_return_ends_it(
+def test_redis_outage_is_a_503_until_it_returns(
     start: Start, overrides: dict[str, str], tmp_path: Path
 ) -> None:
     redis = EmbeddedRedis(read_settings(data_dir=tmp_path / "own"))
@@ -119,22 +119,22 @@ def test_redis_going_away_is_a_503_and_its_return_ends_it(
     process.wait_for("startup complete")
     assert problem_of(submit(api, b"{"), 400)
     redis.stop()
-    for answer in (submit(api, GOOD), requests.get(f"{api}/healthz", timeout=30)):
+    for answer in (submit(api, VALID), requests.get(f"{api}/healthz", timeout=30)):
         assert "check IMAGEQUEUE_REDIS_URL" in problem_of(answer, 503)["detail"]
     redis.start()
     try:
         assert traces(redis.url) == []
-        eventually(lambda: submit(api, GOOD).status_code == 202)
+        eventually(lambda: submit(api, VALID).status_code == 202)
     finally:
         redis.stop()
 
 
-def test_the_api_does_not_start_without_a_redis_that_is_fit(
+def test_api_does_not_start_on_an_unfit_redis(
     start: Start, overrides: dict[str, str], tmp_path: Path
 ) -> None:
     with evicting_redis(tmp_path) as evicting:
         for url, status, words in [
-            # It may be back soon: whoever started the API may start it again.
+            # An outage may be short, so the exit status allows a restart.
             ("unix:///nowhere/redis.sock", 1, "Redis does not answer"),
             (evicting, 2, "this Redis may evict jobs (maxmemory-policy allkeys-lru)"),
         ]:

@@ -10,8 +10,8 @@ import pytest
 
 from imagequeue.config.settings import PREFIX
 from imagequeue.producer.local.ports import free_port
-from support.bad_requests import BAD_REQUESTS, GOOD, NAMES
 from support.cli import Ran, imagequeue
+from support.invalid_requests import INVALID_REQUESTS, NAMES, VALID
 from support.processes import BIN, clean_environment
 from support.redis import evicting_redis, traces
 
@@ -34,13 +34,13 @@ def build_submit_request(request: dict[str, Any]) -> list[str]:
     return ["submit", provider, prompt, *options, *(f"--{k}={v}" for k, v in request.items())]
 
 
-@pytest.mark.parametrize(("_", "change", "field", "words"), BAD_REQUESTS, ids=NAMES)
-def test_a_bad_request_is_refused_alone_and_in_a_batch(
+@pytest.mark.parametrize(("_", "change", "field", "words"), INVALID_REQUESTS, ids=NAMES)
+def test_invalid_request_is_refused_alone_and_in_a_batch(
     overrides: Overrides, _: str, change: dict[str, Any], field: str, words: str
 ) -> None:
-    alone = imagequeue(*build_submit_request({**GOOD, **change}), settings=overrides)
+    alone = imagequeue(*build_submit_request({**VALID, **change}), settings=overrides)
     assert_refused(alone, f" {field}: ", words)
-    lines = f"{json.dumps(GOOD)}\n\n{json.dumps({**GOOD, **change})}\n"
+    lines = f"{json.dumps(VALID)}\n\n{json.dumps({**VALID, **change})}\n"
     batch = imagequeue("batch", "-", settings=overrides, stdin=lines)
     assert_refused(batch, f" line 3: {field}: ", words)
     assert traces(overrides["redis_url"]) == []
@@ -65,39 +65,39 @@ def test_a_bad_request_is_refused_alone_and_in_a_batch(
         (["sumbit"], "", "No such command 'sumbit'"),
     ],
 )
-def test_bad_usage_is_refused(
+def test_wrong_usage_is_refused(
     overrides: Overrides, arguments: list[str], stdin: str, words: str
 ) -> None:
     assert_refused(imagequeue(*arguments, settings=overrides, stdin=stdin), words)
     assert traces(overrides["redis_url"]) == []
 
 
-def test_a_batch_that_is_not_text_is_refused(overrides: Overrides, tmp_path: Path) -> None:
+def test_binary_batch_file_is_refused(overrides: Overrides, tmp_path: Path) -> None:
     (tmp_path / "batch.jsonl").write_bytes(b'{"provider": "\xff"}')
     assert_refused(imagequeue("batch", "batch.jsonl", settings=overrides), "not UTF-8 text")
 
 
-def test_without_a_key_for_the_provider_the_variable_is_named(overrides: Overrides) -> None:
+def test_missing_provider_key_names_its_variable(overrides: Overrides) -> None:
     del overrides["acedata_api_key"]
-    ran = imagequeue(*build_submit_request({**GOOD}), settings=overrides)
+    ran = imagequeue(*build_submit_request({**VALID}), settings=overrides)
     assert_refused(ran, "no key for acedata: set IMAGEQUEUE_ACEDATA_API_KEY")
     assert traces(overrides["redis_url"]) == []
 
 
 @pytest.mark.parametrize("url", ["unix:///nowhere/redis.sock", "redis://127.0.0.1:1"])
-def test_an_unreachable_redis_is_named(overrides: Overrides, url: str) -> None:
-    ran = imagequeue(*build_submit_request({**GOOD}), settings={**overrides, "redis_url": url})
+def test_unreachable_redis_is_named(overrides: Overrides, url: str) -> None:
+    ran = imagequeue(*build_submit_request({**VALID}), settings={**overrides, "redis_url": url})
     assert_refused(ran, "Redis does not answer", "check IMAGEQUEUE_REDIS_URL")
 
 
-def test_without_any_redis_both_ways_to_one_are_named(overrides: Overrides) -> None:
+def test_missing_redis_names_both_remedies(overrides: Overrides) -> None:
     ran = imagequeue("list", settings={**overrides, "redis_url": ""})
     assert_refused(ran, "set IMAGEQUEUE_REDIS_URL, or run `imagequeue up`")
 
 
-def test_an_evicting_redis_is_refused(overrides: Overrides, tmp_path: Path) -> None:
+def test_evicting_redis_is_refused(overrides: Overrides, tmp_path: Path) -> None:
     with evicting_redis(tmp_path) as url:
-        ran = imagequeue(*build_submit_request({**GOOD}), settings={**overrides, "redis_url": url})
+        ran = imagequeue(*build_submit_request({**VALID}), settings={**overrides, "redis_url": url})
         assert_refused(ran, "may evict jobs (maxmemory-policy allkeys-lru)", "noeviction")
         assert traces(url) == []
 
@@ -110,7 +110,7 @@ def test_up_refuses_a_port_in_use_and_names_its_flag(overrides: Overrides) -> No
     assert_refused(ran, f"port {port} cannot be used", "choose another with --callback-port")
 
 
-def test_a_refusal_in_a_process_of_its_own_is_one_line_too(overrides: Overrides) -> None:
+def test_refusal_of_a_real_process_is_one_line(overrides: Overrides) -> None:
     ran = _process("submit", "acedata-flux", env={**overrides, "lease_s": "soon"})
     assert_refused(ran, "IMAGEQUEUE_LEASE_S: ")
     assert_refused(_process("submit", "acedata-flux", env=overrides), "prompt: must not be empty")

@@ -1,8 +1,7 @@
-"""Batches: all items or those that are right, every problem told, nothing queued twice."""
+"""Batches over HTTP: all items or the valid ones, every problem listed, nothing queued twice."""
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,7 +50,7 @@ def post_lines(api: str, *lines: object, on_error: str = "refuse") -> requests.R
     return requests.post(api, body.encode(), headers=LINES, params=params, timeout=60)
 
 
-def test_a_batch_is_accepted_whole_and_its_jobs_are_in_order(api: str, ctx: Context) -> None:
+def test_batch_is_accepted_with_its_jobs_in_order(api: str, ctx: Context) -> None:
     answer = post(api, numbered(3))
     assert answer.status_code == 202
     batch = answer.json()
@@ -62,7 +61,7 @@ def test_a_batch_is_accepted_whole_and_its_jobs_are_in_order(api: str, ctx: Cont
     assert ctx.store.redis.llen("submit") == 3
 
 
-def test_its_progress_is_that_of_its_jobs(api: str, ctx: Context) -> None:
+def test_progress_counts_the_jobs_by_state(api: str, ctx: Context) -> None:
     batch = post(api, numbered(3)).json()
     for state in (State.SUBMITTING, State.FAILED):
         ctx.store.transition(
@@ -73,7 +72,7 @@ def test_its_progress_is_that_of_its_jobs(api: str, ctx: Context) -> None:
     assert (seen["progress"], seen["total"], seen["ended"]) == ({"queued": 2, "failed": 1}, 3, 1)
 
 
-def test_its_jobs_are_paged_oldest_first(api: str) -> None:
+def test_batch_jobs_are_paged_oldest_first(api: str) -> None:
     batch = post(api, numbered(5)).json()
     found, cursor = [], None
     for size in (2, 2, 1):
@@ -85,7 +84,7 @@ def test_its_jobs_are_paged_oldest_first(api: str) -> None:
     assert (found, cursor) == (sorted(batch["jobs"]), None)
 
 
-def test_one_bad_item_refuses_all_and_every_problem_is_listed(api: str, settings: Settings) -> None:
+def test_one_invalid_item_refuses_the_batch(api: str, settings: Settings) -> None:
     answer = post(api, [GOOD, BAD, 7, GOOD, {**GOOD, "action": "upscale"}])
     assert answer.status_code == 422
     assert [problem["field"] for problem in answer.json()["problems"]] == [
@@ -97,7 +96,7 @@ def test_one_bad_item_refuses_all_and_every_problem_is_listed(api: str, settings
     assert traces(settings.redis_url or "") == []
 
 
-def test_lines_are_refused_by_their_numbers(api: str, settings: Settings) -> None:
+def test_problems_of_json_lines_name_the_line(api: str, settings: Settings) -> None:
     answer = post_lines(api, GOOD, "", BAD, "{oops", GOOD)
     assert answer.status_code == 422
     fields = [problem["field"] for problem in answer.json()["problems"]]
@@ -105,7 +104,7 @@ def test_lines_are_refused_by_their_numbers(api: str, settings: Settings) -> Non
     assert traces(settings.redis_url or "") == []
 
 
-def test_bad_items_are_skipped_where_that_is_said(api: str, ctx: Context) -> None:
+def test_invalid_items_are_skipped_on_request(api: str, ctx: Context) -> None:
     batch = post(api, [GOOD, BAD, GOOD], on_error="skip").json()
     assert (batch["total"], [bool(job_id) for job_id in batch["jobs"]]) == (2, [True, False, True])
     (refused,) = batch["refused"]
@@ -116,7 +115,7 @@ def test_bad_items_are_skipped_where_that_is_said(api: str, ctx: Context) -> Non
     assert ctx.store.count_by_state()[State.QUEUED] == 3
 
 
-def test_a_batch_with_nothing_right_in_it_is_refused(api: str, settings: Settings) -> None:
+def test_batch_without_a_valid_item_is_refused(api: str, settings: Settings) -> None:
     assert post(api, [BAD], on_error="skip").status_code == 422
     assert traces(settings.redis_url or "") == []
 
@@ -134,7 +133,7 @@ def test_a_batch_with_nothing_right_in_it_is_refused(api: str, settings: Setting
         (b"provider,prompt", "text/csv", 415, "application/jsonl"),
     ],
 )
-def test_what_is_no_batch_is_refused(
+def test_body_that_is_no_batch_is_refused(
     api: str, settings: Settings, body: bytes, kind: str, status: int, words: str
 ) -> None:
     answer = requests.post(api, body, headers={"Content-Type": kind}, timeout=30)
@@ -143,7 +142,7 @@ def test_what_is_no_batch_is_refused(
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_a_body_beyond_its_bound_is_refused(
+def test_too_large_body_is_refused(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, declared: bool
 ) -> None:
     body = json.dumps(GOOD).encode().ljust(body_limit.MAX_BYTES + 1)
@@ -154,7 +153,7 @@ def test_a_body_beyond_its_bound_is_refused(
     assert traces(settings.redis_url or "") == []
 
 
-def test_a_batch_that_is_sent_again_is_the_same(api: str, ctx: Context) -> None:
+def test_repeated_batch_returns_the_original(api: str, ctx: Context) -> None:
     items = [*numbered(2), {**GOOD, "idempotency_key": "own"}]
     first, again = post(api, items, "k"), post(api, items, "k")
     assert again.status_code == 202
@@ -166,7 +165,7 @@ def test_a_batch_that_is_sent_again_is_the_same(api: str, ctx: Context) -> None:
 
 
 @pytest.mark.parametrize("change", ["one more", "one fewer", "other order"])
-def test_another_batch_under_the_key_is_refused(api: str, ctx: Context, change: str) -> None:
+def test_key_of_another_batch_is_refused(api: str, ctx: Context, change: str) -> None:
     items = numbered(3)
     post(api, items, "k")
     others = {"one more": numbered(4), "one fewer": numbered(2), "other order": items[::-1]}
@@ -175,7 +174,7 @@ def test_another_batch_under_the_key_is_refused(api: str, ctx: Context, change: 
     assert ctx.store.count_by_state()[State.QUEUED] == 3
 
 
-def test_items_that_are_known_stay_in_their_batch(client: Client, ctx: Context) -> None:
+def test_replayed_items_stay_in_their_batch(client: Client, ctx: Context) -> None:
     def keyed(*names: str) -> list[dict[str, Any]]:
         return [{**GOOD, "idempotency_key": name} for name in names]
 
@@ -190,7 +189,7 @@ def test_items_that_are_known_stay_in_their_batch(client: Client, ctx: Context) 
     assert ctx.store.count_by_state()[State.QUEUED] == 4
 
 
-def test_one_key_for_two_items_or_for_another_request_is_refused(api: str, ctx: Context) -> None:
+def test_item_key_used_twice_is_refused(api: str, ctx: Context) -> None:
     twice = post(api, [{**GOOD, "idempotency_key": "k"}] * 2)
     (problem,) = twice.json()["problems"]
     assert (problem["field"], "item 0" in problem["message"]) == ("items.1.idempotency_key", True)
@@ -201,15 +200,13 @@ def test_one_key_for_two_items_or_for_another_request_is_refused(api: str, ctx: 
 
 
 @pytest.mark.parametrize("key", [7, "", "x" * 256])
-def test_an_item_whose_key_is_none_is_skipped(api: str, key: object) -> None:
+def test_item_with_an_invalid_key_is_skipped(api: str, key: object) -> None:
     batch = post(api, [GOOD, {**GOOD, "idempotency_key": key}], on_error="skip").json()
     ((refused,), total) = batch["refused"], batch["total"]
     assert (refused["problems"][0]["field"], total) == ("idempotency_key", 1)
 
 
-def test_batches_of_an_api_key_count_against_its_limits(
-    overrides: dict[str, str], ctx: Context
-) -> None:
+def test_batch_counts_against_the_key_limits(overrides: dict[str, str], ctx: Context) -> None:
     settings = read_settings(**overrides)
     key = imagequeue("keys", "add", "shop", "--per-minute", "4", settings=overrides).out.strip()
     with serving(create_app(settings)) as url:
@@ -225,41 +222,9 @@ def test_batches_of_an_api_key_count_against_its_limits(
     assert ctx.store.count_by_state()[State.QUEUED] == 3
 
 
-def test_an_unknown_batch_is_an_error(api: str, client: Client) -> None:
+def test_unknown_batch_is_a_404_and_an_error(api: str, client: Client) -> None:
     for path in ("batch_none", "batch_none/jobs"):
         answer = requests.get(f"{api}/{path}", timeout=30)
         assert (answer.status_code, "no batch" in answer.json()["detail"]) == (404, True)
     with pytest.raises(UnknownBatchError):
         client.batch("batch_none")
-
-
-def test_the_command_line_tells_of_a_batch(overrides: dict[str, str], ctx: Context) -> None:
-    lines = f"{json.dumps(GOOD)}\n\n{json.dumps(BAD)}\nnonsense\n{json.dumps(GOOD)}"
-    ran = imagequeue("batch", "-", "--skip-bad", settings=overrides, stdin=lines)
-    assert (ran.status, len(ran.out.splitlines())) == (0, 2)
-    *bad, told = ran.err.splitlines()
-    assert [line.partition(":")[0] for line in bad] == ["line 3", "line 3", "line 4"]
-    batch_id, words = told.split(maxsplit=1)
-    assert words == "0 of 2 ended  2 queued"
-    shown = imagequeue("status", batch_id, settings=overrides)
-    assert shown.out == f"{batch_id}  0 of 2 ended  2 queued\n"
-    as_json = imagequeue("status", batch_id, "--json", settings=overrides)
-    assert json.loads(as_json.out)["progress"] == {"queued": 2}
-
-
-def test_the_command_line_queues_a_batch_once_and_waits_for_it(
-    overrides: dict[str, str], ctx: Context, tmp_path: Path
-) -> None:
-    (tmp_path / "b.jsonl").write_text("\n".join(json.dumps(item) for item in numbered(2)))
-    arguments = ["batch", "b.jsonl", "--idempotency-key=k", "--json"]
-    first, again = (imagequeue(*arguments, settings=overrides) for _ in range(2))
-    ids = [json.loads(line)["id"] for line in first.out.splitlines()]
-    assert [json.loads(line)["id"] for line in again.out.splitlines()] == ids
-    for job_id in ids:
-        ctx.store.transition(
-            ctx.store.get(job_id),
-            lambda job: job.transition_to(State.CANCELLED, "test", ctx.now(), ctx.now()),
-        )
-    waited = imagequeue(*arguments, "--wait", settings=overrides)
-    states = [json.loads(line)["state"] for line in waited.out.splitlines()]
-    assert (waited.status, states) == (1, ["cancelled"] * 2)

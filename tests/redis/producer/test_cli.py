@@ -1,4 +1,4 @@
-"""The command line: what each command prints, as lines for people and as JSON."""
+"""The command line: what each command prints, as text and as JSON."""
 
 import json
 import subprocess
@@ -55,7 +55,7 @@ def test_submit_prints_the_job(run: Any, ctx: Context) -> None:
     assert ctx.store.redis.llen("submit") == 1
 
 
-def test_submit_passes_everything_on_and_reads_values_as_json(run: Any) -> None:
+def test_submit_passes_options_and_parses_json_values(run: Any) -> None:
     options = ["--param", "count=2", "--param", "size=1:1", "--metadata", '{"order": 7}', "--json"]
     (job,) = jobs_of(run("submit", "acedata-flux", "tea", *options, "--delivery", "poll"))
     assert (job["params"], job["metadata"]) == ({"count": 2, "size": "1:1"}, {"order": 7})
@@ -72,7 +72,7 @@ def test_batch_queues_every_line_in_order(run: Any) -> None:
     assert len(jobs_of(run("list", "--json"))) == 6
 
 
-def test_status_tells_the_history_the_pictures_and_the_error(run: Any, ctx: Context) -> None:
+def test_status_shows_history_images_and_error(run: Any, ctx: Context) -> None:
     job_id = failed(ctx)
     image = Image(index=0, source_url="https://x/0.png", expires_at=ctx.now())
     ctx.store.transition(ctx.store.get(job_id), lambda job: job.evolve(ctx.now(), images=(image,)))
@@ -88,7 +88,7 @@ def test_status_tells_the_history_the_pictures_and_the_error(run: Any, ctx: Cont
     assert job["error"] == {"reason": "policy", "code": "400", "message": "no cats"}
 
 
-def test_list_filters_and_leads_to_the_next_page(run: Any, ctx: Context) -> None:
+def test_list_filters_and_prints_the_next_cursor(run: Any, ctx: Context) -> None:
     ids = sorted([failed(ctx), queued(ctx), queued(ctx, provider="acedata-flux")], reverse=True)
     first = run("list", "--limit", "2", "--json")
     assert [json.loads(line)["id"] for line in first.out.splitlines()] == ids[:2]
@@ -101,7 +101,7 @@ def test_list_filters_and_leads_to_the_next_page(run: Any, ctx: Context) -> None
     assert len(jobs_of(run("list", "--provider", "acedata-flux", "--json"))) == 1
 
 
-def test_wait_tells_success_from_failure_by_its_status(run: Any, ctx: Context) -> None:
+def test_wait_exits_by_the_result(run: Any, ctx: Context) -> None:
     good, bad, endless = queued(ctx), failed(ctx), queued(ctx)
     move(ctx, good, State.SUBMITTING, State.DOWNLOADING, State.SUCCEEDED)
     (job,) = jobs_of(run("wait", good, "--json"))
@@ -132,7 +132,7 @@ def test_cancel_and_retry(run: Any, ctx: Context) -> None:
 
 
 @pytest.mark.parametrize("command", ["", "submit", "list", "keys list", "callbacks list", "up"])
-def test_help_imports_nothing_that_takes_long(command: str) -> None:
+def test_help_imports_nothing_slow(command: str) -> None:
     code = (
         f"import sys; sys.argv[1:] = {[*command.split(), '--help']}\n"
         "from imagequeue.producer.cli.main import main\n"

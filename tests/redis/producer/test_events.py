@@ -34,7 +34,7 @@ PATH = (State.SUBMITTING, State.WAITING, State.DOWNLOADING, State.SUCCEEDED)
 
 @pytest.fixture
 def api(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    # Who is not told of a change must not find out after all.
+    # A missed change must fail the test, not be found by the periodic read.
     monkeypatch.setattr(watch, "READ_AGAIN_S", 3600)
     # Streams that a test leaves open end with the server.
     with serving(create_app(settings), timeout_graceful_shutdown=1) as url:
@@ -76,7 +76,7 @@ def followers(ctx: Context) -> int:
     return sum(client["cmd"] == "xread" for client in clients)
 
 
-def test_a_request_that_waits_is_answered_when_the_job_rests(api: str, ctx: Context) -> None:
+def test_waiting_request_returns_when_the_job_finishes(api: str, ctx: Context) -> None:
     job_id = queued(ctx)
     with ThreadPoolExecutor(1) as thread:
         params = {"wait": 60}
@@ -88,7 +88,7 @@ def test_a_request_that_waits_is_answered_when_the_job_rests(api: str, ctx: Cont
         assert waiting.result().json()["state"] == "succeeded"
 
 
-def test_a_wait_that_is_over_gives_the_job_as_it_is(api: str, ctx: Context) -> None:
+def test_wait_timeout_returns_the_current_job(api: str, ctx: Context) -> None:
     job_id = queued(ctx)
     for wait in ("0.1", "1e-9", "0"):
         url = f"{api}/jobs/{job_id}?wait={wait}"
@@ -98,7 +98,7 @@ def test_a_wait_that_is_over_gives_the_job_as_it_is(api: str, ctx: Context) -> N
         assert requests.get(f"{api}/jobs/{job_id}?wait={wait}", timeout=30).status_code == 422
 
 
-def test_hundreds_wait_at_once_and_others_are_still_served(api: str, ctx: Context) -> None:
+def test_hundreds_of_waits_do_not_block_other_requests(api: str, ctx: Context) -> None:
     job_id, resting = queued(ctx), queued(ctx)
     move(ctx, resting, State.CANCELLED)
     with ThreadPoolExecutor(200) as threads:
@@ -113,7 +113,7 @@ def test_hundreds_wait_at_once_and_others_are_still_served(api: str, ctx: Contex
         assert {each.result().json()["state"] for each in waiting} == {"cancelled"}
 
 
-def test_a_job_is_followed_from_now_to_its_end(api: str, ctx: Context) -> None:
+def test_job_stream_ends_when_the_job_finishes(api: str, ctx: Context) -> None:
     job_id = queued(ctx)
     move(ctx, job_id, State.SUBMITTING)
     with following(f"{api}/jobs/{job_id}/events") as events:
@@ -128,9 +128,7 @@ def test_a_job_is_followed_from_now_to_its_end(api: str, ctx: Context) -> None:
     assert requests.get(f"{api}/jobs/job_none/events", timeout=30).status_code == 404
 
 
-def test_all_changes_are_followed_and_resumed_after_the_last_one_seen(
-    api: str, ctx: Context
-) -> None:
+def test_stream_of_all_jobs_resumes_after_last_event(api: str, ctx: Context) -> None:
     with following(f"{api}/events") as events:
         first = queued(ctx)
         seen = next(events)
@@ -143,7 +141,7 @@ def test_all_changes_are_followed_and_resumed_after_the_last_one_seen(
         assert next(events)["data"] == {"job": second, "state": "queued"}
 
 
-def test_changes_that_are_no_longer_kept_are_told_of(api: str, ctx: Context) -> None:
+def test_lost_changes_are_reported(api: str, ctx: Context) -> None:
     job_id = queued(ctx)
     (oldest,) = ctx.store.redis.xrange(keys.CHANGES, count=1)
     move(ctx, job_id, *PATH)
@@ -156,7 +154,7 @@ def test_changes_that_are_no_longer_kept_are_told_of(api: str, ctx: Context) -> 
     assert bad.status_code == 422
 
 
-def test_one_connection_reads_for_everybody(api: str, ctx: Context) -> None:
+def test_one_connection_reads_for_all_listeners(api: str, ctx: Context) -> None:
     job_id = queued(ctx)
     with (
         following(f"{api}/events"),
@@ -167,7 +165,7 @@ def test_one_connection_reads_for_everybody(api: str, ctx: Context) -> None:
         assert eventually(lambda: followers(ctx)) == 1
 
 
-def test_a_reader_that_is_too_slow_is_let_go_with_what_it_can_resume_from(
+def test_slow_listener_is_disconnected_and_can_resume(
     api: str, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "MAX_BEHIND", 5)
@@ -190,7 +188,7 @@ def test_a_reader_that_is_too_slow_is_let_go_with_what_it_can_resume_from(
     assert 0 < read.count(b"id: ") < 2000
 
 
-def test_streams_go_on_when_redis_was_restarted(overrides: dict[str, str], tmp_path: Path) -> None:
+def test_streams_survive_a_redis_restart(overrides: dict[str, str], tmp_path: Path) -> None:
     server = EmbeddedRedis(read_settings(data_dir=tmp_path / "own"))
     settings = read_settings(**{**overrides, "redis_url": server.start()})
     try:
@@ -211,7 +209,7 @@ def test_streams_go_on_when_redis_was_restarted(overrides: dict[str, str], tmp_p
         server.stop()
 
 
-def test_the_server_stops_at_once_with_streams_open(
+def test_server_stops_at_once_with_open_streams(
     start: Callable[..., Process], ctx: Context
 ) -> None:
     port = free_port()
@@ -234,7 +232,7 @@ def test_the_server_stops_at_once_with_streams_open(
     assert "Cancel" not in process.output
 
 
-def test_jobs_come_as_they_complete(settings: Settings, ctx: Context) -> None:
+def test_as_completed_yields_jobs_as_they_finish(settings: Settings, ctx: Context) -> None:
     client = Client(settings)
     ids = [queued(ctx) for _ in range(3)]
     move(ctx, ids[1], *PATH)

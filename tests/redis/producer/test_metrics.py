@@ -125,7 +125,7 @@ def test_due_jobs_and_queued_messages_are_counted(api: str, ctx: Context) -> Non
 @pytest.mark.parametrize(
     ("took_s", "bucket", "left_s"), [(0, "60.0", 60), (59.5, "1.0", 0.5), (90, "0.001", 0)]
 )
-def test_remaining_url_lifetime_is_counted_once_an_image(
+def test_remaining_url_lifetime_is_counted_once_per_image(
     overrides: dict[str, str], clock: Clock, stub: Stub, took_s: float, bucket: str, left_s: float
 ) -> None:
     def speak(connection: object, asked: object) -> None:
@@ -158,9 +158,9 @@ def test_callbacks_are_counted_by_response_and_outcome(settings: Settings, ctx: 
         for body, status in ((b"x", 200), (b"y", 200), (b"z" * (MAX_BODY_BYTES + 1), 413)):
             assert requests.post(url, body, timeout=30).status_code == status
         assert requests.post(f"{url[:-1]}g", b"x", timeout=30).status_code == 404
-    kept = ctx.inbox.list_unread(job_id)
+    callbacks = ctx.inbox.list_unread(job_id)
     outcomes = (Outcome.SETTLED, Outcome.UNTRUSTED)
-    ctx.inbox.acknowledge(job_id, dict(zip(kept, outcomes, strict=True)))
+    ctx.inbox.acknowledge(job_id, dict(zip(callbacks, outcomes, strict=True)))
     with serving(create_app(settings)) as api:
         metrics = read(api)
     names = ("received_total", "read_total")

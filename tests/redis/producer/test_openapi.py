@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -16,7 +17,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from imagequeue.config.settings import read_settings
+from imagequeue.config.settings import Settings, read_settings
+from imagequeue.jobs.job import Job
 from imagequeue.producer.api.application import create_app
 from support.asgi import serving
 
@@ -66,7 +68,7 @@ def test_operation_ids_are_stable(document: Any) -> None:
     assert {one["operationId"] for one in operations(document)} == OPERATIONS | STREAMS
 
 
-def test_every_operation_says_what_it_is(document: Any) -> None:
+def test_every_operation_is_described(document: Any) -> None:
     tags = {tag["name"] for tag in document["tags"]}
     for operation in operations(document):
         assert operation["summary"], operation
@@ -76,7 +78,7 @@ def test_every_operation_says_what_it_is(document: Any) -> None:
             assert answer["description"], (operation["operationId"], status)
 
 
-def test_submissions_have_examples_that_are_accepted(api: str, document: Any) -> None:
+def test_request_examples_are_accepted(api: str, document: Any) -> None:
     body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
     for example in body["examples"].values():
         answer = requests.post(f"{api}/v1/jobs", json=example["value"], headers=AUTH, timeout=30)
@@ -86,7 +88,7 @@ def test_submissions_have_examples_that_are_accepted(api: str, document: Any) ->
     assert answer.status_code == 202, answer.text
 
 
-def test_examples_of_answers_have_the_fields_of_answers(api: str, document: Any) -> None:
+def test_response_examples_have_all_fields(api: str, document: Any) -> None:
     for path, request in (
         ("/v1/jobs", {"provider": "acedata-flux", "prompt": "a cat"}),
         ("/v1/batches", {"items": [{"provider": "acedata-flux", "prompt": "a cat"}]}),
@@ -108,14 +110,14 @@ def make_real(case: schemathesis.Case, known: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("operation_id", sorted(OPERATIONS))
-def test_no_request_gets_an_answer_that_is_not_in_the_document(api: str, operation_id: str) -> None:
+def test_every_response_matches_the_document(api: str, operation_id: str) -> None:
     batch = {"items": [{"provider": "acedata-flux", "prompt": "a cat"}] * 2}
     made = requests.post(f"{api}/v1/batches", json=batch, headers=AUTH, timeout=30).json()
     known = {"job_id": made["jobs"][0], "batch_id": made["id"]}
     schema = schemathesis.openapi.from_url(f"{api}/openapi.json")
     (found,) = schema.include(operation_id=operation_id).get_all_operations()
 
-    @settings(
+    @hypothesis_settings(
         max_examples=30,
         deadline=None,
         phases=[Phase.explicit, Phase.generate],
@@ -130,3 +132,24 @@ def test_no_request_gets_an_answer_that_is_not_in_the_document(api: str, operati
         case.validate_response(case.call(headers=AUTH, timeout=30), checks=CHECKS)
 
     ask()
+
+
+def test_openapi_document_lists_every_error(settings: Settings) -> None:
+    document = create_app(settings).openapi()
+    paths = document["paths"]
+    assert len(paths) == 12
+    for path, method, status in [
+        ("/v1/jobs", "post", "400"),
+        ("/v1/jobs", "get", "401"),
+        ("/v1/jobs/{job_id}", "get", "404"),
+        ("/v1/jobs/{job_id}/cancel", "post", "409"),
+        ("/v1/jobs/{job_id}/retry", "post", "422"),
+        ("/v1/jobs/{job_id}/images/{n}", "get", "404"),
+        ("/healthz", "get", "503"),
+    ]:
+        assert "application/problem+json" in paths[path][method]["responses"][status]["content"]
+    assert set(document["components"]["schemas"]["Job"]["properties"]) == {
+        *(name for name, field in Job.model_fields.items() if not field.exclude),
+        *Job.model_computed_fields,
+    }
+    assert "HTTPValidationError" not in document["components"]["schemas"]

@@ -17,7 +17,7 @@ from imagequeue.errors import ApiKeyError, LimitError
 from imagequeue.jobs.build import build_job
 from imagequeue.jobs.job import utc_now
 from imagequeue.producer.api.access import Access, Caller
-from imagequeue.producer.api.problems import install
+from imagequeue.producer.api.problems import install_handlers
 from imagequeue.providers.request import JobRequest
 from imagequeue.store.api_keys import ApiKey, ApiKeys, Limits
 from imagequeue.worker.context import Context
@@ -50,7 +50,7 @@ def opened(settings: Settings, clock: Clock) -> Access:
 
 def refusal(access: Access, caller: Caller, jobs: int) -> LimitError:
     with pytest.raises(LimitError) as refused:
-        access.admit(caller, jobs)
+        access.acquire(caller, jobs)
     return refused.value
 
 
@@ -102,10 +102,10 @@ def test_no_minute_has_more_jobs_than_the_limit_over_all_processes(
 ) -> None:
     one, two = opened(settings, clock), opened(settings, clock)
     shop, other = Caller("shop", Limits(per_minute=100)), Caller("other", Limits(per_minute=1))
-    one.admit(shop, 40)
+    one.acquire(shop, 40)
     clock.advance(20)
-    two.admit(shop, 60)
-    one.admit(other, 1)
+    two.acquire(shop, 60)
+    one.acquire(other, 1)
     error = refusal(one, shop, 1)
     assert "may send 100 jobs a minute: try again in" in str(error)
     # By seconds: up to one more than a minute, never less.
@@ -115,7 +115,7 @@ def test_no_minute_has_more_jobs_than_the_limit_over_all_processes(
     assert refusal(one, shop, 40).retry_after_s == 1
     clock.advance(1)
     # What was refused has not counted.
-    one.admit(shop, 40)
+    one.acquire(shop, 40)
     assert refusal(two, shop, 1).retry_after_s == 20
 
 
@@ -128,7 +128,7 @@ def test_a_batch_beyond_the_limit_is_refused_whole(settings: Settings, clock: Cl
         assert "5000 came at once: send fewer" in str(error)
         # No wait is long enough.
         assert error.retry_after_s is None
-        access.admit(Caller("shop", limits), 100)
+        access.acquire(Caller("shop", limits), 100)
 
 
 def test_of_many_at_once_only_as_many_are_admitted_as_the_limit_says(
@@ -139,7 +139,7 @@ def test_of_many_at_once_only_as_many_are_admitted_as_the_limit_says(
 
     def admitted(n: int) -> bool:
         try:
-            processes[n % 4].admit(shop, 1)
+            processes[n % 4].acquire(shop, 1)
         except LimitError:
             return False
         return True
@@ -151,7 +151,7 @@ def test_of_many_at_once_only_as_many_are_admitted_as_the_limit_says(
 def test_open_jobs_are_those_that_have_not_ended(ctx: Context, clock: Clock) -> None:
     access = opened(ctx.settings, clock)
     shop = Caller("shop", Limits(open_jobs=3, per_minute=100))
-    access.admit(shop, 3)
+    access.acquire(shop, 3)
     request = JobRequest(provider="kie-flux-kontext", prompt="a cat")
     jobs = [build_job(ctx.settings, request, ctx.now(), submitted_by="shop") for _ in range(3)]
     ctx.store.add(jobs)
@@ -164,14 +164,14 @@ def test_open_jobs_are_those_that_have_not_ended(ctx: Context, clock: Clock) -> 
     ctx.store.transition(
         jobs[0], lambda job: job.transition_to("cancelled", "test", ctx.now(), ctx.now())
     )
-    access.admit(shop, 1)
+    access.acquire(shop, 1)
     refusal(access, shop, 2)
 
 
 def test_a_caller_without_limits_costs_redis_nothing(ctx: Context, clock: Clock) -> None:
     access = opened(ctx.settings, clock)
     ctx.store.redis.config_resetstat()
-    access.admit(Caller("env-1"), 10**6)
+    access.acquire(Caller("env-1"), 10**6)
     commands = ctx.store.redis.info("commandstats")
     assert not {"cmdstat_evalsha", "cmdstat_hget"} & set(commands)
 
@@ -179,7 +179,7 @@ def test_a_caller_without_limits_costs_redis_nothing(ctx: Context, clock: Clock)
 def test_what_is_counted_for_a_minute_does_not_stay(ctx: Context, clock: Clock) -> None:
     access, shop = opened(ctx.settings, clock), Caller("shop", Limits(per_minute=1000))
     for _ in range(200):
-        access.admit(shop, 1)
+        access.acquire(shop, 1)
         clock.advance(1)
     assert ctx.store.redis.hlen("iq:admitted:shop") <= 61
     assert 60 < ctx.store.redis.ttl("iq:admitted:shop") <= 120
@@ -188,7 +188,7 @@ def test_what_is_counted_for_a_minute_does_not_stay(ctx: Context, clock: Clock) 
 @pytest.mark.parametrize(("wait_s", "header"), [(7, "7"), (None, None)])
 def test_over_http_a_limit_is_a_429_that_says_when(wait_s: int | None, header: str | None) -> None:
     app = FastAPI()
-    install(app)
+    install_handlers(app)
 
     @app.get("/")
     def refuse() -> None:
@@ -246,7 +246,7 @@ def test_the_last_key_goes_with_a_word_of_warning(run: Any, keys: ApiKeys) -> No
     run("add", "two")
     assert run("remove", "one") == Ran(0, "", "")
     ran = run("remove", "two")
-    assert (ran.status, "gets in without a key" in ran.err) == (0, True)
+    assert (ran.status, "has access without a key" in ran.err) == (0, True)
     assert keys.all() == {}
 
 

@@ -1,10 +1,10 @@
-"""Requests that must be refused: name, what differs from a good one, the field, what is said."""
+"""Requests that must be refused: name, difference from a valid one, field and message."""
 
 from typing import Any
 
-GOOD: dict[str, Any] = {"provider": "acedata-flux", "prompt": "a cat"}
+VALID: dict[str, Any] = {"provider": "acedata-flux", "prompt": "a cat"}
 
-BAD_REQUESTS: list[tuple[str, dict[str, Any], str, str]] = [
+INVALID_REQUESTS: list[tuple[str, dict[str, Any], str, str]] = [
     ("unknown provider", {"provider": "kie-flux"}, "provider", "did you mean kie-flux-kontext?"),
     ("unknown action", {"action": "upscale"}, "action", "acedata-flux offers generate, edit"),
     ("empty prompt", {"prompt": ""}, "prompt", "must not be empty"),
@@ -23,4 +23,4 @@ BAD_REQUESTS: list[tuple[str, dict[str, Any], str, str]] = [
     ("callback to nowhere", {"delivery": "callback"}, "delivery", "IMAGEQUEUE_PUBLIC_URL"),
     ("metadata too large", {"metadata": {"x": "y" * 16384}}, "metadata", "at most 16384 bytes"),
 ]
-NAMES = [name for name, *_ in BAD_REQUESTS]
+NAMES = [name for name, *_ in INVALID_REQUESTS]

@@ -1,0 +1,97 @@
+"""The route class whose errors are HTML pages, with its login and form parsing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+
+from ...errors import ImageQueueError
+from ..api import browser
+from ..api.access import Access
+from ..api.problems import status_of
+from .rendering import render
+
+MAX_FORM_BYTES = 8192
+Form = dict[str, str]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class LoginNeededError(Exception):
+    """An unauthenticated browser requested a page."""
+
+
+class PageRoute(APIRoute):
+    """A route that answers errors with HTML pages."""
+
+    def get_route_handler(self) -> Handler:
+        """Return the route's handler, with its errors turned into pages."""
+        handle = super().get_route_handler()
+
+        async def handle_errors(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except LoginNeededError:
+                return render_login(_return_path(request))
+            except (ImageQueueError, HTTPException, RequestValidationError) as error:
+                return _render_error(error)
+
+        return handle_errors
+
+
+def require_login(access: Access) -> Any:
+    """Return the dependency of routes that need a login."""
+
+    def check(request: Request) -> None:
+        if access.caller_or_none(request) is None:
+            raise LoginNeededError
+
+    return Depends(check)
+
+
+def has_key(request: Request) -> bool:
+    """Return whether the browser sent a key, so that it can log out."""
+    return bool(browser.key_of(request))
+
+
+def render_login(way_back: str, wrong: bool = False) -> Response:
+    """Render the form that asks for a key and then redirects to `way_back`."""
+    return render("login.html", HTTPStatus.UNAUTHORIZED, way_back=way_back, wrong=wrong)
+
+
+async def read_form(request: Request) -> Form:
+    """Return the fields of an HTML form; raises HTTPException 413 above MAX_FORM_BYTES.
+
+    Parsed here, because FastAPI would need another package for it.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM_BYTES:
+            raise HTTPException(413, f"the form is too long: it may have {MAX_FORM_BYTES} bytes")
+    return dict(parse_qsl(body.decode(errors="replace")))
+
+
+def _return_path(request: Request) -> str:
+    if request.method != "GET":
+        return "/"
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _render_error(error: Exception) -> Response:
+    status, message = _describe_error(error)
+    return render("error.html", status, title=HTTPStatus(status).phrase, message=message)
+
+
+def _describe_error(error: Exception) -> tuple[int, str]:
+    if isinstance(error, HTTPException):
+        return error.status_code, str(error.detail)
+    if isinstance(error, RequestValidationError):
+        found = error.errors()[0]
+        return HTTPStatus.UNPROCESSABLE_ENTITY, f"{found['loc'][-1]}: {found['msg']}"
+    return status_of(error), str(error)

@@ -1,0 +1,49 @@
+"""Batches on the command line: queued once, refused lines listed, progress shown."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from imagequeue.jobs.job import State
+from imagequeue.worker.context import Context
+from support.cli import imagequeue
+
+GOOD: dict[str, Any] = {"provider": "acedata-flux", "prompt": "a cat"}
+BAD: dict[str, Any] = {"provider": "acedata-flux", "prompt": "", "params": {"sise": "1:1"}}
+LINES = {"Content-Type": "application/jsonl"}
+
+
+def numbered(count: int) -> list[dict[str, Any]]:
+    return [{**GOOD, "metadata": {"n": n}} for n in range(count)]
+
+
+def test_cli_reports_a_batch(overrides: dict[str, str], ctx: Context) -> None:
+    lines = f"{json.dumps(GOOD)}\n\n{json.dumps(BAD)}\nnonsense\n{json.dumps(GOOD)}"
+    ran = imagequeue("batch", "-", "--skip-bad", settings=overrides, stdin=lines)
+    assert (ran.status, len(ran.out.splitlines())) == (0, 2)
+    *bad, summary = ran.err.splitlines()
+    assert [line.partition(":")[0] for line in bad] == ["line 3", "line 3", "line 4"]
+    batch_id, words = summary.split(maxsplit=1)
+    assert words == "0 of 2 finished  2 queued"
+    shown = imagequeue("status", batch_id, settings=overrides)
+    assert shown.out == f"{batch_id}  0 of 2 finished  2 queued\n"
+    as_json = imagequeue("status", batch_id, "--json", settings=overrides)
+    assert json.loads(as_json.out)["progress"] == {"queued": 2}
+
+
+def test_cli_queues_a_batch_once_and_waits(
+    overrides: dict[str, str], ctx: Context, tmp_path: Path
+) -> None:
+    (tmp_path / "b.jsonl").write_text("\n".join(json.dumps(item) for item in numbered(2)))
+    arguments = ["batch", "b.jsonl", "--idempotency-key=k", "--json"]
+    first, again = (imagequeue(*arguments, settings=overrides) for _ in range(2))
+    ids = [json.loads(line)["id"] for line in first.out.splitlines()]
+    assert [json.loads(line)["id"] for line in again.out.splitlines()] == ids
+    for job_id in ids:
+        ctx.store.transition(
+            ctx.store.get(job_id),
+            lambda job: job.transition_to(State.CANCELLED, "test", ctx.now(), ctx.now()),
+        )
+    waited = imagequeue(*arguments, "--wait", settings=overrides)
+    states = [json.loads(line)["state"] for line in waited.out.splitlines()]
+    assert (waited.status, states) == (1, ["cancelled"] * 2)

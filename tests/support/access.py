@@ -1,0 +1,27 @@
+"""Requests to check for access, without a server."""
+
+from fastapi import HTTPException, Request
+
+from imagequeue.config.redis import connect
+from imagequeue.config.settings import read_settings
+from imagequeue.producer.api.access import Access
+
+
+def request(method: str = "GET", peer: str = "127.0.0.1", **headers: str) -> Request:
+    """A request as an ASGI server hands it on; `sec_fetch_site` is the header Sec-Fetch-Site."""
+    named = {"host": "localhost:8000", **headers}
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in named.items()]
+    scope = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": raw}
+    return Request({**scope, "scheme": "http", "client": (peer, 50000)})
+
+
+def status_of(access_to: Access, asked: Request) -> int:
+    try:
+        return 200 if access_to(asked) else 0
+    except HTTPException as error:
+        return error.status_code
+
+
+def opened(overrides: dict[str, str], api_keys: str = "") -> Access:
+    settings = read_settings(**overrides, api_keys=api_keys)
+    return Access(settings, connect(settings))

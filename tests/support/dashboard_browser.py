@@ -1,0 +1,34 @@
+"""What the tests of the dashboard in a browser share."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import requests
+from playwright.sync_api import Page, expect
+
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+Tab = Callable[..., AbstractContextManager[Page]]
+
+
+def submit(site: str, prompt: str, **headers: str) -> str:
+    request = {"provider": "acedata-flux", "prompt": prompt, "delivery": "poll"}
+    answer = requests.post(f"{site}/v1/jobs", json=request, headers=headers, timeout=30)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def is_drawn(page: Page, selector: str) -> bool:
+    return bool(page.locator(selector).evaluate("image => image.complete && image.naturalWidth"))
+
+
+def live(page: Page, url: str) -> None:
+    """Open a page, and mark it: a reload would lose the mark."""
+    page.goto(url)
+    expect(page.locator("#stream")).to_have_text("live")
+    page.evaluate("window.marked = true")
+
+
+def was_not_reloaded(page: Page) -> bool:
+    return bool(page.evaluate("window.marked === true"))

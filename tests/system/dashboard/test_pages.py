@@ -1,0 +1,143 @@
+"""The dashboard's buttons, keyboard, login and accessibility in a real browser."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import Start
+from playwright.sync_api import Page, expect
+
+from imagequeue.config.settings import read_settings
+from imagequeue.jobs.job import Job, State, add_seconds, utc_now
+from imagequeue.producer.api.application import create_app
+from imagequeue.worker.context import Context
+from support.asgi import serving
+from support.dashboard_browser import Tab, is_drawn, live, submit, was_not_reloaded
+from support.jobs import move, queued
+from support.processes import WORKER, eventually
+
+
+def test_cancel_shows_in_another_tab(site: str, ctx: Context, new_tab: Tab) -> None:
+    job_id = queued(ctx)
+    with new_tab() as list_, new_tab() as page:
+        live(list_, site)
+        page.goto(f"{site}/jobs/{job_id}")
+        expect(page.locator("#cancel-cost")).to_have_text("Nothing was sent yet: free of charge.")
+        page.get_by_role("button", name="Cancel this job").click()
+        expect(page.get_by_text("The job was cancelled.")).to_be_visible()
+        expect(list_.locator(f"#{job_id} .state")).to_have_text("cancelled")
+        assert was_not_reloaded(list_)
+
+
+def test_unsaved_image_is_downloaded_again(
+    start: Start, site: str, ctx: Context, new_tab: Tab
+) -> None:
+    start(*(part.replace(",download", "") for part in WORKER))
+    job_id = submit(site, "a cat")
+    with new_tab() as page:
+        live(page, f"{site}/jobs/{job_id}")
+        state = page.locator("#job > .line .state")
+        expect(state).to_have_text("downloading")
+        ctx.store.transition(ctx.store.get(job_id), unsaved)
+        expect(state).to_have_text("unsaved")
+        assert was_not_reloaded(page)
+        start(*WORKER)
+        page.get_by_role("button", name="Download again").click()
+        expect(state).to_have_text("succeeded")
+        eventually(lambda: is_drawn(page, ".images img"))
+        assert "done=" not in page.url
+
+
+def unsaved(job: Job) -> Job:
+    """Mark the job as if saving its images had failed for good."""
+    images = tuple(image.model_copy(update={"state": "expired"}) for image in job.images)
+    return job.transition_to(
+        State.UNSAVED, "test", utc_now(), add_seconds(utc_now(), 3600), images=images
+    )
+
+
+def test_failed_job_needs_the_pay_again_tick(site: str, ctx: Context, new_tab: Tab) -> None:
+    job_id = queued(ctx)
+    move(ctx, job_id, State.SUBMITTING, State.FAILED)
+    with new_tab() as page:
+        page.goto(f"{site}/jobs/{job_id}")
+        again = page.get_by_role("button", name="Send again")
+        again.click()
+        assert page.eval_on_selector("#pay-again", "box => box.validity.valueMissing")
+        assert ctx.store.get(job_id).state is State.FAILED
+        page.get_by_label("Pay again").check()
+        again.click()
+        expect(page.locator("#job > .line .state")).to_have_text("queued")
+
+
+def test_keyboard_reaches_a_job_and_its_button(site: str, ctx: Context, new_tab: Tab) -> None:
+    job_id = queued(ctx)
+    with new_tab() as page:
+        live(page, site)
+        page.keyboard.press("Tab")
+        expect(page.get_by_text("Skip to the content")).to_be_focused()
+        page.keyboard.press("Enter")
+        tab_to(page, f"#{job_id} a")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/jobs/{job_id}")
+        tab_to(page, "#cancel")
+        assert page.eval_on_selector("#cancel", "button => getComputedStyle(button).outlineWidth")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("The job was cancelled.")).to_be_visible()
+
+
+def tab_to(page: Page, selector: str) -> None:
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"no Tab leads to {selector}")
+
+
+def test_login_opens_the_page_and_its_images(
+    start: Start, overrides: dict[str, str], new_tab: Tab
+) -> None:
+    start(*WORKER)
+    with (
+        serving(create_app(read_settings(**overrides, api_keys="key-one"))) as site,
+        new_tab("401") as page,
+    ):
+        page.goto(site)
+        page.get_by_label("API key").fill("nobody's")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("This API key is unknown.")
+        page.get_by_label("API key").fill("key-one")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#stream")).to_have_text("live")
+        job_id = submit(site, "a cat", Authorization="Bearer key-one")
+        expect(page.locator(f"#{job_id} .state")).to_have_text("succeeded")
+        eventually(lambda: is_drawn(page, f"#{job_id} img"))
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_buttons_work_without_javascript(site: str, ctx: Context, new_tab: Tab) -> None:
+    job_id = queued(ctx)
+    with new_tab(java_script_enabled=False) as page:
+        page.goto(site)
+        page.get_by_role("link", name="a cat").click()
+        page.get_by_role("button", name="Cancel this job").click()
+        expect(page.get_by_text("The job was cancelled.")).to_be_visible()
+    assert ctx.store.get(job_id).state is State.CANCELLED
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+def test_every_page_is_accessible_and_fits_a_phone(
+    site: str, ctx: Context, new_tab: Tab, color_scheme: str
+) -> None:
+    upscale = {"task_id": "task-1", "image_index": 1}
+    ids = [
+        *(queued(ctx, prompt=prompt) for prompt in ("a cat", "x" * 300)),
+        queued(ctx, provider="kie-midjourney", action="upscale", prompt="", params=upscale),
+    ]
+    move(ctx, ids[1], State.SUBMITTING, State.FAILED)
+    phone = {"width": 360, "height": 740}
+    with new_tab("404|401", viewport=phone, color_scheme=color_scheme) as page:
+        for path in ("/", *(f"/jobs/{job_id}" for job_id in ids), "/jobs/none", "/?q=unicorn"):
+            page.goto(site + path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"], path
+            found = Axe().run(page).response["violations"]
+            assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], path
