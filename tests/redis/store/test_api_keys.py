@@ -258,7 +258,7 @@ def test_the_last_key_goes_with_a_word_of_warning(run: Any, keys: ApiKeys) -> No
         (["add", "two", "--per-minute", "-1"], "-1 is not in the range x>=0"),
         (["remove", "nobody"], "no key is named nobody; `imagequeue keys list`"),
         (["limit", "nobody", "--open-jobs", "1"], "no key is named nobody"),
-        (["limit", "shop"], "give --per-minute or --open-jobs, 0 to lift it"),
+        (["limit", "shop"], "give --per-minute or --open-jobs; 0 removes the limit"),
     ],
 )
 def test_a_command_that_makes_no_sense_is_one_line(
