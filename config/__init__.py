@@ -1,1 +1,1 @@
-"""All that is set from outside: settings, the Celery app, Flower, logging, Redis."""
+"""What every process needs first: settings, logs, the Celery app, the Redis connection."""

@@ -1,4 +1,4 @@
-"""The Celery app every process shares, with the settings that make a message a mere hint."""
+"""The Celery app of every process: settings under which no job depends on a message."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from .settings import Settings
 
 
 def broker_url(settings: Settings) -> str:
-    """The broker's address as kombu writes it."""
+    """Return the broker's address in the form that kombu takes."""
     url = settings.broker_url or get_redis_url(settings)
     return url.replace("unix://", "redis+socket://", 1)
 
 
 def make_celery(settings: Settings) -> Celery:
-    """A Celery app on the broker of `settings`, without tasks of its own."""
+    """Return a Celery app on the broker of `settings`, without tasks."""
     app = Celery("imagequeue", broker=broker_url(settings))
     app.conf.update(celery_config())
     return app
 
 
 def celery_config() -> dict[str, Any]:
-    """Celery's settings; each keeps a lost, doubled or late message harmless."""
+    """Return Celery's settings; each keeps a lost, duplicate or late message harmless."""
     return {
-        # Queues on the default direct exchange: a named one loses restored messages.
+        # On the default direct exchange: a named exchange loses restored messages.
         "task_queues": [KombuQueue(queue) for queue in Queue],
         "task_default_queue": Queue.SUBMIT,
         "task_create_missing_queues": False,
-        # Fair and late: a hint survives most crashes, and the due set makes up for the rest.
+        # Acknowledged late: a message survives most crashes; the due set covers the rest.
         "task_acks_late": True,
         "worker_prefetch_multiplier": 1,
-        # Never rerun or kill what may be in the middle of a paid request.
+        # Never rerun or kill a task that may be in the middle of a paid request.
         "task_reject_on_worker_lost": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         # The job's record is the result.
@@ -43,18 +43,18 @@ def celery_config() -> dict[str, Any]:
         "task_serializer": "json",
         "accept_content": ["json"],
         "worker_hijack_root_logger": False,
-        # Never give up on a broker that is away.
+        # Never give up on a broker that does not answer.
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": {
-            # Safe because no message waits: countdowns live in the due set.
+            # Short, because no message waits: countdowns are in the due set.
             "visibility_timeout": 300,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
             "socket_timeout": 15,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
-            # Two lanes a queue: downloads whose URLs live long make way for the others.
+            # Two priorities: downloads whose URLs live long let the others pass.
             "priority_steps": [0, 1],
         },
         # Flower lists tasks from these events.

@@ -1,4 +1,4 @@
-"""Flower executes this file: readable tasks, and loopback alone unless it has a password."""
+"""Flower's configuration file: readable tasks, and loopback only unless a password is set."""
 
 import ipaddress
 import sys
@@ -8,7 +8,7 @@ from tornado.options import options
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on `host`."""
+    """Return whether only this machine can reach a server that listens on `host`."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -17,16 +17,15 @@ def is_loopback(host: str) -> bool:
 
 address = options.address or "127.0.0.1"
 max_tasks = 10_000
-# By job; what it was hinted for has an id of its own, which leads to its page. The result is how
-# many jobs had their turn with it.
+# The job first; the task's own id leads to its page. The result is the number of jobs it processed.
 tasks_columns = "args,name,state,received,runtime,result,retries,worker,uuid"
 
 
 def format_task(task: Any) -> Any:
-    """Show `submit` and the job's id, for people; searches still know the whole names."""
+    """Shorten what is shown to `submit` and the job's id; a search finds the full names too."""
     task.name = (task.name or "").removeprefix("imagequeue.")
     task.args = (task.args or "").strip("()[],'\"")
-    # A hint carries nothing else.
+    # A message carries nothing but the job's id.
     task.kwargs = "" if task.kwargs == "{}" else task.kwargs
     return task
 

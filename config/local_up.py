@@ -1,4 +1,4 @@
-"""The settings of an `imagequeue up` that runs on this machine, for programs find_local_up it."""
+"""A running `imagequeue up` publishes its settings to programs with the same data folder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _PID = "# of process "
 
 @contextmanager
 def publish_local_up(data_dir: Path, variables: Mapping[str, str]) -> Iterator[None]:
-    """Keep settings for programs with the same data folder, for as long as this process runs."""
+    """Write the settings to a file in the data folder while the block runs."""
     path = data_dir / FILE
     data_dir.mkdir(parents=True, exist_ok=True)
-    # Made anew: the mode of a file that is there would stay what it was, and secrets are inside.
+    # A new file: an existing one would keep its mode, and this one contains secrets.
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     quoted = {
@@ -31,7 +31,7 @@ def publish_local_up(data_dir: Path, variables: Mapping[str, str]) -> Iterator[N
 
 
 def find_local_up(data_dir: Path) -> Path | None:
-    """The file with the settings of the `up` that runs; one that was killed has none."""
+    """Return the settings file of a running `up`; None if no `up` runs or it was killed."""
     path = data_dir / FILE
     with suppress(OSError, ValueError):
         os.kill(int(path.read_text().partition("\n")[0].removeprefix(_PID)), 0)

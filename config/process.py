@@ -1,4 +1,4 @@
-"""How a process begins: its settings and logs, or one line that says what to change."""
+"""The start of a process: settings and logs, or one line that says what to change."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .logging import configure_logs
 from .settings import Settings, get_settings
 
 CANNOT_START = 2
-"""Exit status of a process that would fail again if it were started again."""
+"""Exit status of a process that would fail again after a restart."""
 
 
 @contextmanager
 def exit_on_config_error() -> Iterator[None]:
-    """Leave with one line, without a traceback, where the start is refused.
+    """Turn a refused start into one line on standard error, without a traceback.
 
-    The status is 2 where another start would fail as well, 1 where Redis may be back by then.
+    The exit status is 2 if a restart would fail too, and 1 if Redis may answer by then.
     """
     try:
         yield
@@ -28,7 +28,7 @@ def exit_on_config_error() -> Iterator[None]:
 
 
 def start_process() -> Settings:
-    """The settings, with logs set up by them."""
+    """Read the settings, set up the logs and return the settings."""
     settings = get_settings()
     configure_logs(settings)
     return settings

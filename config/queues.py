@@ -1,4 +1,4 @@
-"""The queues: what a worker can be asked to do, and the names they have in Celery and in Redis."""
+"""The queues of work, with the names that they have in Celery and in Redis."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from enum import StrEnum
 
 
 class Queue(StrEnum):
-    """One kind of work; each has a Celery queue and a due set of this name."""
+    """One kind of work, with a Celery queue and a due set of the same name."""
 
     SUBMIT = "submit"
     """Send the paid request."""
     POLL = "poll"
-    """Ask how a task is doing, or end a wait that is over."""
+    """Ask the provider for a task's status, or give up at the deadline."""
     CALLBACK = "callback"
-    """Read the callback bodies that the receiver stored."""
+    """Apply the callbacks that the receiver stored."""
     DOWNLOAD = "download"
-    """Save the pictures."""
+    """Save the images."""
     NOTIFY = "notify"
-    """Send the webhooks."""
+    """Send webhooks."""

@@ -1,4 +1,4 @@
-"""Real processes for tests, each ended by its own id."""
+"""Real processes for tests, each stopped by its own id."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T], timeout_s: float = 30.0) -> T:
-    """What `look` returns once it is true; the bound is only for a run that would never end."""
+    """Return what `look` returns once it is true; the timeout only ends a hopeless run."""
     deadline = time.monotonic() + timeout_s
     while not (found := look()):
         assert time.monotonic() < deadline, "it never came true"
@@ -53,11 +53,11 @@ class Process:
         return self.log.read_text(errors="replace")
 
     def wait_for(self, text: str, timeout_s: float = 60.0) -> None:
-        def said() -> bool:
+        def has_printed() -> bool:
             assert self.popen.poll() is None or text in self.output, self.output
             return text in self.output
 
-        eventually(said, timeout_s)
+        eventually(has_printed, timeout_s)
 
     def send(self, number: int) -> None:
         os.killpg(self.popen.pid, number)
@@ -74,9 +74,9 @@ class Process:
 
 
 def clean_environment() -> dict[str, str]:
-    """This environment without any setting of the person who runs the tests."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("IMAGEQUEUE_", "FLOWER_"))}
-    return {**kept, "PATH": f"{BIN}{os.pathsep}{kept.get('PATH', '')}", "PYTHONUNBUFFERED": "1"}
+    """Return this environment without any setting of the person who runs the tests."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("IMAGEQUEUE_", "FLOWER_"))}
+    return {**clean, "PATH": f"{BIN}{os.pathsep}{clean.get('PATH', '')}", "PYTHONUNBUFFERED": "1"}
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def running(command: list[str], env: Mapping[str, str], folder: Path) -> Iterato
 
 @contextmanager
 def sandbox(folder: Path, *arguments: str) -> Iterator[str]:
-    """A sandbox of one's own; yields its URL."""
+    """Run a sandbox; yields its URL."""
     port = free_port()
     command = [sys.executable, "-m", "imagequeue.sandbox", "--port", str(port), *arguments]
     with running(command, {}, folder):

@@ -1,16 +1,12 @@
-"""The deployment files are valid, and mean what the code and the Procfile mean; without Docker."""
+"""docker-compose.yml is valid and agrees with the code and the Procfile; checked without Docker."""
 
 from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import sys
-import tomllib
 from collections import Counter
-from fnmatch import fnmatch
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +16,10 @@ from imagequeue.config.queues import Queue
 from imagequeue.config.settings import PREFIX, Settings, read_settings, settings_class
 from imagequeue.producer.local.supervisor import parse_procfile
 from imagequeue.producer.local.up import PROBES, STOP_MARGIN_S
+from support.checkout import run
 from support.paths import ROOT
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
-DOCKERFILE = ROOT / "Dockerfile"
 COMPOSE = YAML(typ="safe").load(COMPOSE_FILE)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROCESSES = {name: service for name, service in SERVICES.items() if name != "redis"}
@@ -35,22 +31,17 @@ COMMANDS = {
 }
 SECRET = re.compile(r"KEY|SECRET|PASS|TOKEN|AUTH|CREDENTIAL", re.IGNORECASE)
 VARIABLE = re.compile(r"\$\$|\$\{(\w+)(?:(:-|:\?)([^}]*))?\}|\$(\w+)")
-# Said for one place or one size alone; the rest of a command is what it does.
+# Options of one place or size; the rest of a command says what it does.
 OWN_OPTIONS = ("--host", "--port", "--address", "-c", "-n", "-Q")
 
 
-def run(*command: str | Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def options(command: str) -> dict[str, str]:
-    """Every `-o value` and `--option=value` of a command."""
+    """Return every `-o value` and `--option=value` of a command."""
     words = shlex.split(command.replace("=", " "))
     return {a: b for a, b in pairwise(words) if a.startswith("-")}
 
 
-def meaning(command: str) -> tuple[str, ...]:
+def describe(command: str) -> tuple[str, ...]:
     words = iter(shlex.split(command.replace("=", " ")))
     return tuple(word for word in words if word not in OWN_OPTIONS or not next(words))
 
@@ -60,8 +51,8 @@ def queues(commands: list[str]) -> Counter[str]:
     return Counter(queue for names in lists for queue in names.split(","))
 
 
-def filled_in(text: str, env: dict[str, str]) -> str:
-    """Compose's interpolation, as far as the file uses it."""
+def interpolate(text: str, env: dict[str, str]) -> str:
+    """Interpolate as Compose does, as far as the file needs it."""
 
     def value(match: re.Match[str]) -> str:
         name, kind, rest, _ = match.groups()
@@ -74,7 +65,7 @@ def filled_in(text: str, env: dict[str, str]) -> str:
 
 
 def mounts(service: dict[str, Any]) -> dict[str, str]:
-    """Where each named volume is found in the container."""
+    """Return the path of each named volume in the container."""
     return dict(volume.split(":")[:2] for volume in service.get("volumes", []))
 
 
@@ -87,22 +78,23 @@ def test_compose_file_follows_the_specification() -> None:
     run(
         sys.executable,
         *("-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE_FILE),
+        folder=ROOT,
     )
 
 
 @pytest.mark.parametrize("file", COMMANDS)
-def test_every_queue_is_worked_on_once(file: str) -> None:
+def test_every_queue_has_workers_once(file: str) -> None:
     assert queues(COMMANDS[file]) == Counter(map(str, Queue))
 
 
 def test_compose_and_procfile_run_the_same_programs() -> None:
-    one, other = ({meaning(command) for command in commands} for commands in COMMANDS.values())
+    one, other = ({describe(command) for command in commands} for commands in COMMANDS.values())
     assert one == other
 
 
-def test_the_programs_are_known() -> None:
+def test_programs_are_known() -> None:
     """Both files could be wrong in the same way."""
-    assert {meaning(command)[:4] for command in PROCFILE.values()} == {
+    assert {describe(command)[:4] for command in PROCFILE.values()} == {
         ("uvicorn", "imagequeue.producer.api:app", "--http", "h11"),
         ("python", "-m", "imagequeue.worker.receiver"),
         ("celery", "-A", "imagequeue.worker", "worker"),
@@ -110,7 +102,7 @@ def test_the_programs_are_known() -> None:
     }
 
 
-def test_redis_keeps_every_write() -> None:
+def test_redis_persists_every_write() -> None:
     given = options(SERVICES["redis"]["command"])
     assert given["--appendonly"] == "yes"
     assert given["--appendfsync"] == "always"
@@ -121,27 +113,27 @@ def test_redis_keeps_every_write() -> None:
 
 
 @pytest.mark.parametrize("name", WORKERS)
-def test_a_worker_can_be_scaled(name: str) -> None:
+def test_worker_can_be_scaled(name: str) -> None:
     service = WORKERS[name]
     assert options(service["command"])["-Q"] == name
     assert options(service["command"])["-n"] == f"{name}@%h"
     assert not {"container_name", "hostname", "ports"} & service.keys()
-    # It asks this container's worker: a namesake elsewhere must not answer for it.
+    # The check must reach this container's worker, not one of the same name elsewhere.
     assert options(service["healthcheck"]["test"])["-d"] == f"{name}@$$HOSTNAME"
 
 
 @pytest.mark.parametrize("name", PROBES)
-def test_a_server_is_published_on_loopback_and_asked_for_its_health(name: str) -> None:
+def test_server_is_on_loopback_with_a_health_check(name: str) -> None:
     service = PROCESSES[name]
     command = options(service["command"])
     assert command.get("--host", command.get("--address")) == "0.0.0.0"
-    published = [filled_in(port, {}).split(":") for port in service["ports"]]
+    published = [interpolate(port, {}).split(":") for port in service["ports"]]
     assert published == [["127.0.0.1", command["--port"], command["--port"]]]
     assert service["healthcheck"]["test"][-2:] == [command["--port"], PROBES[name]]
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_watched_and_started_again(name: str) -> None:
+def test_every_service_is_checked_and_restarted(name: str) -> None:
     service = SERVICES[name]
     health = service["healthcheck"]
     assert health["test"]
@@ -153,7 +145,7 @@ def test_every_service_is_watched_and_started_again(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_a_process_waits_for_redis_and_shares_the_image_and_the_pictures(name: str) -> None:
+def test_process_waits_for_redis_and_shares_image_and_data(name: str) -> None:
     service = PROCESSES[name]
     assert service["depends_on"] == {"redis": {"condition": "service_healthy"}}
     assert service["image"] == PROCESSES["api"]["image"]
@@ -164,8 +156,8 @@ def test_a_process_waits_for_redis_and_shares_the_image_and_the_pictures(name: s
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_settings_in_a_container(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `.env` says for `imagequeue up` does not lead a container astray."""
+def test_container_settings_win_over_env_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values in `.env` for `imagequeue up` do not reach a container."""
     env = {
         "FLOWER_BASIC_AUTH": "user:password",
         "IMAGEQUEUE_SECRET_KEY": "a secret",
@@ -176,10 +168,10 @@ def test_settings_in_a_container(name: str, monkeypatch: pytest.MonkeyPatch) -> 
         "IMAGEQUEUE_DATA_DIR": "/home/somebody",
     }
     assert PROCESSES[name]["env_file"] == ".env"
-    own = {key: filled_in(text, env) for key, text in PROCESSES[name]["environment"].items()}
+    own = {key: interpolate(text, env) for key, text in PROCESSES[name]["environment"].items()}
     for key, value in (env | own).items():
         monkeypatch.setenv(key, value)
-    settings = read_settings()  # refuses a name that is no setting
+    settings = read_settings()  # refuses an unknown setting
     assert settings.redis_url == "redis://redis:6379/0"
     assert settings.broker_url is None
     assert settings.images_url == "file:///data/images"
@@ -202,7 +194,7 @@ def test_every_variable_is_known() -> None:
         ("flower", "FLOWER_BASIC_AUTH"),
     ],
 )
-def test_a_missing_secret_stops_compose_with_a_reason(service: str, name: str) -> None:
+def test_missing_secret_stops_compose_with_a_reason(service: str, name: str) -> None:
     match = VARIABLE.fullmatch(PROCESSES[service]["environment"][name])
     assert match
     assert match[1] == name
@@ -210,63 +202,9 @@ def test_a_missing_secret_stops_compose_with_a_reason(service: str, name: str) -
     assert ".env" in match[3]
 
 
-def test_no_secret_is_written_down() -> None:
+def test_compose_file_contains_no_secret() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             assert not SECRET.search(name) or re.fullmatch(r"\$\{\w+:\?[^}]*\}", value), name
     text = COMPOSE_FILE.read_text()
     assert not re.search(r"://[^/\s]*:[^/\s]*@|--requirepass|--basic[-_]auth", text)
-
-
-def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile's instructions, a continued line as one."""
-    text = re.sub(r"\\\n\s*", " ", re.sub(r"(?m)^\s*#.*\n", "", DOCKERFILE.read_text()))
-    return [
-        (line.split()[0].upper(), line.split(maxsplit=1)[1]) for line in text.splitlines() if line
-    ]
-
-
-def test_dockerfile_is_clean() -> None:
-    run(Path(sys.executable).with_name("hadolint"), "--no-color", DOCKERFILE)
-
-
-def test_image_is_pinned_and_runs_without_root() -> None:
-    lines = instructions()
-    stages = [index for index, (word, _) in enumerate(lines) if word == "FROM"]
-    froms = [lines[index][1].split(" AS ") for index in stages]
-    named = {parts[1] for parts in froms if len(parts) == 2}
-    pulled = [base for base, *_ in froms if base not in named]
-    assert pulled
-    assert all(re.fullmatch(r"python:3\.\d+-slim-\w+", base) for base in pulled)
-    last = lines[stages[-1] :]
-    # Docker itself: the last one wins, and without one it is root.
-    user = [rest for word, rest in last if word == "USER"][-1:]
-    assert user
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user[0])
-    assert not any("apt-get" in rest or "build-essential" in rest for _, rest in last)
-    assert "/data" in [rest for word, rest in last if word == "VOLUME"]
-    assert [rest for word, rest in last if word in ("CMD", "ENTRYPOINT")] == [
-        '["imagequeue", "--help"]'
-    ]
-
-
-def test_image_holds_no_secret() -> None:
-    for word, rest in instructions():
-        assert word != "ADD"
-        assert word not in ("ENV", "ARG") or not SECRET.search(rest)
-
-
-def test_build_context_holds_the_package_and_nothing_private() -> None:
-    lines = (ROOT / ".dockerignore").read_text().splitlines()
-    patterns = [line for line in lines if line and not line.startswith("#")]
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    folders = project["tool"]["setuptools"]["packages"]
-    needed = {folder.split(".")[1] for folder in folders if "." in folder}
-    needed |= {"pyproject.toml", "README.md", "LICENSE", "Procfile", "py.typed", "__init__.py"}
-
-    def ignored(name: str) -> bool:
-        return any(fnmatch(name, pattern) for pattern in patterns)
-
-    assert not [name for name in needed if ignored(name)]
-    private = (".env", ".env.local", ".git", ".venv", "data", "tests")
-    assert [name for name in private if not ignored(name)] == []

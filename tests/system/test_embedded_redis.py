@@ -1,4 +1,4 @@
-"""The embedded Redis: what it was told survives it, and nobody shares its files."""
+"""The embedded Redis: acknowledged writes survive it, and no second server shares its files."""
 
 import signal
 import subprocess
@@ -48,7 +48,7 @@ def server_process(embedded: EmbeddedRedis) -> psutil.Process:
 
 
 def set_and_kill(embedded: EmbeddedRedis, how: int) -> None:
-    """Tell the server something, and end it right after it answered."""
+    """Write a key, and end the server right after it acknowledged."""
     process = server_process(embedded)
     with redis.Redis.from_url(embedded.url) as client:
         client.set("job", "paid for")
@@ -57,13 +57,13 @@ def set_and_kill(embedded: EmbeddedRedis, how: int) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_what_was_answered_outlives_the_server(server: EmbeddedRedis, how: int) -> None:
+def test_acknowledged_writes_survive_the_server(server: EmbeddedRedis, how: int) -> None:
     set_and_kill(server, how)
     with redis.Redis.from_url(server.start()) as client:
         assert client.get("job") == b"paid for"
 
 
-def test_a_stop_leaves_no_address_and_another_start_finds_everything(settings: Settings) -> None:
+def test_stop_removes_the_address_and_the_next_start_finds_all(settings: Settings) -> None:
     for found in (None, b"paid for"):
         server = EmbeddedRedis(settings)
         server.start()
@@ -75,7 +75,7 @@ def test_a_stop_leaves_no_address_and_another_start_finds_everything(settings: S
         get_redis_url(settings)
 
 
-def test_it_appends_every_write_and_evicts_nothing(server: EmbeddedRedis) -> None:
+def test_server_appends_every_write_and_evicts_nothing(server: EmbeddedRedis) -> None:
     with redis.Redis.from_url(server.url) as client:
         wanted = {
             "appendonly": "yes",
@@ -86,16 +86,14 @@ def test_it_appends_every_write_and_evicts_nothing(server: EmbeddedRedis) -> Non
         assert {name: client.config_get(name)[name] for name in wanted} == wanted
 
 
-def test_on_a_socket_it_has_no_port_and_only_the_owner_may_use_it(
-    server: EmbeddedRedis, settings: Settings
-) -> None:
+def test_socket_server_has_no_port_and_one_user(server: EmbeddedRedis, settings: Settings) -> None:
     assert server.url.startswith("unix://")
     assert not server_process(server).net_connections("inet")
     assert (settings.data_dir / "redis" / "redis.sock").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(("letter", "beyond"), [("n", 1), ("ü", 0)])
-def test_a_path_too_long_for_a_socket_gets_a_loopback_port(
+def test_path_too_long_for_a_socket_gets_a_loopback_port(
     tmp_path_factory: pytest.TempPathFactory, letter: str, beyond: int
 ) -> None:
     folder = tmp_path_factory.mktemp("f")
@@ -112,7 +110,7 @@ def test_a_path_too_long_for_a_socket_gets_a_loopback_port(
         server.stop()
 
 
-def test_a_path_with_characters_that_urls_read_otherwise(tmp_path: Path) -> None:
+def test_path_with_characters_special_in_urls(tmp_path: Path) -> None:
     settings = read_settings(data_dir=tmp_path / "50%20 #1?ü")
     server = EmbeddedRedis(settings)
     server.start()
@@ -123,7 +121,7 @@ def test_a_path_with_characters_that_urls_read_otherwise(tmp_path: Path) -> None
         server.stop()
 
 
-def test_a_second_owner_is_refused_with_the_pid_of_the_first(
+def test_second_owner_is_refused_with_the_first_ones_pid(
     server: EmbeddedRedis, settings: Settings
 ) -> None:
     code = f"{OWNER.split('print')[0]}EmbeddedRedis(read_settings(data_dir=sys.argv[1])).start()"
@@ -136,9 +134,7 @@ def test_a_second_owner_is_refused_with_the_pid_of_the_first(
     assert "IMAGEQUEUE_DATA_DIR" in line
 
 
-def test_a_server_that_outlives_its_killed_owner_is_named_and_keeps_the_folder(
-    start: Start, tmp_path: Path
-) -> None:
+def test_orphaned_server_is_named_and_keeps_the_folder(start: Start, tmp_path: Path) -> None:
     settings = read_settings(data_dir=tmp_path / "owned")
     owner = start(sys.executable, "-c", OWNER, str(settings.data_dir))
     owner.wait_for("answers")

@@ -1,4 +1,4 @@
-"""Flower under our configuration: it tells of jobs, finds them, and counts what is queued."""
+"""Flower with our configuration: it shows jobs, finds them, and counts queued messages."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ def flower(start: Start) -> Iterator[str]:
 
 
 def tasks(flower: str, search: str = "") -> list[dict[str, Any]]:
-    """The rows of the page's table, as its script asks for them."""
+    """Return the rows of the page's table, requested as its script does."""
     page = {"draw": 1, "start": 0, "length": 10, "search[value]": search}
     order = {"order[0][column]": 0, "columns[0][data]": "name", "order[0][dir]": "asc"}
     answer = requests.get(f"{flower}/tasks/datatable", params={**page, **order}, timeout=10)
@@ -36,9 +36,7 @@ def tasks(flower: str, search: str = "") -> list[dict[str, Any]]:
     return rows
 
 
-def test_a_task_is_shown_by_its_job_and_found_by_it(
-    flower: str, start: Start, ctx: Context
-) -> None:
+def test_task_is_shown_and_found_by_its_job(flower: str, start: Start, ctx: Context) -> None:
     worker = start(*CELERY, "worker", "-Q", "download", "-P", "solo", "-n", "one@%h")
     worker.wait_for("ready.")
     job_id = queued(ctx)
@@ -49,13 +47,13 @@ def test_a_task_is_shown_by_its_job_and_found_by_it(
     assert row["uuid"] == f"{job_id}.download"
     page = requests.get(f"{flower}/task/{row['uuid']}", timeout=10).text
     assert f"<code>{job_id}</code>" in page
-    # What the shown name links to, and what a person looks for.
+    # The link of the shown name, and what a person searches for.
     for search in ("name:download", job_id, f"args:{job_id}"):
         assert len(tasks(flower, search)) == 1
     assert tasks(flower, "name:submit") == []
 
 
-def test_the_columns_are_those_that_flower_knows(flower: str) -> None:
+def test_flower_knows_our_columns(flower: str) -> None:
     page = requests.get(f"{flower}/tasks", timeout=10).text
     head = page.partition("<thead>")[2].partition("</thead>")[0]
     shown = re.findall(r"<th[^>]*>\s*(.*?)\s*</th>", head)
@@ -64,9 +62,11 @@ def test_the_columns_are_those_that_flower_knows(flower: str) -> None:
     ]
 
 
-def test_the_depth_of_a_queue_counts_both_of_its_lanes(flower: str, ctx: Context) -> None:
-    lanes = {f"job_{number}": lane for number, lane in enumerate((*Priority, Priority.LOW))}
-    ctx.dispatcher._send(Queue.DOWNLOAD, lanes)
+def test_queue_depth_counts_both_priorities(flower: str, ctx: Context) -> None:
+    priorities = {
+        f"job_{number}": priority for number, priority in enumerate((*Priority, Priority.LOW))
+    }
+    ctx.dispatcher._send(Queue.DOWNLOAD, priorities)
     page = requests.get(f"{flower}/broker", timeout=10).text
     rows = re.findall(r'<tr id="(\w+)">(.*?)</tr>', page, re.DOTALL)
     depths = {name: re.findall(r"<td[^>]*>\s*(.*?)\s*</td>", row)[1] for name, row in rows}

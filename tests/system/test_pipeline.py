@@ -23,7 +23,7 @@ CAT = ("https://example.com/cat.png",)
 
 @pytest.fixture
 def accounts(tmp_path: Path) -> Path:
-    """The sandbox's log of every submission it accepted, and so charged."""
+    """The sandbox's log of every submission that it accepted and charged."""
     return tmp_path / "accepted.jsonl"
 
 
@@ -59,7 +59,7 @@ def receiver(start: Start, settings: Settings) -> Process:
 
 
 def charged(accounts: Path) -> list[str]:
-    """The prompts that the sandbox was paid for, once for each payment."""
+    """Return the prompts that the sandbox was paid for, once for each payment."""
     return sorted(json.loads(line)["prompt"] for line in accounts.read_text().splitlines())
 
 
@@ -84,7 +84,7 @@ REQUESTS: list[dict[str, Any]] = [
 ]
 
 
-def test_every_provider_action_and_delivery_ends_in_verified_files(
+def test_every_provider_action_and_delivery_saves_files(
     start: Start, settings: Settings, receiver: Process, accounts: Path
 ) -> None:
     worker = start(*WORKER)
@@ -100,7 +100,7 @@ def test_every_provider_action_and_delivery_ends_in_verified_files(
     assert charged(accounts) == sorted(request["prompt"] for request in REQUESTS)
 
 
-def test_midjourneys_follow_ups_start_from_a_task(
+def test_midjourney_follow_up_starts_from_a_task(
     start: Start, settings: Settings, receiver: Process
 ) -> None:
     start(*WORKER)
@@ -111,12 +111,12 @@ def test_midjourneys_follow_ups_start_from_a_task(
     assert client.wait(upscaled.id, 60).state is State.SUCCEEDED
 
 
-def test_a_worker_killed_while_jobs_wait_finishes_them_when_it_is_back_and_pays_once(
+def test_waiting_jobs_of_a_killed_worker_are_paid_once(
     start: Start, settings: Settings, accounts: Path
 ) -> None:
     client = Client(settings)
     worker = start(*WORKER)
-    prompts = [f"picture {n} [slow=1]" for n in range(12)]
+    prompts = [f"image {n} [slow=1]" for n in range(12)]
     jobs = [client.submit("acedata-flux", prompt, delivery="poll") for prompt in prompts]
     eventually(lambda: client.counts()[State.WAITING] == len(jobs))
     worker.kill()
@@ -126,7 +126,7 @@ def test_a_worker_killed_while_jobs_wait_finishes_them_when_it_is_back_and_pays_
     assert charged(accounts) == sorted(prompts)
 
 
-def test_a_worker_killed_in_the_middle_of_a_submission_never_sends_it_again(
+def test_submission_of_a_killed_worker_is_never_sent_again(
     start: Start, settings: Settings, receiver: Process, accounts: Path
 ) -> None:
     client = Client(settings)
@@ -141,7 +141,7 @@ def test_a_worker_killed_in_the_middle_of_a_submission_never_sends_it_again(
     assert charged(accounts) == [prompt]
 
 
-def test_a_worker_that_is_asked_to_stop_writes_down_the_answer_it_waits_for(
+def test_stopping_worker_records_the_response_it_waits_for(
     start: Start, settings: Settings, accounts: Path
 ) -> None:
     client = Client(settings)
@@ -159,10 +159,10 @@ def test_rolling_restarts_under_load_lose_nothing(
 ) -> None:
     client = Client(settings)
     workers = [start(*WORKER, "-n", f"{name}@%h") for name in ("a", "b")]
-    prompts = [f"picture {n} [answer=slow:0.2]" for n in range(60)]
+    prompts = [f"image {n} [answer=slow:0.2]" for n in range(60)]
     jobs = [client.submit("acedata-flux", prompt, delivery="poll") for prompt in prompts]
     for worker in workers:
-        # The other one may have done it all while this one was still starting.
+        # Otherwise the first might finish every job before the second has started.
         worker.wait_for("ready.")
     for round_, worker in enumerate(workers):
         eventually(lambda n=round_: accounts.exists() and len(charged(accounts)) > 10 * (n + 1))
@@ -174,7 +174,7 @@ def test_rolling_restarts_under_load_lose_nothing(
     assert charged(accounts) == sorted(prompts)
 
 
-def test_a_receiver_that_is_away_costs_nothing_but_time(start: Start, settings: Settings) -> None:
+def test_missing_receiver_only_delays_jobs(start: Start, settings: Settings) -> None:
     start(*WORKER)
     client = Client(settings)
     job = client.submit("kie-flux-kontext", "a cat", delivery="callback")
@@ -182,7 +182,7 @@ def test_a_receiver_that_is_away_costs_nothing_but_time(start: Start, settings: 
     assert (ended.state, ended.history[-2].cause) == (State.SUCCEEDED, "poll")
 
 
-def test_any_celery_client_can_create_a_job_and_a_doubled_message_makes_one(
+def test_celery_client_creates_a_job_and_duplicates_make_one(
     start: Start, settings: Settings
 ) -> None:
     request = {"provider": "acedata-flux", "prompt": "by name", "delivery": "poll"}
@@ -199,7 +199,7 @@ def test_any_celery_client_can_create_a_job_and_a_doubled_message_makes_one(
     assert len(client.list().jobs) == 1
 
 
-def test_logs_carry_job_provider_and_stage_and_no_secret(
+def test_logs_have_job_provider_and_stage_and_no_secret(
     start: Start, settings: Settings, receiver: Process, provider: str
 ) -> None:
     worker = start(*WORKER, IMAGEQUEUE_LOG_FORMAT="json")

@@ -1,4 +1,4 @@
-"""`imagequeue up` and `imagequeue demo`: all of it or nothing, started again and stopped clean."""
+"""`imagequeue up` and `imagequeue demo`: all processes or none, restarted and stopped cleanly."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from support.processes import BIN, Process, answers, clean_environment, eventual
 
 
 def up(folder: Path, **env: str) -> tuple[Process, dict[str, str]]:
-    """A system of one's own with a sandbox, and where it answers."""
+    """Start a system with a sandbox; return it and the URL of each server."""
     ports = {name: str(free_port()) for name in ("api", "callback", "flower", "sandbox")}
     flags = [text for name, port in ports.items() for text in (f"--{name}-port", port)]
     process = Process([str(BIN / "imagequeue"), "up", "--sandbox", *flags], env, folder)
@@ -25,14 +25,14 @@ def up(folder: Path, **env: str) -> tuple[Process, dict[str, str]]:
 
 
 def processes_of(process: Process) -> dict[str, psutil.Process]:
-    """The running children by what they run."""
+    """Return the running children by what they run."""
     names = ("valkey-server", "producer.api", "receiver", "download", "submit", "flower", "sandbox")
     children = psutil.Process(process.popen.pid).children(recursive=True)
     lines = {child: " ".join(child.cmdline()) for child in children}
     return {name: child for child, line in lines.items() for name in names if name in line}
 
 
-def test_up_runs_everything_starts_again_what_dies_and_stops_clean(tmp_path: Path) -> None:
+def test_up_restarts_what_dies_and_stops_cleanly(tmp_path: Path) -> None:
     process, urls = up(tmp_path, IMAGEQUEUE_POLL_COUNTDOWNS="3,1,1", IMAGEQUEUE_LEASE_S="3")
 
     def state_of(job_id: str) -> Any:
@@ -50,11 +50,9 @@ def test_up_runs_everything_starts_again_what_dies_and_stops_clean(tmp_path: Pat
         )
         children = processes_of(process)
         assert len(children) == 7
-        # Beside it, in the same folder, nothing has to be set.
-        find_local_up = [str(BIN / "imagequeue"), "submit", "kie-flux-kontext", "tea", "--json"]
-        ran = subprocess.run(
-            find_local_up, cwd=tmp_path, env=clean_environment(), capture_output=True
-        )
+        # In the same folder, other programs find its settings.
+        command = [str(BIN / "imagequeue"), "submit", "kie-flux-kontext", "tea", "--json"]
+        ran = subprocess.run(command, cwd=tmp_path, env=clean_environment(), capture_output=True)
         assert json.loads(ran.stdout)["delivery"] == "callback", ran.stderr
         request = {"provider": "acedata-flux", "prompt": "tea", "delivery": "poll"}
         job = requests.post(f"{urls['api']}/v1/jobs", json=request, timeout=10).json()
@@ -75,13 +73,13 @@ def test_up_runs_everything_starts_again_what_dies_and_stops_clean(tmp_path: Pat
     assert "Traceback" not in process.output
 
 
-def test_a_second_up_on_the_same_folder_is_refused_and_jobs_outlive_the_first(
+def test_second_up_is_refused_and_jobs_survive_the_first(
     tmp_path: Path,
 ) -> None:
     process, urls = up(tmp_path)
     try:
         process.wait_for("ready api=")
-        request = {"provider": "acedata-flux", "prompt": "kept [stuck]"}
+        request = {"provider": "acedata-flux", "prompt": "a city [stuck]"}
         job = requests.post(f"{urls['api']}/v1/jobs", json=request, timeout=10).json()
         second, _ = up(tmp_path)
         assert second.popen.wait(30) == 2
@@ -92,12 +90,12 @@ def test_a_second_up_on_the_same_folder_is_refused_and_jobs_outlive_the_first(
     try:
         process.wait_for("ready api=")
         found = requests.get(f"{urls['api']}/v1/jobs/{job['id']}", timeout=10).json()
-        assert found["prompt"] == "kept [stuck]"
+        assert found["prompt"] == "a city [stuck]"
     finally:
         assert process.stop() == 0
 
 
-def test_a_process_that_cannot_start_brings_everything_down_with_its_reason(
+def test_process_that_cannot_start_stops_all_with_its_reason(
     tmp_path: Path,
 ) -> None:
     process, _ = up(tmp_path, FLOWER_ADDRESS="0.0.0.0", FLOWER_HOST="0.0.0.0")
@@ -111,30 +109,30 @@ def test_a_process_that_cannot_start_brings_everything_down_with_its_reason(
     assert not [c for c in psutil.process_iter(["cmdline"]) if str(tmp_path) in str(c.info)]
 
 
-def test_pauses_grow_from_one_death_to_the_next() -> None:
-    told: list[str] = []
+def test_restart_pauses_grow() -> None:
+    lines: list[str] = []
     command = {"mayfly": "true"}
-    tell = lambda _, line: told.append(line)  # noqa: E731
-    supervisor = Supervisor(command, clean_environment(), tell, grace_s=5)
+    write_line = lambda _, line: lines.append(line)  # noqa: E731
+    supervisor = Supervisor(command, clean_environment(), write_line, grace_s=5)
     supervisor.start()
 
-    def died_twice() -> bool:
+    def has_died_twice() -> bool:
         supervisor.restart_dead(ready=True)
-        return sum("ended" in line for line in told) == 2
+        return sum("ended" in line for line in lines) == 2
 
-    eventually(died_twice)
+    eventually(has_died_twice)
     supervisor.stop()
-    assert [line for line in told if "ended" in line] == [
+    assert [line for line in lines if "ended" in line] == [
         "mayfly ended (status 0): again in 1 s",
         "mayfly ended (status 0): again in 2 s",
     ]
 
 
-def test_a_procfile_is_read_with_its_comments_left_out() -> None:
+def test_procfile_comments_are_ignored() -> None:
     assert parse_procfile("# a: b\n\nweb: run --url http://x\n") == {"web": "run --url http://x"}
 
 
-def test_the_demo_ends_by_itself_with_every_picture_real(tmp_path: Path) -> None:
+def test_demo_ends_by_itself_with_valid_images(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
     process = Process([str(BIN / "imagequeue"), "demo"], {"COLUMNS": "120"}, folder)

@@ -1,4 +1,4 @@
-"""Imports point one way, relative inside the package, and every module says what it is."""
+"""Imports point one way, are relative inside the package, and every module has a docstring."""
 
 import ast
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from support.paths import ROOT
 
 PACKAGES = ("config", "jobs", "producer", "providers", "sandbox", "storage", "store", "worker")
-# What each may import of ours, besides itself.
+# What each package may import from this project, besides itself.
 ALLOWED = {
     "config": {"providers", "errors", "field_types"},
     "providers": {"errors", "field_types"},
@@ -35,7 +35,7 @@ def name_of(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """What a module imports, dotted, as seen from the package's root: `.jobs.store.Store`."""
+    """Yield what a module imports, as seen from the package's root: `.jobs.store.Store`."""
     package = tuple(part for part in path.relative_to(ROOT).parent.parts if part != "imagequeue")
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -50,7 +50,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_module_imports_only_what_its_package_may(path: Path) -> None:
+def test_module_imports_only_what_its_package_may(path: Path) -> None:
     own = path.relative_to(ROOT).as_posix().removeprefix("imagequeue/").partition("/")[0]
     own = own.removesuffix(".py")
     ours = {name.split(".")[1] for name in imports(path) if name.startswith(".")}
@@ -64,11 +64,11 @@ def test_imports_inside_the_package_are_relative(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_module_says_what_it_is(path: Path) -> None:
+def test_module_has_a_docstring(path: Path) -> None:
     docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
     assert docstring.split("\n")[0].endswith((".", ":"))
 
 
-def test_every_folder_with_code_is_held_to_the_rule() -> None:
+def test_every_folder_with_code_is_checked() -> None:
     code = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert code - {"imagequeue", "tests", "benchmarks", "examples"} == set(PACKAGES)

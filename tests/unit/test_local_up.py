@@ -1,4 +1,4 @@
-"""The settings of a running `up`, for programs in the same folder."""
+"""A running `up` publishes its settings to programs in the same folder."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ from imagequeue.config.settings import ENV_FILE, read_settings
 from imagequeue.providers.kie.account import KieAccount
 
 
-def test_what_is_set_beside_an_up_wins_over_what_the_up_has(
+def test_own_settings_win_over_those_of_an_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hard = "it's a \\ 'hard' one"
@@ -30,7 +30,7 @@ def test_what_is_set_beside_an_up_wins_over_what_the_up_has(
     assert not (Path("data") / FILE).exists()
 
 
-def test_an_up_that_was_killed_has_nothing_to_say(tmp_path: Path) -> None:
+def test_killed_up_publishes_nothing(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     for first in (f"# of process {ended.pid}", "# of process ", "IMAGEQUEUE_LEASE_S='3'"):
