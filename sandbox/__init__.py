@@ -1,4 +1,4 @@
-"""The three provider wires, simulated on this machine: real images, no bill."""
+"""The providers' APIs, simulated on this machine: real images, no bill."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ import socket
 
 import click
 
-from .faults import FaultError
+from .faults.faults import FaultError
+from .faults.rates import RATES, Rates
 from .options import Options
-from .rates import RATES, Rates
 from .server import serve
 
 
@@ -16,8 +16,8 @@ class _CannotListenError(click.ClickException):
     exit_code = 2
 
 
-def _rates(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> object:
-    """Read `NAME=RATE` pairs, or say which one is wrong."""
+def _parse_rates(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> object:
+    """Return the rates in `NAME=RATE` pairs; raises BadParameter with the first invalid one."""
     try:
         rates = {name: float(rate) for name, _, rate in (pair.partition("=") for pair in pairs)}
         Rates(rates, seed=0)
@@ -35,14 +35,14 @@ def _rates(context: click.Context, option: click.Parameter, pairs: tuple[str, ..
     type=click.IntRange(0, 65535),
     default=9000,
     show_default=True,
-    help="0 takes any free port.",
+    help="0 chooses a free port.",
 )
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Sandbox seconds in a real second.",
+    help="Sandbox seconds per real second.",
 )
 @click.option(
     "--latency",
@@ -57,7 +57,7 @@ def _rates(context: click.Context, option: click.Parameter, pairs: tuple[str, ..
     type=click.IntRange(min=0),
     default=20,
     show_default=True,
-    help="New kie tasks for each key in 10 sandbox seconds; 0 is no limit.",
+    help="New kie tasks for each key in 10 sandbox seconds; 0 means no limit.",
 )
 @click.option(
     "--acedata-limit",
@@ -72,11 +72,11 @@ def _rates(context: click.Context, option: click.Parameter, pairs: tuple[str, ..
 @click.option(
     "--faults",
     multiple=True,
-    callback=_rates,
+    callback=_parse_rates,
     metavar="NAME=RATE",
     help=f"Faults by chance, from 0 to 1, repeatable: {', '.join(RATES)}.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the dice behind --faults.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the random --faults.")
 @click.option(
     "--log",
     type=click.File("a", encoding="utf-8", lazy=False),
@@ -87,7 +87,7 @@ def main(host: str, port: int, **options: object) -> None:
     try:
         listener = socket.create_server((host, port))
     except OSError as error:
-        reason = str(error.strerror).partition(" (")[0]  # the address stands in the brackets
+        reason = str(error.strerror).partition(" (")[0]  # the brackets repeat the address
         raise _CannotListenError(f"cannot listen on {host}:{port}: {reason}") from error
     serve(Options(**options), listener)  # type: ignore[arg-type]
 

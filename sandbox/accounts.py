@@ -1,4 +1,4 @@
-"""API keys: which are good, how fast each may submit, what each has spent."""
+"""API keys: which are valid, how fast each may submit, what each has spent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WINDOW_S = 10
 
 
 def bearer_key(request: Request) -> str | None:
-    """Return the key of a request, or nothing where it is missing or begins with `bad`."""
+    """Return the key of a request; None if it is missing or begins with `bad`."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key or key.startswith("bad"):
@@ -22,15 +22,15 @@ def bearer_key(request: Request) -> str | None:
 
 
 class Accounts:
-    """The keys of all accounts, kie's and AceData's apart."""
+    """The spending and the recent submissions of each key, by account."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._recent: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
         self._spent: Counter[tuple[str, str]] = Counter()
 
-    def admit(self, account: str, key: str, limit: int) -> bool:
-        """Count one more submission unless that would be over `limit` in 10 seconds."""
+    def acquire(self, account: str, key: str, limit: int) -> bool:
+        """Count one more submission; return False if that exceeds `limit` in 10 seconds."""
         recent = self._recent[account, key]
         now = self._clock.now()
         while recent and recent[0] <= now - _WINDOW_S:
@@ -41,9 +41,9 @@ class Accounts:
         return True
 
     def charge(self, account: str, key: str, price: int) -> None:
-        """Take the price of one task."""
+        """Deduct the price of one task."""
         self._spent[account, key] += price
 
     def balance(self, account: str, key: str) -> int:
-        """Return what a key has left; one that begins with `broke` has nothing."""
+        """Return the credit of a key; one that begins with `broke` has none."""
         return 0 if key.startswith("broke") else OPENING_CREDITS - self._spent[account, key]

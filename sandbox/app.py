@@ -14,7 +14,7 @@ from starlette.types import ExceptionHandler
 from .acedata.api import AceData
 from .control import Control
 from .files import Files
-from .kie.common import KieCommon
+from .kie.account_routes import KieAccountRoutes
 from .kie.flux_kontext import KieFlux
 from .kie.jobs import KieJobs
 from .kie.midjourney import KieMidjourney
@@ -25,30 +25,30 @@ from .state import SandboxState
 
 
 def create_app(options: Options | None = None) -> Starlette:
-    """Build a sandbox; serve it with `server.serve`, without which no connection can be cut."""
-    box = SandboxState(options or Options())
-    files = Files(box)
+    """Return a sandbox; only `server.serve` lets it cut connections."""
+    state = SandboxState(options or Options())
+    files = Files(state)
     parts = (
-        KieFlux(box),
-        KieJobs(box),
-        KieMidjourney(box),
-        KieCommon(box, files),
-        KieUploads(box),
-        AceData(box),
+        KieFlux(state),
+        KieJobs(state),
+        KieMidjourney(state),
+        KieAccountRoutes(state, files),
+        KieUploads(state),
+        AceData(state),
         files,
-        Control(box),
+        Control(state),
     )
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
-        box.courier.close()
+        state.callbacks.close()
 
-    async def refused(request: Request, refusal: Refusal) -> Response:
-        return refusal.response(box.options)
+    async def refuse(request: Request, refusal: Refusal) -> Response:
+        return refusal.to_response(state.options)
 
     return Starlette(
-        routes=[route for part in parts for route in part.routes()],
-        exception_handlers={Refusal: cast(ExceptionHandler, refused)},
+        routes=[route for part in parts for route in part.build_routes()],
+        exception_handlers={Refusal: cast(ExceptionHandler, refuse)},
         lifespan=lifespan,
     )

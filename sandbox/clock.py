@@ -1,4 +1,4 @@
-"""The sandbox's own time, which may run faster than the world's."""
+"""The sandbox's own time, which may run faster than real time."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Clock:
         await asyncio.sleep(seconds / self.speed)
 
     async def sleep_until(self, moment: float) -> None:
-        """Wait until the sandbox time reaches `moment`."""
+        """Wait until the sandbox time is `moment`."""
         while (left := moment - self.now()) > 0:
             await self.sleep(left)
 
 
-def iso(moment: float) -> str:
-    """Write a moment as kie does: UTC, whole seconds, `Z`."""
+def format_iso(moment: float) -> str:
+    """Return a time as kie writes it: UTC, whole seconds, `Z`."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints: faults, ledger, health and a page that explains the rest."""
+"""The sandbox's own endpoints: faults, ledger, health and a page that lists the rest."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from .fault_words import WORDS
-from .faults import FaultError
+from .faults.faults import FaultError
+from .faults.rates import RATES
+from .faults.words import WORDS
 from .fields import read_body
-from .rates import RATES
 from .state import SandboxState
 
 
 class Control:
-    """`/sandbox`, `/healthz` and `/`; no key needed."""
+    """`/sandbox`, `/healthz` and `/`; they need no key."""
 
-    def __init__(self, box: SandboxState) -> None:
-        self._box = box
+    def __init__(self, state: SandboxState) -> None:
+        self._state = state
 
-    def routes(self) -> list[Route]:
+    def build_routes(self) -> list[Route]:
         """Return its endpoints."""
         return [
             Route("/", self.page),
@@ -32,44 +32,44 @@ class Control:
         ]
 
     async def show_rates(self, request: Request) -> Response:
-        """Show how often each kind of faults strikes."""
-        return JSONResponse(self._box.rates.values)
+        """Show the rate of each kind of fault."""
+        return JSONResponse(self._state.rates.values)
 
     async def change_rates(self, request: Request) -> Response:
-        """Set the named rates, leave the others, and show all."""
+        """Set the named rates and show all."""
         try:
-            self._box.rates.change((await read_body(request, FaultError)).body)
+            self._state.rates.update((await read_body(request, FaultError)).body)
         except FaultError as error:
             return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse(self._box.rates.values)
+        return JSONResponse(self._state.rates.values)
 
     async def ledger(self, request: Request) -> Response:
         """Show the counts."""
-        return JSONResponse(self._box.ledger.totals())
+        return JSONResponse(self._state.ledger.totals())
 
     async def reset_ledger(self, request: Request) -> Response:
-        """Begin new books."""
-        self._box.ledger.reset()
+        """Set all counts to zero and remove the submissions."""
+        self._state.ledger.reset()
         return Response(status_code=204)
 
     async def submissions(self, request: Request) -> Response:
         """List every accepted submission in order."""
-        return JSONResponse(self._box.ledger.submissions(self._box.clock.now()))
+        return JSONResponse(self._state.ledger.submissions(self._state.clock.now()))
 
     async def health(self, request: Request) -> Response:
-        """Say that the sandbox is up."""
+        """Respond that the sandbox is running."""
         return JSONResponse({"status": "ok"})
 
     async def page(self, request: Request) -> Response:
-        """Explain the sandbox to whoever opens it in a browser."""
+        """Describe the sandbox in plain text."""
         routes = request.app.routes
         lines = [
-            "imagequeue sandbox: the provider wires, simulated; real images, no bill.",
+            "imagequeue sandbox: the providers' APIs, simulated; real images, no bill.",
             "",
             "Endpoints:",
             *(f"  {', '.join(sorted(route.methods - {'HEAD'})):7}{route.path}" for route in routes),
             "",
-            "Trouble by words in the prompt:",
+            "Faults by words in the prompt:",
             *(f"  {f'[{word.syntax}]':25}{word.meaning}" for word in WORDS),
             "",
             "Faults by chance, from 0 to 1, by PUT /sandbox/faults:",

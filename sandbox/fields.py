@@ -1,4 +1,4 @@
-"""Reads the fields of a request body, refusing the first that is wrong."""
+"""Reading of a request's JSON body; the first invalid field refuses the request."""
 
 from __future__ import annotations
 
@@ -9,102 +9,102 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-Refuse = Callable[[str], Exception]
+ToError = Callable[[str], Exception]
 
 
 class Fields:
-    """A JSON object under inspection; every method raises what `refuse` makes of a complaint."""
+    """A JSON object; each method raises what `to_error` makes of its message."""
 
-    def __init__(self, body: dict[str, Any], refuse: Refuse, prefix: str = "") -> None:
+    def __init__(self, body: dict[str, Any], to_error: ToError, prefix: str = "") -> None:
         self.body = body
-        self._refuse = refuse
+        self._to_error = to_error
         self._prefix = prefix
 
-    def wrong(self, name: str, complaint: str) -> Exception:
-        """Make the refusal of one field."""
-        return self._refuse(f"{self._prefix}{name} {complaint}")
+    def build_refusal(self, name: str, message: str) -> Exception:
+        """Return the refusal of one field."""
+        return self._to_error(f"{self._prefix}{name} {message}")
 
     def _value(self, name: str, default: Any) -> Any:
         """Return a field's value; null is the same as absent."""
         value = self.body.get(name)
         return default if value is None else value
 
-    def text(self, name: str, *, required: bool = False, longest: int | None = None) -> str:
-        """Read a string, empty where it is absent and not required."""
+    def read_text(self, name: str, *, required: bool = False, max_length: int | None = None) -> str:
+        """Return a string; empty if it is absent and not required."""
         value = self.body.get(name)
         if value is None and not required:
             return ""
         if not isinstance(value, str) or (required and not value.strip()):
-            raise self.wrong(name, "is required" if required else "must be a string")
-        if longest is not None and len(value) > longest:
-            raise self.wrong(name, f"must not exceed {longest} characters")
+            raise self.build_refusal(name, "is required" if required else "must be a string")
+        if max_length is not None and len(value) > max_length:
+            raise self.build_refusal(name, f"must not exceed {max_length} characters")
         return value
 
-    def choice(self, name: str, allowed: Collection[Any], default: Any = None) -> Any:
-        """Read one of the allowed values; without a default it is required."""
+    def read_choice(self, name: str, allowed: Collection[Any], default: Any = None) -> Any:
+        """Return one of the allowed values; without a default it is required."""
         value = self._value(name, default)
-        # By equality and type: 1 is not True, and a list or an object is in no collection.
+        # Compare types too: 1 equals True. Lists and objects cannot be hashed for `in`.
         if not any(value == one and type(value) is type(one) for one in allowed):
-            raise self.wrong(name, f"must be one of {', '.join(map(str, allowed))}")
+            raise self.build_refusal(name, f"must be one of {', '.join(map(str, allowed))}")
         return value
 
-    def integer(
+    def read_integer(
         self, name: str, default: int | None = None, low: int | None = None, high: int | None = None
     ) -> int:
-        """Read a whole number within its bounds; without a default it is required."""
+        """Return an integer within its bounds; without a default it is required."""
         value = self._value(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.wrong(name, "must be an integer")
+            raise self.build_refusal(name, "must be an integer")
         if (low is not None and value < low) or (high is not None and value > high):
-            raise self.wrong(name, f"must be from {low} to {high}")
+            raise self.build_refusal(name, f"must be from {low} to {high}")
         return value
 
-    def flags(self, *names: str) -> None:
-        """Check that each named field is a boolean where it is given."""
+    def check_flags(self, *names: str) -> None:
+        """Check that each named field is a boolean or absent."""
         for name in names:
             if not isinstance(self._value(name, False), bool):
-                raise self.wrong(name, "must be a boolean")
+                raise self.build_refusal(name, "must be a boolean")
 
-    def url(self, name: str, *, required: bool = False) -> str | None:
-        """Read an http or https URL."""
-        value = self.text(name, required=required)
+    def read_url(self, name: str, *, required: bool = False) -> str | None:
+        """Return an http or https URL."""
+        value = self.read_text(name, required=required)
         if not value:
             return None
         if not _is_url(value):
-            raise self.wrong(name, "must be an http or https URL")
+            raise self.build_refusal(name, "must be an http or https URL")
         return value
 
-    def urls(self, name: str) -> list[str]:
-        """Read a list of URLs, empty where it is absent."""
+    def read_urls(self, name: str) -> list[str]:
+        """Return a list of URLs; empty if it is absent."""
         values: Any = self._value(name, [])
         if not isinstance(values, list) or not all(map(_is_url, values)):
-            raise self.wrong(name, "must be a list of http or https URLs")
+            raise self.build_refusal(name, "must be a list of http or https URLs")
         return values
 
-    def texts(self, name: str) -> list[str]:
-        """Read a list of strings; it is required."""
+    def read_texts(self, name: str) -> list[str]:
+        """Return a list of strings; it is required."""
         values = self.body.get(name)
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise self.wrong(name, "must be a list of strings")
+            raise self.build_refusal(name, "must be a list of strings")
         return values
 
-    def inner(self, name: str) -> Fields:
-        """Go into an object inside the body."""
+    def read_object(self, name: str) -> Fields:
+        """Return the fields of an object inside of this one."""
         value = self.body.get(name)
         if not isinstance(value, dict):
-            raise self.wrong(name, "must be an object")
-        return Fields(value, self._refuse, f"{self._prefix}{name}.")
+            raise self.build_refusal(name, "must be an object")
+        return Fields(value, self._to_error, f"{self._prefix}{name}.")
 
 
-async def read_body(request: Request, refuse: Refuse) -> Fields:
-    """Read a request whose body must be a JSON object."""
+async def read_body(request: Request, to_error: ToError) -> Fields:
+    """Return the fields of a request, whose body must be a JSON object."""
     try:
         body = await request.json()
     except (json.JSONDecodeError, UnicodeDecodeError):
         body = None
     if not isinstance(body, dict):
-        raise refuse("the body must be a JSON object")
-    return Fields(body, refuse)
+        raise to_error("the body must be a JSON object")
+    return Fields(body, to_error)
 
 
 def _is_url(value: object) -> bool:

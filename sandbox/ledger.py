@@ -1,4 +1,4 @@
-"""The sandbox's books: what it was asked for, what it took, what it charged."""
+"""The sandbox's ledger: what it received, accepted and charged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import Any, TextIO
 
-from .clock import iso
+from .clock import format_iso
 from .tasks import Task
 
 PROVIDERS = ("kie-flux-kontext", "kie-midjourney", "acedata-flux")
@@ -15,7 +15,7 @@ PROVIDERS = ("kie-flux-kontext", "kie-midjourney", "acedata-flux")
 
 @dataclass(slots=True)
 class Counts:
-    """The sums of one provider; `refused` is by code, as a string."""
+    """The counts of one provider; `refused` is by code, as a string."""
 
     received: int = 0
     accepted: int = 0
@@ -28,12 +28,12 @@ class Counts:
     files_served: int = 0
 
     def add(self, other: Counts) -> None:
-        """Add another provider's sums to these."""
-        for name, value in other.as_json().items():
+        """Add another provider's counts to these."""
+        for name, value in other.to_json().items():
             setattr(self, name, getattr(self, name) + value)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the sums by name; dataclasses.asdict would mangle a Counter."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts by name; dataclasses.asdict cannot copy a Counter."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
@@ -45,40 +45,40 @@ class Ledger:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all counts and submissions; the log file keeps its lines."""
+        """Remove all counts and submissions; the log file is unchanged."""
         self._counts = {provider: Counts() for provider in PROVIDERS}
         self._tasks: list[Task] = []
 
-    def of(self, provider: str) -> Counts:
-        """Return one provider's counts, to be added to."""
+    def counts_of(self, provider: str) -> Counts:
+        """Return one provider's counts, which the caller increments."""
         return self._counts[provider]
 
-    def accept(self, task: Task) -> None:
-        """Enter an accepted submission and its charge, in the log as well."""
-        counts = self.of(task.provider)
+    def add(self, task: Task) -> None:
+        """Add an accepted submission and its charge, also to the log."""
+        counts = self.counts_of(task.provider)
         counts.accepted += 1
         counts.charged += task.order.credits
         self._tasks.append(task)
         if self._log:
             # Flushed each time: the line must outlive a sandbox that is killed.
-            print(json.dumps(_entry(task, task.created_at)), file=self._log, flush=True)
+            print(json.dumps(_to_entry(task, task.created_at)), file=self._log, flush=True)
 
     def totals(self) -> dict[str, Any]:
         """Return all counts as JSON: in total, and by provider."""
         total = Counts()
         for counts in self._counts.values():
             total.add(counts)
-        providers = {name: counts.as_json() for name, counts in self._counts.items()}
-        return {"total": total.as_json(), "providers": providers}
+        providers = {name: counts.to_json() for name, counts in self._counts.items()}
+        return {"total": total.to_json(), "providers": providers}
 
     def submissions(self, now: float) -> list[dict[str, Any]]:
         """Return every accepted submission as JSON, in order."""
-        return [_entry(task, now) for task in self._tasks]
+        return [_to_entry(task, now) for task in self._tasks]
 
 
-def _entry(task: Task, now: float) -> dict[str, Any]:
+def _to_entry(task: Task, now: float) -> dict[str, Any]:
     return {
-        "at": iso(task.created_at),
+        "at": format_iso(task.created_at),
         "provider": task.provider,
         "task_id": task.task_id,
         "prompt": task.order.prompt,

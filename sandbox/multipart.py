@@ -1,4 +1,4 @@
-"""Reads multipart/form-data with the standard library: a form of one small file needs no more."""
+"""Parsing of multipart/form-data with the standard library, enough for one small file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Part:
 
     @property
     def text(self) -> str:
-        """The content of a field that is no file."""
+        """The content of a text field."""
         return self.content.decode(errors="replace")
 
 
-async def read_form(request: Request) -> dict[str, Part]:
-    """Read the parts of a form by their names; a body that is no form has none."""
+async def parse_form(request: Request) -> dict[str, Part]:
+    """Return the parts of a form by name; empty if the body is not a form."""
     content_type = request.headers.get("content-type", "").encode("latin-1")
     head = b"Content-Type: " + content_type + b"\r\n\r\n"
     message = BytesParser(policy=HTTP).parsebytes(head + await request.body())

@@ -26,7 +26,7 @@ class Options:
     kie_webhook_hmac_key: str = ""
     """Signs kie's callbacks; empty leaves them unsigned."""
     faults: Mapping[str, float] = field(default_factory=dict)
-    """Rates of faults to begin with, by the names in `rates.py`."""
+    """Rates of faults at the start, by the names in `faults/rates.py`."""
     seed: int = 0
     """Of the dice behind those rates."""
     log: TextIO | None = None

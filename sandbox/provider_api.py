@@ -1,4 +1,4 @@
-"""What each provider's wire is to the rest: how it reads, answers and calls back."""
+"""What each simulated API is: how it reads orders, responds and calls back."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .accounts import bearer_key
-from .callbacks import Sender
+from .callbacks import CallbackRules
 from .options import Options
 from .state import SandboxState
 from .tasks import Task
 
 
-class Refusal(Exception, ABC):  # noqa: N818  (a provider's answer, not a fault of the sandbox)
-    """A request that a provider turns down, by its own code and in its own words."""
+class Refusal(Exception, ABC):  # noqa: N818  (a provider's response, not an error of the sandbox)
+    """A request that a provider refuses, with the provider's own code and message."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -25,54 +25,54 @@ class Refusal(Exception, ABC):  # noqa: N818  (a provider's answer, not a fault 
         self.message = message
 
     @abstractmethod
-    def response(self, options: Options) -> Response:
-        """Write the refusal as the provider does."""
+    def to_response(self, options: Options) -> Response:
+        """Return the response in the provider's form."""
 
 
-class ProviderApi(Sender):
+class ProviderApi(CallbackRules):
     """One provider's API."""
 
     name: ClassVar[str]
-    """Tasks are looked up on the wire that took them; two wires may share a provider."""
+    """Identifies its tasks: only this API reports on them; two APIs may share a provider."""
     provider: ClassVar[str]
-    """What the ledger calls it."""
+    """Its name in the ledger."""
     account: ClassVar[str]
-    """Whose keys, limits and credit it shares with its sister wires."""
+    """Its keys, limits and credit are shared with the vendor's other APIs."""
     bad_input: ClassVar[int]
-    """The code of a request that makes no sense."""
+    """The code that refuses an invalid request."""
     unavailable: ClassVar[int]
-    """The code of a provider that is down for a while."""
+    """The code of a temporary outage."""
 
-    def __init__(self, box: SandboxState) -> None:
-        self.box = box
+    def __init__(self, state: SandboxState) -> None:
+        self.state = state
 
-    def authorised(self, request: Request) -> str:
-        """Return the request's key; raises Refusal where it is missing or bad."""
+    def authorise(self, request: Request) -> str:
+        """Return the request's key; raises Refusal if it is missing or invalid."""
         key = bearer_key(request)
         if key is None:
-            raise self.refusal(401)
+            raise self.build_refusal(401)
         return key
 
     @abstractmethod
-    def limit(self) -> int:
-        """How many tasks a key may start in 10 seconds; 0 is no limit."""
+    def get_limit(self) -> int:
+        """Return how many tasks a key may start in 10 seconds; 0 means no limit."""
 
     @abstractmethod
-    def refusal(self, code: int, message: str = "") -> Refusal:
-        """Make a refusal, in the provider's usual words where none are given."""
+    def build_refusal(self, code: int, message: str = "") -> Refusal:
+        """Return a refusal, by default with the provider's usual message."""
 
-    def complaint(self, message: str) -> Refusal:
-        """Make the refusal of a request that makes no sense."""
-        return self.refusal(self.bad_input, message)
-
-    @abstractmethod
-    def out_of_credit(self) -> Refusal:
-        """Make the refusal of a key that cannot pay."""
+    def build_input_refusal(self, message: str) -> Refusal:
+        """Return the refusal of an invalid request."""
+        return self.build_refusal(self.bad_input, message)
 
     @abstractmethod
-    async def answer(self, task: Task) -> Response:
-        """Answer the submission of an accepted task."""
+    def build_credit_refusal(self) -> Refusal:
+        """Return the refusal of a key without credit."""
 
     @abstractmethod
-    def routes(self) -> list[Route]:
+    async def respond(self, task: Task) -> Response:
+        """Respond to the submission of an accepted task."""
+
+    @abstractmethod
+    def build_routes(self) -> list[Route]:
         """Return its endpoints."""

@@ -1,4 +1,4 @@
-"""AceData Cloud Flux: pictures at once or by callback, and the look-up of tasks."""
+"""AceData Cloud Flux: images at once or by callback, and the status of tasks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AceData(ProviderApi):
     # None are documented, so no client should count on a second try.
     retry_waits_s = ()
 
-    def routes(self) -> list[Route]:
+    def build_routes(self) -> list[Route]:
         """Return its endpoints."""
         return [
             submit_route(self, "/flux/images", self._read),
@@ -33,51 +33,51 @@ class AceData(ProviderApi):
         ]
 
     async def tasks(self, request: Request) -> Response:
-        """Look up one task or several; an unknown one is no error but an empty object."""
-        self.authorised(request)
-        fields = await read_body(request, self.complaint)
-        self.box.ledger.of(self.provider).lookups += 1
-        if fields.choice("action", ("retrieve", "retrieve_batch")) == "retrieve":
-            task = self.box.find(self.name, fields.text("id", required=True))
+        """Respond with one task or several; an unknown one is an empty object, not an error."""
+        self.authorise(request)
+        fields = await read_body(request, self.build_input_refusal)
+        self.state.ledger.counts_of(self.provider).lookups += 1
+        if fields.read_choice("action", ("retrieve", "retrieve_batch")) == "retrieve":
+            task = self.state.find_task(self.name, fields.read_text("id", required=True))
             return JSONResponse(self._record(task) if task else {})
-        found = [self.box.find(self.name, task_id) for task_id in fields.texts("ids")]
+        found = [self.state.find_task(self.name, task_id) for task_id in fields.read_texts("ids")]
         items = [self._record(task) for task in found if task]
         return JSONResponse({"items": items, "count": len(items)})
 
-    def limit(self) -> int:
-        """Return the chosen limit; none is documented."""
-        return self.box.options.acedata_limit
+    def get_limit(self) -> int:
+        """Return the configured limit; none is documented."""
+        return self.state.options.acedata_limit
 
-    def refusal(self, code: int, message: str = "") -> Refusal:
-        """Make a refusal, in AceData's usual words where none are given."""
+    def build_refusal(self, code: int, message: str = "") -> Refusal:
+        """Return a refusal, by default with AceData's usual message."""
         return bodies.AceDataRefusal(code, message)
 
-    def out_of_credit(self) -> Refusal:
-        """Make the refusal of a key that cannot pay."""
+    def build_credit_refusal(self) -> Refusal:
+        """Return the refusal of a key without credit."""
         return bodies.AceDataRefusal(403, "Your balance is used up.", "used_up")
 
-    async def answer(self, task: Task) -> Response:
-        """Answer at once where a callback or `async` was asked for, else when the task ends."""
+    async def respond(self, task: Task) -> Response:
+        """Respond at once to a request with a callback URL or `async`, else when the task ends."""
         if task.order.callback_url or task.order.body.get("async"):
-            return JSONResponse(bodies.accepted(task))
-        await self.box.clock.sleep_until(task.ends_at)
-        return JSONResponse(bodies.result(task, task.task_id), task.faults.fail or 200)
+            return JSONResponse(bodies.build_accepted(task))
+        await self.state.clock.sleep_until(task.ends_at)
+        return JSONResponse(bodies.build_result(task, task.task_id), task.faults.fail or 200)
 
-    def callback_body(self, task: Task, task_id: str) -> dict[str, object]:
-        """Report the end as a look-up would."""
-        return bodies.result(task, task_id)
+    def build_callback_body(self, task: Task, task_id: str) -> dict[str, object]:
+        """Return the result, as in a task record."""
+        return bodies.build_result(task, task_id)
 
-    def callback_headers(self, task_id: str) -> dict[str, str]:
-        """Sign nothing: AceData declares no signature."""
+    def build_callback_headers(self, task_id: str) -> dict[str, str]:
+        """Return no header: AceData documents no signature."""
         return {}
 
-    def taken(self, status: int) -> bool:
-        """Take any 2xx for an arrival."""
+    def is_delivered(self, status: int) -> bool:
+        """Accept any 2xx."""
         return 200 <= status < 300
 
     def _read(self, fields: Fields) -> Order:
-        return read_order(fields, only_edit=self.box.options.only_edit)
+        return read_order(fields, only_edit=self.state.options.only_edit)
 
     def _record(self, task: Task) -> dict[str, object]:
         task.lookups += 1
-        return bodies.record(task, self.box.clock.now())
+        return bodies.build_record(task, self.state.clock.now())

@@ -1,4 +1,4 @@
-"""What AceData writes: refusals, results and the records of tasks."""
+"""AceData's bodies: refusals, results and task records."""
 
 from __future__ import annotations
 
@@ -32,61 +32,61 @@ class AceDataRefusal(Refusal):
         super().__init__(code, message or usual_message)
         self.word = word or usual_word
 
-    def response(self, options: Options) -> Response:
-        """Write the refusal."""
+    def to_response(self, options: Options) -> Response:
+        """Return the response."""
         return JSONResponse({**self.body(), "trace_id": new_id()}, self.code)
 
     def body(self) -> dict[str, object]:
-        """Return what a failed task's result says as well."""
+        """Return the body, which a failed task's result shares."""
         return {"success": False, "error": {"code": self.word, "message": self.message}}
 
 
-def accepted(task: Task) -> dict[str, object]:
-    """Write the answer to a task that goes on in the background."""
-    return {"task_id": task.task_id, "trace_id": _fixed_id(task, "trace")}
+def build_accepted(task: Task) -> dict[str, object]:
+    """Return the response for a task that runs in the background."""
+    return {"task_id": task.task_id, "trace_id": _make_id(task, "trace")}
 
 
-def result(task: Task, task_id: str) -> dict[str, object]:
-    """Write the end of a task: the same body in answers, callbacks and look-ups."""
-    ids = {"task_id": task_id, "trace_id": _fixed_id(task, "trace")}
+def build_result(task: Task, task_id: str) -> dict[str, object]:
+    """Return the result of a task, the same in responses, callbacks and task records."""
+    ids = {"task_id": task_id, "trace_id": _make_id(task, "trace")}
     if task.faults.fail is not None:
         return {**AceDataRefusal(task.faults.fail).body(), **ids}
-    images = [_image(task, index, url) for index, url in enumerate(task.urls())]
+    images = [_to_image(task, index, url) for index, url in enumerate(task.urls())]
     return {"success": True, **ids, "data": images}
 
 
-def record(task: Task, now: float) -> dict[str, object]:
-    """Write a task as a look-up finds it; there is no status word, only what is there or not."""
-    found: dict[str, object] = {
-        "_id": _fixed_id(task, "record"),
+def build_record(task: Task, now: float) -> dict[str, object]:
+    """Return a task record; it has no status word, only fields that are present or absent."""
+    fields: dict[str, object] = {
+        "_id": _make_id(task, "record"),
         "id": task.task_id,
-        "api_id": _fixed_id(task, "api"),
-        "application_id": _fixed_id(task, "application"),
+        "api_id": _make_id(task, "api"),
+        "application_id": _make_id(task, "application"),
         "created_at": round(task.created_at, 3),
         "started_at": round(task.created_at, 3),
-        "credential_id": _fixed_id(task, "credential"),
+        "credential_id": _make_id(task, "credential"),
         "request": task.order.body,
-        "trace_id": _fixed_id(task, "trace"),
-        "user_id": _fixed_id(task, "user"),
+        "trace_id": _make_id(task, "trace"),
+        "user_id": _make_id(task, "user"),
     }
     if task.state(now) == "generating":
-        return found | _pending_response(task)
-    return found | {
+        return fields | _pending_response(task)
+    return fields | {
         "finished_at": round(task.ends_at, 3),
         "elapsed": round(task.ends_at - task.created_at, 3),
-        "response": result(task, task.task_id),
+        "response": build_result(task, task.task_id),
     }
 
 
 def _pending_response(task: Task) -> dict[str, object]:
-    """Take turns between the three forms seen while a task is under way."""
+    """Return in rotation the three forms seen of a pending task."""
     bare = {"success": True, "task_id": task.task_id}
     forms: list[dict[str, object]] = [{}, {"response": None}, {"response": bare}]
     return forms[task.lookups % len(forms)]
 
 
-def _image(task: Task, index: int, url: str) -> dict[str, object]:
-    """Describe one picture; `timings` takes turns between its two types, `seed` comes with one."""
+def _to_image(task: Task, index: int, url: str) -> dict[str, object]:
+    """Return one image; `timings` alternates between its two types, one of them with `seed`."""
     image: dict[str, object] = {"prompt": task.order.prompt, "image_url": url}
     if task.number % 2:
         return {**image, "timings": int(task.ends_at)}
@@ -95,6 +95,6 @@ def _image(task: Task, index: int, url: str) -> dict[str, object]:
     return {**image, "seed": seed, "timings": {"inference": inference}}
 
 
-def _fixed_id(task: Task, purpose: str) -> str:
-    """Make an id that a task keeps through all its bodies."""
+def _make_id(task: Task, purpose: str) -> str:
+    """Return an id that is the same in all bodies of a task."""
     return str(uuid.uuid5(uuid.UUID(task.task_id), purpose))

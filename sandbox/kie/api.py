@@ -1,4 +1,4 @@
-"""What kie.ai's wires share: the envelope, the codes, the callback rules and the signature."""
+"""What kie.ai's APIs share: the envelope, the codes, the callback rules and the signature."""
 
 from __future__ import annotations
 
@@ -31,67 +31,67 @@ MESSAGES = {
 RATIOS = ("21:9", "16:9", "4:3", "1:1", "3:4", "9:16")
 
 
-def envelope(code: int, message: str, data: object) -> dict[str, object]:
-    """Wrap data as kie wraps every answer and callback."""
+def wrap(code: int, message: str, data: object) -> dict[str, object]:
+    """Return data in the envelope of every response and callback."""
     return {"code": code, "msg": message, "data": data}
 
 
-def message_of(code: int) -> str:
-    """Return kie's words for a code."""
+def get_message(code: int) -> str:
+    """Return kie's message for a code."""
     return MESSAGES.get(code, f"Error {code}")
 
 
 class KieRefusal(Refusal):
-    """HTTP 200 around a body that says otherwise."""
+    """HTTP 200 with the error's code in the body."""
 
-    def response(self, options: Options) -> Response:
-        """Write the refusal; only a rate limit may be a real HTTP 429, by choice."""
+    def to_response(self, options: Options) -> Response:
+        """Return the response; an option makes a rate limit a real HTTP 429."""
         status = 429 if self.code == 429 and options.real_429 else 200
-        return JSONResponse(envelope(self.code, self.message, None), status)
+        return JSONResponse(wrap(self.code, self.message, None), status)
 
 
-class KieWire(ProviderApi):
-    """One of kie's families of endpoints."""
+class KieApi(ProviderApi):
+    """One of kie's APIs."""
 
     account = "kie"
     bad_input = 422
     unavailable = 455
     retry_waits_s = (60, 300, 900)
 
-    def limit(self) -> int:
-        """Return kie's 20 new tasks in 10 seconds, or what was chosen instead."""
-        return self.box.options.kie_limit
+    def get_limit(self) -> int:
+        """Return the configured limit, by default kie's 20 new tasks in 10 seconds."""
+        return self.state.options.kie_limit
 
-    def refusal(self, code: int, message: str = "") -> Refusal:
-        """Make a refusal, in kie's usual words where none are given."""
-        return KieRefusal(code, message or message_of(code))
+    def build_refusal(self, code: int, message: str = "") -> Refusal:
+        """Return a refusal, by default with kie's usual message."""
+        return KieRefusal(code, message or get_message(code))
 
-    def out_of_credit(self) -> Refusal:
-        """Make the refusal of a key that cannot pay."""
-        return self.refusal(402)
+    def build_credit_refusal(self) -> Refusal:
+        """Return the refusal of a key without credit."""
+        return self.build_refusal(402)
 
-    async def answer(self, task: Task) -> Response:
-        """Answer with the task id at once."""
-        return JSONResponse(envelope(200, "success", {"taskId": task.task_id}))
+    async def respond(self, task: Task) -> Response:
+        """Respond with the task id at once."""
+        return JSONResponse(wrap(200, "success", {"taskId": task.task_id}))
 
-    def asked_for(self, request: Request, unknown: str) -> Task:
-        """Return the task that a look-up names; raises Refusal with `unknown` if there is none."""
-        self.authorised(request)
-        self.box.ledger.of(self.provider).lookups += 1
+    def find_task(self, request: Request, unknown: str) -> Task:
+        """Return the task of a status request; raises Refusal with `unknown` without one."""
+        self.authorise(request)
+        self.state.ledger.counts_of(self.provider).lookups += 1
         if "taskId" not in request.query_params:
-            raise self.refusal(400, "taskId parameter is required")
-        task = self.box.find(self.name, request.query_params["taskId"])
+            raise self.build_refusal(400, "taskId parameter is required")
+        task = self.state.find_task(self.name, request.query_params["taskId"])
         if task is None:
-            raise self.refusal(422, unknown)
+            raise self.build_refusal(422, unknown)
         return task
 
-    def taken(self, status: int) -> bool:
-        """Take HTTP 200 alone for an arrival."""
+    def is_delivered(self, status: int) -> bool:
+        """Accept HTTP 200 only."""
         return status == 200
 
-    def callback_headers(self, task_id: str) -> dict[str, str]:
-        """Sign the id and the real time; the body is not covered, as at kie."""
-        key = self.box.options.kie_webhook_hmac_key
+    def build_callback_headers(self, task_id: str) -> dict[str, str]:
+        """Return the signature of the task id and the real time; the body is not covered."""
+        key = self.state.options.kie_webhook_hmac_key
         if not key:
             return {}
         timestamp = str(int(time.time()))

@@ -1,4 +1,4 @@
-"""kie.ai's unified jobs: the current form of Flux Kontext, and flux-2 beside it."""
+"""kie.ai's jobs API: the current version of Flux Kontext, and flux-2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.routing import Route
 from ..fields import Fields
 from ..submit_route import submit_route
 from ..tasks import Order, Task
-from .api import RATIOS, KieWire, envelope, message_of
+from .api import RATIOS, KieApi, get_message, wrap
 from .flux_kontext import OUT_OF_TOLERANCE
 
 CREDITS = {
@@ -25,84 +25,84 @@ CREDITS = {
 _FLUX_2_RATIOS = (*RATIOS, "3:2", "2:3", "auto")
 
 
-class KieJobs(KieWire):
-    """`/api/v1/jobs`: createTask, recordInfo, and a callback with the same data as a look-up."""
+class KieJobs(KieApi):
+    """`/api/v1/jobs`: createTask, recordInfo, and a callback with the same data."""
 
     name = "kie-jobs"
     provider = "kie-flux-kontext"
 
-    def routes(self) -> list[Route]:
+    def build_routes(self) -> list[Route]:
         """Return its endpoints."""
         return [
-            submit_route(self, "/api/v1/jobs/createTask", self._read),
+            submit_route(self, "/api/v1/jobs/createTask", self._read_order),
             Route("/api/v1/jobs/recordInfo", self.record_info),
         ]
 
     async def record_info(self, request: Request) -> Response:
-        """Tell how a task stands."""
-        task = self.asked_for(request, "recordInfo is null")
-        return JSONResponse(envelope(200, "success", self._record(task, task.task_id)))
+        """Respond with a task's status."""
+        task = self.find_task(request, "recordInfo is null")
+        return JSONResponse(wrap(200, "success", self._to_record(task, task.task_id)))
 
-    def callback_body(self, task: Task, task_id: str) -> dict[str, object]:
-        """Report the end; every failure is a 501, its own code is inside."""
-        data = self._record(task, task_id)
+    def build_callback_body(self, task: Task, task_id: str) -> dict[str, object]:
+        """Return the result; every failure has code 501, and its own code inside of data."""
+        data = self._to_record(task, task_id)
         if task.faults.fail is None:
-            return envelope(200, "Playground task completed successfully.", data)
-        return envelope(501, "Playground task failed.", data)
+            return wrap(200, "Playground task completed successfully.", data)
+        return wrap(501, "Playground task failed.", data)
 
-    def _record(self, task: Task, task_id: str) -> dict[str, object]:
-        now = self.box.clock.now()
+    def _to_record(self, task: Task, task_id: str) -> dict[str, object]:
+        now = self.state.clock.now()
         state = task.state(now)
         fail = task.faults.fail if state == "fail" else None
         ended = state != "generating"
         return {
             "taskId": task_id,
             "model": task.order.body["model"],
-            "state": state if ended else _progress(task, now),
+            "state": state if ended else _get_stage(task, now),
             "param": json.dumps(task.order.body),
-            # A string of JSON inside the JSON: kie's own form.
+            # kie puts a JSON string inside of the JSON.
             "resultJson": json.dumps({"resultUrls": task.urls()}) if state == "success" else "",
             "failCode": str(fail) if fail else "",
-            "failMsg": message_of(fail) if fail else "",
-            "costTime": _milliseconds(task.ends_at - task.created_at) if ended else None,
-            "completeTime": _milliseconds(task.ends_at) if ended else None,
-            "createTime": _milliseconds(task.created_at),
-            "updateTime": _milliseconds(min(now, task.ends_at)),
+            "failMsg": get_message(fail) if fail else "",
+            "costTime": _to_milliseconds(task.ends_at - task.created_at) if ended else None,
+            "completeTime": _to_milliseconds(task.ends_at) if ended else None,
+            "createTime": _to_milliseconds(task.created_at),
+            "updateTime": _to_milliseconds(min(now, task.ends_at)),
         }
 
-    def _read(self, fields: Fields) -> Order:
-        model = fields.choice("model", CREDITS)
-        callback_url = fields.url("callBackUrl")
-        inner = fields.inner("input")
-        prompt = inner.text("prompt", required=True)
+    def _read_order(self, fields: Fields) -> Order:
+        model = fields.read_choice("model", CREDITS)
+        callback_url = fields.read_url("callBackUrl")
+        inner = fields.read_object("input")
+        prompt = inner.read_text("prompt", required=True)
         kontext = not model.startswith("flux-2/")
-        image = inner.url("input_image") if kontext else inner.urls("input_urls")
+        image = inner.read_url("input_image") if kontext else inner.read_urls("input_urls")
         if kontext:
             self._check_kontext(inner, edit=bool(image))
         ratios = RATIOS if kontext else _FLUX_2_RATIOS
-        ratio = inner.choice("aspect_ratio", ratios, "1:1" if image else "16:9")
+        ratio = inner.read_choice("aspect_ratio", ratios, "1:1" if image else "16:9")
         return Order(
             prompt=prompt,
             body=fields.body,
             callback_url=callback_url,
             credits=CREDITS[model],
             ratio="1:1" if ratio == "auto" else ratio,
-            extension=inner.choice("output_format", ("jpeg", "png"), "jpeg"),
+            extension=inner.read_choice("output_format", ("jpeg", "png"), "jpeg"),
             edit=bool(image),
         )
 
     def _check_kontext(self, inner: Fields, *, edit: bool) -> None:
-        inner.flags("enable_translation", "upload_cn", "prompt_upsampling")
-        inner.text("watermark")
-        if not 0 <= inner.integer("safety_tolerance", 2) <= (2 if edit else 6):
-            raise self.refusal(500, OUT_OF_TOLERANCE)
+        inner.check_flags("enable_translation", "upload_cn", "prompt_upsampling")
+        inner.read_text("watermark")
+        if not 0 <= inner.read_integer("safety_tolerance", 2) <= (2 if edit else 6):
+            raise self.build_refusal(500, OUT_OF_TOLERANCE)
 
 
-def _progress(task: Task, now: float) -> str:
-    """Name the stage of a task under way; a stuck one never leaves the first."""
+def _get_stage(task: Task, now: float) -> str:
+    """Return the stage of a running task; a stuck one stays in the first."""
     done = (now - task.created_at) / (task.ends_at - task.created_at)
     return "waiting" if done < 0.1 else "queuing" if done < 0.25 else "generating"
 
 
-def _milliseconds(seconds: float) -> int:
+def _to_milliseconds(seconds: float) -> int:
     return round(seconds * 1000)

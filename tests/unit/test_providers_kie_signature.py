@@ -1,4 +1,4 @@
-"""kie's callback signature: made with openssl here, and spoiled in every part."""
+"""kie's callback signature: made with openssl here, and changed in every part."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from imagequeue.providers.kie.signature import is_signed
 SIGNED = ("whk_secret", "task12345", "1760000000", "BxupiOMpm0Hh1koES2kya9KH1fIURy/kX5+YWSmH7r4=")
 
 
-def test_a_genuine_signature() -> None:
+def test_genuine_signature_is_valid() -> None:
     assert is_signed(*SIGNED)
 
 
 @pytest.mark.parametrize("part", [1, 2, 3], ids=["task id", "timestamp", "signature"])
-@pytest.mark.parametrize("spoiled", ["", "x", "ü", "\ud800"])
-def test_what_a_stranger_may_send(part: int, spoiled: str) -> None:
+@pytest.mark.parametrize("changed", ["", "x", "ü", "\ud800"])
+def test_changed_part_is_invalid(part: int, changed: str) -> None:
     arguments = list(SIGNED)
-    arguments[part] = spoiled
+    arguments[part] = changed
     assert not is_signed(*arguments)
 
 
-def test_another_key() -> None:
+def test_signature_of_another_key_is_invalid() -> None:
     assert not is_signed("whk_other", *SIGNED[1:])

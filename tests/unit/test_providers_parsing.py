@@ -7,17 +7,17 @@ import pytest
 from imagequeue.providers.parsing import to_int, to_message, to_object, to_text, to_url
 
 
-def test_half_a_character_can_be_stored() -> None:
+def test_half_a_surrogate_pair_can_be_stored() -> None:
     assert to_text("a\ud800b") == "a?b"
 
 
-def test_messages_are_short_and_the_first_that_says_something() -> None:
+def test_message_is_the_first_text_and_short() -> None:
     assert to_message(None, "", 7, "later") == "7"
     assert to_message("x" * 9_999) == "x" * 300
 
 
 @pytest.mark.parametrize("value", [None, True, 1.5, [], {}])
-def test_what_is_no_text(value: object) -> None:
+def test_other_types_are_empty_texts(value: object) -> None:
     assert to_text(value) == ""
 
 
@@ -25,15 +25,15 @@ def test_what_is_no_text(value: object) -> None:
     ("value", "number"),
     [(7, 7), ("200", 200), ("٢", None), ("9" * 99, None), ("", None), (True, None), (2.0, None)],
 )
-def test_numbers(value: object, number: int | None) -> None:
+def test_only_digits_are_integers(value: object, number: int | None) -> None:
     assert to_int(value) == number
 
 
 @pytest.mark.parametrize("value", ["", "a.png", "file:///etc/passwd", "https://", "http:///a", 7])
-def test_what_is_no_url(value: object) -> None:
+def test_other_texts_are_empty_urls(value: object) -> None:
     assert to_url(value) == ""
 
 
-def test_an_object_may_come_as_a_string() -> None:
+def test_object_may_be_inside_of_a_string() -> None:
     assert to_object('{"a": 1}') == to_object({"a": 1}) == {"a": 1}
     assert to_object("[" * 100_000) == to_object([1]) == {}

@@ -1,4 +1,4 @@
-"""What a user may ask is checked before anything is queued, every problem at once."""
+"""Requests are validated before anything is queued, and every problem is reported at once."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def problems(
 
 @pytest.mark.parametrize("name", PROVIDERS)
 class TestEveryProvider:
-    def test_unknown_action(self, name: str) -> None:
+    def test_unknown_action_is_refused(self, name: str) -> None:
         assert "generate, edit" in problems(name, "remove")["action"]
 
-    def test_empty_prompt(self, name: str) -> None:
+    def test_empty_prompt_is_refused(self, name: str) -> None:
         assert problems(name, "generate", " \n") == {"prompt": "must not be empty"}
         assert problems(name, "generate", "") == {"prompt": "must not be empty"}
 
-    def test_edit_without_picture(self, name: str) -> None:
+    def test_edit_without_image_is_refused(self, name: str) -> None:
         assert problems(name, "edit") == {"image_urls": "is required for this action"}
 
     @pytest.mark.parametrize("url", ["ftp://a.b/c", "a.png", "https://", "https://a.b/c\n", ""])
-    def test_picture_that_cannot_be_fetched(self, name: str, url: str) -> None:
+    def test_url_that_cannot_be_fetched_is_refused(self, name: str, url: str) -> None:
         assert problems(name, "edit", urls=(url,)) == {
             "image_urls.0": "must be an http:// or https:// URL"
         }
 
-    def test_misplaced(self, name: str) -> None:
+    def test_prompt_in_params_is_refused(self, name: str) -> None:
         api = get(name)
         with pytest.raises(InvalidRequestError, match="beside params"):
             api.validate_request("generate", "a cat", [], {"prompt": "a dog"})
 
-    def test_unknown_parameter(self, name: str) -> None:
+    def test_unknown_parameter_is_refused(self, name: str) -> None:
         assert "known: " in problems(name, "generate", zzz=1)["params.zzz"]
 
 
@@ -81,7 +81,7 @@ class TestEveryProvider:
         (ACEDATA, "edit", (CAT, CAT), {}, "image_urls", "at most 1"),
     ],
 )
-def test_refused_before_it_is_queued(
+def test_invalid_field_is_refused_with_advice(
     provider: str,
     action: str,
     urls: tuple[str, ...],
@@ -97,12 +97,12 @@ def test_every_problem_is_listed() -> None:
     assert set(found) == {"prompt", "image_urls", "params.safety_tolerance", "params.aspectRatio"}
 
 
-def test_midjourney_prompt_length() -> None:
+def test_too_long_midjourney_prompt_is_refused() -> None:
     assert "2000" in problems(MIDJOURNEY, "generate", "x" * 2001)["prompt"]
 
 
 @pytest.mark.parametrize(("mode", "prompt"), [("manual", ""), ("manual", " "), ("auto", "a cat")])
-def test_extend_has_a_prompt_in_mode_manual_only(mode: str, prompt: str) -> None:
+def test_extend_takes_a_prompt_in_manual_mode_only(mode: str, prompt: str) -> None:
     assert (
         f"mode {mode}"
         in problems(MIDJOURNEY, "extend", prompt, task_id="t", index=0, mode=mode)["prompt"]
@@ -110,22 +110,22 @@ def test_extend_has_a_prompt_in_mode_manual_only(mode: str, prompt: str) -> None
 
 
 @pytest.mark.parametrize("model", ["flux-kontext-pro", "flux-2-klein", "flux-2-max"])
-def test_acedata_models_that_take_no_pixels(model: str) -> None:
+def test_acedata_model_without_pixels_refuses_them(model: str) -> None:
     assert "ratio" in problems(ACEDATA, "generate", model=model, size="1024x1024")["params.size"]
 
 
 @pytest.mark.parametrize("model", ["flux-2-flex", "flux-2-pro", "flux-2-max"])
-def test_acedata_models_that_need_a_ratio(model: str) -> None:
+def test_acedata_model_that_needs_a_ratio_asks_for_it(model: str) -> None:
     assert "needs a ratio" in problems(ACEDATA, "generate", model=model)["params.size"]
     get(ACEDATA).validate_request("generate", "a cat", [], {"model": model, "size": "1:1"})
 
 
 @pytest.mark.parametrize("size", ["1024x1792", "16:9", None])
-def test_acedata_models_that_take_any_size(size: str | None) -> None:
+def test_acedata_flux_pro_accepts_any_size(size: str | None) -> None:
     get(ACEDATA).validate_request("generate", "a cat", [], {"model": "flux-pro", "size": size})
 
 
-def test_unknown_provider() -> None:
+def test_unknown_provider_is_refused_with_a_suggestion() -> None:
     with pytest.raises(InvalidRequestError, match="did you mean kie-midjourney") as caught:
         get("kie-midjorney")
     assert "acedata-flux" in str(caught.value)

@@ -9,13 +9,13 @@ import pytest
 
 import imagequeue.sandbox
 from imagequeue.sandbox.__main__ import main
-from imagequeue.sandbox.fault_words import WORDS
-from imagequeue.sandbox.rates import RATES
+from imagequeue.sandbox.faults.rates import RATES
+from imagequeue.sandbox.faults.words import WORDS
 from support.processes import eventually
 from support.sandbox import COMMAND, QUICK, Sandbox
 
 
-def test_starts_explains_itself_and_stops_with_a_callback_under_way(tmp_path: Path) -> None:
+def test_stops_at_once_while_a_callback_is_sent(tmp_path: Path) -> None:
     log = tmp_path / "submissions.jsonl"
     process = subprocess.Popen(
         [*COMMAND, *QUICK, "--log", str(log)], stdout=subprocess.PIPE, text=True
@@ -37,7 +37,7 @@ def test_starts_explains_itself_and_stops_with_a_callback_under_way(tmp_path: Pa
     assert line["charged"] == 5
 
 
-def test_a_port_in_use_is_one_clear_line() -> None:
+def test_port_in_use_is_one_clear_line() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as taken:
         command = [*COMMAND[:-1], str(taken.server_port)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
@@ -48,13 +48,13 @@ def test_a_port_in_use_is_one_clear_line() -> None:
 
 
 @pytest.mark.parametrize("flag", ["answer_lost", "answer_lost=2", "answer_lots=0.5"])
-def test_a_wrong_rate_is_refused_at_the_start(flag: str) -> None:
+def test_invalid_rate_is_refused_at_the_start(flag: str) -> None:
     done = subprocess.run([*COMMAND, "--faults", flag], capture_output=True, text=True, timeout=20)
     assert done.returncode == 2
     assert "answer_lost" in done.stderr
 
 
-def test_the_readme_names_every_flag_word_and_rate() -> None:
+def test_readme_names_every_flag_word_and_rate() -> None:
     readme = Path(imagequeue.sandbox.__path__[0], "README.md").read_text()
     flags = {flag for option in main.params for flag in option.opts}
     words = {f"[{word.syntax}]" for word in WORDS}

@@ -17,11 +17,11 @@ def submit(sandbox: Sandbox, **fields: Any) -> Any:
     return sandbox.post("/flux/images", body)
 
 
-def look_up(sandbox: Sandbox, **fields: Any) -> Any:
+def get_task(sandbox: Sandbox, **fields: Any) -> Any:
     return sandbox.post("/flux/tasks", {"action": "retrieve", **fields}).json()
 
 
-def test_answers_with_the_pictures_unless_told_otherwise(sandbox: Sandbox) -> None:
+def test_response_has_the_images_by_default(sandbox: Sandbox) -> None:
     body = submit(sandbox, count=2, size="1024x1792").json()
     assert body["success"] is True
     assert len(body["data"]) == 2
@@ -30,38 +30,38 @@ def test_answers_with_the_pictures_unless_told_otherwise(sandbox: Sandbox) -> No
     assert Image.open(io.BytesIO(image.content)).size == (439, 768)
 
 
-def test_a_callback_url_brings_the_same_body_later(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_callback_has_the_same_body_later(sandbox: Sandbox, receiver: Receiver) -> None:
     accepted = submit(sandbox, callback_url=f"{receiver.url}/done").json()
     assert set(accepted) == {"task_id", "trace_id"}
     (callback,) = receiver.wait("/done")
     assert callback["task_id"] == accepted["task_id"]
-    record = look_up(sandbox, id=accepted["task_id"])
+    record = get_task(sandbox, id=accepted["task_id"])
     assert record["response"] == callback
     assert record["finished_at"] - record["created_at"] == pytest.approx(6, abs=0.01)
 
 
-def test_timings_take_turns_between_their_two_types(sandbox: Sandbox) -> None:
+def test_timings_alternate_between_two_types(sandbox: Sandbox) -> None:
     timings = [submit(sandbox).json()["data"][0]["timings"] for _ in range(2)]
     assert {type(one) for one in timings} == {int, dict}
 
 
-def test_a_pending_task_shows_no_sign_of_an_end(sandbox: Sandbox) -> None:
+def test_pending_task_has_no_result(sandbox: Sandbox) -> None:
     task_id = submit(sandbox, prompt="[stuck]", **{"async": True}).json()["task_id"]
-    records = [look_up(sandbox, id=task_id) for _ in range(3)]
+    records = [get_task(sandbox, id=task_id) for _ in range(3)]
     assert not any({"finished_at", "elapsed"} & set(record) for record in records)
     responses = [record.get("response", "missing") for record in records]
     for form in ("missing", None, {"success": True, "task_id": task_id}):
         assert form in responses
 
 
-def test_several_tasks_at_once_and_unknown_ones_are_no_error(sandbox: Sandbox) -> None:
+def test_batch_leaves_out_unknown_tasks(sandbox: Sandbox) -> None:
     ids = [submit(sandbox, **{"async": True}).json()["task_id"] for _ in range(2)]
-    batch = look_up(sandbox, action="retrieve_batch", ids=[*ids, "nobody"])
+    batch = get_task(sandbox, action="retrieve_batch", ids=[*ids, "nobody"])
     assert ([item["id"] for item in batch["items"]], batch["count"]) == (ids, 2)
-    assert look_up(sandbox, id="nobody") == {}
+    assert get_task(sandbox, id="nobody") == {}
 
 
-def test_a_failure_is_an_error_in_every_form(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_failure_is_an_error_in_every_body(sandbox: Sandbox, receiver: Receiver) -> None:
     at_once = submit(sandbox, prompt="[fail=500]")
     assert at_once.status_code == 500
     later = submit(sandbox, prompt="[fail=403]", callback_url=f"{receiver.url}/failed").json()
@@ -69,7 +69,7 @@ def test_a_failure_is_an_error_in_every_form(sandbox: Sandbox, receiver: Receive
     assert callback["success"] is False
     assert callback["error"]["code"] == "forbidden"
     assert "data" not in callback
-    assert eventually(lambda: look_up(sandbox, id=later["task_id"]).get("response")) == callback
+    assert eventually(lambda: get_task(sandbox, id=later["task_id"]).get("response")) == callback
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_failure_is_an_error_in_every_form(sandbox: Sandbox, receiver: Receive
         ({"callback_url": "ftp://a.example"}, "callback_url must be an http or https URL"),
     ],
 )
-def test_refuses_what_acedata_would(
+def test_invalid_request_is_refused(
     sandbox: Sandbox, fields: dict[str, Any], complaint: str
 ) -> None:
     answer = submit(sandbox, **fields)
@@ -96,7 +96,7 @@ def test_refuses_what_acedata_would(
     assert body["trace_id"]
 
 
-def test_keys_decide_who_may_submit(sandbox: Sandbox) -> None:
+def test_bad_or_empty_key_is_refused(sandbox: Sandbox) -> None:
     def refusal(key: str) -> tuple[int, str]:
         answer = sandbox.post("/flux/images", {}, key=key)
         return answer.status_code, answer.json()["error"]["code"]
@@ -105,7 +105,7 @@ def test_keys_decide_who_may_submit(sandbox: Sandbox) -> None:
     assert refusal("broke-key") == (403, "used_up")
 
 
-def test_both_words_for_an_edit_unless_only_the_newer_is_taken(sandbox: Sandbox) -> None:
+def test_edits_is_accepted_unless_only_edit_is_set(sandbox: Sandbox) -> None:
     edit = {"model": "flux-kontext-pro", "image_url": "https://a.example/b.png", "count": 3}
     with running(*QUICK, "--only-edit") as strict:
         answers = {

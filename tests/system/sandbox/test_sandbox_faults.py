@@ -1,4 +1,4 @@
-"""Trouble in the sandbox: every word of a prompt, every rate."""
+"""Faults of the sandbox: every word of a prompt, every rate."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from imagequeue.sandbox.faults import FaultError, Faults, parse_faults
-from imagequeue.sandbox.rates import RATES, Rates
+from imagequeue.sandbox.faults.faults import FaultError, Faults, parse_faults
+from imagequeue.sandbox.faults.rates import RATES, Rates
 from support.sandbox import QUICK, Receiver, Sandbox, running
 
 RECORD = "/api/v1/flux/kontext/record-info"
@@ -21,14 +21,14 @@ def finished_url(sandbox: Sandbox, prompt: str) -> str:
     return str(record["response"]["resultImageUrl"])
 
 
-def test_words_combine_and_other_brackets_are_only_text() -> None:
-    trouble = parse_faults("a [red] cat [fail=501][callback=late:90] [callback=twice]")
-    assert trouble == Faults(fail=501, callback_late_s=90, callback_twice=True)
+def test_words_combine_and_other_brackets_are_text() -> None:
+    faults = parse_faults("a [red] cat [fail=501][callback=late:90] [callback=twice]")
+    assert faults == Faults(fail=501, callback_late_s=90, callback_twice=True)
 
 
 @pytest.mark.parametrize("word", ["fail=no", "fail=200", "busy", "stuck=1", "answer=lots"])
-def test_a_misused_word_is_refused_by_name(sandbox: Sandbox, word: str) -> None:
-    with pytest.raises(FaultError, match=re.escape(f"[{word}] is no trouble word")):
+def test_misspelt_word_is_refused_by_name(sandbox: Sandbox, word: str) -> None:
+    with pytest.raises(FaultError, match=re.escape(f"[{word}] is not a fault")):
         parse_faults(f"a cat [{word}]")
     assert sandbox.flux(f"a cat [{word}]")["code"] == 422
 
@@ -40,12 +40,12 @@ def test_refuse_charges_nothing(sandbox: Sandbox) -> None:
     assert sandbox.submissions("[refuse=455]") == []
 
 
-def test_busy_refuses_the_first_submissions_of_a_prompt(sandbox: Sandbox) -> None:
+def test_busy_refuses_the_first_submissions(sandbox: Sandbox) -> None:
     assert [sandbox.flux("[busy=2]")["code"] for _ in range(3)] == [429, 429, 200]
     assert [sandbox.flux("[busy=1:503]")["code"] for _ in range(2)] == [503, 200]
 
 
-def test_slow_and_stuck_tasks_take_their_time(sandbox: Sandbox) -> None:
+def test_slow_task_ends_late_and_stuck_never(sandbox: Sandbox) -> None:
     sandbox.flux("[stuck]")
     slow = sandbox.flux("[slow=600]")["data"]["taskId"]
     assert sandbox.submissions("[slow=600]")[0]["state"] == "generating"
@@ -53,7 +53,7 @@ def test_slow_and_stuck_tasks_take_their_time(sandbox: Sandbox) -> None:
     assert sandbox.submissions("[stuck]")[0]["state"] == "generating"
 
 
-def test_a_lost_answer_is_paid_for_and_calls_back(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_lost_response_is_charged_and_calls_back(sandbox: Sandbox, receiver: Receiver) -> None:
     prompt = "[answer=lost]"
     with pytest.raises(requests.ConnectionError):
         sandbox.flux(prompt, callBackUrl=f"{receiver.url}/lost")
@@ -62,33 +62,31 @@ def test_a_lost_answer_is_paid_for_and_calls_back(sandbox: Sandbox, receiver: Re
     assert receiver.wait("/lost")[0]["data"]["taskId"] == accepted["task_id"]
 
 
-def test_a_garbled_answer_is_paid_for(sandbox: Sandbox) -> None:
+def test_garbage_response_is_charged(sandbox: Sandbox) -> None:
     body = {"prompt": "[answer=garbage]"}
     answer = sandbox.post("/api/v1/flux/kontext/generate", body)
     assert (answer.status_code, answer.text[:6]) == (200, "<html>")
     assert len(sandbox.submissions("[answer=garbage]")) == 1
 
 
-def test_a_slow_answer_comes_after_its_callback(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_slow_response_comes_after_its_callback(sandbox: Sandbox, receiver: Receiver) -> None:
     answer = sandbox.flux("[answer=slow:600]", callBackUrl=f"{receiver.url}/slow")
     assert receiver.bodies("/slow")[0]["data"]["taskId"] == answer["data"]["taskId"]
 
 
-def test_an_early_callback_comes_before_the_answer(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_early_callback_comes_before_the_response(sandbox: Sandbox, receiver: Receiver) -> None:
     answer = sandbox.flux("[callback=early][slow=9999]", callBackUrl=f"{receiver.url}/early")
     (callback,) = receiver.bodies("/early")
     assert callback["data"]["taskId"] == answer["data"]["taskId"]
 
 
-def test_an_early_callback_that_is_not_taken_is_sent_again(
-    sandbox: Sandbox, receiver: Receiver
-) -> None:
+def test_failed_early_callback_is_sent_again(sandbox: Sandbox, receiver: Receiver) -> None:
     receiver.answers = [503]
     sandbox.flux("[callback=early]", callBackUrl=f"{receiver.url}/early-again")
     receiver.wait("/early-again", 2)
 
 
-def test_callbacks_come_never_late_or_twice(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_callbacks_are_lost_late_or_doubled(sandbox: Sandbox, receiver: Receiver) -> None:
     for word in ("none", "late", "late:900", "twice"):
         sandbox.flux(f"[callback={word}]", callBackUrl=f"{receiver.url}/{word}")
     assert len(receiver.wait("/twice", 2)) == 2
@@ -98,20 +96,20 @@ def test_callbacks_come_never_late_or_twice(sandbox: Sandbox, receiver: Receiver
     assert receiver.bodies("/none") == []
 
 
-def test_a_mismatched_callback_names_nobody(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_mismatched_callback_names_an_unknown_task(sandbox: Sandbox, receiver: Receiver) -> None:
     task_id = sandbox.flux("[task=mismatch]", callBackUrl=f"{receiver.url}/other")["data"]["taskId"]
     (callback,) = receiver.wait("/other")
     assert callback["data"]["taskId"] != task_id
     assert task_id in callback["data"]["info"]["resultImageUrl"]
 
 
-def test_dead_urls_stay_dead(sandbox: Sandbox) -> None:
+def test_dead_url_stays_dead_when_refreshed(sandbox: Sandbox) -> None:
     url = finished_url(sandbox, "[url=dead]")
     renewed = sandbox.post("/api/v1/common/download-url", {"url": url}).json()["data"]
     assert [sandbox.get(one).status_code for one in (url, renewed)] == [403, 403]
 
 
-def test_files_are_cut_or_garbled_or_fail_at_first(sandbox: Sandbox) -> None:
+def test_files_are_cut_or_html_or_fail_at_first(sandbox: Sandbox) -> None:
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
         sandbox.get(finished_url(sandbox, "[file=truncated]"))
     page = sandbox.get(finished_url(sandbox, "[file=html]"))
@@ -120,7 +118,7 @@ def test_files_are_cut_or_garbled_or_fail_at_first(sandbox: Sandbox) -> None:
     assert [sandbox.get(flaky).status_code for _ in range(3)] == [500, 500, 200]
 
 
-def test_every_rate_strikes(receiver: Receiver) -> None:
+def test_every_rate_has_its_effect(receiver: Receiver) -> None:
     with running(*QUICK) as sandbox:
 
         def struck(name: str, prompt: str, **fields: Any) -> Any:
@@ -147,7 +145,7 @@ def test_every_rate_strikes(receiver: Receiver) -> None:
             sandbox.get(url)
 
 
-def test_rates_are_shown_changed_and_checked() -> None:
+def test_rates_are_shown_changed_and_validated() -> None:
     with running(*QUICK, "--faults", "fail=0.25") as sandbox:
         changed = sandbox.ask("PUT", "/sandbox/faults", json={"busy_429": 0.5}).json()
         assert changed == {**dict.fromkeys(RATES, 0), "fail": 0.25, "busy_429": 0.5}
@@ -160,9 +158,9 @@ def test_rates_are_shown_changed_and_checked() -> None:
         assert all(name in unknown for name in RATES)
 
 
-def test_the_same_seed_throws_the_same_dice() -> None:
-    def throws(seed: int) -> list[bool]:
+def test_same_seed_gives_the_same_faults() -> None:
+    def draw(seed: int) -> list[bool]:
         rates = Rates({"fail": 0.5}, seed)
-        return [rates.strikes("fail") for _ in range(64)]
+        return [rates.should_occur("fail") for _ in range(64)]
 
-    assert throws(1) == throws(1) != throws(2)
+    assert draw(1) == draw(1) != draw(2)

@@ -32,7 +32,7 @@ def receiver() -> Iterator[Receiver]:
         yield one
 
 
-def test_flux_submits_polls_and_calls_back(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_flux_task_is_polled_and_calls_back(sandbox: Sandbox, receiver: Receiver) -> None:
     answer = sandbox.flux("a cat", aspectRatio="21:9", callBackUrl=f"{receiver.url}/flux")
     task_id = answer["data"]["taskId"]
     assert answer == {"code": 200, "msg": "success", "data": {"taskId": task_id}}
@@ -52,7 +52,7 @@ def test_flux_submits_polls_and_calls_back(sandbox: Sandbox, receiver: Receiver)
     assert sandbox.get(record["response"]["resultImageUrl"]).content == image.content
 
 
-def test_flux_says_nothing_of_pictures_while_it_makes_them(sandbox: Sandbox) -> None:
+def test_pending_flux_task_has_no_urls(sandbox: Sandbox) -> None:
     task_id = sandbox.flux("[stuck]")["data"]["taskId"]
     answer = sandbox.get(f"{FLUX}/record-info", params={"taskId": task_id}).json()
     assert answer["data"]["successFlag"] == 0
@@ -60,7 +60,7 @@ def test_flux_says_nothing_of_pictures_while_it_makes_them(sandbox: Sandbox) -> 
     assert sandbox.get(f"{sandbox.url}/files/{task_id}/0.jpeg").status_code == 404
 
 
-def test_a_failed_flux_task_has_empty_urls(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_failed_flux_task_has_empty_urls(sandbox: Sandbox, receiver: Receiver) -> None:
     task_id = sandbox.flux("[fail=501]", callBackUrl=f"{receiver.url}/failed")["data"]["taskId"]
     (callback,) = receiver.wait("/failed")
     assert callback == {
@@ -85,7 +85,7 @@ def test_a_failed_flux_task_has_empty_urls(sandbox: Sandbox, receiver: Receiver)
         ({"safetyTolerance": 3, "inputImage": "https://a.example/b.png"}, 500, "out of range"),
     ],
 )
-def test_flux_refuses_what_kie_would(
+def test_invalid_flux_request_is_refused(
     sandbox: Sandbox, fields: dict[str, Any], code: int, message: str
 ) -> None:
     answer = sandbox.flux(**{"prompt": "a cat", **fields})
@@ -94,7 +94,7 @@ def test_flux_refuses_what_kie_would(
     assert answer["data"] is None
 
 
-def test_keys_decide_who_may_submit(sandbox: Sandbox) -> None:
+def test_bad_or_empty_key_is_refused(sandbox: Sandbox) -> None:
     def code(key: str) -> int:
         answer = sandbox.post(f"{FLUX}/generate", {"prompt": "a cat"}, key=key)
         assert answer.status_code == 200
@@ -106,7 +106,7 @@ def test_keys_decide_who_may_submit(sandbox: Sandbox) -> None:
     assert credit["broke"]["data"] == 0
 
 
-def test_jobs_submit_poll_and_call_back(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_jobs_task_is_polled_and_calls_back(sandbox: Sandbox, receiver: Receiver) -> None:
     body = {"model": "flux1-kontext", "callBackUrl": f"{receiver.url}/jobs"}
     inner = {"prompt": "a cat", "aspect_ratio": "9:16", "output_format": "png"}
     answer = sandbox.post(f"{JOBS}/createTask", {**body, "input": inner}).json()
@@ -122,7 +122,7 @@ def test_jobs_submit_poll_and_call_back(sandbox: Sandbox, receiver: Receiver) ->
     assert callback["data"] == record
 
 
-def test_failed_jobs_carry_their_code_inside(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_failed_jobs_task_has_its_code_in_data(sandbox: Sandbox, receiver: Receiver) -> None:
     body = {"model": "flux1-kontext", "callBackUrl": f"{receiver.url}/failed-job"}
     sandbox.post(f"{JOBS}/createTask", {**body, "input": {"prompt": "a cat [fail=400]"}})
     (callback,) = receiver.wait("/failed-job")
@@ -131,7 +131,7 @@ def test_failed_jobs_carry_their_code_inside(sandbox: Sandbox, receiver: Receive
     assert callback["data"]["resultJson"] == ""
 
 
-def test_jobs_refuse_what_kie_would(sandbox: Sandbox) -> None:
+def test_invalid_jobs_request_is_refused(sandbox: Sandbox) -> None:
     def message(**body: Any) -> str:
         answer = sandbox.post(f"{JOBS}/createTask", body).json()
         assert answer["code"] == 422
@@ -144,7 +144,7 @@ def test_jobs_refuse_what_kie_would(sandbox: Sandbox) -> None:
     assert "aspect_ratio" in message(model="flux-2/pro-text-to-image", input=sized)
 
 
-def test_tasks_are_known_only_on_the_wire_that_took_them(sandbox: Sandbox) -> None:
+def test_task_is_known_only_to_its_api(sandbox: Sandbox) -> None:
     task_id = sandbox.flux("a cat")["data"]["taskId"]
     elsewhere = sandbox.get(f"{JOBS}/recordInfo", params={"taskId": task_id}).json()
     assert elsewhere == {"code": 422, "msg": "recordInfo is null", "data": None}
@@ -153,7 +153,7 @@ def test_tasks_are_known_only_on_the_wire_that_took_them(sandbox: Sandbox) -> No
     assert sandbox.get(f"{JOBS}/recordInfo").json()["code"] == 400
 
 
-def test_callbacks_are_signed_over_id_and_time(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_callback_is_signed_over_id_and_time(sandbox: Sandbox, receiver: Receiver) -> None:
     task_id = sandbox.flux("a cat", callBackUrl=f"{receiver.url}/signed")["data"]["taskId"]
     receiver.wait("/signed")
     headers = receiver.headers("/signed")
@@ -162,17 +162,17 @@ def test_callbacks_are_signed_over_id_and_time(sandbox: Sandbox, receiver: Recei
     assert headers["X-Webhook-Signature"] == base64.b64encode(digest).decode()
 
 
-def test_download_urls_are_renewed_for_kie_files_alone(sandbox: Sandbox) -> None:
-    def renew(url: str) -> Any:
+def test_only_urls_of_kie_files_are_refreshed(sandbox: Sandbox) -> None:
+    def refresh(url: str) -> Any:
         return sandbox.post("/api/v1/common/download-url", {"url": url}).json()
 
     task_id = sandbox.flux("a cat [url=dies:1]")["data"]["taskId"]
     record = sandbox.ended(f"{FLUX}/record-info", task_id, "successFlag", 1)
     url = record["response"]["resultImageUrl"]
     eventually(lambda: sandbox.get(url).status_code == 403)
-    renewed = renew(url)["data"]
+    renewed = refresh(url)["data"]
     assert sandbox.get(renewed).status_code == 200
     eventually(lambda: sandbox.get(renewed).status_code == 403)
-    assert sandbox.get(renew(renewed)["data"]).status_code == 200
+    assert sandbox.get(refresh(renewed)["data"]).status_code == 200
     foreign = (url.replace("127.0.0.1", "example.com"), url.replace("0.jpeg", "7.jpeg"), "?")
-    assert [renew(one)["code"] for one in foreign] == [422, 422, 422]
+    assert [refresh(one)["code"] for one in foreign] == [422, 422, 422]

@@ -25,7 +25,7 @@ def receiver() -> Iterator[Receiver]:
         yield one
 
 
-def test_kie_tries_four_times_and_no_more(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_kie_callback_is_tried_four_times(sandbox: Sandbox, receiver: Receiver) -> None:
     sandbox.ask("DELETE", "/sandbox/ledger")
     # Only a 200 counts: another 2xx is tried again.
     receiver.answers = [500, 204, 404, 503]
@@ -36,7 +36,7 @@ def test_kie_tries_four_times_and_no_more(sandbox: Sandbox, receiver: Receiver) 
     assert len(receiver.bodies("/never")) == 4
 
 
-def test_acedata_tries_once_and_takes_any_2xx(sandbox: Sandbox, receiver: Receiver) -> None:
+def test_acedata_callback_is_tried_once(sandbox: Sandbox, receiver: Receiver) -> None:
     sandbox.ask("DELETE", "/sandbox/ledger")
     receiver.answers = [204, 500]
     for path in ("/taken", "/refused"):
@@ -48,7 +48,7 @@ def test_acedata_tries_once_and_takes_any_2xx(sandbox: Sandbox, receiver: Receiv
     assert ledger(sandbox)["callbacks_sent"] == 2
 
 
-def test_an_origin_dies_after_ten_minutes_and_its_result_lives() -> None:
+def test_origin_url_expires_before_its_result() -> None:
     with running("--speed", "300") as sandbox:
         task_id = sandbox.flux("a cat")["data"]["taskId"]
         urls = sandbox.ended(RECORD, task_id, "successFlag", 1)["response"]
@@ -57,7 +57,7 @@ def test_an_origin_dies_after_ten_minutes_and_its_result_lives() -> None:
         assert sandbox.get(urls["resultImageUrl"]).status_code == 200
 
 
-def test_results_die_after_fourteen_days() -> None:
+def test_result_url_expires_after_fourteen_days() -> None:
     with running("--speed", "1000000", "--kie-limit", "0") as sandbox:
         task_id = sandbox.flux("a cat")["data"]["taskId"]
         urls = sandbox.ended(RECORD, task_id, "successFlag", 1)["response"]
@@ -67,7 +67,7 @@ def test_results_die_after_fourteen_days() -> None:
 
 
 @pytest.mark.parametrize(("flags", "status"), [([], 200), (["--real-429"], 429)])
-def test_kie_limits_each_key_for_all_its_wires(flags: list[str], status: int) -> None:
+def test_kie_limit_covers_all_apis_of_a_key(flags: list[str], status: int) -> None:
     with running("--kie-limit", "2", "--speed", "0.01", "--acedata-limit", "1", *flags) as sandbox:
         midjourney = {"taskType": "mj_txt2img", "prompt": "a cat"}
         assert sandbox.flux("a cat")["code"] == 200
@@ -81,16 +81,14 @@ def test_kie_limits_each_key_for_all_its_wires(flags: list[str], status: int) ->
         assert ledger(sandbox)["refused"] == {"429": 2}
 
 
-def test_the_limit_is_a_window_that_moves_on() -> None:
+def test_limit_is_a_sliding_window() -> None:
     with running("--kie-limit", "1", "--speed", "5") as sandbox:
         codes = [sandbox.flux("a cat")["code"] for _ in range(2)]
         assert codes == [200, 429]
         eventually(lambda: sandbox.flux("a cat")["code"] == 200)
 
 
-def test_the_ledger_counts_by_provider_and_begins_anew(
-    sandbox: Sandbox, receiver: Receiver
-) -> None:
+def test_ledger_counts_by_provider_and_is_reset(sandbox: Sandbox, receiver: Receiver) -> None:
     sandbox.ask("DELETE", "/sandbox/ledger")
     task_id = sandbox.flux("a dog", callBackUrl=f"{receiver.url}/dog")["data"]["taskId"]
     record = sandbox.ended(RECORD, task_id, "successFlag", 1)

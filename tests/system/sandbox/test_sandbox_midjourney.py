@@ -1,4 +1,4 @@
-"""kie's Midjourney in the sandbox: pictures, videos and the tasks that follow."""
+"""kie's Midjourney in the sandbox: images, videos and the tasks that follow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def urls_in(record: Any) -> list[str]:
     return [one["resultUrl"] for one in record["resultInfoJson"]["resultUrls"]]
 
 
-def test_four_pictures_as_objects_in_polls_and_strings_in_callbacks(
+def test_urls_are_objects_in_polls_and_strings_in_callbacks(
     sandbox: Sandbox, receiver: Receiver
 ) -> None:
     answer = submit(sandbox, speed="turbo", callBackUrl=f"{receiver.url}/mj")
@@ -39,7 +39,7 @@ def test_four_pictures_as_objects_in_polls_and_strings_in_callbacks(
     assert json.loads(callback["data"]["promptJson"])["speed"] == "turbo"
 
 
-def test_upscale_gives_one_and_vary_four(sandbox: Sandbox) -> None:
+def test_upscale_gives_one_image_and_vary_four(sandbox: Sandbox) -> None:
     task_id = finish(sandbox, submit(sandbox))["taskId"]
     upscaled = finish(sandbox, submit(sandbox, "generateUpscale", taskId=task_id, imageIndex=3))
     varied = finish(sandbox, submit(sandbox, "generateVary", taskId=task_id, imageIndex=4))
@@ -47,7 +47,7 @@ def test_upscale_gives_one_and_vary_four(sandbox: Sandbox) -> None:
     assert upscaled["taskType"] == "mj_upscale"
 
 
-def test_a_video_is_made_and_extended(sandbox: Sandbox) -> None:
+def test_video_is_made_and_extended(sandbox: Sandbox) -> None:
     answer = submit(sandbox, taskType="mj_video", fileUrls=[IMAGE], motion="low", videoBatchSize=2)
     record = finish(sandbox, answer)
     assert len(urls_in(record)) == 2
@@ -69,7 +69,7 @@ def test_every_failure_calls_back_as_500(sandbox: Sandbox, receiver: Receiver) -
 
 
 @pytest.mark.parametrize(
-    ("fields", "complaint"),
+    ("fields", "message"),
     [
         ({"taskType": None}, "taskType must be one of"),
         ({"prompt": "x" * 2001}, "prompt must not exceed 2000 characters"),
@@ -84,13 +84,13 @@ def test_every_failure_calls_back_as_500(sandbox: Sandbox, receiver: Receiver) -
         ({"stylization": 1001}, "stylization must be from 0 to 1000"),
     ],
 )
-def test_refuses_what_kie_would(sandbox: Sandbox, fields: dict[str, Any], complaint: str) -> None:
+def test_invalid_request_is_refused(sandbox: Sandbox, fields: dict[str, Any], message: str) -> None:
     answer = submit(sandbox, **fields)
     assert answer["code"] == 422
-    assert complaint in answer["msg"]
+    assert message in answer["msg"]
 
 
-def test_follow_ups_need_a_finished_task_and_an_index(sandbox: Sandbox) -> None:
+def test_follow_up_needs_a_finished_task_and_an_index(sandbox: Sandbox) -> None:
     stuck = submit(sandbox, prompt="[stuck]")["data"]["taskId"]
     done = finish(sandbox, submit(sandbox))["taskId"]
     for task_id, index in (("nobody", 0), (stuck, 0), (done, 4), (done, None)):

@@ -20,7 +20,7 @@ def upload(
     return sandbox.ask("POST", PATH, key=key, data=fields, files=files)
 
 
-def test_a_file_is_kept_and_served_as_it_came(sandbox: Sandbox) -> None:
+def test_file_is_stored_and_served_unchanged(sandbox: Sandbox) -> None:
     answer = upload(sandbox, uploadPath="images/a b", fileName="c?t.png")
     body: dict[str, Any] = answer.json()
     url, at = body["data"].pop("downloadUrl"), body["data"].pop("uploadedAt")
@@ -40,13 +40,13 @@ def test_a_file_is_kept_and_served_as_it_came(sandbox: Sandbox) -> None:
     assert (found.content, found.headers["Content-Type"]) == (b"cat", "image/png")
 
 
-def test_every_byte_of_a_file_is_kept(sandbox: Sandbox) -> None:
+def test_every_byte_value_is_stored(sandbox: Sandbox) -> None:
     for content in (bytes(range(256)), b"\r", b"a\n", b"\r\n\r\n", b"\n--x--\r\n", b"\x80\r"):
         url = upload(sandbox, content, **AT).json()["data"]["downloadUrl"]
         assert sandbox.get(url).content == content
 
 
-def test_the_same_name_overwrites_and_none_is_a_random_one(sandbox: Sandbox) -> None:
+def test_same_name_overwrites_and_none_is_random(sandbox: Sandbox) -> None:
     def url(content: bytes, **name: str) -> str:
         return str(upload(sandbox, content, **AT, **name).json()["data"]["downloadUrl"])
 
@@ -56,7 +56,7 @@ def test_the_same_name_overwrites_and_none_is_a_random_one(sandbox: Sandbox) -> 
     assert other.endswith(".png")
 
 
-def test_what_kie_would_refuse_is_refused_with_a_real_status(sandbox: Sandbox) -> None:
+def test_refused_upload_has_a_real_status(sandbox: Sandbox) -> None:
     for answer, code, message in [
         (upload(sandbox, key="", **AT), 401, "Authentication failed: Invalid API Key"),
         (upload(sandbox, key="bad", **AT), 401, "Authentication failed: Invalid API Key"),
@@ -68,7 +68,7 @@ def test_what_kie_would_refuse_is_refused_with_a_real_status(sandbox: Sandbox) -
         assert answer.json() == {"success": False, "code": code, "msg": message}
 
 
-def test_a_file_dies_after_a_day() -> None:
+def test_file_expires_after_a_day() -> None:
     with running("--speed", "86400") as quick:  # a day in a second
         url = upload(quick, **AT).json()["data"]["downloadUrl"]
         eventually(lambda: quick.get(url).status_code == 404)

@@ -1,0 +1,1 @@
+"""What goes wrong on purpose: by words in a prompt, or by chance."""
