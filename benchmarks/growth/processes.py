@@ -79,7 +79,7 @@ def _measure_workers(system: FullSystem, threads: int) -> Iterator[tuple[int, Op
     with redis.Redis.from_url(system.redis.url) as client:
         store = Store(client)
         for count in WORKERS:
-            names = system.start_measure_workers(count)
+            names = system.start_workers(count)
             done += count * threads * JOBS_PER_THREAD
             _run_jobs(store, count * threads * JOBS_PER_THREAD, done)
             each = [_measure_process(system, name) for name in names]
