@@ -1,4 +1,4 @@
-"""The connection to Redis, and what this queue demands of the server behind it."""
+"""Connections to Redis, and the requirements for the server."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ WAITAOF_SINCE = (7, 2)
 
 
 def embedded_folder(settings: Settings) -> Path:
-    """Where the embedded Redis of `imagequeue up` keeps its data, and its address while it runs."""
+    """Return the folder of the embedded Redis: its data, and its address while it runs."""
     return settings.data_dir.resolve() / "redis"
 
 
 def get_redis_url(settings: Settings) -> str:
-    """The address of the Redis that holds the jobs."""
+    """Return the URL of the Redis that holds the jobs; raises ConfigError if there is none."""
     if settings.redis_url:
         return settings.redis_url
     address = embedded_folder(settings) / ADDRESS_FILE
@@ -79,18 +79,21 @@ def _make_client(url: str) -> redis.Redis:
 
 
 def connect_briefly(settings: Settings) -> redis.asyncio.Redis:
-    """A client for those whose own caller waits: an answer within seconds, or an error."""
+    """Return an async client that responds or fails within seconds, for callers that wait."""
     return redis.asyncio.Redis.from_url(
         get_redis_url(settings),
         socket_timeout=BRIEF_S,
         socket_connect_timeout=BRIEF_S,
-        # IdempotencyKey more, for a connection that was cut while it was idle.
+        # One retry, for a connection that was cut while it was idle.
         retry=AsyncRetry(NoBackoff(), 1),
     )
 
 
 def check_server(client: redis.Redis) -> None:
-    """Refuse a Redis that is away or may evict: an evicted record is a job lost and paid for."""
+    """Check that Redis stores what it is given.
+
+    Raises RedisUnavailableError, or ConfigError if the server may lose or evict paid jobs.
+    """
     try:
         policy = client.info("memory")["maxmemory_policy"]
     except RedisError as error:
@@ -108,7 +111,7 @@ REMEDY = "set `appendonly yes` and `appendfsync always`, or use Redis 7.2 or new
 
 
 class Durability(StrEnum):
-    """What a Redis promises about a write that it has answered."""
+    """What Redis guarantees about a write that it has acknowledged."""
 
     ALWAYS = "every answered write is on disk (appendfsync always)"
     WAITAOF = "an intent to pay is on disk before the request is sent (WAITAOF)"
@@ -117,13 +120,13 @@ class Durability(StrEnum):
 
 
 def get_durability(client: redis.Redis) -> Durability:
-    """What this server really promises, by its configuration and version."""
+    """Return what this server guarantees, by its configuration and version."""
     if not client.info("persistence")["aof_enabled"]:
         return Durability.NONE
     try:
         policy = client.config_get("appendfsync").get("appendfsync")
     except ResponseError:
-        # A hosted Redis may keep its configuration to itself: the weaker promise is assumed.
+        # Hosted Redis services may hide their configuration: the weaker guarantee is assumed.
         policy = None
     if policy == "always":
         return Durability.ALWAYS
@@ -132,7 +135,7 @@ def get_durability(client: redis.Redis) -> Durability:
 
 
 def to_unavailable_error(error: RedisError) -> RedisUnavailableError:
-    """The error a caller sees for Redis's own, with what to look at."""
+    """Return the error for callers, with the setting to check."""
     return RedisUnavailableError(
         f"Redis does not answer ({error}): check {PREFIX}REDIS_URL and that the server runs"
     )

@@ -1,1 +1,1 @@
-"""What a job is, how it may change, where it is kept and when it wakes."""
+"""Jobs as pure values: their states, schedule, callbacks, batches and tokens. No I/O."""

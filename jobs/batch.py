@@ -1,4 +1,4 @@
-"""A batch: jobs that came in together, and how far they are."""
+"""A batch: jobs that were submitted together, and how far they are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .job import FINISHED, State
 
 
 class Batch(BaseModel):
-    """Jobs that were accepted together."""
+    """Jobs that were submitted together."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -23,32 +23,32 @@ class Batch(BaseModel):
         default_factory=dict, description="How many of its jobs are in each state."
     )
 
-    @computed_field(description="How many jobs were made for it.")  # type: ignore[prop-decorator]
+    @computed_field(description="How many jobs were created for it.")  # type: ignore[prop-decorator]
     @property
     def total(self) -> int:
-        """How many jobs were made for it; one that was repeated in part made only the rest."""
+        """How many jobs were created for it; repeated items are not created again."""
         return sum(self.progress.values())
 
     @computed_field(  # type: ignore[prop-decorator]
-        description="How many of its jobs have ended, or could not be saved."
+        description="How many of its jobs are finished."
     )
     @property
     def ended(self) -> int:
-        """How many of its jobs have ended, or could not be saved."""
+        """How many of its jobs are finished."""
         return sum(count for state, count in self.progress.items() if state in FINISHED)
 
     def dump(self) -> str:
-        """What of it never changes."""
+        """Return the part that never changes, as JSON."""
         return self.model_dump_json(include={"id", "created_at", "submitted_by"})
 
 
 def parse_batch(document: str | bytes, progress: Mapping[State, int]) -> Batch:
-    """A batch from what is kept of it."""
+    """Return a batch from its stored document and the number of its jobs in each state."""
     batch = Batch.model_validate_json(document)
     there = {state: progress[state] for state in State if progress.get(state)}
     return batch.model_copy(update={"progress": there})
 
 
 def new_batch(at: datetime, submitted_by: str = "") -> Batch:
-    """A batch that is about to be accepted."""
+    """Return a batch without jobs; its id sorts by the time of its creation."""
     return Batch(id=f"batch_{ULID.from_datetime(at)}", created_at=at, submitted_by=submitted_by)

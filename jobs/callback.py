@@ -1,4 +1,4 @@
-"""A callback as it is kept, and what may become of it."""
+"""A callback as it is stored, and the outcomes of processing it."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from typing import NamedTuple
 
 
 class Callback(NamedTuple):
-    """One callback as it arrived: the body is untouched, the headers are those that sign it."""
+    """One callback as it arrived: the raw body, and the headers that sign it."""
 
     at: datetime
     headers: Mapping[str, str]
     body: bytes
 
     def dump(self) -> bytes:
-        """The entry that is kept: a line of JSON, then the body."""
+        """Return the entry that is stored: a line of JSON, then the body."""
         head = {"at": self.at.timestamp(), "headers": dict(self.headers)}
         return json.dumps(head).encode() + b"\n" + self.body
 
     @classmethod
     def load(cls, entry: bytes) -> Callback:
-        """The callback of an entry."""
+        """Parse an entry that `dump` made."""
         head, _, body = entry.partition(b"\n")
         fields = json.loads(head)
         return cls(datetime.fromtimestamp(fields["at"], UTC), fields["headers"], body)
 
 
 class Outcome(StrEnum):
-    """The end of one callback; what is not used up goes to the quarantine under this name."""
+    """What became of one callback; in the quarantine, this is the reason."""
 
     SETTLED = "settled"
-    """It moved its job on."""
+    """It changed its job."""
     DUPLICATE = "duplicate"
-    """It says what the job's record says already."""
+    """The job's record says the same already."""
     CONTRADICTED = "contradicted"
-    """It reports a failure of a job whose pictures are known: they win, and the job notes it."""
+    """It reports a failure of a job whose images are known: they win, and the history notes it."""
     ORPHANED = "orphaned"
-    """Its job is unknown, removed, or over."""
+    """Its job is unknown, deleted or finished."""
     MISMATCHED = "mismatched"
-    """It reports on another task than the one its job waits for."""
+    """It reports on a task that its job does not wait for."""
     UNTRUSTED = "untrusted"
-    """Its signature is missing or wrong, or its provider does not confirm what it says."""
+    """Its signature is missing or invalid, or the provider does not confirm its report."""
     UNREADABLE = "unreadable"
-    """Its body is none of the shapes its provider documents."""
+    """Its body has no shape that the provider documents."""
     POISON = "poison"
-    """Its reader broke over it, again and again."""
+    """Processing it failed too often."""
 
     @property
     def is_quarantined(self) -> bool:

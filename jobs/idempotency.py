@@ -13,14 +13,17 @@ MAX_KEY_LENGTH = 255
 
 
 class IdempotencyKey(NamedTuple):
-    """An idempotency key, told apart by caller, and the digest of the request under it."""
+    """A caller's idempotency key, and the digest of the request that it belongs to."""
 
     key: str
     digest: str
 
 
 def build_idempotency_key(key: str, fields: Mapping[str, Any], caller: str = "") -> IdempotencyKey:
-    """An idempotency key of a caller's, for this request and no other."""
+    """Return a caller's idempotency key for one request.
+
+    Raises InvalidRequestError if the key is empty, too long or not printable.
+    """
     if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable():
         problem = f"must be 1 to {MAX_KEY_LENGTH} printable characters"
         raise InvalidRequestError([Problem("idempotency_key", problem)])

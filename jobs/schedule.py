@@ -1,4 +1,4 @@
-"""When to ask again: pure functions from what happened to a pause in seconds."""
+"""When to poll or retry next: pure functions that return a pause in seconds."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ MAX_BACKOFF_S = 300.0
 
 
 class NextPoll(NamedTuple):
-    """The pause before the next poll, and whether the countdowns are used up."""
+    """The pause before the next poll, and whether every countdown has passed."""
 
     in_s: float
     overdue: bool
 
 
 def countdowns_for(delivery: str, countdowns: Sequence[float]) -> Sequence[float]:
-    """The countdowns of a job's polls, which by default are those of a job that is only polled.
+    """Return the countdowns of a job's polls, in seconds.
 
-    Where a callback is to come a poll is the safety net: the first is left out if there are more.
+    Where a callback is expected, polling is the safety net: the first poll is left out if there
+    are others.
     """
     if delivery == "poll" or len(countdowns) == 1:
         return countdowns
@@ -30,10 +31,10 @@ def countdowns_for(delivery: str, countdowns: Sequence[float]) -> Sequence[float
 
 
 def next_poll(elapsed_s: float, countdowns: Sequence[float], tail_s: float) -> NextPoll:
-    """The poll after one that ran `elapsed_s` after the provider took the task.
+    """Return the next poll, `elapsed_s` after the provider accepted the task.
 
     Each countdown counts from the poll before it: 60, 300, 900 means polls 60, 360 and 1260
-    seconds after acceptance, then every `tail_s`. A poll that ran late does not shift the rest.
+    seconds after acceptance, then every `tail_s`. A late poll does not delay the others.
     """
     polls = list(accumulate(countdowns))
     done = bisect_right(polls, elapsed_s)
@@ -44,5 +45,5 @@ def next_poll(elapsed_s: float, countdowns: Sequence[float], tail_s: float) -> N
 
 
 def backoff(attempt: int) -> float:
-    """The pause after the `attempt`-th failure (from 1): 5 s, doubled up to five minutes."""
+    """Return the pause after failure number `attempt`, from 1: 5 s, doubled up to five minutes."""
     return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(attempt - 1, 10))

@@ -1,4 +1,4 @@
-"""The workers' Celery app: the tasks, the sweep, and the context that both work in."""
+"""The Celery app of the workers: the tasks, the sweep, and the context of both."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ log = get_logger(__name__)
 
 
 def make_worker_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Celery:
-    """A Celery app with everything a worker needs; raises ConfigError if it cannot work."""
+    """Return the app; raises ConfigError or RedisUnavailableError if it cannot work."""
     app = make_celery(settings)
-    settings.signing_secrets  # noqa: B018  refuses to start without one
+    settings.signing_secrets  # noqa: B018  raises ConfigError without one
     context = open_context(settings, app, now)
-    log.info("redis", promises=get_durability(context.store.redis).value)
+    log.info("redis_connected", durability=get_durability(context.store.redis).value)
     app.context = context  # type: ignore[attr-defined]
     register(app)
     app.steps["worker"].add(SweepStep)

@@ -23,7 +23,7 @@ from .give_up import give_up_on
 log = get_logger(__name__)
 
 RETRY_LATER_S = 15.0
-# One message serves a backlog for this long and for this many jobs; then other queues get the worker.
+# One message serves a backlog for this long and this many jobs; then others get the worker.
 MAX_MESSAGE_S = 5.0
 MAX_STEPS = 100
 
@@ -118,7 +118,7 @@ class JobTask(Task[Any, int]):
             raise self.retry(args=(job_id,), countdown=countdown)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, *rest: Any, **options: Any) -> Any:
-        """Set the job's wake-up if there is a countdown; otherwise send a message as Celery does."""
+        """Set the job's wake-up if there is a countdown; else send a message as Celery does."""
         countdown = options.get("countdown")
         if countdown is None:
             return super().apply_async(args, kwargs, *rest, **options)

@@ -1,25 +1,20 @@
-"""What `celery -A imagequeue.worker` finds: the app of this process, workers and Flower alike."""
+"""The app that `celery -A imagequeue.worker` finds, for workers and Flower."""
 
 from __future__ import annotations
 
-import gc
 import os
 from pathlib import Path
 from typing import Any
 
-from celery.signals import setup_logging, worker_ready
+from celery.signals import setup_logging
 
 from .. import config
 from ..config.logging import configure_logs
 from ..config.process import exit_on_config_error, start_process
 from .app import make_worker_app
 
-# Flower reads its configuration from the file named here, unless it is told another.
+# Flower reads its configuration from this file, unless the variable names another.
 os.environ.setdefault("FLOWER_CONF", str(Path(config.__file__).with_name("flower.py").resolve()))
-
-# Steps leave next to no cycles behind; looking for them takes a twentieth of a worker's time
-# where it is done after every 700 objects, among all that was imported.
-COLLECT_EVERY = 20_000
 
 with exit_on_config_error():
     _settings = start_process()
@@ -27,13 +22,6 @@ with exit_on_config_error():
 
 
 @setup_logging.connect
-def _keep_our_logs(**_: Any) -> None:
-    """Celery leaves logging alone where this signal is answered."""
+def _configure_logging(**_: Any) -> None:
+    """Configure logging; Celery does not do it if this signal has a receiver."""
     configure_logs(_settings)
-
-
-@worker_ready.connect
-def _collect_rarely(**_: Any) -> None:
-    """What is there by now stays for good, and need not be looked at again."""
-    gc.freeze()
-    gc.set_threshold(COLLECT_EVERY)

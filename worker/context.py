@@ -1,4 +1,4 @@
-"""What every step of the work needs, opened once a process."""
+"""What every step needs, opened once for each process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .http.client import Http
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Settings, the store and the ways out; tests bring a clock of their own."""
+    """Settings, the store, HTTP clients and storage; `now` is the clock, which tests replace."""
 
     settings: Settings
     store: Store
@@ -39,11 +39,11 @@ class Context:
     pauses: AccountPauses
     http: Http
     webhook_http: Http
-    """For URLs that callers name: other hosts are trusted than with pictures."""
+    """For URLs that callers choose: other hosts are trusted than for images."""
     storage: Storage
     now: Callable[[], datetime] = utc_now
     api_versions: dict[str, str] = field(default_factory=dict)
-    """The form of its API that each provider is spoken to in first; learnt from its answers."""
+    """The API version that is tried first with each provider; learned from its responses."""
 
     def load(self, job_id: str) -> Job:
         """Read a job and name its provider on later log lines; raises UnknownJobError."""
@@ -60,7 +60,7 @@ class Context:
     def transition_many(
         self, transitions: Iterable[tuple[Job, Transition]]
     ) -> list[Job | Exception]:
-        """Apply transitions as `Store.transition_many` does, and dispatch what is due because of them."""
+        """Apply transitions as `Store.transition_many` does, and dispatch what is due then."""
         outcomes = self.store.transition_many(transitions)
         self._dispatch([job for job in outcomes if isinstance(job, Job)])
         return outcomes
@@ -82,7 +82,7 @@ class Context:
 def open_context(
     settings: Settings, celery: Celery, now: Callable[[], datetime] = utc_now
 ) -> Context:
-    """Connect to everything; raises ConfigError or RedisUnavailableError."""
+    """Return a context with open connections; raises ConfigError or RedisUnavailableError."""
     client = connect(settings)
     wakeups = WakeUps(client, settings.lease_s)
     return Context(

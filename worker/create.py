@@ -1,4 +1,4 @@
-"""Create: take a job from a Celery client that knows this queue by name alone."""
+"""Create: accept a job from a Celery client that does not import this package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .context import Context
 
 
 def create(ctx: Context, request: Mapping[str, Any], message_id: str) -> str:
-    """Keep the job and return its id; the same message, delivered twice, makes one job."""
+    """Store the job and return its id; a message that is delivered twice creates one job."""
     now = ctx.now()
     caller = str(request.get("submitted_by", "celery"))
     fields = {name: value for name, value in request.items() if name != "submitted_by"}

@@ -1,4 +1,4 @@
-"""Poison: a job whose step breaks its worker every time is ended where it stands."""
+"""Give up on a job whose step crashes its worker every time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .settle import fail
 
 log = get_logger(__name__)
 
-# What the owner of such a job is told; a success that arrives after all revives it.
+# The reason that the owner sees. A success that is reported later revives the job.
 REASONS = {
     State.QUEUED: Reason.BAD_INPUT,
     State.UNCONFIRMED: Reason.UNCONFIRMED,
@@ -23,20 +23,20 @@ REASONS = {
 
 
 def give_up_on(ctx: Context, job_id: str, stage: Queue, starts: int) -> None:
-    """End a job, or set aside what its step broke over, after `starts` that came to no end."""
-    log.error("poison", starts=starts)
+    """End a job, or put aside what its step crashed on, after `starts` unfinished starts."""
+    log.error("job_given_up", starts=starts)
     if stage is Queue.CALLBACK:
         ctx.inbox.acknowledge(job_id, dict.fromkeys(ctx.inbox.list_unread(job_id), Outcome.POISON))
         return
     if stage is Queue.NOTIFY:
         ctx.outbox.give_up_on(job_id, ctx.outbox.list_unsent(job_id), ctx.now())
         return
-    message = f"its worker broke down {starts} times over the {stage} step"
+    message = f"its {stage} step crashed the worker {starts} times"
     job = ctx.load(job_id)
-    ctx.transition(job, partial(_buried, ctx, JobError(code="poison", message=message)))
+    ctx.transition(job, partial(_end_job, ctx, JobError(code="poison", message=message)))
 
 
-def _buried(ctx: Context, error: JobError, job: Job) -> Job:
+def _end_job(ctx: Context, error: JobError, job: Job) -> Job:
     now = ctx.now()
     if job.state is State.DOWNLOADING:
         over = add_seconds(now, ctx.settings.retention_s)

@@ -1,4 +1,4 @@
-"""The Celery tasks: one for each queue, each a step of the work under the job's own id."""
+"""The Celery tasks: one for each queue, each a step of one job."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def register(app: Celery) -> None:
 
 
 def _register_create(app: Celery) -> None:
-    # Without events: they would carry the prompt to whoever watches.
+    # Without events: they would show the prompt to everybody who can open Flower.
     @app.task(bind=True, shared=False, name="imagequeue.create", send_events=False)
     def create_task(self: Task[Any, Any], /, **request: Any) -> None:
         context: Context = self.app.context  # type: ignore[attr-defined]
         try:
             job_id = create(context, request, str(self.request.id))
         except (InvalidRequestError, ConfigError) as error:
-            log.error("job refused", message_id=self.request.id, error=str(error))
+            log.error("job_refused", message_id=self.request.id, error=str(error))
             raise Reject(str(error), requeue=False) from None
         except RedisError as error:
-            # The one message that is no hint: nothing else knows of this job yet.
+            # No due set has this job yet, so the message must not be lost.
             time.sleep(REQUEUE_PAUSE_S)
             raise Reject(type(error).__name__, requeue=True) from None
-        log.info("job created", job_id=job_id, provider=request["provider"], stage="create")
+        log.info("job_created", job_id=job_id, provider=request["provider"], stage="create")

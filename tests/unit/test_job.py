@@ -30,7 +30,7 @@ def job(state: State = State.QUEUED, **fields: object) -> Job:
     return new_job(NOW, state=state, **fields)
 
 
-def test_every_state_is_in_the_tables_and_can_be_reached_from_queued() -> None:
+def test_every_state_is_reachable_from_queued() -> None:
     reached, new = set(), {State.QUEUED}
     while new:
         reached |= new
@@ -38,15 +38,13 @@ def test_every_state_is_in_the_tables_and_can_be_reached_from_queued() -> None:
     assert reached == set(State) == set(TRANSITIONS) == set(QUEUE_OF)
 
 
-def test_nobody_has_to_wake_a_resting_job_and_every_other_state_has_a_queue() -> None:
+def test_finished_states_have_no_queue() -> None:
     assert {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.UNSAVED} == FINISHED
 
 
 @pytest.mark.parametrize("left", State)
 @pytest.mark.parametrize("entered", State)
-def test_a_move_outside_the_table_is_refused_and_one_inside_is_written_down(
-    left: State, entered: State
-) -> None:
+def test_only_transitions_of_the_table_are_allowed(left: State, entered: State) -> None:
     before = job(left, error=JobError(reason=Reason.TIMED_OUT))
     if entered not in TRANSITIONS[left]:
         with pytest.raises(InvalidTransitionError, match=f"is {left}"):
@@ -57,7 +55,7 @@ def test_a_move_outside_the_table_is_refused_and_one_inside_is_written_down(
     assert after.revision != before.revision
 
 
-def test_a_note_stands_in_the_history_once_and_moves_nothing() -> None:
+def test_note_is_added_once_and_keeps_the_state() -> None:
     waiting = job(State.WAITING)
     with_note = waiting.with_note("poll reported a failure: 500", NOW, LATER)
     assert (with_note.state, with_note.wake_at, with_note.history[-1].to) == (
@@ -69,7 +67,7 @@ def test_a_note_stands_in_the_history_once_and_moves_nothing() -> None:
         with_note.with_note("poll reported a failure: 500", LATER, LATER)
 
 
-def test_the_history_tells_where_each_move_came_from() -> None:
+def test_history_names_both_states_of_a_transition() -> None:
     moved = (
         job()
         .transition_to(State.SUBMITTING, "submit", NOW, LATER)
@@ -127,10 +125,35 @@ jobs = st.builds(
 
 
 @given(jobs)
-def test_a_record_gives_back_the_job_it_was_made_of(kept: Job) -> None:
-    assert load(dump(kept)) == kept
+def test_record_round_trips(stored: Job) -> None:
+    assert load(dump(stored)) == stored
 
 
 @given(jobs)
-def test_a_record_begins_with_its_revision_where_the_script_looks_for_it(kept: Job) -> None:
-    assert dump(kept).startswith(f'{{"rev":"{kept.revision}"'.encode())
+def test_record_begins_with_its_revision(stored: Job) -> None:
+    assert dump(stored).startswith(f'{{"rev":"{stored.revision}"'.encode())
+
+
+# As version 0.1 wrote it before two fields were renamed.
+OLD_RECORD = (
+    b'{"rev":"0a1b2c3d4e5f","id":"job_01KAJ6WRX0M9S3H1V5T7Q2Z4CD","state":"downloading",'
+    b'"provider":"kie-flux-kontext","action":"generate","prompt":"a cat","delivery":"callback",'
+    b'"task_id":"task-1","images":[{"index":0,"source_url":"https://x.example/0.png",'
+    b'"expires_at":1763640600000,"renewed_url":"https://y.example/0.png"}],'
+    b'"created_at":1763640000000,"wake_at":1763640001000,"dialect":"legacy","submissions":1,'
+    b'"log":[[1763640000500,"submitting","submit"],[1763640001000,"downloading","callback"]]}'
+)
+
+
+def test_record_of_an_earlier_version_is_read() -> None:
+    old = load(OLD_RECORD)
+    assert (old.revision, old.state, old.task_id) == (
+        "0a1b2c3d4e5f",
+        State.DOWNLOADING,
+        "task-1",
+    )
+    assert (old.api_version, old.images[0].refreshed_url) == ("legacy", "https://y.example/0.png")
+    assert old.changes[0] == Change(
+        datetime(2025, 11, 20, 12, 0, 0, 500_000, UTC), State.SUBMITTING, "submit"
+    )
+    assert load(dump(old)) == old

@@ -19,7 +19,7 @@ COUNTDOWNS, TAIL_S = (60, 300, 900), 1800
         (360, 900, False),
         (1260, 1800, True),
         (3060, 1800, True),
-        # Late polls do not shift the ones after them.
+        # Late polls do not delay the others.
         (61.5, 298.5, False),
         (400, 860, False),
         (1300, 1760, True),
@@ -32,7 +32,7 @@ def test_the_default_schedule(elapsed_s: float, in_s: float, overdue: bool) -> N
 @given(
     st.floats(0, 1e6), st.lists(st.floats(0.1, 1e4), min_size=1, max_size=5), st.floats(0.1, 1e4)
 )
-def test_there_is_always_a_next_poll_and_it_lies_ahead(
+def test_next_poll_is_always_in_the_future(
     elapsed_s: float, countdowns: list[float], tail_s: float
 ) -> None:
     coming = next_poll(elapsed_s, countdowns, tail_s)
@@ -43,7 +43,7 @@ def test_there_is_always_a_next_poll_and_it_lies_ahead(
 
 
 @given(st.lists(st.floats(0.1, 1e4), min_size=2, max_size=5))
-def test_a_job_with_a_callback_is_polled_when_the_others_are_but_for_the_first_time(
+def test_callback_delivery_skips_only_the_first_poll(
     countdowns: list[float],
 ) -> None:
     polls, fewer = (
@@ -57,13 +57,13 @@ def test_a_job_with_a_callback_is_polled_when_the_others_are_but_for_the_first_t
     ("countdowns", "polls"),
     [((60, 300, 900), [360, 1260]), ((60, 300), [360]), ((60,), [60])],
 )
-def test_the_safety_net_is_never_without_a_poll(
+def test_callback_delivery_has_at_least_one_poll(
     countdowns: tuple[float, ...], polls: list[float]
 ) -> None:
     assert list(accumulate(countdowns_for("callback", countdowns))) == polls
 
 
-def test_backoff_grows_to_its_bound_and_stays_there() -> None:
+def test_backoff_grows_to_its_maximum() -> None:
     pauses = [backoff(attempt) for attempt in range(1, 40)]
     assert pauses[0] == 5
     assert all(a <= b for a, b in pairwise(pauses))

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -223,6 +224,7 @@ class Machine(RuleBasedStateMachine):
         assert counted == Counter(job.submitted_by for job in jobs if not job.is_finished)
 
 
+@pytest.mark.timeout(300)
 def test_the_store_keeps_its_promises_in_any_order(ctx: Context, clock: Clock) -> None:
     run_state_machine_as_test(
         lambda: Machine(ctx, clock),

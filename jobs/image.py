@@ -1,0 +1,48 @@
+"""The images of a job, and the error of a job that has none."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from .state import Reason
+
+
+class Value(BaseModel):
+    """An immutable value with named fields."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class JobError(Value):
+    """Why a job failed or could not be saved, with the provider's own code and message."""
+
+    reason: Reason | None = Field(None, description="None where saving the images failed.")
+    code: str = Field("", description="The provider's own code.")
+    message: str = Field("", description="The provider's own words.")
+
+
+class Image(Value):
+    """One image or video of a job: its URL at the provider, and where it is stored."""
+
+    index: int
+    kind: Literal["result", "origin"] = "result"
+    source_url: str = Field(description="The provider's URL; it expires at `expires_at`.")
+    expires_at: datetime
+    state: Literal["pending", "stored", "expired"] = "pending"
+    attempts: int = Field(0, exclude=True)
+    saved_at: datetime | None = Field(None, exclude=True)
+    # Records of earlier versions have the second name.
+    refreshed_url: str | None = Field(
+        None, exclude=True, validation_alias=AliasChoices("refreshed_url", "renewed_url")
+    )
+    """The URL that replaced `source_url`, if the provider was asked for a fresh one."""
+    error: str | None = Field(None, description="Why the last attempt to save it failed.")
+    uri: str | None = Field(None, description="Where the file is stored.")
+    sha256: str | None = None
+    bytes: int | None = None
+    content_type: str | None = None
+    width: int | None = None
+    height: int | None = None

@@ -1,0 +1,52 @@
+"""Celery's pools with real processes: forked children, many threads, and no concurrency at all."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Start
+
+from imagequeue.config.settings import Settings
+from imagequeue.jobs.job import State
+from imagequeue.producer.client import Client
+from support.processes import sandbox
+
+WORKER = ("celery", "-A", "imagequeue.worker", "worker", "--without-gossip", "--without-mingle")
+POOLS = {
+    "prefork": ("-P", "prefork", "-c", "4"),
+    "threads": ("-P", "threads", "-c", "150"),
+    "solo": ("-P", "solo"),
+}
+JOBS = 12
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[str]:
+    with sandbox(tmp_path, "--latency", "0.3", "--kie-limit", "0") as url:
+        yield url
+
+
+@pytest.fixture
+def overrides(overrides: dict[str, str], provider: str) -> dict[str, str]:
+    return {
+        **overrides,
+        "kie_base_url": provider,
+        "acedata_base_url": provider,
+        "download_trusted_hosts": provider.removeprefix("http://"),
+        "poll_countdowns": "0.5,1,2",
+        "sweep_every_s": "0.1",
+    }
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_worker_pool_finishes_every_job_once(start: Start, settings: Settings, pool: str) -> None:
+    worker = start(*WORKER, *POOLS[pool])
+    client = Client(settings)
+    providers = ["acedata-flux", "kie-flux-kontext"]
+    jobs = [client.submit(providers[n % 2], f"cat {n}", delivery="poll").id for n in range(JOBS)]
+    finished = list(client.as_completed(jobs, 90))
+    assert {job.state for job in finished} == {State.SUCCEEDED}, worker.output
+    submissions = [entry.to for job in finished for entry in job.history]
+    assert submissions.count(State.SUBMITTING) == JOBS
+    assert "Traceback" not in worker.output
+    assert worker.stop() == 0
