@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings
 
 from ..field_types import BaseURL, HttpURL, Unset
 from .setting_types import (
+    CertificateFile,
+    ProxyURL,
     RedisURL,
     Seconds,
     SecondsList,
@@ -80,6 +82,17 @@ class SettingFields(BaseSettings):
         (),
         description="Hosts (`*.example.com` too) that a callback's images may come from; "
         "the provider is asked to confirm others. If unset, all.",
+    )
+
+    # Outgoing requests
+    http_proxy: Annotated[ProxyURL | None, Unset] = Field(
+        None,
+        description="`http://` or `https://` URL of a proxy for providers, downloads and webhooks. "
+        "It resolves names itself, so of private addresses only literal ones are blocked.",
+    )
+    ca_file: Annotated[CertificateFile | None, Unset] = Field(
+        None,
+        description="PEM file of the certificate authorities to trust instead of the public ones.",
     )
 
     # Time, in seconds

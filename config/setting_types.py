@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
+import ssl
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -40,6 +42,20 @@ def _check_storage_url(url: str) -> str:
     return url
 
 
+def _check_proxy_url(url: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"https?://[^\s/?#]+/?", url.get_secret_value()):
+        raise ValueError("must be http://host:port or https://host:port")
+    return url
+
+
+def _check_certificate_file(path: Path) -> Path:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:  # also for a file without certificates
+        raise ValueError("must be a PEM file of certificates") from None
+    return path
+
+
 def _check_webhook_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     for secret in secrets:
         try:
@@ -61,4 +77,6 @@ Texts = Annotated[tuple[str, ...], *_COMMAS]
 Secrets = Annotated[tuple[SecretStr, ...], *_COMMAS]
 WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_secrets), *_COMMAS]
 RedisURL = Annotated[str, AfterValidator(_check_redis_url)]
+ProxyURL = Annotated[SecretStr, AfterValidator(_check_proxy_url)]
+CertificateFile = Annotated[Path, AfterValidator(_check_certificate_file)]
 StorageURL = Annotated[str, AfterValidator(_check_storage_url)]

@@ -75,6 +75,11 @@ class Settings(SettingFields):
         return versions
 
     @property
+    def proxy_url(self) -> str:
+        """The proxy's URL, with its password; empty without one."""
+        return self.http_proxy.get_secret_value() if self.http_proxy else ""
+
+    @property
     def images_url(self) -> str:
         """The storage that images are saved in, as a URL."""
         if self.storage_url:

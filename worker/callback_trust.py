@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
-
 from ..config.queues import Queue
 from ..config.settings import Settings
 from ..jobs.callback import Callback
@@ -19,6 +16,8 @@ from ..jobs.job import Job, State, add_seconds
 from ..providers import get as get_provider
 from ..providers.wire import Failed, Pending, StatusUnavailable, Succeeded, TaskStatus
 from .context import Context
+from .http.errors import InvalidUrlError
+from .http.url import get_host, parse_url
 from .task_status import look_up
 
 # The poll of a job whose callback was not confirmed comes no later than this.
@@ -75,8 +74,8 @@ def _is_trusted(settings: Settings, status: Succeeded | Failed) -> bool:
 
 def _parse_host(url: str) -> str:
     """Return the host that a download would connect to, or an empty string."""
-    # urllib3 reads a URL as the download does: urllib.parse finds the other host in `evil\@known`.
+    # Other parsers find another host in `evil\@known`.
     try:
-        return parse_url(url).host or ""
-    except LocationParseError:
+        return get_host(parse_url(url))
+    except InvalidUrlError:
         return ""

@@ -22,7 +22,7 @@ from ..store.pauses import AccountPauses
 from ..store.starts import StepStarts
 from ..store.wakeups import Priority, WakeUps
 from ..store.webhooks import WebhookOutbox
-from .http.client import Http
+from .http.client import HttpClient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ class Context:
     outbox: WebhookOutbox
     starts: StepStarts
     pauses: AccountPauses
-    http: Http
-    webhook_http: Http
+    http: HttpClient
+    webhook_http: HttpClient
     """For URLs that callers choose: other hosts are trusted than for images."""
     storage: Storage
     now: Callable[[], datetime] = utc_now
@@ -96,9 +96,13 @@ def open_context(
         outbox=WebhookOutbox(client),
         starts=StepStarts(client),
         pauses=AccountPauses(client),
-        http=Http(settings.download_trusted_hosts),
-        webhook_http=Http(settings.webhook_trusted_hosts),
+        http=_open_http(settings, settings.download_trusted_hosts),
+        webhook_http=_open_http(settings, settings.webhook_trusted_hosts),
         storage=open_storage(settings.images_url, settings.scratch),
         now=now,
         api_versions=dict(settings.api_versions),
     )
+
+
+def _open_http(settings: Settings, trusted_hosts: tuple[str, ...]) -> HttpClient:
+    return HttpClient(trusted_hosts, settings.proxy_url, str(settings.ca_file or ""))

@@ -21,8 +21,7 @@ from ..storage import StorageError
 from ..store.wakeups import Priority
 from .context import Context
 from .fetch import ServerUnavailableError, TooLargeError, UrlRefusedError
-from .http.client import InvalidUrlError, NoResponseError, NotSentError
-from .http.connections import PrivateAddressError
+from .http.errors import InvalidUrlError, NoResponseError, NotSentError, PrivateAddressError
 from .media.validate import NotMediaError
 from .refresh_url import refresh_url
 from .save import save, write_record

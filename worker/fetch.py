@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http import HTTPStatus
 
 from ..config.settings import Settings
-from .http.client import Http, NoResponseError, Response
+from .http.client import HttpClient
+from .http.errors import NoResponseError
+from .http.transfer import Response, Write
 
-# Statuses of a server in trouble; any other refusal is about this URL.
+# Statuses of a server with a fault; any other refusal is about this URL.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-# A transfer that breaks goes on where it stopped, so often; then the whole try counts as failed.
+# A broken transfer is resumed this often; then the whole try counts as failed.
 MAX_RESUMPTIONS = 5
 
 
 class ServerUnavailableError(Exception):
-    """The image host is in trouble: worth asking again for as long as the URL lives."""
+    """The image host has a fault: worth trying again for as long as the URL lives."""
 
 
 class UrlRefusedError(Exception):
@@ -24,74 +26,92 @@ class UrlRefusedError(Exception):
 
 
 class TooLargeError(Exception):
-    """There is more behind the URL than is saved; another try would not change that."""
+    """The file is larger than the limit; another try would not change that."""
 
 
 class Fetch:
-    """One transfer; iterate over it for the bytes. `tick` is called now and then."""
+    """One file's transfer, in up to `MAX_RESUMPTIONS + 1` requests that share one deadline."""
 
-    def __init__(self, http: Http, settings: Settings, url: str, tick: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        settings: Settings,
+        url: str,
+        write: Write,
+        refresh_lease: Callable[[], None],
+    ) -> None:
         self._http = http
         self._url = url
-        self._tick = tick
-        self._tick_every_s = settings.lease_s / 3
-        self._most_bytes = settings.download_max_bytes
+        self._write_to = write
+        self._refresh_lease = refresh_lease
+        self._refresh_every_s = settings.lease_s / 3
+        self._refreshed_at = time.monotonic()
+        self._max_bytes = settings.download_max_bytes
         self._deadline = time.monotonic() + settings.download_timeout_s
         self._size = 0
-        self._version = ""
-        """What the server calls this state of the file, where it can resume; else empty."""
+        self._validator = ""
+        """The strong ETag or the date of the file, if the server can resume it; else empty."""
 
-    def __iter__(self) -> Iterator[bytes | memoryview]:
-        """The bytes, of which there are at most `download_max_bytes`, in Response.pieces.
+    def run(self) -> int:
+        """Write the file in pieces, at most `download_max_bytes`, and return its size.
 
-        Raises ServerUnavailableError, UrlRefusedError, TooLargeError, and what Http.exchange raises.
+        Raises ServerUnavailableError, UrlRefusedError, TooLargeError, what HttpClient.request
+        raises, and unchanged what `write` and `refresh_lease` raise.
         """
         for resumption in range(MAX_RESUMPTIONS + 1):
             before = self._size
             try:
-                yield from self._transfer()
+                self._request()
             except NoResponseError:
-                gained = self._size > before
-                if not (gained and self._version) or resumption == MAX_RESUMPTIONS:
+                can_resume = self._size > before and self._validator
+                if not can_resume or resumption == MAX_RESUMPTIONS:
                     raise
             else:
-                return
+                break
+        return self._size
 
-    def _transfer(self) -> Iterator[bytes | memoryview]:
-        # Encoded, the bytes on the wire would not be those of the file.
+    def _request(self) -> None:
+        # With a content encoding, ranges would not count the bytes of the file.
         headers = {"Accept-Encoding": "identity"}
         if self._size:
-            headers |= {"Range": f"bytes={self._size}-", "If-Range": self._version}
-        with self._http.request(
-            "GET", self._url, deadline=self._deadline, block_private_addresses=True, headers=headers
-        ) as response:
-            self._require_expected(response)
-            ticked = time.monotonic()
-            for piece in response.iter_bytes():
-                self._size += len(piece)
-                if self._size > self._most_bytes:
-                    raise TooLargeError(f"larger than {self._most_bytes} bytes")
-                if time.monotonic() - ticked > self._tick_every_s:
-                    self._tick()
-                    ticked = time.monotonic()
-                yield piece
+            headers |= {"Range": f"bytes={self._size}-", "If-Range": self._validator}
+        self._http.request(
+            "GET",
+            self._url,
+            deadline=self._deadline,
+            block_private_addresses=True,
+            follow_redirects=True,
+            headers=headers,
+            receiver=self._receive,
+        )
 
-    def _require_expected(self, response: Response) -> None:
+    def _receive(self, response: Response) -> Write:
+        """Check the head of a response; its body goes to `_write`."""
         if response.status in TRANSIENT_STATUSES:
             raise ServerUnavailableError(f"HTTP {response.status}")
         if self._size:
-            begins = response.headers.get("content-range", "").startswith(f"bytes {self._size}-")
-            fits = begins and _fits(response, self._version)
+            starts = response.headers.get("content-range", "").startswith(f"bytes {self._size}-")
+            fits = starts and _is_same_file(response, self._validator)
             if response.status != HTTPStatus.PARTIAL_CONTENT or not fits:
                 raise ServerUnavailableError(f"no rest of the file: HTTP {response.status}")
         elif response.status != HTTPStatus.OK:
             raise UrlRefusedError(f"HTTP {response.status}")
         else:
-            self._version = _version(response)
+            self._validator = _get_validator(response)
+        return self._write
+
+    def _write(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._max_bytes:
+            raise TooLargeError(f"larger than {self._max_bytes} bytes")
+        if time.monotonic() - self._refreshed_at > self._refresh_every_s:
+            self._refresh_lease()
+            self._refreshed_at = time.monotonic()
+        self._write_to(piece)
 
 
-def _version(response: Response) -> str:
-    """A strong validator: a weak one does not promise the same bytes."""
+def _get_validator(response: Response) -> str:
+    """Return a strong validator, or ""; a weak one does not promise the same bytes."""
     headers = response.headers
     if headers.get("accept-ranges") != "bytes" or "content-encoding" in headers:
         return ""
@@ -99,7 +119,7 @@ def _version(response: Response) -> str:
     return tag if tag and not tag.startswith("W/") else headers.get("last-modified", "")
 
 
-def _fits(response: Response, version: str) -> bool:
-    """Whether a part is of that version, which not every server that sends one has looked at."""
-    name = "etag" if version.startswith('"') else "last-modified"
-    return response.headers.get(name, version) == version
+def _is_same_file(response: Response, validator: str) -> bool:
+    """Return whether a part belongs to the file; some servers ignore If-Range."""
+    name = "etag" if validator.startswith('"') else "last-modified"
+    return response.headers.get(name, validator) == validator

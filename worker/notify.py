@@ -18,8 +18,7 @@ from ..config.queues import Queue
 from ..providers.parsing import parse_host
 from ..store.webhooks import Webhook
 from .context import Context
-from .http.client import NoResponseError, NotSentError
-from .http.connections import PrivateAddressError
+from .http.errors import NoResponseError, NotSentError
 
 log = get_logger(__name__)
 
@@ -40,7 +39,7 @@ class GoneError(RejectedError):
     """The receiver answered 410: it wants no more webhooks."""
 
 
-DELIVERY_FAILURES = (RejectedError, NotSentError, NoResponseError, PrivateAddressError)
+DELIVERY_FAILURES = (RejectedError, NotSentError, NoResponseError)
 
 
 def notify(ctx: Context, job_id: str) -> float | None:
@@ -86,23 +85,21 @@ def _try_webhook(ctx: Context, job_id: str, entry: bytes, deadline: float) -> fl
 
 
 def _send(ctx: Context, webhook: Webhook, deadline: float) -> None:
-    """Raises one of DELIVERY_FAILURES unless the answer is a success."""
-    with ctx.webhook_http.request(
+    """Send a webhook; raises one of DELIVERY_FAILURES unless the response is a success."""
+    # Without its body, which may never end.
+    response = ctx.webhook_http.request(
         "POST",
         webhook.url,
         deadline=deadline,
         block_private_addresses=True,
-        follow_redirects=False,
         reuse_connection=False,
         headers=_build_headers(ctx, webhook),
         data=webhook.body.encode(),
-    ) as response:
-        # The status says it all: what follows it may have no end.
-        status = response.status
-    if status == GONE:
-        raise GoneError(f"HTTP {status}")
-    if not 200 <= status < 300:
-        raise RejectedError(f"HTTP {status}")
+    )
+    if response.status == GONE:
+        raise GoneError(f"HTTP {response.status}")
+    if not 200 <= response.status < 300:
+        raise RejectedError(f"HTTP {response.status}")
 
 
 def _build_headers(ctx: Context, webhook: Webhook) -> dict[str, str]:

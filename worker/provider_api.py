@@ -1,4 +1,4 @@
-"""Calls to a provider: its base URL, its key and a bound on what it answers."""
+"""Calls to a provider: its base URL, its key, and a limit on the size of its response."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from ..providers.base import Provider
 from ..providers.wire import ProviderRequest, ProviderResponse
 from .context import Context
 
-# The largest documented answer, a batch look-up, stays far below this.
-MAX_ANSWER_BYTES = 4 * 1024 * 1024
+# The largest documented response, a batch look-up, is far smaller.
+MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 LOOKUP_TIMEOUT_S = 20.0
-# A wait that a provider asks for by mistake must not become a job without an end.
+# A wait that a provider asks for by mistake must not stop a job forever.
 MAX_RETRY_AFTER_S = 3600.0
 
 
@@ -21,9 +21,9 @@ def send(
     *,
     reuse_connection: bool = True,
 ) -> ProviderResponse:
-    """Send a call and read its whole answer; raises NotSentError or NoResponseError."""
+    """Send a request and return its response; raises NotSentError or NoResponseError."""
     account = ctx.settings.account_with_key(provider.account)
-    with ctx.http.request(
+    response = ctx.http.request(
         call.method,
         account.base_url + call.path,
         deadline=deadline,
@@ -31,16 +31,17 @@ def send(
         headers={**account.headers(), "Accept": "application/json"},
         params=call.query,
         json=call.body,
-    ) as response:
-        return ProviderResponse(
-            status=response.status,
-            body=response.read(MAX_ANSWER_BYTES),
-            retry_after_s=_seconds(response.headers.get("retry-after", "")),
-        )
+        max_bytes=MAX_RESPONSE_BYTES,
+    )
+    return ProviderResponse(
+        status=response.status,
+        body=response.body,
+        retry_after_s=_parse_retry_after(response.headers.get("retry-after", "")),
+    )
 
 
-def _seconds(retry_after: str) -> float | None:
-    """The header's seconds; its other form, a date, is left to the caller's default."""
-    if not (retry_after.isascii() and retry_after.isdigit()):
+def _parse_retry_after(value: str) -> float | None:
+    """Return the header's seconds; for its other form, a date, callers have a default."""
+    if not (value.isascii() and value.isdigit()):
         return None
-    return min(float(retry_after[:9]), MAX_RETRY_AFTER_S)
+    return min(float(value[:9]), MAX_RETRY_AFTER_S)

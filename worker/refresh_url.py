@@ -14,7 +14,7 @@ from ..providers import get as get_provider
 from ..providers.base import UrlRefreshProvider
 from ..providers.wire import MalformedResponseError, ResultImage, Succeeded
 from .context import Context
-from .http.client import NoResponseError, NotSentError
+from .http.errors import NoResponseError, NotSentError
 from .provider_api import LOOKUP_TIMEOUT_S, send
 from .task_status import look_up
 

@@ -40,13 +40,13 @@ _json = json.JSONEncoder(ensure_ascii=False)
 
 
 def save(ctx: Context, job: Job, image: Image) -> Image:
-    """The image once it is stored; raises what Fetch does, NotMediaError or StorageError.
+    """Return the image once stored; raises as Fetch.run does, NotMediaError or StorageError.
 
     It is durable only after `write_record`, which is cheaper for several images at once.
     """
     started = time.monotonic()
     with ctx.storage.temporary() as file:
-        sha256, size = _written(ctx, job, image, file)
+        sha256, size = _download_to(ctx, job, image, file)
         media = validate_media(file)
         # To store it in a bucket may take as long as the fetch did.
         if time.monotonic() - started > min(QUICK_S, ctx.settings.lease_s / 10):
@@ -73,13 +73,16 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
     )
 
 
-def _written(ctx: Context, job: Job, image: Image, file: Temporary) -> tuple[str, int]:
-    """The SHA-256 in hex and the size of what was written to `file`."""
-    digest, size = hashlib.sha256(), 0
+def _download_to(ctx: Context, job: Job, image: Image, file: Temporary) -> tuple[str, int]:
+    """Write an image's bytes to `file`; returns their SHA-256 in hex, and their number."""
+    digest = hashlib.sha256()
+
+    def write(piece: bytes) -> None:
+        digest.update(piece)
+        file.write(piece)
+
     url = image.refreshed_url or image.source_url
-    for chunk in Fetch(ctx.http, ctx.settings, url, partial(_extend_lease, ctx, job)):
-        digest.update(chunk)
-        size += file.write(chunk)
+    size = Fetch(ctx.http, ctx.settings, url, write, partial(_extend_lease, ctx, job)).run()
     return digest.hexdigest(), size
 
 

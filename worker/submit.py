@@ -31,7 +31,7 @@ from ..providers.wire import (
 )
 from ..store.wakeups import MAX_CLOCK_SKEW_S
 from .context import Context
-from .http.client import NoResponseError, NotSentError
+from .http.errors import NoResponseError, NotSentError
 from .provider_api import send
 from .settle import fail, start_download, start_waiting
 

@@ -11,7 +11,7 @@ from ..providers import get as get_provider
 from ..providers.base import BatchProvider
 from ..providers.wire import MalformedResponseError, StatusUnavailable, TaskNotFound, TaskStatus
 from .context import Context
-from .http.client import NoResponseError, NotSentError
+from .http.errors import NoResponseError, NotSentError
 from .provider_api import LOOKUP_TIMEOUT_S, send
 
 # ImageQueueError: even with its provider or its key unset, a job has to reach its timeout.

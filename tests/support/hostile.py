@@ -1,6 +1,7 @@
 """An image host that answers byte by byte as a test tells it to, down to what is no HTTP."""
 
 import io
+import re
 import socket
 import ssl
 import struct
@@ -12,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from PIL import Image
 
-from imagequeue.jobs.job import Job
+from imagequeue.jobs.job import Job, State
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
@@ -213,3 +214,14 @@ def files(ctx: Context) -> list[str]:
     """Every file in the folder of pictures, what is unfinished included."""
     folder = ctx.storage.scratch.parent
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def check_unsaved(ctx: Context, job_id: str, error: str) -> None:
+    job = ctx.store.get(job_id)
+    (image,) = job.images
+    assert (job.state, image.state, image.uri) == (State.UNSAVED, "expired", None)
+    assert job.error
+    assert job.error.message == f"1 of 1 images could not be saved: {image.error}"
+    assert image.error
+    assert re.search(error, image.error), image.error
+    assert files(ctx) == []

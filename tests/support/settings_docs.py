@@ -11,6 +11,7 @@ SECTIONS = {
     "secret_key": "Secrets",
     "webhook_url": "Webhooks",
     "callback_trust": "Callbacks",
+    "http_proxy": "Outgoing requests",
     "poll_countdowns": "Time, in seconds",
     "submit_attempts": "Limits",
     "log_format": "Logs",

@@ -1,1 +1,1 @@
-"""HTTP for workers: a deadline, an address guard, and errors that say what was sent."""
+"""HTTP for workers: a total deadline, an address guard, and errors that say what was sent."""

@@ -129,10 +129,10 @@ def test_what_is_no_whole_picture_is_tried_again_and_ends_unsaved_with_no_file(
     ids=["hangs up", "503", "goes silent", "cut off"],
 )
 def test_a_host_in_trouble_is_asked_for_as_long_as_the_url_lives(
-    ctx: Context, stub: Stub, clock: Clock, answer: Any, monkeypatch: pytest.MonkeyPatch
+    ctx: Context, stub: Stub, clock: Clock, answer: Any
 ) -> None:
-    monkeypatch.setattr("imagequeue.worker.http.connections.READ_TIMEOUT_S", 0.2)
-    vars(ctx)["settings"] = ctx.settings.model_copy(update={"download_attempts": 2})
+    bounds = {"download_attempts": 2, "download_timeout_s": 0.5}
+    vars(ctx)["settings"] = ctx.settings.model_copy(update=bounds)
     job_id = downloading(ctx, stub)
     stub.answer = lambda *_: answer
     for _ in range(4):

@@ -11,7 +11,7 @@ import pytest
 from imagequeue.jobs.job import State
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
-from imagequeue.worker.http import connections
+from imagequeue.worker.http import transfer
 from support.clock import Clock
 from support.hostile import (
     Asked,
@@ -73,10 +73,7 @@ def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, st
 
 @pytest.fixture
 def job_id(ctx: Context, stub: Stub, host: Host, monkeypatch: pytest.MonkeyPatch) -> str:
-    # So that a break falls between pieces.
-    monkeypatch.setattr(connections.own, "room", memoryview(bytearray(100)))
-    monkeypatch.setattr(connections, "HEAD_BYTES", 100)
-    monkeypatch.setattr(connections, "READ_TIMEOUT_S", 2)
+    monkeypatch.setattr(transfer, "CHUNK_BYTES", 100)
     return downloading(ctx, stub, f"{host.url}/0")
 
 

@@ -35,7 +35,7 @@ from imagequeue.store.webhooks import UnknownWebhookError, Webhook
 from imagequeue.worker import notify as notify_module
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
-from imagequeue.worker.http.client import Http
+from imagequeue.worker.http.client import HttpClient
 from imagequeue.worker.notify import DELAY_PER_AGE, JITTER, MAX_DELAY_S, MIN_DELAY_S, notify
 from support.asgi import serving
 from support.cli import Ran, imagequeue
@@ -218,7 +218,7 @@ class TestRotation:
 
 def test_a_job_that_names_a_url_is_told_of_there(ctx: Context, listener: Listener) -> None:
     with hosting() as elsewhere:
-        vars(ctx)["webhook_http"] = Http([elsewhere.netloc])
+        vars(ctx)["webhook_http"] = HttpClient([elsewhere.netloc])
         job_id = failed(ctx, webhook_url=f"{elsewhere.url}/mine")
         notify(ctx, job_id)
         assert elsewhere.paths == ["/mine"]
@@ -353,7 +353,7 @@ def test_a_receiver_that_does_not_answer_is_asked_again(
     monkeypatch.setattr(notify_module, "TIMEOUT_S", 1.0)
     with hosting() as host:
         host.speak = speak
-        vars(ctx)["webhook_http"] = Http([host.netloc])
+        vars(ctx)["webhook_http"] = HttpClient([host.netloc])
         job_id = failed(ctx, webhook_url=host.url)
         assert notify(ctx, job_id) is not None
         assert len(host.asked) == 1
@@ -371,7 +371,7 @@ def test_a_url_that_leads_nowhere_is_tried_again(ctx: Context, url: str) -> None
 
 def test_where_nobody_listens_is_tried_again(ctx: Context) -> None:
     netloc = f"127.0.0.1:{free_port()}"
-    vars(ctx)["webhook_http"] = Http([netloc])
+    vars(ctx)["webhook_http"] = HttpClient([netloc])
     assert notify(ctx, failed(ctx, webhook_url=f"http://{netloc}")) is not None
 
 
@@ -745,7 +745,7 @@ def test_no_url_and_no_secret_is_logged(
 ) -> None:
     listener.answer = lambda _: Response(status_code=status, headers={"location": f"/{TOKEN}"})
     notify(ctx, failed(ctx))
-    vars(ctx)["webhook_http"] = Http()
+    vars(ctx)["webhook_http"] = HttpClient()
     notify(ctx, failed(ctx))
     said = "".join(capsys.readouterr())
     assert "host" in said

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -159,7 +160,8 @@ def test_where_nobody_knows_better_the_job_ends_unsaved_and_retry_pays_nothing(
     assert (job.state, job.images[0].state) == (State.UNSAVED, "expired")
     assert job.error
     assert job.error.message == "1 of 1 images could not be saved: HTTP 403"
-    assert asked(stub) == ["download-url", "record-info"] * 2
+    # A look-up that gets no response on a kept connection is repeated at once.
+    assert [name for name, _ in groupby(asked(stub))] == ["download-url", "record-info"] * 2
     # What was refused a moment ago is not asked twice in one try.
     assert host.paths.count("/dead") == 2
     assert files(ctx) == []

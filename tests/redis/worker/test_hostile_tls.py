@@ -1,0 +1,94 @@
+"""TLS of image hosts: only a host with a trusted certificate is asked."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagequeue.worker.context import Context
+from imagequeue.worker.download import download
+from imagequeue.worker.http.client import HttpClient
+from support.clock import Clock
+from support.hostile import (
+    Host,
+    check_unsaved,
+    downloading,
+    files,
+    head,
+    hosting,
+    in_turn,
+    picture,
+    raw,
+    says,
+    silence,
+    then,
+)
+from support.stub import Stub
+from support.tls import certify
+
+PNG = picture()
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """The image host, which alone is trusted to lie on a private address."""
+    with hosting() as one:
+        yield one
+
+
+@pytest.fixture
+def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, str]:
+    mine = {"kie_base_url": stub.url, "download_trusted_hosts": host.netloc}
+    return {**overrides, **mine, "download_attempts": "2"}
+
+
+@pytest.mark.parametrize("vouched", [False, True], ids=["bad certificate", "good certificate"])
+def test_a_host_is_asked_only_if_its_certificate_is_trusted(
+    ctx: Context,
+    stub: Stub,
+    clock: Clock,
+    tmp_path: Path,
+    vouched: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with hosting(tls=certify(tmp_path)) as host:
+        host.speak = says(200, PNG)
+        http = HttpClient([host.netloc], ca_file=str(tmp_path / "host.pem") if vouched else "")
+        vars(ctx)["http"] = http
+        job_id = downloading(ctx, stub, f"https://{host.netloc}/0")
+        pause_s = download(ctx, job_id)
+        if vouched:
+            assert (pause_s, host.paths) == (None, ["/0"])
+            return
+        assert pause_s == 5
+        clock.advance(60)
+        assert download(ctx, job_id) is None
+        check_unsaved(ctx, job_id, "certificate is not trusted")
+        assert host.asked == []
+
+
+def test_junk_behind_a_tls_response_is_not_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # More than is received at once, and the whole of it in one TLS record.
+    honest = head(200, Content_Length=9000) + bytes(9000)
+    forged = head(200, Content_Length=6) + b"forged"
+    with hosting(tls=certify(tmp_path)) as host:
+        host.speak = in_turn(then(raw(honest + forged), silence), raw(honest))
+        http = HttpClient(ca_file=str(tmp_path / "host.pem"))
+        for _ in range(2):
+            url, deadline = f"https://127.0.0.1:{host.port}/", time.monotonic() + 5
+            response = http.request("GET", url, deadline=deadline, max_bytes=1 << 20)
+            assert response.body == bytes(9000)
+
+
+def test_a_port_without_tls_is_a_fault(
+    ctx: Context, stub: Stub, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagequeue.worker.http.transfer.CONNECT_TIMEOUT_S", 0.3)
+    job_id = downloading(ctx, stub, f"https://{host.netloc}/0")
+    host.speak = says(200, PNG)
+    assert download(ctx, job_id) == 5
+    assert ctx.store.get(job_id).images[0].state == "pending"
+    assert (files(ctx), host.asked) == ([], [])

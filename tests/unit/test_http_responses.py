@@ -1,0 +1,177 @@
+"""HTTP responses: odd ones that are read, broken ones that are refused, and content encodings."""
+
+import socket
+import zlib
+from collections.abc import Callable
+
+import pytest
+
+from imagequeue.worker.http.errors import NoResponseError
+from support.http_servers import send, serving
+
+OK = b"HTTP/1.1 200 OK\r\n"
+LENGTH = OK + b"Content-Length: 5\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n"
+CHUNKED_HELLO = CHUNKED + b"\r\n5\r\nhello\r\n0\r\n"
+READ = {
+    "length": LENGTH + b"\r\nhello",
+    "blank before the colon": OK + b"Content-Length : 5\r\n\r\nhello",
+    "no CR": b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello",
+    "no reason": b"HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello",
+    "a folded header": LENGTH + b"X-Long: a\r\n b\r\n\r\nhello",
+    "an odd header": LENGTH + b"X-Odd: \xff\x01\r\n\r\nhello",
+    "upgrade offered": LENGTH + b"Upgrade: h2\r\nConnection: Upgrade, Keep-Alive\r\n\r\nhello",
+    "close": LENGTH + b"Connection: close\r\n\r\nhello",
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    "chunked": CHUNKED + b"\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
+    "chunked, with trailers": CHUNKED_HELLO + b"X-More: a\r\n\r\n",
+    "chunked, with a length as well": LENGTH + CHUNKED_HELLO[len(OK) :] + b"\r\n",
+    "the length twice": LENGTH + LENGTH[len(OK) :] + b"\r\nhello",
+    "the length twice in one": OK + b"Content-Length: 5, 5\r\n\r\nhello",
+    "no name": LENGTH + b": nothing\r\n\r\nhello",
+    "an invalid name": LENGTH + b"X (Y): z\r\n\r\nhello",
+    "no coding": LENGTH + b"Transfer-Encoding:\r\n\r\nhello",
+    "identity": LENGTH + b"Transfer-Encoding: identity\r\n\r\nhello",
+    "interim response with close": b"HTTP/1.1 100 Continue\r\nConnection: close\r\n\r\n"
+    + LENGTH
+    + b"\r\nhello",
+    "to the end": OK + b"\r\nhello",
+    "interim responses": b"HTTP/1.1 100 Continue\r\nX-A: b\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n"
+    + LENGTH
+    + b"\r\nhello",
+    "junk behind it": LENGTH + b"\r\nhellojunk",
+    "another response behind it": LENGTH + b"\r\nhelloHTTP/1.1 404 Not Found\r\nX-A: b\r\n\r\n",
+}
+REFUSED = {
+    "nothing": b"",
+    "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "half a head": LENGTH,
+    "half a header": LENGTH + b"X-A: b",
+    "half a body": LENGTH + b"\r\nhel",
+    "half a chunk": CHUNKED + b"\r\n5\r\nhel",
+    "no last chunk": CHUNKED + b"\r\n5\r\nhello\r\n",
+    "half a last chunk": CHUNKED + b"\r\n5\r\nhello\r\n10\r\n",
+    "no empty line behind the last chunk": CHUNKED_HELLO,
+    "a broken trailer": CHUNKED_HELLO + b"X Y\r\n\r\n",
+    "invalid chunks": CHUNKED + b"\r\nhello",
+    "status 000": b"HTTP/1.1 000 X\r\nContent-Length: 5\r\n\r\nhello",
+    "status 99": b"HTTP/1.1 99 X\r\nContent-Length: 5\r\n\r\nhello",
+    "another protocol": b"HTTP/1.1 101 Switching\r\nUpgrade: h2\r\nConnection: Upgrade\r\n\r\nPRI",
+    "only an interim response": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "no colon": LENGTH + b"no colon\r\n\r\nhello",
+    "blanks in the first line": b"HTTP/1.1  200  OK\r\n" + LENGTH[len(OK) :] + b"\r\nhello",
+    "HTTP/1.2": b"HTTP/1.2" + LENGTH[8:] + b"\r\nhello",
+    "a negative length": OK + b"Content-Length: -5\r\n\r\nhello",
+}
+
+
+def whole(connection: socket.socket, answer: bytes) -> None:
+    connection.sendall(answer)
+
+
+def bytewise(connection: socket.socket, answer: bytes) -> None:
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for at in range(len(answer)):
+        connection.sendall(answer[at : at + 1])
+
+
+Way = Callable[[socket.socket, bytes], None]
+
+
+@pytest.mark.parametrize("way", [whole, bytewise])
+@pytest.mark.parametrize("answer", READ.values(), ids=READ)
+def test_a_response_is_read_however_it_arrives(answer: bytes, way: Way) -> None:
+    with serving(lambda connection: way(connection, answer)) as url:
+        response = send(url)
+    assert (response.status, response.body) == (200, b"hello")
+    assert not {"x-a", "x-more"} & set(response.headers)
+
+
+@pytest.mark.parametrize("way", [whole, bytewise])
+@pytest.mark.parametrize("answer", REFUSED.values(), ids=REFUSED)
+def test_a_broken_response_is_refused_and_never_quoted(answer: bytes, way: Way) -> None:
+    with (
+        serving(lambda connection: way(connection, answer)) as url,
+        pytest.raises(NoResponseError) as caught,
+    ):
+        send(url)
+    for word in ("hel", "SSH", "X-A", "colon", "OpenSSH"):
+        assert word not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"],
+    ids=["204", "304"],
+)
+def test_some_responses_have_no_body(head: bytes) -> None:
+    def speak(connection: socket.socket) -> None:
+        connection.sendall(head)
+        connection.recv(1)
+
+    with serving(speak) as url:
+        assert send(url).body == b""
+
+
+def test_the_first_of_several_headers_counts() -> None:
+    answer = LENGTH + b"ETag: one\r\netag: two\r\n\r\nhello"
+    with serving(lambda connection: connection.sendall(answer)) as url:
+        assert send(url).headers["etag"] == "one"
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (OK, b"X-More: headers\r\n"),
+        (OK + b"X-Long: ", b"x" * 4096),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (CHUNKED + b"\r\n", b"0" * 4096),
+        (CHUNKED + b"\r\n0\r\n", b"X-More: headers\r\n"),
+    ],
+    ids=["headers", "one header", "interim responses", "one chunk size", "trailers"],
+)
+def test_a_flood_outside_the_body_is_refused(start: bytes, more: bytes) -> None:
+    sent = [0]
+
+    def speak(connection: socket.socket) -> None:
+        connection.sendall(start)
+        while True:
+            sent[0] += connection.send(more)
+
+    with serving(speak) as url, pytest.raises(NoResponseError):
+        send(url, timeout_s=60)
+    assert sent[0] < 20_000_000
+
+
+HELLO = b"hello" * 1000
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", zlib.compress(HELLO, wbits=31)),
+        ("gzip", zlib.compress(HELLO, wbits=15)),
+        ("deflate", zlib.compress(HELLO, wbits=15)),
+        ("deflate", zlib.compress(HELLO, wbits=-15)),
+        ("x-gzip", zlib.compress(HELLO, wbits=31)),
+    ],
+    ids=["gzip", "zlib named gzip", "deflate", "raw deflate", "x-gzip"],
+)
+def test_an_encoded_body_is_decoded(encoding: str, body: bytes) -> None:
+    head = f"Content-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with serving(lambda connection: connection.sendall(OK + head + body)) as url:
+        assert send(url).body == HELLO
+
+
+@pytest.mark.parametrize(
+    "body",
+    [HELLO, zlib.compress(HELLO, wbits=31) * 2, b"\x1f\x8b\x08"[:2] + b"xxxxxxxx"],
+    ids=["not encoded", "two members", "a broken head"],
+)
+def test_a_body_that_cannot_be_decoded_is_refused(body: bytes) -> None:
+    answer = OK + f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    with (
+        serving(lambda connection: connection.sendall(answer)) as url,
+        pytest.raises(NoResponseError),
+    ):
+        send(url)

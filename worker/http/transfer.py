@@ -1,0 +1,275 @@
+"""One libcurl exchange: what it may do, what it delivers, and what its failure means."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pycurl
+
+from .address_guard import require_public
+from .errors import NoResponseError, NotSentError
+
+CONNECT_TIMEOUT_S = 10.0
+# For streamed bodies; a provider may be silent until the deadline. libcurl takes whole seconds.
+MAX_SILENCE_S = 15
+# Also the size of trailers and of interim responses.
+MAX_HEAD_BYTES = 64 * 1024
+# libcurl delivers 16 KB at a time; hashing and writing cost less in larger pieces.
+CHUNK_BYTES = 256 * 1024
+# A slow body still reaches its receiver, which keeps a lease alive.
+GATHER_S = 1.0
+MAX_KEPT_CONNECTIONS = 4
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+SYSTEM_ERRORS = (pycurl.E_COULDNT_CONNECT, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR)
+MESSAGES = {
+    pycurl.E_PEER_FAILED_VERIFICATION: "the server's TLS certificate is not trusted",
+    pycurl.E_WRITE_ERROR: "the response body cannot be decoded",
+    pycurl.E_UNSUPPORTED_PROTOCOL: "the response is not HTTP",
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "the response is not HTTP",
+    pycurl.E_PARTIAL_FILE: "the response is incomplete",
+}
+
+
+class Response(NamedTuple):
+    """A response. Header names are in lower case; of several with one name, the first counts."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def redirect(self) -> str:
+        """Where the response redirects to; empty if nowhere."""
+        return self.headers.get("location", "") if self.status in REDIRECTS else ""
+
+
+Write = Callable[[bytes], object]
+Receiver = Callable[[Response], Write]
+"""Takes the head of a response and returns what takes its body, in pieces of about 256 KB."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request as it goes out, and how much of its response is wanted."""
+
+    method: str
+    url: pycurl.CurlUrl
+    headers: Mapping[str, str]
+    body: bytes | None
+    deadline: float
+    max_bytes: int
+    receiver: Receiver | None
+    reuse_connection: bool
+    follow_redirects: bool
+    check_addresses: bool
+
+
+class _EnoughError(Exception):
+    """The rest of the response is not wanted."""
+
+
+class Transfer:
+    """One exchange over a handle, which serves the next one afterwards."""
+
+    def __init__(
+        self, handle: pycurl.Curl, request: Request, options: Mapping[int, object]
+    ) -> None:
+        self._handle = handle
+        self._request = request
+        self._options = options
+        self._sent = False
+        self._failure: BaseException | None = None
+        self._sockets: list[socket.socket] = []
+        self._status = 0
+        self._headers: dict[str, str] = {}
+        self._head_bytes = 0
+        self._has_head = False
+        self._write: Write | None = None
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
+        self._flushed_at = 0.0
+
+    def run(self) -> Response:
+        """Send the request and return its response.
+
+        Raises NotSentError or NoResponseError, and unchanged what the receiver raises.
+        """
+        code = pycurl.E_OK
+        try:
+            self._configure()
+            self._handle.perform()
+        except pycurl.error as error:
+            code = error.args[0] if isinstance(error.args[0], int) else pycurl.E_FAILED_INIT
+        except ValueError as error:  # a header that cannot be sent; its text may be secret
+            raise NotSentError(type(error).__name__) from None
+        try:
+            return self._finish(code)
+        finally:
+            self._failure = None  # its traceback refers to this object
+            self._handle.reset()
+            for opened in self._sockets:
+                opened.close()  # libcurl uses a duplicate
+
+    def _finish(self, code: int) -> Response:
+        if self._failure and not isinstance(self._failure, _EnoughError):
+            raise self._failure
+        # Also before an error: a download resumes after what it received.
+        self._flush()
+        if code and not self._failure:
+            raise (NoResponseError if self._sent else NotSentError)(self._describe(code))
+        if not self._has_head:
+            # For libcurl, headers that are cut off are a success.
+            raise NoResponseError("the response is incomplete")
+        body = b"" if self._write else b"".join(self._gathered)[: self._request.max_bytes]
+        return Response(self._status, self._headers, body)
+
+    def _describe(self, code: int) -> str:
+        # Never libcurl's own sentence: it may hold the URL.
+        proxy_status = self._handle.getinfo(pycurl.HTTP_CONNECTCODE)
+        if proxy_status >= 300 and not self._sent:
+            return f"the proxy answered HTTP {proxy_status}"
+        number = self._handle.getinfo(pycurl.OS_ERRNO) if code in SYSTEM_ERRORS else 0
+        return os.strerror(number) if number else MESSAGES.get(code, pycurl.easy_strerror(code))
+
+    def _configure(self) -> None:
+        request = self._request
+        left_ms = int((request.deadline - time.monotonic()) * 1000)
+        if left_ms <= 0:
+            raise pycurl.error(pycurl.E_OPERATION_TIMEDOUT, "")
+        options: dict[int, Any] = {
+            **self._options,
+            pycurl.CURLU: request.url,
+            pycurl.HTTPHEADER: _format_headers(request.headers),
+            pycurl.ACCEPT_ENCODING: request.headers.get("Accept-Encoding", ""),
+            # Signals would interrupt other threads.
+            pycurl.NOSIGNAL: 1,
+            pycurl.TIMEOUT_MS: left_ms,
+            pycurl.CONNECTTIMEOUT_MS: min(left_ms, int(CONNECT_TIMEOUT_S * 1000)),
+            pycurl.MAXCONNECTS: MAX_KEPT_CONNECTIONS,
+            pycurl.BUFFERSIZE: CHUNK_BYTES,
+            pycurl.PREREQFUNCTION: self._guarded(self._before_send, pycurl.PREREQFUNC_ABORT),
+            pycurl.HEADERFUNCTION: self._guarded(self._take_header, -1),
+            pycurl.WRITEFUNCTION: self._guarded(self._take_body, -1),
+        }
+        if request.method == "POST":
+            options |= {pycurl.POST: 1, pycurl.POSTFIELDS: request.body or b""}
+        elif request.method != "GET":
+            raise ValueError(f"{request.method} is not supported")
+        if not request.reuse_connection:
+            options |= {pycurl.FRESH_CONNECT: 1, pycurl.FORBID_REUSE: 1}
+        if request.receiver:
+            options |= {pycurl.LOW_SPEED_LIMIT: 1, pycurl.LOW_SPEED_TIME: MAX_SILENCE_S}
+        if request.check_addresses:
+            options[pycurl.OPENSOCKETFUNCTION] = self._guarded(self._open_socket, pycurl.SOCKET_BAD)
+        for option, value in options.items():
+            self._handle.setopt(option, value)
+
+    def _guarded(self, callback: Callable[..., Any], abort: int) -> Callable[..., Any]:
+        """Let an exception end the exchange: libcurl would print it and know only an error code."""
+
+        def call(*args: Any) -> Any:
+            if self._failure:
+                return abort
+            try:
+                return callback(*args)
+            except BaseException as error:
+                self._failure = error
+                return abort
+
+        return call
+
+    def _open_socket(self, _: int, address: Any) -> socket.socket | int:
+        """Check each address that a name was resolved to, at the moment of connecting to it."""
+        family, kind, protocol, sockaddr = address
+        require_public(sockaddr[0])
+        try:
+            opened = socket.socket(family, kind, protocol)
+        except OSError:  # this machine has no IPv6: libcurl tries the next address
+            return pycurl.SOCKET_BAD
+        self._sockets.append(opened)
+        return opened
+
+    def _before_send(self, address: str, *_: object) -> int:
+        """Check a connection, which may be a kept one, between its handshake and the first byte."""
+        request = self._request
+        if self._sent and request.method != "GET":
+            # libcurl repeats a request whose kept connection died; this one may cost money.
+            raise NoResponseError("the connection was closed without a response")
+        if time.monotonic() >= request.deadline:
+            # A worker that was frozen until its deadline must not start to pay now.
+            raise NotSentError("Timeout was reached")
+        if request.check_addresses:
+            require_public(address)
+        self._sent = True
+        return pycurl.PREREQFUNC_OK
+
+    def _take_header(self, line: bytes) -> None:
+        if not self._sent:
+            return  # of a proxy, which opens a tunnel
+        self._head_bytes += len(line)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise NoResponseError("the response headers are too long")
+        if self._has_head:
+            return  # a trailer
+        if not self._status:
+            self._status = _parse_status(line)
+        elif line.strip():
+            name, _, value = line.decode("latin-1").partition(":")
+            self._headers.setdefault(name.strip().lower(), value.strip())
+        elif self._status >= 200:
+            self._has_head = True
+            self._start_body()
+        else:
+            self._status = 0
+            self._headers.clear()
+
+    def _start_body(self) -> None:
+        request, response = self._request, Response(self._status, self._headers)
+        if request.follow_redirects and response.redirect:
+            raise _EnoughError
+        if request.receiver:
+            self._write = request.receiver(response)
+            self._flushed_at = time.monotonic()
+        elif not request.max_bytes:
+            raise _EnoughError
+
+    def _take_body(self, piece: bytes) -> None:
+        self._gathered.append(piece)
+        self._gathered_bytes += len(piece)
+        if not self._write:
+            if self._gathered_bytes >= self._request.max_bytes:
+                raise _EnoughError
+        elif self._gathered_bytes >= CHUNK_BYTES or time.monotonic() - self._flushed_at > GATHER_S:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._write and self._gathered:
+            self._write(b"".join(self._gathered))
+            self._gathered.clear()
+            self._gathered_bytes = 0
+            self._flushed_at = time.monotonic()
+
+
+def _parse_status(line: bytes) -> int:
+    """Return the status of a response's first line; raises NoResponseError for an unusable one."""
+    _, _, rest = line.partition(b" ")
+    status = rest.strip()[:3]
+    # 101 would switch to another protocol, which was not asked for.
+    if not (line.startswith(b"HTTP/") and status.isdigit()) or status == b"101":
+        raise NoResponseError("the response is not HTTP")
+    return int(status)
+
+
+def _format_headers(headers: Mapping[str, str]) -> list[bytes]:
+    """Return header lines; raises ValueError for text that cannot stand in a header."""
+    for text in (*headers, *headers.values()):
+        if {"\r", "\n", "\0"} & set(text):
+            raise ValueError("a line break in a header")
+    lines = [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
+    # Without an empty one, libcurl waits for "100 Continue" before large bodies.
+    return [*lines, b"Expect:"]
