@@ -471,7 +471,7 @@ def test_pictures_on_known_hosts_are_believed_without_asking(
         "https://files.example.org@evil.example/r.png",
         "https://evil.example?x=.example.com",
         "https://evil.example#.example.com",
-        "https://evil.example\\@files.example.org/r.png",
+        "https://files.example.org\\@evil.example/r.png",
         "https://evil.example\\.example.com/r.png",
         "http://[",
         "http://files.example.org:99999/r.png",
