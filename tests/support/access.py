@@ -8,7 +8,7 @@ from imagequeue.producer.api.access import Access
 
 
 def request(method: str = "GET", peer: str = "127.0.0.1", **headers: str) -> Request:
-    """A request as an ASGI server hands it on; `sec_fetch_site` is the header Sec-Fetch-Site."""
+    """Build a request as an ASGI server does; `sec_fetch_site` is the header Sec-Fetch-Site."""
     named = {"host": "localhost:8000", **headers}
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in named.items()]
     scope = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": raw}

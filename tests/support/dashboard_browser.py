@@ -23,8 +23,8 @@ def is_drawn(page: Page, selector: str) -> bool:
     return bool(page.locator(selector).evaluate("image => image.complete && image.naturalWidth"))
 
 
-def live(page: Page, url: str) -> None:
-    """Open a page, and mark it: a reload would lose the mark."""
+def open_live(page: Page, url: str) -> None:
+    """Open a page and mark it; a reload would lose the mark."""
     page.goto(url)
     expect(page.locator("#stream")).to_have_text("live")
     page.evaluate("window.marked = true")

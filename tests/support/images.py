@@ -18,7 +18,7 @@ ETAG = f'"{hashlib.sha256(PNG).hexdigest()}"'
 
 
 def stored(ctx: Context, data: bytes = PNG, name: str = "0.png", **fields: Any) -> str:
-    """A job with one image in storage; returns its id."""
+    """Add a job with one image in storage; return its id."""
     job_id = queued(ctx)
     content_type = "video/mp4" if name.endswith("mp4") else "image/png"
     image = Image(

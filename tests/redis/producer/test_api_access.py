@@ -57,14 +57,14 @@ def test_ambiguous_api_keys_entry_stops_the_start(overrides: dict[str, str], ent
 @pytest.mark.parametrize(
     "headers",
     [
-        # uvicorn believes a proxy on this machine, and a proxy may pass on what a stranger wrote.
+        # uvicorn trusts a proxy on this machine, and a proxy may forward forged headers.
         {"X-Forwarded-For": "203.0.113.9"},
         {"X-Forwarded-For": "127.0.0.1"},
         {"X-Forwarded-For": ""},
         {"Forwarded": "for=127.0.0.1"},
         {"X-Real-IP": "127.0.0.1"},
         {"Via": "1.1 proxy"},
-        # A name of a stranger's that leads here, for a page in a browser on this machine.
+        # A foreign host name that resolves to this machine (DNS rebinding).
         {"Host": "rebound.example"},
         {"Host": "[::1"},
     ],
@@ -113,7 +113,7 @@ def test_redis_key_works_until_it_is_removed(
     headers = {"Authorization": f"Bearer {key}"}
     with serving(create_app(settings)) as url:
         assert requests.get(f"{url}/v1/jobs", headers=headers, timeout=30).ok
-        # This machine needs a key as well from now on.
+        # From now on this machine needs a key too.
         assert requests.get(f"{url}/v1/jobs", timeout=30).status_code == 401
         other = keys.add("other", Limits(), utc_now())
         keys.remove("shop")
@@ -138,7 +138,7 @@ def test_keys_are_cached_for_some_seconds(
 
 
 def _commands(keys: ApiKeys) -> int:
-    """How often a hash was read or written in Redis."""
+    """Return how often a hash was read or written in Redis."""
     calls: dict[str, Any] = keys._redis.info("commandstats")
     return sum(calls.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("hgetall", "hdel"))
 

@@ -59,7 +59,7 @@ def test_cross_site_request_with_cookie_is_refused(
 ) -> None:
     known = opened(overrides, "key")
     assert status_of(known, request(method, **COOKIE, **headers)) == status
-    # Without keys this machine is let in as itself: what its browsers send is held to the same.
+    # Without keys this machine has access; the requests of its browsers are checked the same way.
     expected = 200 if headers == {} else status
     if "host" not in headers:
         assert status_of(opened(overrides), request(method, **headers)) == expected
@@ -77,7 +77,7 @@ def test_header_takes_precedence_over_cookie(overrides: dict[str, str]) -> None:
         for headers, status in [
             ({"Origin": url}, 202),
             (elsewhere, 403),
-            # Who has the key itself may send from anywhere.
+            # A request with the key itself may come from any site.
             ({**elsewhere, "Authorization": "Bearer key"}, 202),
         ]:
             answer = requests.post(jobs, json=REQUEST, cookies=cookies, headers=headers, timeout=30)

@@ -1,4 +1,4 @@
-"""Whatever is wrong, the API answers a problem document that says what to change."""
+"""The API refuses invalid input with a problem document that says what to change."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Whatever is wrong, the command line ends with status 2 and one line that says what to change."""
+"""The command line refuses invalid input with status 2 and one line that says what to change."""
 
 import json
 import socket
@@ -25,8 +25,8 @@ def assert_refused(ran: Ran, *words: str) -> None:
     assert [word for word in words if word not in line] == []
 
 
-def build_submit_request(request: dict[str, Any]) -> list[str]:
-    """The arguments of `imagequeue submit` for a request."""
+def to_arguments(request: dict[str, Any]) -> list[str]:
+    """Return the arguments of `imagequeue submit` for a request."""
     options = [f"--param={name}={value}" for name, value in request.pop("params", {}).items()]
     options += [f"--image={url}" for url in request.pop("image_urls", [])]
     options += [f"--metadata={json.dumps(request.pop('metadata', {}))}"]
@@ -38,7 +38,7 @@ def build_submit_request(request: dict[str, Any]) -> list[str]:
 def test_invalid_request_is_refused_alone_and_in_a_batch(
     overrides: Overrides, _: str, change: dict[str, Any], field: str, words: str
 ) -> None:
-    alone = imagequeue(*build_submit_request({**VALID, **change}), settings=overrides)
+    alone = imagequeue(*to_arguments({**VALID, **change}), settings=overrides)
     assert_refused(alone, f" {field}: ", words)
     lines = f"{json.dumps(VALID)}\n\n{json.dumps({**VALID, **change})}\n"
     batch = imagequeue("batch", "-", settings=overrides, stdin=lines)
@@ -79,14 +79,14 @@ def test_binary_batch_file_is_refused(overrides: Overrides, tmp_path: Path) -> N
 
 def test_missing_provider_key_names_its_variable(overrides: Overrides) -> None:
     del overrides["acedata_api_key"]
-    ran = imagequeue(*build_submit_request({**VALID}), settings=overrides)
+    ran = imagequeue(*to_arguments({**VALID}), settings=overrides)
     assert_refused(ran, "no key for acedata: set IMAGEQUEUE_ACEDATA_API_KEY")
     assert traces(overrides["redis_url"]) == []
 
 
 @pytest.mark.parametrize("url", ["unix:///nowhere/redis.sock", "redis://127.0.0.1:1"])
 def test_unreachable_redis_is_named(overrides: Overrides, url: str) -> None:
-    ran = imagequeue(*build_submit_request({**VALID}), settings={**overrides, "redis_url": url})
+    ran = imagequeue(*to_arguments({**VALID}), settings={**overrides, "redis_url": url})
     assert_refused(ran, "Redis does not answer", "check IMAGEQUEUE_REDIS_URL")
 
 
@@ -97,7 +97,7 @@ def test_missing_redis_names_both_remedies(overrides: Overrides) -> None:
 
 def test_evicting_redis_is_refused(overrides: Overrides, tmp_path: Path) -> None:
     with evicting_redis(tmp_path) as url:
-        ran = imagequeue(*build_submit_request({**VALID}), settings={**overrides, "redis_url": url})
+        ran = imagequeue(*to_arguments({**VALID}), settings={**overrides, "redis_url": url})
         assert_refused(ran, "may evict jobs (maxmemory-policy allkeys-lru)", "noeviction")
         assert traces(url) == []
 

@@ -26,7 +26,7 @@ def run(overrides: Overrides) -> Any:
 
 
 def jobs_of(ran: Ran) -> list[dict[str, Any]]:
-    """The jobs that a command printed as JSON, one on each line."""
+    """Return the jobs that a command printed as JSON, one per line."""
     assert (ran.status, ran.err) == (0, "")
     return [json.loads(line) for line in ran.out.splitlines()]
 

@@ -1,4 +1,4 @@
-"""Knowing when: a request that waits, and streams of changes, on a real server and Redis."""
+"""Waiting requests and streams of changes, on a real server and Redis."""
 
 import json
 import signal
@@ -71,7 +71,7 @@ def events_of(answer: requests.Response) -> Events:
 
 
 def followers(ctx: Context) -> int:
-    """How many connections read the stream of changes."""
+    """Return how many connections read the stream of changes."""
     clients = ctx.store.redis.client_list()
     return sum(client["cmd"] == "xread" for client in clients)
 
@@ -106,7 +106,7 @@ def test_hundreds_of_waits_do_not_block_other_requests(api: str, ctx: Context) -
             threads.submit(requests.get, f"{api}/jobs/{job_id}?wait=60", timeout=30)
             for _ in range(200)
         ]
-        # More than the server has threads; each must be there before one is asked.
+        # More requests than the server has threads; all must be waiting before the next one.
         assert requests.get(f"{api}/jobs?limit=1", timeout=30).ok
         assert requests.get(f"{api}/jobs/{resting}?wait=60", timeout=30).ok
         move(ctx, job_id, State.CANCELLED)
@@ -174,7 +174,7 @@ def test_slow_listener_is_disconnected_and_can_resume(
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.sendall(b"GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
         assert b"200 OK" in slow.recv(4096)
-        # Far more than all the buffers on the way hold.
+        # Far more than all buffers on the way can hold.
         state = "x" * 10_000
         for _ in range(10):
             with ctx.store.redis.pipeline() as pipe:

@@ -1,4 +1,4 @@
-"""`GET /metrics`: what the store and the broker hold, by the names that Prometheus expects."""
+"""`GET /metrics`: the contents of the store and the broker as Prometheus metrics."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,7 +36,7 @@ Metrics = Mapping[str, float]
 
 
 def read(url: str, **options: str) -> Metrics:
-    """Every sample of a scrape that is not 0, written as Prometheus does, labels sorted."""
+    """Return the samples of a scrape that are not 0, by name and sorted labels."""
     answer = requests.get(f"{url}/metrics", headers=options, timeout=30)
     assert answer.status_code == 200, answer.text
     families = text_string_to_metric_families(answer.text)
@@ -51,7 +51,7 @@ def read(url: str, **options: str) -> Metrics:
 
 
 def some(metrics: Metrics, *names: str) -> Metrics:
-    """Those of the metrics that are called so, whatever their labels."""
+    """Return the metrics with these names, with any labels."""
     return {key: value for key, value in metrics.items() if key.partition("{")[0] in names}
 
 

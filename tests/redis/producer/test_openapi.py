@@ -1,4 +1,4 @@
-"""The API does what its OpenAPI document says, whatever it is sent: requests are made from it."""
+"""The API behaves as its OpenAPI document says, for requests generated from it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +31,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# Streams have no end of their own; test_events.py reads them.
+# Streams do not end by themselves; test_events.py reads them.
 STREAMS = {"follow_job", "follow_jobs"}
 OPERATIONS = {
     "submit_job",
@@ -101,7 +101,7 @@ def test_response_examples_have_all_fields(api: str, document: Any) -> None:
 
 
 def make_real(case: schemathesis.Case, known: dict[str, str]) -> None:
-    """Have a case speak of what is there: left to chance, it never would."""
+    """Let a case use existing ids and providers, which random values would never hit."""
     for name in set(case.path_parameters or ()) & set(known):
         case.path_parameters[name] = known[name]
     for item in case.body.get("items", [case.body]) if isinstance(case.body, dict) else ():

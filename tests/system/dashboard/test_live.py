@@ -8,7 +8,7 @@ from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
 from imagequeue.producer.local.ports import free_port
 from imagequeue.worker.context import Context
-from support.dashboard_browser import SCRIPT, Tab, is_drawn, live, submit, was_not_reloaded
+from support.dashboard_browser import SCRIPT, Tab, is_drawn, open_live, submit, was_not_reloaded
 from support.jobs import move, queued
 from support.processes import WORKER, Process, answers, eventually
 
@@ -16,7 +16,7 @@ from support.processes import WORKER, Process, answers, eventually
 def test_image_appears_without_a_reload_and_opens(start: Start, site: str, new_tab: Tab) -> None:
     start(*WORKER)
     with new_tab() as page:
-        live(page, site)
+        open_live(page, site)
         expect(page.locator("#empty")).to_be_visible()
         job_id = submit(site, f"a cat {SCRIPT}")
         card = page.locator(f"#{job_id}")
@@ -36,7 +36,7 @@ def test_image_appears_without_a_reload_and_opens(start: Start, site: str, new_t
 def test_focus_stays_when_its_card_changes(site: str, ctx: Context, new_tab: Tab) -> None:
     job_id = queued(ctx)
     with new_tab() as page:
-        live(page, site)
+        open_live(page, site)
         page.locator(f"#{job_id} a").focus()
         move(ctx, job_id, State.SUBMITTING)
         expect(page.locator(f"#{job_id} .state")).to_have_text("submitting")
@@ -46,7 +46,7 @@ def test_focus_stays_when_its_card_changes(site: str, ctx: Context, new_tab: Tab
 def test_filtered_page_matches_a_reload(site: str, ctx: Context, new_tab: Tab) -> None:
     cat, dog = (queued(ctx, prompt=prompt) for prompt in ("a cat", "a dog"))
     with new_tab() as page:
-        live(page, f"{site}/?state=submitting&q=cat")
+        open_live(page, f"{site}/?state=submitting&q=cat")
         expect(page.locator(".card")).to_have_count(0)
         for job_id in (dog, cat):
             move(ctx, job_id, State.SUBMITTING)
@@ -60,7 +60,7 @@ def test_filtered_page_matches_a_reload(site: str, ctx: Context, new_tab: Tab) -
 def test_many_changes_cost_few_requests(site: str, settings: Settings, new_tab: Tab) -> None:
     client = Client(settings)
     with new_tab() as page:
-        live(page, site)
+        open_live(page, site)
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         requests_ = [{"provider": "acedata-flux", "prompt": f"image {n}"} for n in range(60)]
@@ -81,7 +81,7 @@ def test_new_jobs_push_the_oldest_to_the_next_page(
     client = Client(settings)
     client.submit_many([{"provider": "acedata-flux", "prompt": str(n)} for n in range(48)])
     with new_tab() as page:
-        live(page, site)
+        open_live(page, site)
         expect(page.locator("#older")).to_be_hidden()
         first = client.submit("acedata-flux", "one more")
         expect(page.locator(".card").first).to_have_attribute("id", first.id)
@@ -94,9 +94,9 @@ def test_missed_changes_are_shown_after_an_outage(start: Start, ctx: Context, ne
     port = free_port()
     server = serve(start, port)
     job_id = queued(ctx)
-    # What the browser calls it depends on what was under way when the server died.
+    # The browser's error message depends on what it was loading when the server died.
     with new_tab("net::ERR_") as page:
-        live(page, f"http://127.0.0.1:{port}")
+        open_live(page, f"http://127.0.0.1:{port}")
         server.kill()
         expect(page.locator("#stream")).to_have_text("connecting …")
         move(ctx, job_id, State.SUBMITTING)
@@ -126,8 +126,8 @@ def serve(start: Start, port: int) -> Process:
 def test_hidden_tab_disconnects_and_catches_up(site: str, ctx: Context, new_tab: Tab) -> None:
     job_id = queued(ctx)
     with new_tab() as page, new_tab() as witness:
-        live(page, site)
-        live(witness, site)
+        open_live(page, site)
+        open_live(witness, site)
         hide(page, True)
         assert page.evaluate("source.readyState === EventSource.CLOSED")
         move(ctx, job_id, State.SUBMITTING)
@@ -138,7 +138,7 @@ def test_hidden_tab_disconnects_and_catches_up(site: str, ctx: Context, new_tab:
 
 
 def hide(page: Page, hidden: bool) -> None:
-    """What a browser does to a tab in the background; one without a window has none."""
+    """Simulate a background tab, which a headless browser does not have."""
     page.evaluate(
         """hidden => {
             Object.defineProperty(document, "hidden", { value: hidden, configurable: true });

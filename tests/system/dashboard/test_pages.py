@@ -10,7 +10,7 @@ from imagequeue.jobs.job import Job, State, add_seconds, utc_now
 from imagequeue.producer.api.application import create_app
 from imagequeue.worker.context import Context
 from support.asgi import serving
-from support.dashboard_browser import Tab, is_drawn, live, submit, was_not_reloaded
+from support.dashboard_browser import Tab, is_drawn, open_live, submit, was_not_reloaded
 from support.jobs import move, queued
 from support.processes import WORKER, eventually
 
@@ -18,7 +18,7 @@ from support.processes import WORKER, eventually
 def test_cancel_shows_in_another_tab(site: str, ctx: Context, new_tab: Tab) -> None:
     job_id = queued(ctx)
     with new_tab() as list_, new_tab() as page:
-        live(list_, site)
+        open_live(list_, site)
         page.goto(f"{site}/jobs/{job_id}")
         expect(page.locator("#cancel-cost")).to_have_text("Nothing was sent yet: free of charge.")
         page.get_by_role("button", name="Cancel this job").click()
@@ -33,7 +33,7 @@ def test_unsaved_image_is_downloaded_again(
     start(*(part.replace(",download", "") for part in WORKER))
     job_id = submit(site, "a cat")
     with new_tab() as page:
-        live(page, f"{site}/jobs/{job_id}")
+        open_live(page, f"{site}/jobs/{job_id}")
         state = page.locator("#job > .line .state")
         expect(state).to_have_text("downloading")
         ctx.store.transition(ctx.store.get(job_id), unsaved)
@@ -71,7 +71,7 @@ def test_failed_job_needs_the_pay_again_tick(site: str, ctx: Context, new_tab: T
 def test_keyboard_reaches_a_job_and_its_button(site: str, ctx: Context, new_tab: Tab) -> None:
     job_id = queued(ctx)
     with new_tab() as page:
-        live(page, site)
+        open_live(page, site)
         page.keyboard.press("Tab")
         expect(page.get_by_text("Skip to the content")).to_be_focused()
         page.keyboard.press("Enter")
