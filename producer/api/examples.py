@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+
+from ...jobs.batch import Batch
+from ...jobs.job import Job, State
 
 REQUEST: dict[str, Any] = {
     "provider": "kie-flux-kontext",
@@ -20,39 +24,30 @@ REQUESTS: dict[str, Any] = {
     "generate": {"summary": "A new image", "value": REQUEST},
     "edit": {"summary": "An edit of an image", "value": EDIT},
 }
-QUEUED: dict[str, Any] = {
-    "id": "job_01KAJ6WRX0M9S3H1V5T7Q2Z4CD",
-    "state": "queued",
+_AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+_JOB = Job(
+    id="job_01KAJ6WRX0M9S3H1V5T7Q2Z4CD",
     **REQUEST,
-    "action": "generate",
-    "image_urls": [],
-    "delivery": "poll",
-    "task_id": None,
-    "submitted_by": "shop",
-    "batch": None,
-    "webhook_url": None,
-    "error": None,
-    "images": [],
-    "created_at": "2026-11-20T12:00:00Z",
-    "updated_at": "2026-11-20T12:00:00Z",
-    "history": [],
-}
-BATCH_ID = "batch_01KAJ6WRX0M9S3H1V5T7Q2Z4CD"
+    action="generate",
+    delivery="poll",
+    submitted_by="shop",
+    created_at=_AT,
+    wake_at=_AT,
+)
+_BATCH = Batch(
+    id="batch_01KAJ6WRX0M9S3H1V5T7Q2Z4CD",
+    created_at=_AT,
+    submitted_by="shop",
+    progress={State.QUEUED: 1},
+)
+QUEUED: dict[str, Any] = _JOB.model_dump(mode="json", by_alias=True)
 BATCH_REQUEST: dict[str, Any] = {
     "items": [{**REQUEST, "idempotency_key": "order-7"}, EDIT],
     "on_error": "refuse",
 }
-BATCH: dict[str, Any] = {
-    "id": BATCH_ID,
-    "created_at": "2026-11-20T12:00:00Z",
-    "submitted_by": "shop",
-    "progress": {"queued": 1},
-    "total": 1,
-    "ended": 0,
-}
 ACCEPTED_BATCH: dict[str, Any] = {
-    **BATCH,
-    "jobs": [QUEUED["id"], None],
+    **_BATCH.model_dump(mode="json"),
+    "jobs": [_JOB.id, None],
     "refused": [
         {
             "index": 1,
@@ -61,7 +56,7 @@ ACCEPTED_BATCH: dict[str, Any] = {
         }
     ],
 }
-CHANGE: dict[str, Any] = {"job": QUEUED["id"], "state": "submitting"}
+CHANGE: dict[str, Any] = {"job": _JOB.id, "state": "submitting"}
 
 
 def describe_response(example: object, **more: Any) -> dict[str, Any]:

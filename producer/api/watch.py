@@ -58,7 +58,7 @@ class Watch:
                 left_s = until - clock()
                 if job.is_finished or self._changes.closing or left_s <= 0:
                     return
-                # Only this wait has a timeout: redis-py may take a cancellation for its own timeout.
+                # Only this may time out: redis-py could take a cancellation for its own timeout.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), min(left_s, READ_AGAIN_S))
 

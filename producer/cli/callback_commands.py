@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import UnknownCallbackError
-from .printing import as_json
+from .printing import as_json, open_redis
 
 if TYPE_CHECKING:
     from ...store.quarantine import Quarantine, QuarantinedCallback
@@ -29,10 +29,10 @@ def list_callbacks(limit: int, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps(_to_dict(quarantined)))
         else:
-            at = f"{quarantined.callback.at:%Y-%m-%d %H:%M:%S}"
-            size = len(quarantined.callback.body)
+            at, size = quarantined.callback.at, len(quarantined.callback.body)
             click.echo(
-                f"{quarantined.id}  {at}  {quarantined.job_id}  {quarantined.reason:<12}  {size} bytes"
+                f"{quarantined.id}  {at:%Y-%m-%d %H:%M:%S}  {quarantined.job_id}  "
+                f"{quarantined.reason:<12}  {size} bytes"
             )
 
 
@@ -60,11 +60,9 @@ def replay(ids: tuple[str, ...], everything: bool) -> None:
 @as_json
 def counts(as_json: bool) -> None:
     """Show how many callbacks arrived, by response and outcome."""
-    from ...config.process import start_process
-    from ...config.redis import connect
     from ...store.counters import Counters
 
-    with connect(start_process()) as client:
+    with open_redis() as client:
         counters = Counters(client).read()
     sums = {name: count for name, count in counters.items() if name.startswith("callbacks.")}
     if as_json:
@@ -75,11 +73,9 @@ def counts(as_json: bool) -> None:
 
 
 def _open_quarantine() -> Quarantine:
-    from ...config.process import start_process
-    from ...config.redis import connect
     from ...store.quarantine import Quarantine
 
-    return Quarantine(connect(start_process()))
+    return Quarantine(open_redis())
 
 
 def _to_dict(quarantined: QuarantinedCallback) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .printing import as_json
+from .printing import as_json, open_redis
 
 if TYPE_CHECKING:
     from ...store.api_keys import ApiKeys, Limits
@@ -91,11 +91,9 @@ def limit(name: str, per_minute: int | None, open_jobs: int | None, as_json: boo
 
 
 def _open_keys() -> ApiKeys:
-    from ...config.process import start_process
-    from ...config.redis import connect
     from ...store.api_keys import ApiKeys
 
-    return ApiKeys(connect(start_process()))
+    return ApiKeys(open_redis())
 
 
 def _to_dict(limits: Limits) -> dict[str, int | None]:

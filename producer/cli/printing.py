@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    import redis
+
     from ...jobs.batch import Batch
     from ...jobs.job import Job
     from ..client import Client
@@ -24,6 +26,14 @@ def open_client() -> Client:
 
     # `start_process` sends logs to standard error, apart from the printed output.
     return Client(start_process(), name="cli")
+
+
+def open_redis() -> redis.Redis:
+    """Return a Redis client with the settings of this process."""
+    from ...config.process import start_process
+    from ...config.redis import connect
+
+    return connect(start_process())
 
 
 def parse_json_object(text: str, where: str) -> dict[str, Any]:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .printing import as_json
+from .printing import as_json, open_redis
 
 if TYPE_CHECKING:
-    import redis
-
     from ...store.webhooks import DeadLetter
 
 
@@ -28,7 +26,7 @@ def list_webhooks(limit: int, as_json: bool) -> None:
     """List dead letters, newest first; --json adds their bodies."""
     from ...store.webhooks import WebhookOutbox
 
-    for letter in islice(WebhookOutbox(_connect()).iter_dead_letters(), limit):
+    for letter in islice(WebhookOutbox(open_redis()).iter_dead_letters(), limit):
         fields = _to_dict(letter)
         if as_json:
             click.echo(json.dumps(fields))
@@ -47,7 +45,7 @@ def replay(ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
 
     if bool(ids) == everything:
         raise click.UsageError("name the webhooks to replay by their ids, or give --all")
-    outbox = WebhookOutbox(_connect())
+    outbox = WebhookOutbox(open_redis())
     # Listed first: a webhook that is refused again returns under a new id.
     for letter_id in [letter.id for letter in outbox.iter_dead_letters()] if everything else ids:
         job_id = outbox.replay(letter_id, utc_now())
@@ -63,18 +61,11 @@ def resend(job_ids: tuple[str, ...], as_json: bool) -> None:
     from ...store.jobs import Store
     from ...store.webhooks import WebhookOutbox
 
-    client = _connect()
+    client = open_redis()
     store = Store(client)
     jobs = [store.get(job_id) for job_id in dict.fromkeys(job_ids)]
     for job, webhook in zip(jobs, WebhookOutbox(client).resend(jobs, utc_now()), strict=True):
         _print_ids({"id": webhook.id, "job_id": job.id}, as_json)
-
-
-def _connect() -> redis.Redis:
-    from ...config.process import start_process
-    from ...config.redis import connect
-
-    return connect(start_process())
 
 
 def _to_dict(letter: DeadLetter) -> dict[str, str]:

@@ -81,7 +81,8 @@ def check_memory(settings: Settings) -> str:
         return f"{_format_mb(used)} used; the limit is unknown"
     if used > MAX_MEMORY_SHARE * limit:
         raise ImageQueueError(
-            f"{_format_mb(used)} of {_format_mb(limit)} ({source}) are used: raise it, or lower {PREFIX}RETENTION_S"
+            f"{_format_mb(used)} of {_format_mb(limit)} ({source}) are used: "
+            f"raise it, or lower {PREFIX}RETENTION_S"
         )
     return f"{_format_mb(limit - used)} of {_format_mb(limit)} ({source}) are left"
 

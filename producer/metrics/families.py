@@ -157,7 +157,7 @@ def _fill(family: Gauge | Counter, sums: Sums, kind: str, parts: int) -> Metric:
 
 
 def _histogram(sums: Sums, name: str) -> tuple[list[tuple[str, float]], float]:
-    """Return the cumulative buckets and the sum, in seconds, of what `PendingCounts.observe` counted."""
+    """Return the cumulative buckets and the sum, in seconds, of a `PendingCounts` histogram."""
     count, buckets = 0, []
     for bound in (*BUCKETS_MS, "inf"):
         count += sums.get(f"{name}.le.{bound}", 0)
