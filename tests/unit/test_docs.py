@@ -130,3 +130,29 @@ def test_provider_table_names_every_action_and_parameter(name: str) -> None:
         parameters |= set(model.model_fields) - {"prompt", "image_urls"}
     named = set(re.findall(r"`(\w+)`", rows)) - set(actions)
     assert named == parameters
+
+
+def find_tests(path: Path) -> set[str]:
+    """Return the names of the tests and test classes of a file."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def test_every_test_named_in_contributing_exists() -> None:
+    guards = TEXTS["CONTRIBUTING.md"].partition("## What guards what")[2].partition("\n## ")[0]
+    rows = [line for line in guards.splitlines() if line.startswith("| ") and "`" in line]
+    assert len(rows) > 30
+    wrong = []
+    for row in rows:
+        named = re.findall(r"`((?:unit|redis|system)/[\w/]+\.py)(?:::(\w+))?`", row)
+        assert named, f"names no test: {row}"
+        for file, test in named:
+            path = ROOT / "tests" / file
+            if not path.exists() or (test and test not in find_tests(path)):
+                wrong.append(f"{file}::{test}")
+    assert wrong == []
+
+
+def test_glossary_is_short() -> None:
+    glossary = TEXTS["CONTRIBUTING.md"].partition("## Glossary")[2].partition("\n## ")[0]
+    assert 10 < glossary.count("\n| ") - 1 <= 20
