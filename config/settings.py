@@ -96,7 +96,7 @@ class Settings(SettingFields):
 
 
 def settings_class() -> type[Settings]:
-    """Return `Settings` with the fields of every provider's account, such as `kie_api_key`."""
+    """Return `Settings` with the fields of every vendor's account, each under the account's name."""
     return _with_accounts(accounts())
 
 

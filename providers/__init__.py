@@ -22,9 +22,9 @@ def get(name: str) -> Provider:
     if name in PROVIDERS:
         return PROVIDERS[name]
     near = difflib.get_close_matches(name, PROVIDERS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    advice = f"did you mean {near[0]}? " if near else ""
     raise InvalidRequestError(
-        [Problem("provider", f"unknown provider; {hint}known: {', '.join(PROVIDERS)}")]
+        [Problem("provider", f"unknown provider; {advice}known: {', '.join(PROVIDERS)}")]
     )
 
 

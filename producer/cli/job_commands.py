@@ -20,7 +20,7 @@ from .printing import as_json, describe_batch, exit_by_result, open_client, pars
     "images",
     multiple=True,
     metavar="URL|FILE",
-    help="An input image; may be repeated. Only kie accepts files, which are uploaded.",
+    help="An input image; may be repeated. A file is uploaded, if the provider accepts files.",
 )
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
 @click.option("--delivery", default="auto", show_default=True, help="auto, callback or poll.")

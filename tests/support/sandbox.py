@@ -1,4 +1,4 @@
-"""A running sandbox spoken to over HTTP, and a receiver of its callbacks."""
+"""A running sandbox, used over HTTP, and a receiver of its callbacks."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ QUICK = ["--speed", "600", "--latency", "6", "--kie-limit", "0"]
 
 
 class Sandbox:
-    """A running sandbox, spoken to over HTTP."""
+    """A running sandbox, used over HTTP."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -36,7 +36,7 @@ class Sandbox:
         return self.ask("POST", path, json=body, **options)
 
     def flux(self, prompt: str, **fields: Any) -> Any:
-        """Submit to kie's Flux Kontext; return the body of the answer."""
+        """Submit to kie's Flux Kontext; return the body of the response."""
         return self.post("/api/v1/flux/kontext/generate", {"prompt": prompt, **fields}).json()
 
     def submissions(self, prompt: str) -> list[dict[str, Any]]:
@@ -64,7 +64,7 @@ def running(*flags: str) -> Iterator[Sandbox]:
 
 
 class Receiver:
-    """Takes callbacks; answers with the statuses in `answers`, then with 200."""
+    """Accepts callbacks; responds with the statuses in `answers`, then with 200."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -1,11 +1,13 @@
 """Imports point one way, are relative inside the package, and every module has a docstring."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from imagequeue.providers import accounts
 from support.paths import ROOT
 
 PACKAGES = ("config", "jobs", "producer", "providers", "sandbox", "storage", "store", "worker")
@@ -28,6 +30,9 @@ MODULES = [
     *(ROOT / "imagequeue").glob("*.py"),
     *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")),
 ]
+
+# Sample requests to real providers.
+SAMPLES = ("demo.py", "examples.py")
 
 
 def name_of(path: Path) -> str:
@@ -55,6 +60,14 @@ def test_module_imports_only_what_its_package_may(path: Path) -> None:
     own = own.removesuffix(".py")
     ours = {name.split(".")[1] for name in imports(path) if name.startswith(".")}
     assert ours - {own} <= ALLOWED[own]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_vendors_are_named_in_their_folders_only(path: Path) -> None:
+    if path.relative_to(ROOT).parts[0] in ("providers", "sandbox") or path.name in SAMPLES:
+        return
+    words = set(re.findall(r"[a-z]+", path.read_text().lower()))
+    assert words.isdisjoint(account.name for account in accounts())
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

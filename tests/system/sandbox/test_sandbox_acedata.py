@@ -1,4 +1,4 @@
-"""AceData's wire in the sandbox: answers at once, by callback and by look-up."""
+"""AceData in the sandbox: results in responses, callbacks and task records."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ def test_failure_is_an_error_in_every_body(sandbox: Sandbox, receiver: Receiver)
 def test_invalid_request_is_refused(
     sandbox: Sandbox, fields: dict[str, Any], complaint: str
 ) -> None:
-    answer = submit(sandbox, **fields)
-    assert answer.status_code == 400
-    body = answer.json()
+    response = submit(sandbox, **fields)
+    assert response.status_code == 400
+    body = response.json()
     assert (body["success"], body["error"]["code"]) == (False, "bad_request")
     assert complaint in body["error"]["message"]
     assert body["trace_id"]
@@ -98,8 +98,8 @@ def test_invalid_request_is_refused(
 
 def test_bad_or_empty_key_is_refused(sandbox: Sandbox) -> None:
     def refusal(key: str) -> tuple[int, str]:
-        answer = sandbox.post("/flux/images", {}, key=key)
-        return answer.status_code, answer.json()["error"]["code"]
+        response = sandbox.post("/flux/images", {}, key=key)
+        return response.status_code, response.json()["error"]["code"]
 
     assert refusal("") == refusal("bad-key") == (401, "invalid_token")
     assert refusal("broke-key") == (403, "used_up")
@@ -108,12 +108,12 @@ def test_bad_or_empty_key_is_refused(sandbox: Sandbox) -> None:
 def test_edits_is_accepted_unless_only_edit_is_set(sandbox: Sandbox) -> None:
     edit = {"model": "flux-kontext-pro", "image_url": "https://a.example/b.png", "count": 3}
     with running(*QUICK, "--only-edit") as strict:
-        answers = {
+        responses = {
             (action, where is strict): submit(where, action=action, **edit)
             for where in (sandbox, strict)
             for action in ("edit", "edits")
         }
-    assert len(answers["edits", False].json()["data"]) == 1
-    statuses = {key: answer.status_code for key, answer in answers.items()}
+    assert len(responses["edits", False].json()["data"]) == 1
+    statuses = {key: response.status_code for key, response in responses.items()}
     assert statuses.pop(("edits", True)) == 400
     assert set(statuses.values()) == {200}

@@ -35,8 +35,8 @@ def test_misspelt_word_is_refused_by_name(sandbox: Sandbox, word: str) -> None:
 
 def test_refuse_charges_nothing(sandbox: Sandbox) -> None:
     assert sandbox.flux("[refuse=455]")["code"] == 455
-    answer = sandbox.post("/flux/images", {"action": "generate", "prompt": "[refuse=403]"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+    response = sandbox.post("/flux/images", {"action": "generate", "prompt": "[refuse=403]"})
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "forbidden")
     assert sandbox.submissions("[refuse=455]") == []
 
 
@@ -64,20 +64,20 @@ def test_lost_response_is_charged_and_calls_back(sandbox: Sandbox, receiver: Rec
 
 def test_garbage_response_is_charged(sandbox: Sandbox) -> None:
     body = {"prompt": "[answer=garbage]"}
-    answer = sandbox.post("/api/v1/flux/kontext/generate", body)
-    assert (answer.status_code, answer.text[:6]) == (200, "<html>")
+    response = sandbox.post("/api/v1/flux/kontext/generate", body)
+    assert (response.status_code, response.text[:6]) == (200, "<html>")
     assert len(sandbox.submissions("[answer=garbage]")) == 1
 
 
 def test_slow_response_comes_after_its_callback(sandbox: Sandbox, receiver: Receiver) -> None:
-    answer = sandbox.flux("[answer=slow:600]", callBackUrl=f"{receiver.url}/slow")
-    assert receiver.bodies("/slow")[0]["data"]["taskId"] == answer["data"]["taskId"]
+    response = sandbox.flux("[answer=slow:600]", callBackUrl=f"{receiver.url}/slow")
+    assert receiver.bodies("/slow")[0]["data"]["taskId"] == response["data"]["taskId"]
 
 
 def test_early_callback_comes_before_the_response(sandbox: Sandbox, receiver: Receiver) -> None:
-    answer = sandbox.flux("[callback=early][slow=9999]", callBackUrl=f"{receiver.url}/early")
+    response = sandbox.flux("[callback=early][slow=9999]", callBackUrl=f"{receiver.url}/early")
     (callback,) = receiver.bodies("/early")
-    assert callback["data"]["taskId"] == answer["data"]["taskId"]
+    assert callback["data"]["taskId"] == response["data"]["taskId"]
 
 
 def test_failed_early_callback_is_sent_again(sandbox: Sandbox, receiver: Receiver) -> None:

@@ -1,4 +1,4 @@
-"""kie's wires in the sandbox: Flux Kontext in both forms, and what they share."""
+"""kie in the sandbox: both versions of Flux Kontext, and what they share."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_flux_task_is_polled_and_calls_back(sandbox: Sandbox, receiver: Receiver) -> None:
-    answer = sandbox.flux("a cat", aspectRatio="21:9", callBackUrl=f"{receiver.url}/flux")
-    task_id = answer["data"]["taskId"]
-    assert answer == {"code": 200, "msg": "success", "data": {"taskId": task_id}}
+    response = sandbox.flux("a cat", aspectRatio="21:9", callBackUrl=f"{receiver.url}/flux")
+    task_id = response["data"]["taskId"]
+    assert response == {"code": 200, "msg": "success", "data": {"taskId": task_id}}
 
     record = sandbox.ended(f"{FLUX}/record-info", task_id, "successFlag", 1)
     assert json.loads(record["paramJson"])["aspectRatio"] == "21:9"
@@ -54,9 +54,9 @@ def test_flux_task_is_polled_and_calls_back(sandbox: Sandbox, receiver: Receiver
 
 def test_pending_flux_task_has_no_urls(sandbox: Sandbox) -> None:
     task_id = sandbox.flux("[stuck]")["data"]["taskId"]
-    answer = sandbox.get(f"{FLUX}/record-info", params={"taskId": task_id}).json()
-    assert answer["data"]["successFlag"] == 0
-    assert not {"response", "completeTime"} & set(answer["data"])
+    response = sandbox.get(f"{FLUX}/record-info", params={"taskId": task_id}).json()
+    assert response["data"]["successFlag"] == 0
+    assert not {"response", "completeTime"} & set(response["data"])
     assert sandbox.get(f"{sandbox.url}/files/{task_id}/0.jpeg").status_code == 404
 
 
@@ -88,17 +88,17 @@ def test_failed_flux_task_has_empty_urls(sandbox: Sandbox, receiver: Receiver) -
 def test_invalid_flux_request_is_refused(
     sandbox: Sandbox, fields: dict[str, Any], code: int, message: str
 ) -> None:
-    answer = sandbox.flux(**{"prompt": "a cat", **fields})
-    assert answer["code"] == code
-    assert message in answer["msg"]
-    assert answer["data"] is None
+    response = sandbox.flux(**{"prompt": "a cat", **fields})
+    assert response["code"] == code
+    assert message in response["msg"]
+    assert response["data"] is None
 
 
 def test_bad_or_empty_key_is_refused(sandbox: Sandbox) -> None:
     def code(key: str) -> int:
-        answer = sandbox.post(f"{FLUX}/generate", {"prompt": "a cat"}, key=key)
-        assert answer.status_code == 200
-        return int(answer.json()["code"])
+        response = sandbox.post(f"{FLUX}/generate", {"prompt": "a cat"}, key=key)
+        assert response.status_code == 200
+        return int(response.json()["code"])
 
     assert [code(key) for key in ("good", "", "bad-key", "broke-key")] == [200, 401, 401, 402]
     credit = {key: sandbox.get("/api/v1/chat/credit", key=key).json() for key in ("good", "broke")}
@@ -109,8 +109,8 @@ def test_bad_or_empty_key_is_refused(sandbox: Sandbox) -> None:
 def test_jobs_task_is_polled_and_calls_back(sandbox: Sandbox, receiver: Receiver) -> None:
     body = {"model": "flux1-kontext", "callBackUrl": f"{receiver.url}/jobs"}
     inner = {"prompt": "a cat", "aspect_ratio": "9:16", "output_format": "png"}
-    answer = sandbox.post(f"{JOBS}/createTask", {**body, "input": inner}).json()
-    task_id = answer["data"]["taskId"]
+    response = sandbox.post(f"{JOBS}/createTask", {**body, "input": inner}).json()
+    task_id = response["data"]["taskId"]
 
     record = sandbox.ended(f"{JOBS}/recordInfo", task_id, "state", "success")
     (url,) = json.loads(record["resultJson"])["resultUrls"]
@@ -133,9 +133,9 @@ def test_failed_jobs_task_has_its_code_in_data(sandbox: Sandbox, receiver: Recei
 
 def test_invalid_jobs_request_is_refused(sandbox: Sandbox) -> None:
     def message(**body: Any) -> str:
-        answer = sandbox.post(f"{JOBS}/createTask", body).json()
-        assert answer["code"] == 422
-        return str(answer["msg"])
+        response = sandbox.post(f"{JOBS}/createTask", body).json()
+        assert response["code"] == 422
+        return str(response["msg"])
 
     assert message(model="flux-9", input={"prompt": "a cat"}).startswith("model must be one of")
     assert message(model="flux1-kontext") == "input must be an object"

@@ -1,4 +1,4 @@
-"""Time and money in the sandbox: retries, lifetimes, limits and the ledger."""
+"""Retries, lifetimes, limits and the ledger of the sandbox."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ def submit(sandbox: Sandbox, path: str = "generate", **fields: Any) -> Any:
     return sandbox.post(f"{BASE}/{path}", {**defaults, **fields}).json()
 
 
-def finish(sandbox: Sandbox, answer: Any) -> Any:
-    return sandbox.ended(f"{BASE}/record-info", answer["data"]["taskId"], "successFlag", 1)
+def finish(sandbox: Sandbox, response: Any) -> Any:
+    return sandbox.ended(f"{BASE}/record-info", response["data"]["taskId"], "successFlag", 1)
 
 
 def urls_in(record: Any) -> list[str]:
@@ -29,8 +29,8 @@ def urls_in(record: Any) -> list[str]:
 def test_urls_are_objects_in_polls_and_strings_in_callbacks(
     sandbox: Sandbox, receiver: Receiver
 ) -> None:
-    answer = submit(sandbox, speed="turbo", callBackUrl=f"{receiver.url}/mj")
-    record = finish(sandbox, answer)
+    response = submit(sandbox, speed="turbo", callBackUrl=f"{receiver.url}/mj")
+    record = finish(sandbox, response)
     urls = urls_in(record)
     assert len({sandbox.get(url).content for url in urls}) == 4
     (callback,) = receiver.wait("/mj")
@@ -48,8 +48,10 @@ def test_upscale_gives_one_image_and_vary_four(sandbox: Sandbox) -> None:
 
 
 def test_video_is_made_and_extended(sandbox: Sandbox) -> None:
-    answer = submit(sandbox, taskType="mj_video", fileUrls=[IMAGE], motion="low", videoBatchSize=2)
-    record = finish(sandbox, answer)
+    response = submit(
+        sandbox, taskType="mj_video", fileUrls=[IMAGE], motion="low", videoBatchSize=2
+    )
+    record = finish(sandbox, response)
     assert len(urls_in(record)) == 2
     video = sandbox.get(urls_in(record)[0])
     assert video.headers["content-type"] == "video/mp4"
@@ -85,17 +87,17 @@ def test_every_failure_calls_back_as_500(sandbox: Sandbox, receiver: Receiver) -
     ],
 )
 def test_invalid_request_is_refused(sandbox: Sandbox, fields: dict[str, Any], message: str) -> None:
-    answer = submit(sandbox, **fields)
-    assert answer["code"] == 422
-    assert message in answer["msg"]
+    response = submit(sandbox, **fields)
+    assert response["code"] == 422
+    assert message in response["msg"]
 
 
 def test_follow_up_needs_a_finished_task_and_an_index(sandbox: Sandbox) -> None:
     stuck = submit(sandbox, prompt="[stuck]")["data"]["taskId"]
     done = finish(sandbox, submit(sandbox))["taskId"]
     for task_id, index in (("nobody", 0), (stuck, 0), (done, 4), (done, None)):
-        answer = submit(sandbox, "generateUpscale", taskId=task_id, imageIndex=index)
-        assert answer["code"] == 422
+        response = submit(sandbox, "generateUpscale", taskId=task_id, imageIndex=index)
+        assert response["code"] == 422
     video = {"taskId": done, "taskType": "mj_video_extend_manual", "index": 0}
     assert "prompt" in submit(sandbox, "generateVideoExtend", **video)["msg"]
     assert "video" in submit(sandbox, "generateVideoExtend", prompt="more", **video)["msg"]

@@ -21,10 +21,10 @@ def upload(
 
 
 def test_file_is_stored_and_served_unchanged(sandbox: Sandbox) -> None:
-    answer = upload(sandbox, uploadPath="images/a b", fileName="c?t.png")
-    body: dict[str, Any] = answer.json()
+    response = upload(sandbox, uploadPath="images/a b", fileName="c?t.png")
+    body: dict[str, Any] = response.json()
     url, at = body["data"].pop("downloadUrl"), body["data"].pop("uploadedAt")
-    assert (answer.status_code, at.endswith("Z")) == (200, True)
+    assert (response.status_code, at.endswith("Z")) == (200, True)
     assert body == {
         "success": True,
         "code": 200,
@@ -57,15 +57,15 @@ def test_same_name_overwrites_and_none_is_random(sandbox: Sandbox) -> None:
 
 
 def test_refused_upload_has_a_real_status(sandbox: Sandbox) -> None:
-    for answer, code, message in [
+    for response, code, message in [
         (upload(sandbox, key="", **AT), 401, "Authentication failed: Invalid API Key"),
         (upload(sandbox, key="bad", **AT), 401, "Authentication failed: Invalid API Key"),
         (upload(sandbox), 400, "Missing required parameter: uploadPath"),
         (upload(sandbox, b"", **AT), 400, "Missing required parameter: file"),
         (sandbox.post(PATH, AT), 400, "Missing required parameter: file"),
     ]:
-        assert answer.status_code == code
-        assert answer.json() == {"success": False, "code": code, "msg": message}
+        assert response.status_code == code
+        assert response.json() == {"success": False, "code": code, "msg": message}
 
 
 def test_file_expires_after_a_day() -> None:
