@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from celery import bootsteps
+from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
 from ..config.queues import Queue
@@ -64,6 +65,8 @@ class SweepStep(bootsteps.StartStopStep):
             try:
                 if sweep(ctx):
                     pause_s = min(pause_s, BACKLOG_EVERY_S)
+            # The due sets are in Redis: the next sweep finds them unchanged.
+            except RedisError as error:
+                log.warning("sweep_failed", error=type(error).__name__)
             except Exception:
-                # The due sets are in Redis: the next sweep finds them unchanged.
                 log.exception("sweep_failed")
