@@ -12,7 +12,7 @@ HOOK = os.environ.get("SERVICE_URL", "http://localhost:5001") + "/webhook"
 client = Client()  # with the settings of the queue: IMAGEQUEUE_* and .env
 SECRET = client.settings.webhook_secrets[0]
 app = FastAPI()
-pictures: dict[str, list[str | None]] = {}  # a real service remembers in its database
+images: dict[str, list[str | None]] = {}  # a real service uses its database
 
 
 @app.post("/order", status_code=202)
@@ -23,13 +23,13 @@ def order(prompt: str, idempotency_key: Annotated[str | None, Header()] = None) 
 
 @app.get("/order/{job_id}")
 def ended_order(job_id: str) -> Job:
-    """Waits: for those who would rather not be told by webhook."""
+    """Wait for the job: the alternative to a webhook."""
     try:
         return client.wait(job_id, timeout_s=30)
     except UnknownJobError as error:
         raise HTTPException(404, str(error)) from None
     except TimeoutError:
-        raise HTTPException(504, "not yet: ask again") from None
+        raise HTTPException(504, "not ready yet: ask again") from None
 
 
 @app.post("/webhook")
@@ -39,10 +39,10 @@ async def webhook(request: Request) -> Response:
     except WebhookVerificationError as error:
         raise HTTPException(400, str(error)) from None
     job = event["data"]
-    pictures[job["id"]] = [image["uri"] for image in job["images"]]
+    images[job["id"]] = [image["uri"] for image in job["images"]]
     return Response(status_code=204)
 
 
-@app.get("/pictures")
-def all_pictures() -> dict[str, list[str | None]]:
-    return pictures
+@app.get("/images")
+def all_images() -> dict[str, list[str | None]]:
+    return images

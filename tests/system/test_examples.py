@@ -31,7 +31,7 @@ class System(NamedTuple):
         return {**clean_environment(), "API_URL": self.api}
 
     def run(self, *command: str | Path, **env: str) -> list[str]:
-        """Run an example to its end, from where the data folder is; the lines it printed."""
+        """Run an example in the folder of `data/`, and return the lines it printed."""
         ran = subprocess.run(
             command, cwd=self.folder, env={**self.env, **env}, capture_output=True, text=True
         )
@@ -74,14 +74,14 @@ def installed(command: str) -> str:
     return path
 
 
-def test_submit_sh_downloads_the_picture(system: System) -> None:
+def test_submit_sh_downloads_the_image(system: System) -> None:
     installed("curl")
     job_id, *_, state, file = system.run(EXAMPLES / "submit.sh")
     assert (state, system.get(f"/{job_id}")["state"]) == ("succeeded", "succeeded")
     assert examined(system.folder / file).content_type.startswith("image/")
 
 
-def test_submit_sh_ends_with_an_error_where_the_job_does(system: System) -> None:
+def test_submit_sh_fails_if_its_job_fails(system: System) -> None:
     installed("curl")
     request = '{"provider": "acedata-flux", "prompt": "a cow [refuse=403]"}'
     command = (EXAMPLES / "submit.sh", request, "cow")
@@ -91,7 +91,7 @@ def test_submit_sh_ends_with_an_error_where_the_job_does(system: System) -> None
     assert not (system.folder / "cow").exists()
 
 
-def test_submit_mjs_follows_the_job_and_saves_the_picture(system: System) -> None:
+def test_submit_mjs_follows_the_job_and_saves_the_images(system: System) -> None:
     printed = system.run(installed("node"), EXAMPLES / "submit.mjs", "a red fox")
     changes = [line.split()[1] for line in printed if " " in line]
     files = printed[len(changes) :]
@@ -102,12 +102,12 @@ def test_submit_mjs_follows_the_job_and_saves_the_picture(system: System) -> Non
         assert examined(system.folder / file).content_type.startswith("image/")
 
 
-def test_the_flask_service_orders_and_is_told(system: System) -> None:
+def test_flask_service_orders_and_receives_a_webhook(system: System) -> None:
     own = f"http://localhost:{system.flask_port}"
     app = ("--app", str(EXAMPLES / "flask_service.py"))
     command = [str(BIN / "flask"), *app, "run", "--port", str(system.flask_port)]
     with running(command, {**system.env, "SERVICE_URL": own}, system.folder) as service:
-        eventually(lambda: answers(f"{own}/pictures"))
+        eventually(lambda: answers(f"{own}/images"))
         order = {"prompt": "a red fox", "order": "flask-7"}
         first, again = (requests.post(f"{own}/order", params=order, timeout=20) for _ in range(2))
         assert first.status_code == again.status_code == 202, service.output
@@ -115,22 +115,20 @@ def test_the_flask_service_orders_and_is_told(system: System) -> None:
         assert again.json()["id"] == job_id
         forged = requests.post(f"{own}/webhook", json={"data": {"id": "job_1"}}, timeout=20)
         assert forged.status_code == 400
-        eventually(lambda: requests.get(f"{own}/pictures", timeout=20).json())
-        told = requests.get(f"{own}/pictures", timeout=20).json()
-    assert list(told) == [job_id]
-    (url,) = told[job_id]
+        eventually(lambda: requests.get(f"{own}/images", timeout=20).json())
+        received = requests.get(f"{own}/images", timeout=20).json()
+    assert list(received) == [job_id]
+    (url,) = received[job_id]
     assert requests.get(url, timeout=20).headers["content-type"].startswith("image/")
 
 
-def test_the_fastapi_service_orders_waits_and_is_told(system: System) -> None:
+def test_fastapi_service_orders_waits_and_receives_a_webhook(system: System) -> None:
     own = f"http://localhost:{system.fastapi_port}"
     app = ("--app-dir", str(EXAMPLES), "fastapi_service:app")
     command = [str(BIN / "uvicorn"), *app, "--port", str(system.fastapi_port)]
-    # A Python client has settings of its own: those that `up --sandbox` gave to its processes.
-    queue = {}
-    env = {**system.env, **queue, "SERVICE_URL": own}
+    env = {**system.env, "SERVICE_URL": own}
     with running(command, env, system.folder) as service:
-        eventually(lambda: answers(f"{own}/pictures"))
+        eventually(lambda: answers(f"{own}/images"))
         headers = {"Idempotency-Key": "fastapi-7"}
         order = {"prompt": "a red fox"}
         first, again = (
@@ -143,12 +141,12 @@ def test_the_fastapi_service_orders_waits_and_is_told(system: System) -> None:
         assert requests.post(f"{own}/webhook", json={}, timeout=20).status_code == 400
         ended = requests.get(f"{own}/order/{job_id}", timeout=60).json()
         assert ended["state"] == "succeeded"
-        eventually(lambda: requests.get(f"{own}/pictures", timeout=20).json())
-        told = requests.get(f"{own}/pictures", timeout=20).json()
-    assert told == {job_id: [image["uri"] for image in ended["images"]]}
+        eventually(lambda: requests.get(f"{own}/images", timeout=20).json())
+        received = requests.get(f"{own}/images", timeout=20).json()
+    assert received == {job_id: [image["uri"] for image in ended["images"]]}
 
 
-def test_a_celery_program_that_cannot_import_this_package_makes_one_job(
+def test_celery_program_without_this_package_creates_one_job(
     system: System, tmp_path: Path
 ) -> None:
     stand_in = tmp_path / "imagequeue.py"

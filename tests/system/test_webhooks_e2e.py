@@ -1,4 +1,4 @@
-"""Webhooks end to end: real workers, and a receiver in Node that is down, slow and in trouble."""
+"""Webhooks end to end: real workers, and a receiver in Node that is down, slow or failing."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ from support.paths import ROOT
 from support.processes import BIN, Process, answers, clean_environment, eventually, running, sandbox
 
 NODE = ROOT / "tests" / "node"
-# Beside the Python packages: installed once, whatever number of test runs there are.
+# Beside the Python packages, so that test runs share one installation.
 INSTALLED = Path(sys.prefix) / "node-of-the-tests"
 SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
 TOKEN = "t0ken-of-the-url"
@@ -37,7 +37,7 @@ WORKER = (
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """What the receiver imports, as its lock file names it."""
+    """Install the receiver's packages from its lock file, once."""
     if not (shutil.which("node") and shutil.which("npm")):
         if os.environ.get("CI"):
             pytest.fail("CI must have node and npm")
@@ -55,7 +55,7 @@ def node_modules() -> Path:
 
 
 class Hooks:
-    """Where the Node receiver will be, and what it says that it heard."""
+    """The address of the Node receiver, and its processes."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -65,20 +65,20 @@ class Hooks:
 
     @contextmanager
     def open(self, secret: str, *steps: str) -> Iterator[Process]:
-        """The receiver, running; each request meets the next step, and then all is well."""
+        """Run the receiver; each request gets the next step, and later ones succeed."""
         command = ["node", str(self._folder / "receiver.mjs"), str(self.port), *steps]
         with running(command, {"WEBHOOK_SECRET": secret}, self._folder) as process:
             process.wait_for("listening")
             yield process
 
 
-def heard(process: Process) -> list[dict[str, Any]]:
+def read_requests(process: Process) -> list[dict[str, Any]]:
     return [json.loads(line) for line in process.output.splitlines() if line.startswith("{")]
 
 
-def taken(process: Process) -> dict[str, list[str]]:
-    """For each job, its verified events that were answered with success: each once, in order."""
-    events = {h["id"]: h for h in heard(process) if h["status"] == 204}
+def read_acknowledged(process: Process) -> dict[str, list[str]]:
+    """Return each job's verified events that were acknowledged: each once, in order."""
+    events = {h["id"]: h for h in read_requests(process) if h["status"] == 204}
     by_job = defaultdict(list)
     for event in events.values():
         by_job[event["job"]].append(event["type"])
@@ -90,7 +90,7 @@ def hooks(node_modules: Path, tmp_path: Path) -> Hooks:
     folder = tmp_path / "node"
     folder.mkdir()
     shutil.copy(NODE / "receiver.mjs", folder)
-    # A module is looked for find_local_up the file that imports it, and nowhere else.
+    # Node looks for modules beside the file that imports them.
     (folder / "node_modules").symlink_to(node_modules)
     return Hooks(folder)
 
@@ -119,7 +119,7 @@ def overrides(overrides: dict[str, str], provider: str, hooks: Hooks) -> dict[st
     }
 
 
-def test_every_event_arrives_in_order_at_a_receiver_that_was_away(
+def test_events_arrive_in_order_after_an_outage(
     start: Start, settings: Settings, hooks: Hooks
 ) -> None:
     worker = start(*WORKER)
@@ -134,21 +134,20 @@ def test_every_event_arrives_in_order_at_a_receiver_that_was_away(
     assert path(client.get(late.id))[-3:] == ["failed", "downloading", "succeeded"]
     worker.wait_for("webhook_failed")
     with hooks.open(SECRET, "slow:1", "500", "503", "slow:1", "500") as node:
-        eventually(lambda: sum(map(len, taken(node).values())) >= 4, 60)
-        assert taken(node) == {
+        eventually(lambda: sum(map(len, read_acknowledged(node).values())) >= 4, 60)
+        assert read_acknowledged(node) == {
             late.id: ["job.failed", "job.succeeded"],
             quick.id: ["job.succeeded"],
             refused.id: ["job.failed"],
         }
-        # Also what was answered with an error never ran ahead of what was not taken before it.
-        firsts = dict.fromkeys((h["job"], h["type"]) for h in heard(node))
+        # An event that was refused never ran ahead of an unacknowledged one either.
+        firsts = dict.fromkeys((h["job"], h["type"]) for h in read_requests(node))
         assert [kind for job, kind in firsts if job == late.id] == ["job.failed", "job.succeeded"]
     for secret in (TOKEN, SECRET.removeprefix("whsec_")):
         assert secret not in worker.output + receiver.output
 
 
-def test_webhooks_work_out_of_the_box(hooks: Hooks, tmp_path: Path) -> None:
-    """With the secret that `up` made for itself."""
+def test_webhooks_work_with_the_secret_that_up_made(hooks: Hooks, tmp_path: Path) -> None:
     ports = {name: str(free_port()) for name in ("api", "callback", "flower", "sandbox")}
     flags = [text for name, port in ports.items() for text in (f"--{name}-port", port)]
     command = [str(BIN / "imagequeue"), "up", "--sandbox", *flags]
@@ -161,7 +160,7 @@ def test_webhooks_work_out_of_the_box(hooks: Hooks, tmp_path: Path) -> None:
         with hooks.open(secret) as node:
             url = f"http://127.0.0.1:{ports['api']}/v1/jobs"
             job = requests.post(url, json=request, timeout=20).json()
-            eventually(lambda: taken(node) == {job["id"]: ["job.succeeded"]}, 60)
+            eventually(lambda: read_acknowledged(node) == {job["id"]: ["job.succeeded"]}, 60)
     finally:
         assert system.stop() == 0
     assert TOKEN not in system.output
