@@ -42,7 +42,7 @@ _json = json.JSONEncoder(ensure_ascii=False)
 def save(ctx: Context, job: Job, image: Image) -> Image:
     """Return the image once stored; raises as Fetch.run does, NotMediaError or StorageError.
 
-    It is durable only after `write_record`, which is cheaper for several images at once.
+    It is durable only after `write_record`, which costs less for several images at once.
     """
     started = time.monotonic()
     with ctx.storage.temporary() as file:

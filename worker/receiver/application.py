@@ -30,8 +30,8 @@ from ...store.counters import Counters, PendingCounts
 from ...store.dispatcher import Dispatcher
 from ...store.wakeups import WakeUps
 from .bounded_protocol import MAX_HEAD_BYTES, BoundedProtocol
+from .callback_dispatcher import CallbackDispatcher
 from .callback_writer import CallbackNotStoredError, CallbackWriter
-from .dispatcher import CallbackDispatcher
 
 # The largest documented callback, four videos with their prompt, stays far below this.
 MAX_BODY_BYTES = 256 * 1024

@@ -83,7 +83,7 @@ def post(settings: Settings, job: Job, body: Any) -> bool:
         return False
 
 
-def test_ten_callbacks_and_a_poll_in_one_instant_settle_once_and_download_once(
+def test_simultaneous_callbacks_and_poll_settle_once(
     start: Start, settings: Settings, live: Context, stub: Stub
 ) -> None:
     picture = BytesIO()
@@ -120,7 +120,7 @@ def test_ten_callbacks_and_a_poll_in_one_instant_settle_once_and_download_once(
     assert list(Quarantine(live.store.redis)) == []
 
 
-def test_every_callback_that_got_its_200_is_settled_whenever_the_receiver_is_killed(
+def test_every_200_survives_a_killed_receiver(
     start: Start, settings: Settings, live: Context
 ) -> None:
     receiver = start_receiver(start, settings)

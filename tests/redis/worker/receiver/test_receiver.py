@@ -1,4 +1,4 @@
-"""The receiver: a good URL and a stored body make a 200, and nothing else does."""
+"""The receiver: a genuine URL and a stored body make a 200, and nothing else does."""
 
 from collections.abc import Iterator
 
@@ -31,9 +31,7 @@ def url_of(secret: str, provider: str = "acedata-flux", job_id: str = JOB) -> st
 
 
 @pytest.mark.parametrize("secret", ["the new one", "the old one"])
-def test_a_callback_is_kept_raw_and_its_reader_is_hinted(
-    receiver: str, ctx: Context, secret: str
-) -> None:
+def test_callback_is_stored_raw_and_dispatched(receiver: str, ctx: Context, secret: str) -> None:
     signed = {"X-Webhook-Signature": "s"}
     answer = requests.post(receiver + url_of(secret), b"\xff raw", headers=signed, timeout=5)
     assert answer.status_code == 200
@@ -53,21 +51,19 @@ def test_a_callback_is_kept_raw_and_its_reader_is_hinted(
         "/callbacks",
     ],
 )
-def test_a_url_that_was_not_given_out_is_not_found_and_nothing_is_kept(
-    receiver: str, ctx: Context, url: str
-) -> None:
+def test_forged_url_is_404_and_stores_nothing(receiver: str, ctx: Context, url: str) -> None:
     assert requests.post(receiver + url, json={}, timeout=5).status_code == 404
     assert list(ctx.store.redis.scan_iter("iq:*")) == []
 
 
-def test_a_body_above_the_bound_is_refused(receiver: str, ctx: Context) -> None:
+def test_too_large_body_is_413(receiver: str, ctx: Context) -> None:
     url = receiver + url_of("the new one")
     assert requests.post(url, b"x" * MAX_BODY_BYTES, timeout=5).status_code == 200
     assert requests.post(url, b"x" * (MAX_BODY_BYTES + 1), timeout=5).status_code == 413
     assert len(ctx.inbox.list_unread(JOB)) == 1
 
 
-def test_a_body_that_cannot_be_kept_is_asked_for_again(receiver: str, ctx: Context) -> None:
+def test_body_that_cannot_be_stored_is_503(receiver: str, ctx: Context) -> None:
     ctx.store.redis.config_set("maxmemory", "1")
     try:
         answer = requests.post(receiver + url_of("the new one"), json={}, timeout=5)
@@ -77,7 +73,7 @@ def test_a_body_that_cannot_be_kept_is_asked_for_again(receiver: str, ctx: Conte
     assert not ctx.inbox.list_unread(JOB)
 
 
-def test_a_challenge_is_answered_and_is_no_way_to_a_callback_s_token(receiver: str) -> None:
+def test_challenge_gets_proof_but_no_token(receiver: str) -> None:
     challenge = "0123456789abcdef" * 2
     answer = requests.get(f"{receiver}/readyz?challenge={challenge}", timeout=5)
     assert answer.json() == {"status": "ok", "proof": sign_challenge(b"the new one", challenge)}

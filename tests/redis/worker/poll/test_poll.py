@@ -1,4 +1,4 @@
-"""Poll: the countdowns, the slow tail and the give-up, on a clock that the test moves."""
+"""Poll: the countdowns, the slow tail and the timeout of a job."""
 
 from datetime import datetime
 from typing import Any
@@ -31,9 +31,7 @@ def wake_up(ctx: Context, job_id: str) -> datetime | None:
     return None if score is None else datetime.fromtimestamp(score, ctx.now().tzinfo)
 
 
-def test_the_default_schedule_kept_in_redis_to_overdue_and_the_give_up(
-    ctx: Context, stub: Stub, clock: Clock
-) -> None:
+def test_default_schedule_to_overdue_and_timeout(ctx: Context, stub: Stub, clock: Clock) -> None:
     job_id = waiting(ctx, stub)
     stub.answer = lambda *_: KIE_PENDING
     accepted, gaps, states = clock(), [], []
@@ -58,7 +56,7 @@ def test_the_default_schedule_kept_in_redis_to_overdue_and_the_give_up(
     assert len(stub.posts) == 1
 
 
-def test_a_finished_task_is_settled_and_downloaded_next(ctx: Context, stub: Stub) -> None:
+def test_finished_task_is_settled_and_dispatched(ctx: Context, stub: Stub) -> None:
     job_id = waiting(ctx, stub)
     stub.answer = lambda *_: kie_done("https://a.example/r.png", "https://a.example/o.png")
     assert poll(ctx, job_id) is None
@@ -73,7 +71,7 @@ def test_a_finished_task_is_settled_and_downloaded_next(ctx: Context, stub: Stub
     assert wake_up(ctx, job_id) is None
 
 
-def test_a_failed_task_ends_the_job_with_the_providers_words(ctx: Context, stub: Stub) -> None:
+def test_failed_task_fails_job_with_message(ctx: Context, stub: Stub) -> None:
     job_id = waiting(ctx, stub)
     data = {"taskId": "task-1", "successFlag": 3, "errorCode": 400, "errorMessage": "flagged"}
     stub.answer = lambda *_: (200, {"code": 200, "msg": "success", "data": data})
@@ -88,16 +86,14 @@ def test_a_failed_task_ends_the_job_with_the_providers_words(ctx: Context, stub:
     [None, (500, b"oops"), (401, {"code": 401, "msg": "no"}), (200, b"not JSON"), kie_refused(429)],
     ids=["hangs up", "500", "401", "garbage", "429"],
 )
-def test_a_look_up_that_fails_is_asked_again_soon_and_costs_the_job_nothing(
-    ctx: Context, stub: Stub, answer: Any
-) -> None:
+def test_failed_look_up_is_repeated_soon(ctx: Context, stub: Stub, answer: Any) -> None:
     job_id = waiting(ctx, stub)
     stub.answer = lambda *_: answer
     assert 30 <= (poll(ctx, job_id) or 0) <= 60
     assert ctx.store.get(job_id).state is State.WAITING
 
 
-def test_a_callback_that_is_here_but_not_read_comes_first(ctx: Context, stub: Stub) -> None:
+def test_unread_callback_comes_before_poll(ctx: Context, stub: Stub) -> None:
     vars(ctx)["settings"] = ctx.settings.model_copy(update={"public_url": stub.url})
     job_id = waiting(ctx, stub, delivery="callback")
     stub.asked.clear()
@@ -110,9 +106,7 @@ def test_a_callback_that_is_here_but_not_read_comes_first(ctx: Context, stub: St
     assert len(stub.asked) == 1
 
 
-def test_where_a_callback_is_to_come_the_polls_are_those_after_the_first(
-    ctx: Context, stub: Stub, clock: Clock
-) -> None:
+def test_callback_delivery_polls_later(ctx: Context, stub: Stub, clock: Clock) -> None:
     public = {"public_url": "http://callbacks.example"}
     vars(ctx)["settings"] = ctx.settings.model_copy(update=public)
     job_id = waiting(ctx, stub)
@@ -125,18 +119,14 @@ def test_where_a_callback_is_to_come_the_polls_are_those_after_the_first(
     assert path(ctx.store.get(job_id)) == ["queued", "submitting", "waiting", "overdue"]
 
 
-def test_a_task_is_looked_up_in_the_form_of_the_api_it_was_sent_in(
-    ctx: Context, stub: Stub
-) -> None:
+def test_task_is_looked_up_in_its_api_version(ctx: Context, stub: Stub) -> None:
     job_id = waiting(ctx, stub)
     vars(ctx)["dialects"] = {"kie-flux-kontext": "jobs"}
     poll(ctx, job_id)
     assert stub.asked[-1][1] == "/api/v1/flux/kontext/record-info?taskId=task-1"
 
 
-def test_an_unconfirmed_job_fails_at_its_deadline_and_not_before(
-    ctx: Context, stub: Stub, clock: Clock
-) -> None:
+def test_unconfirmed_job_fails_at_its_deadline(ctx: Context, stub: Stub, clock: Clock) -> None:
     job_id = queued(ctx)
     stub.answer = lambda *_: None
     submit(ctx, job_id)

@@ -1,4 +1,4 @@
-"""Renewal: a result URL that is dead is asked for anew, for nothing, and no job is lost to it."""
+"""A dead URL is refreshed by its provider, and the image saved in the same step."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,19 +23,15 @@ from support.hostile import (
     files,
     hosting,
     in_turn,
-    picture,
     says,
     set_bounds,
     to_the_end,
 )
-from support.jobs import kie_done, kie_refused, path, queued
+from support.jobs import kie_done, path, queued
 from support.processes import eventually
 from support.sandbox import Sandbox
 from support.stub import Stub
-
-PNG = picture()
-RENEWAL = "/api/v1/common/download-url"
-FOREIGN = kie_refused(422, "The URL is not one of ours")
+from support.worker.refreshes import FOREIGN, PNG, RENEWAL, answering, asked, renewed
 
 
 @pytest.fixture
@@ -54,22 +50,7 @@ def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, st
     return {**overrides, **mine, "download_trusted_hosts": host.netloc}
 
 
-Answer = Callable[[str, str, Any], Any]
-
-
-def answering(renewal: Any = FOREIGN, lookup: Any = (404, {})) -> Answer:
-    return lambda _, path, __: renewal if path == RENEWAL else lookup
-
-
-def renewed(url: str) -> tuple[int, dict[str, Any]]:
-    return 200, {"code": 200, "msg": "success", "data": url}
-
-
-def asked(stub: Stub) -> list[str]:
-    return [path.split("?")[0].rpartition("/")[2] for _, path, _ in stub.asked]
-
-
-def test_a_dead_url_is_renewed_and_its_picture_saved_in_the_same_step(
+def test_expired_url_is_refreshed_and_saved(
     ctx: Context, stub: Stub, host: Host, clock: Clock
 ) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead")
@@ -86,7 +67,7 @@ def test_a_dead_url_is_renewed_and_its_picture_saved_in_the_same_step(
 
 
 @pytest.mark.parametrize("status", [200, 404, 410])
-def test_whatever_is_refused_is_renewed(ctx: Context, stub: Stub, host: Host, status: int) -> None:
+def test_any_refused_url_is_refreshed(ctx: Context, stub: Stub, host: Host, status: int) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/0")
     host.speak = in_turn(says(status, b"<html>gone"), says(200, PNG))
     stub.answer = answering(renewed(f"{host.url}/fresh"))
@@ -94,14 +75,14 @@ def test_whatever_is_refused_is_renewed(ctx: Context, stub: Stub, host: Host, st
     assert ctx.store.get(job_id).state is State.SUCCEEDED
 
 
-def test_trouble_of_the_host_is_no_reason_to_renew(ctx: Context, stub: Stub, host: Host) -> None:
+def test_temporary_failure_is_not_refreshed(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/0")
     host.speak = says(503)
     assert download(ctx, job_id) == 5
     assert asked(stub) == []
 
 
-def test_the_key_is_for_the_provider_alone(ctx: Context, stub: Stub, host: Host) -> None:
+def test_key_is_sent_to_the_provider_only(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead")
     with hosting() as kie:
         kie.speak = says(200, f'{{"code": 200, "data": "{host.url}/fresh"}}'.encode())
@@ -109,30 +90,6 @@ def test_the_key_is_for_the_provider_alone(ctx: Context, stub: Stub, host: Host)
         assert download(ctx, job_id) is None
         assert kie.asked[0].headers["authorization"] == "Bearer a kie key"
     assert [each.headers.get("authorization") for each in host.asked] == [None, None]
-
-
-FRESH_RECORDS: list[Any] = [
-    FOREIGN,
-    (500, b"<html>"),
-    renewed("ftp://elsewhere/0.png"),
-    renewed(""),
-    (200, {"code": 200, "data": None}),
-    None,
-]
-WORDS = ["foreign", "error page", "no web address", "empty", "null", "no answer"]
-
-
-@pytest.mark.parametrize("renewal", FRESH_RECORDS, ids=WORDS)
-def test_where_no_link_is_given_a_fresh_record_may_have_one(
-    ctx: Context, stub: Stub, host: Host, renewal: Any
-) -> None:
-    job_id = downloading(ctx, stub, f"{host.url}/dead")
-    stub.answer = answering(renewal, kie_done(f"{host.url}/other"))
-    assert download(ctx, job_id) is None
-    (image,) = ctx.store.get(job_id).images
-    assert (image.state, image.refreshed_url) == ("stored", f"{host.url}/other")
-    assert asked(stub) == ["download-url", "record-info"]
-    assert host.paths == ["/dead", "/other"]
 
 
 LOOKUPS: dict[str, Callable[[str], Any]] = {
@@ -147,7 +104,7 @@ LOOKUPS: dict[str, Callable[[str], Any]] = {
 
 
 @pytest.mark.parametrize("lookup", LOOKUPS.values(), ids=LOOKUPS)
-def test_where_nobody_knows_better_the_job_ends_unsaved_and_retry_pays_nothing(
+def test_unrefreshable_job_ends_unsaved(
     ctx: Context, stub: Stub, host: Host, lookup: Callable[[str], Any]
 ) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead")
@@ -172,9 +129,7 @@ def test_where_nobody_knows_better_the_job_ends_unsaved_and_retry_pays_nothing(
     assert not any("generate" in each for each in asked(stub))
 
 
-def test_a_retry_of_an_unsaved_job_fetches_only_what_is_missing(
-    ctx: Context, stub: Stub, host: Host
-) -> None:
+def test_retry_fetches_only_missing_images(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead", f"{host.url}/origin")
     to_the_end(ctx, job_id)
     assert [image.state for image in ctx.store.get(job_id).images] == ["expired", "stored"]
@@ -186,9 +141,7 @@ def test_a_retry_of_an_unsaved_job_fetches_only_what_is_missing(
     assert not any("generate" in each for each in asked(stub))
 
 
-def test_trouble_at_the_fresh_url_costs_a_try_and_no_more(
-    ctx: Context, stub: Stub, host: Host
-) -> None:
+def test_failure_at_new_url_costs_one_try(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead")
     stub.answer = answering(renewed(f"{host.url}/fresh"))
     host.speak = in_turn(says(403), says(503), says(403), says(200, PNG))
@@ -199,9 +152,7 @@ def test_trouble_at_the_fresh_url_costs_a_try_and_no_more(
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["renewed", "given up"])
-def test_an_origin_is_renewed_once_and_no_job_waits_for_it(
-    ctx: Context, stub: Stub, host: Host, known: bool
-) -> None:
+def test_origin_is_refreshed_once(ctx: Context, stub: Stub, host: Host, known: bool) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/0", f"{host.url}/dead")
     stub.answer = answering(renewed(f"{host.url}/fresh") if known else FOREIGN)
     assert download(ctx, job_id) is None
@@ -213,72 +164,14 @@ def test_an_origin_is_renewed_once_and_no_job_waits_for_it(
     assert host.paths.count("/dead") == 1
 
 
-def test_a_fresh_record_renews_each_picture_with_its_own(
-    ctx: Context, stub: Stub, host: Host
-) -> None:
-    job_id = downloading(ctx, stub, f"{host.url}/dead/0", f"{host.url}/dead/1")
-    stub.answer = answering(FOREIGN, kie_done(f"{host.url}/result", f"{host.url}/origin"))
-    assert download(ctx, job_id) is None
-    job = ctx.store.get(job_id)
-    assert [image.refreshed_url for image in job.images] == [
-        f"{host.url}/result",
-        f"{host.url}/origin",
-    ]
-
-
-def test_a_fresh_record_of_another_order_renews_nothing(
-    ctx: Context, stub: Stub, host: Host
-) -> None:
-    """Where the origin was, a second result lies now: it is another picture."""
-    job_id = downloading(ctx, stub, f"{host.url}/0", f"{host.url}/dead")
-    urls = {"resultUrls": [f"{host.url}/0", f"{host.url}/1"]}
-    data = {"taskId": "task-1", "state": "success", "resultJson": urls}
-    stub.answer = answering(FOREIGN, (200, {"code": 200, "msg": "success", "data": data}))
-    assert download(ctx, job_id) is None
-    assert [image.state for image in ctx.store.get(job_id).images] == ["stored", "expired"]
-    assert host.paths == ["/0", "/dead"]
-
-
-def acedata(*urls: str) -> tuple[int, dict[str, Any]]:
-    data = [{"success": True, "image_url": url} for url in urls]
-    response = {"success": True, "task_id": "task-1", "data": data}
-    return 200, {"id": "task-1", "response": response, "finished_at": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("lookup", "state"),
-    [("fresh", State.SUCCEEDED), ("dead", State.UNSAVED), (None, State.UNSAVED)],
-    ids=["another", "the same", "none"],
-)
-def test_acedata_is_asked_for_a_fresh_record(
-    ctx: Context, stub: Stub, host: Host, clock: Clock, lookup: str | None, state: State
-) -> None:
-    job_id = queued(ctx, provider="acedata-flux")
-    stub.answer = lambda *_: (200, {"task_id": "task-1"})
-    submit(ctx, job_id)
-    stub.answer = lambda *_: acedata(f"{host.url}/dead")
-    clock.advance(60)
-    poll(ctx, job_id)
-    assert ctx.store.get(job_id).state is State.DOWNLOADING
-    stub.asked.clear()
-    stub.answer = lambda *_: acedata(f"{host.url}/{lookup}") if lookup else (500, {})
-    job = to_the_end(ctx, job_id)
-    assert job.state is state
-    assert job.images[0].refreshed_url == (f"{host.url}/fresh" if lookup == "fresh" else None)
-    lookups = [("POST", "/flux/tasks", {"action": "retrieve", "id": "task-1"})]
-    assert stub.asked == lookups * (1 if lookup == "fresh" else 2)
-
-
-def test_a_key_that_is_gone_meanwhile_loses_no_job(ctx: Context, stub: Stub, host: Host) -> None:
+def test_missing_key_loses_no_job(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead")
     set_bounds(ctx, kie_api_key=None)  # type: ignore[arg-type]
     assert download(ctx, job_id) == 5
     assert (ctx.store.get(job_id).state, stub.asked) == (State.DOWNLOADING, [])
 
 
-def test_a_private_address_is_not_believed_from_a_renewal_either(
-    ctx: Context, stub: Stub, host: Host
-) -> None:
+def test_refreshed_private_address_is_refused(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead")
     with hosting() as secret:
         stub.answer = answering(renewed(f"{secret.url}/0"))
@@ -291,9 +184,7 @@ def test_a_private_address_is_not_believed_from_a_renewal_either(
 
 
 @pytest.mark.parametrize("life", ["dies:0", "dead"])
-def test_a_dead_url_of_the_sandbox_is_renewed_through_its_download_url(
-    overrides: dict[str, str], sandbox: Sandbox, life: str
-) -> None:
+def test_sandbox_url_is_refreshed(overrides: dict[str, str], sandbox: Sandbox, life: str) -> None:
     trusted = sandbox.url.removeprefix("http://")
     mine = {"kie_base_url": sandbox.url, "download_trusted_hosts": trusted}
     settings = read_settings(**{**overrides, **mine})

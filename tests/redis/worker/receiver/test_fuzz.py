@@ -1,10 +1,8 @@
-"""Thousands of bodies that no provider documents: each is answered, read and filed."""
+"""Recorded callbacks, changed at random, and arbitrary bytes: each is answered and counted."""
 
-import gzip
-import json
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.client import HTTPConnection
 from typing import Any, NamedTuple
@@ -29,14 +27,24 @@ from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
 from imagequeue.worker.receiver.application import MAX_BODY_BYTES
 from support.jobs import kie_refused, queued
-from support.paths import RECORDED
 from support.processes import Process, answers, eventually
 from support.stub import Stub
+from support.worker.hostile_callbacks import (
+    HEADERS,
+    HOSTILE,
+    ID_FIELDS,
+    OTHER,
+    OWN,
+    TEMPLATES,
+    UNDOCUMENTED,
+    mutated,
+    wordy,
+)
 
-OWN, OTHER = "task-of-this-job", "task-of-another-job"
-ID_FIELDS = ("taskId", "task_id")
 Start = Callable[..., Process]
+
 Overrides = dict[str, str]
+
 fuzz = partial(
     examples,
     deadline=None,
@@ -44,160 +52,6 @@ fuzz = partial(
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-
-
-def templates(provider: str) -> list[Any]:
-    """The recorded callbacks of a provider, each on the task OWN."""
-    found = []
-    for path in sorted((RECORDED / provider).glob("callback*.json")):
-        body = json.loads(path.read_text()).get("body")
-        if body:
-            found.append(json.loads(json.dumps(body, default=str), object_hook=_on_own_task))
-    return found
-
-
-def _on_own_task(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: OWN if name in ID_FIELDS else value for name, value in fields.items()}
-
-
-def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a body, the whole of it included."""
-    yield here
-    inner: Iterable[Any] = ()
-    if isinstance(value, dict):
-        inner = value.items()
-    elif isinstance(value, list):
-        inner = enumerate(value)
-    for name, each in inner:
-        yield from paths(each, (*here, name))
-
-
-TEMPLATES = {name: templates(name) for name in PROVIDERS}
-assert all(len(found) > 3 for found in TEMPLATES.values())
-PLACES = {
-    name: [(body, path) for body in found for path in paths(body)]
-    for name, found in TEMPLATES.items()
-}
-
-
-class Body(bytes):
-    """A body that is shown cut where an example fails."""
-
-    def __repr__(self) -> str:
-        return f"{bytes(self[:300])!r} of {len(self)} bytes"
-
-
-class Raw(str):
-    """What is put into a body, shown cut as well."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"{str(self[:50])!r} of {len(self)} characters"
-
-
-# What stands in the place of a value, as it is written in JSON or in what only looks like it.
-URLS = [
-    "http://[", "http://[::1", "https://evil.example\\\\@a.example/0.png", "http://\\u2100.example/",
-    "ftp://a.example/0.png", "file:///etc/passwd", "javascript:alert(1)", "http://", "http://:80/",
-    "http://a.example:99999/", "//a.example/0.png", "http://a b/", "HTTPS://A.EXAMPLE/0.PNG",
-]  # fmt: skip
-HOSTILE = [
-    *("null", "true", "false", "0", "-1", "1.5", '""', "[]", "{}", "[[]]", '["x"]', '{"x": 1}'),
-    *("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e-999", "nul", "'x'", "", ",", "\x00"),
-    *("9" * 4300, "9" * 10_000, "-" + "9" * 10_000, "1" + "0" * 400 + ".0"),
-    *(r'"\ud800"', r'"\udfff\ud800"', r'"\u0000"', '"\ufeff"', '"\U0001f600"', '"a\nb"', r'"\x"'),
-    *('{"a": 1, "a": [2]}', '[null, "http://a.example/0.png"]', '"{\\"resultUrls\\": [7]}"'),
-    *("[" * 100_000, "[" * 900 + "]" * 900, '"' + "[" * 60_000 + '"', '{"a":' * 40_000),
-    *('"' + "x" * 100_000 + '"', '"http://a.example/' + "x" * 100_000 + '"', '"200"', "200", "500"),
-    *(f'"{url}"' for url in URLS),
-    *(f'["{url}"]' for url in URLS),
-]
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
-values = st.sampled_from([Raw(raw) for raw in HOSTILE]) | st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3), max_leaves=4
-).map(json.dumps)
-
-
-def put(body: Any, path: tuple[Any, ...], raw: str, *, doubled: bool = False) -> str:
-    """The body as JSON with `raw` at a place, or there a second time under the same name."""
-    if not path:
-        return raw
-    mark = "here the raw one comes"
-    copy = json.loads(json.dumps(body))
-    at = copy
-    for name in path[:-1]:
-        at = at[name]
-    if doubled and isinstance(at, dict):
-        at[mark] = mark
-        return json.dumps(copy).replace(f'"{mark}": "{mark}"', f'"{path[-1]}": {raw}')
-    at[path[-1]] = mark
-    return json.dumps(copy).replace(f'"{mark}"', raw)
-
-
-def mutated(provider: str, task: str = OWN, kept: tuple[str, ...] = ()) -> st.SearchStrategy[bytes]:
-    """Recorded callbacks with one place replaced or doubled; the fields `kept` stay as they are."""
-    places = [
-        place for place in PLACES[provider] if place[1][-1:] not in [(name,) for name in kept]
-    ]
-    if kept:
-        places = [(body, path) for body, path in places if path and OWN in json.dumps(body)]
-    parts = st.tuples(st.sampled_from(places), values, st.booleans())
-    return parts.map(
-        lambda part: Body(
-            put(*part[0], part[1], doubled=part[2])
-            .replace(OWN, task)
-            .encode(errors="surrogatepass")
-        )
-    )
-
-
-PLAIN = b'{"success": true, "task_id": "task-of-this-job"}'
-WHOLE = [
-    b"",
-    b"\xff\xfe\x00",
-    b"\xef\xbb\xbf" + PLAIN,
-    PLAIN.decode().encode("utf-16"),
-    PLAIN.decode().encode("utf-32"),
-    b"<html>",
-    gzip.compress(PLAIN),
-    gzip.compress(b"0" * 10_000_000),
-    b"task_id=task-of-this-job&success=true",
-    b"[" * 200_000,
-    b'{"a":' * 40_000,
-    b"x" * (MAX_BODY_BYTES + 1),
-    PLAIN + b" " * (MAX_BODY_BYTES - len(PLAIN)),
-]
-UNDOCUMENTED = st.binary(max_size=300) | st.sampled_from([Body(body) for body in WHOLE])
-HEADERS: list[dict[str, str]] = [
-    {},
-    {"Content-Type": "application/json"},
-    {"Content-Encoding": "gzip"},
-    {"Content-Type": "multipart/form-data; boundary=\xff"},
-    {"Content-Type": "application/json; charset=utf-7"},
-    {"X-Webhook-Timestamp": "9" * 400, "X-Webhook-Signature": "\xff"},
-]
-
-
-# The words of a provider: whatever stands there is kept, cut, and written down.
-WORDS = ("msg", "message", "failCode", "failMsg", "errorCode", "errorMessage")
-
-
-def wordy(body: Any, raw: str) -> bytes:
-    """The body with `raw` in the place of all its words at once."""
-    mark = "here the raw one comes"
-
-    def marked(value: Any) -> Any:
-        if isinstance(value, list):
-            return [marked(each) for each in value]
-        if not isinstance(value, dict):
-            return value
-        fields = {name: mark if name in WORDS else marked(each) for name, each in value.items()}
-        if isinstance(value.get("error"), dict):
-            fields["error"] = {"code": mark, "message": mark}
-        return fields
-
-    return json.dumps(marked(body)).replace(f'"{mark}"', raw).encode(errors="surrogatepass")
 
 
 class Receiver(NamedTuple):
@@ -301,7 +155,7 @@ one_callback = st.tuples(
 
 @fuzz(max_examples=36)
 @given(sent=st.lists(one_callback, min_size=12, max_size=12))
-def test_whatever_comes_is_answered_read_and_filed(
+def test_any_callback_is_answered_read_and_counted(
     ctx: Context, receiver: Receiver, sent: list[Any]
 ) -> None:
     bystanders = [taken(ctx, provider, OTHER) for provider in PROVIDERS]
@@ -319,7 +173,7 @@ def test_whatever_comes_is_answered_read_and_filed(
 
 
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))
-def test_whatever_stands_in_the_place_of_words_is_read_and_kept_short(
+def test_hostile_messages_are_read_and_truncated(
     ctx: Context, receiver: Receiver, provider: str
 ) -> None:
     failures = [body for body in TEMPLATES[provider] if "error" in body or body.get("code") == 501]
@@ -344,7 +198,7 @@ foreign = st.sampled_from(sorted(PROVIDERS)).flatmap(
 
 @fuzz(max_examples=24)
 @given(sent=st.lists(foreign, min_size=2, max_size=2))
-def test_what_names_another_jobs_task_changes_neither_job(
+def test_other_jobs_task_changes_neither_job(
     ctx: Context, receiver: Receiver, sent: list[Any]
 ) -> None:
     for provider, bodies in sent:
@@ -356,7 +210,7 @@ def test_what_names_another_jobs_task_changes_neither_job(
         assert records(ctx, [job_id, other]) == before
 
 
-def test_the_memory_of_the_receiver_stays_flat(ctx: Context, receiver: Receiver) -> None:
+def test_memory_stays_flat(ctx: Context, receiver: Receiver) -> None:
     process = psutil.Process(receiver.process.popen.pid)
     port = receiver.connection.port
     path = build_callback_url("", receiver.settings.signing_secrets, "acedata-flux", "job_1")

@@ -1,0 +1,174 @@
+"""The record `job.json` beside the images: what made them, complete and without times."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagequeue.jobs.job import State
+from imagequeue.worker import save as saving
+from imagequeue.worker.context import Context
+from imagequeue.worker.download import download
+from imagequeue.worker.save import RECORD
+from support.hostile import Host, downloading, hosting, says, to_the_end
+from support.s3 import S3
+from support.stub import Stub
+from support.worker.saves import PNG, is_kept, kept, on_record, out_of_space
+
+PROMPT = 'a "café" 日本 🐈 \\ \n<b>'
+
+
+@pytest.fixture(params=["file", "s3"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with hosting() as one:
+        one.speak = says(200, PNG)
+        yield one
+
+
+@pytest.fixture
+def overrides(
+    overrides: dict[str, str],
+    stub: Stub,
+    host: Host,
+    kind: str,
+    s3: S3,
+    tmp_path: Path,
+) -> dict[str, str]:
+    at = f"file://{tmp_path}/pictures" if kind == "file" else f"s3://images/{tmp_path.name}"
+    mine = {"kie_base_url": stub.url, "download_trusted_hosts": host.netloc, "storage_url": at}
+    return {**overrides, **mine, "download_attempts": "2"}
+
+
+def scratch(ctx: Context) -> list[Path]:
+    return list(ctx.storage.scratch.glob("*"))
+
+
+def put_record(ctx: Context, job_id: str, data: bytes) -> None:
+    about = {"content_type": "application/json", "sha256": hashlib.sha256(data).hexdigest()}
+    with ctx.storage.temporary() as file:
+        file.write(data)
+        ctx.storage.put(f"{job_id}/{RECORD}", file, **about)
+
+
+def test_record_says_what_made_the_image(ctx: Context, stub: Stub, host: Host) -> None:
+    params = {"aspect_ratio": "16:9"}
+    job_id = downloading(ctx, stub, f"{host.url}/0?sig=1", prompt=PROMPT, params=params)
+    image = to_the_end(ctx, job_id).images[0]
+    record = json.loads(kept(ctx, f"{job_id}/job.json"))
+    assert record == {
+        "job": {
+            "id": job_id,
+            "provider": "kie-flux-kontext",
+            "action": "generate",
+            "prompt": PROMPT,
+            "image_urls": [],
+            "params": params,
+            "task_id": "task-1",
+        },
+        "images": [
+            {
+                "index": 0,
+                "kind": "result",
+                "source_url": f"{host.url}/0?sig=1",
+                "sha256": hashlib.sha256(PNG).hexdigest(),
+                "bytes": len(PNG),
+                "content_type": "image/png",
+                "width": 64,
+                "height": 48,
+            }
+        ],
+    }
+    assert "日本 🐈".encode() in kept(ctx, f"{job_id}/job.json")
+    assert ctx.storage.open(ctx.storage.uri(f"{job_id}/job.json")).content_type == (
+        "application/json"
+    )
+    assert image.uri == ctx.storage.uri(f"{job_id}/0.png")
+    assert (kept(ctx, f"{job_id}/0.png"), scratch(ctx)) == (PNG, [])
+
+
+def test_record_holds_result_and_origin(ctx: Context, stub: Stub, host: Host) -> None:
+    job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
+    to_the_end(ctx, job_id)
+    records = on_record(ctx, job_id)
+    assert [(each["index"], each["kind"]) for each in records] == [(0, "result"), (1, "origin")]
+    assert [each["source_url"] for each in records] == [f"{host.url}/a", f"{host.url}/b"]
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["", "although it was damaged"])
+def test_record_holds_images_saved_one_by_one(
+    ctx: Context, stub: Stub, host: Host, damaged: bool
+) -> None:
+    job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
+    host.speak = lambda connection, asked: (
+        says(503)(connection, asked) if asked.path == "/a" else says(200, PNG)(connection, asked)
+    )
+    assert download(ctx, job_id) == 5
+    assert [each["index"] for each in on_record(ctx, job_id)] == [1]
+    if damaged:
+        put_record(ctx, job_id, b"{")
+    host.speak = says(200, PNG)
+    to_the_end(ctx, job_id)
+    assert [each["index"] for each in on_record(ctx, job_id)] == [0, 1]
+
+
+def test_frozen_worker_removes_nothing_from_record(ctx: Context, stub: Stub, host: Host) -> None:
+    job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
+    before = ctx.store.get(job_id)
+    to_the_end(ctx, job_id)
+    saving.write_record(ctx, before, [saving.save(ctx, before, before.images[1])])
+    assert [each["index"] for each in on_record(ctx, job_id)] == [0, 1]
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"images": [{}]}', b'{"images": 1}', b"\xff"])
+def test_unreadable_record_is_replaced(ctx: Context, stub: Stub, host: Host, data: bytes) -> None:
+    job_id = downloading(ctx, stub, f"{host.url}/0")
+    put_record(ctx, job_id, data)
+    to_the_end(ctx, job_id)
+    assert [each["width"] for each in on_record(ctx, job_id)] == [64]
+
+
+@pytest.fixture
+def written(ctx: Context, kind: str, s3: S3) -> Callable[[str], Any]:
+    """What changes whenever something of a job is written."""
+
+    def look(job_id: str) -> Any:
+        if kind == "s3":
+            return s3.writes
+        folder = ctx.storage.scratch.parent / job_id
+        return {
+            path.name: (path.stat().st_ino, path.stat().st_mtime_ns, path.stat().st_ctime_ns)
+            for path in folder.iterdir()
+        }
+
+    return look
+
+
+def test_failed_record_leaves_image_pending(
+    ctx: Context,
+    stub: Stub,
+    host: Host,
+    written: Callable[[str], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed, or in trouble, between picture and record: both are there in the end, once."""
+    job_id = downloading(ctx, stub, f"{host.url}/0")
+    with monkeypatch.context() as patch:
+        patch.setattr("imagequeue.worker.download.write_record", out_of_space)
+        assert download(ctx, job_id) == 5
+    (image,) = ctx.store.get(job_id).images
+    assert (image.state, image.attempts, image.uri) == ("pending", 1, None)
+    assert image.error == "[Errno 28] No space left on device"
+    assert (is_kept(ctx, f"{job_id}/0.png"), is_kept(ctx, f"{job_id}/{RECORD}")) == (True, False)
+    before = written(job_id)
+    assert to_the_end(ctx, job_id).state is State.SUCCEEDED
+    after = written(job_id)
+    # The record alone was written.
+    assert after == before + 1 if isinstance(before, int) else before.items() < after.items()

@@ -1,0 +1,84 @@
+"""Small files of every format, made here, and the bytes to damage them with."""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+from PIL import Image
+
+from imagequeue.worker.media.validate import Media
+from support.paths import VIDEO as SAMPLE
+
+VIDEO = SAMPLE.read_bytes()
+
+SIZE = (33, 21)
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = SIZE) -> Image.Image:
+    return Image.effect_noise(size, 80).convert(mode)
+
+
+def made(kind: str, image: Image.Image, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width: int, height: int, pixels: bytes, interlace: int = 0) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, interlace)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def box(kind: bytes, body: bytes = b"") -> bytes:
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+FRAMES = {"save_all": True, "append_images": [picture(), picture("L")], "duration": 40}
+
+# An EXIF block that ends in a thumbnail, which is a whole JPEG by itself.
+EXIF = b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0" + made("JPEG", picture(size=(8, 8)))
+
+PNG, JPEG, WEBP = Media("image/png", "png"), Media("image/jpeg", "jpg"), Media("image/webp", "webp")
+
+GIF, AVIF, MP4 = Media("image/gif", "gif"), Media("image/avif", "avif"), Media("video/mp4", "mp4")
+
+GOOD: dict[str, tuple[Media, bytes]] = {
+    "PNG": (PNG, made("PNG", picture())),
+    "PNG, palette": (PNG, made("PNG", picture("P"))),
+    "PNG, alpha": (PNG, made("PNG", picture("LA"))),
+    "PNG, animated": (PNG, made("PNG", picture(), **FRAMES)),
+    "JPEG, with a thumbnail": (JPEG, made("JPEG", picture(), exif=EXIF)),
+    "JPEG, progressive": (JPEG, made("JPEG", picture(), exif=EXIF, progressive=True)),
+    "JPEG, with restarts": (JPEG, made("JPEG", picture("CMYK"), restart_marker_blocks=1)),
+    "JPEG, for print": (JPEG, made("MPO", picture(), save_all=True, append_images=[picture()])),
+    "WebP": (WEBP, made("WEBP", picture())),
+    "WebP, lossless": (WEBP, made("WEBP", picture(), lossless=True)),
+    "WebP, alpha": (WEBP, made("WEBP", picture("RGBA"), exif=b"odd")),
+    "WebP, animated": (WEBP, made("WEBP", picture(), **FRAMES)),
+    "GIF": (GIF, made("GIF", picture("P"))),
+    "GIF, animated": (GIF, made("GIF", picture(), comment=b"frames", **FRAMES)),
+    "AVIF": (AVIF, made("AVIF", picture("RGBA"))),
+    "MP4": (MP4, VIDEO),
+    "MP4, long": (MP4, VIDEO[:32] + box(b"moov") + struct.pack(">I4sQ", 1, b"mdat", 20) + b"1234"),
+}
+
+
+def patched(data: bytes, at: int, value: bytes) -> bytes:
+    return data[:at] + value + data[at + len(value) :]
+
+
+HUGE = {
+    "PNG": png(60_000, 60_000, bytes(1000)),
+    "JPEG": bytes.fromhex("ffd8 ffc0 000b 08 ea60 ea60 01 011100 ffda 0002 ffd9"),
+    "GIF": patched(GOOD["GIF"][1], 6, struct.pack("<HH", 60_000, 60_000)),
+    "WebP": patched(GOOD["WebP, alpha"][1], 24, b"\x5f\xea\0\x5f\xea\0"),
+    "AVIF": GOOD["AVIF"][1].replace(
+        b"ispe" + struct.pack(">III", 0, *SIZE), b"ispe" + struct.pack(">III", 0, 60_000, 60_000)
+    ),
+}

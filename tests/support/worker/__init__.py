@@ -1,0 +1,1 @@
+"""Jobs, requests and responses for the tests of the steps and the receiver."""

@@ -1,0 +1,35 @@
+"""Jobs whose images a host serves, and what is in storage afterwards."""
+
+import errno
+import json
+from typing import Any
+
+from imagequeue.worker.context import Context
+from imagequeue.worker.save import RECORD
+from support.hostile import picture
+
+PNG = picture()
+
+
+def kept(ctx: Context, name: str) -> bytes:
+    return b"".join(ctx.storage.open(ctx.storage.uri(name)).chunks)
+
+
+def is_kept(ctx: Context, name: str) -> bool:
+    try:
+        return bool(kept(ctx, name))
+    except FileNotFoundError:
+        return False
+
+
+def on_record(ctx: Context, job_id: str) -> list[dict[str, Any]]:
+    """What the record says of the pictures."""
+    images: list[dict[str, Any]] = json.loads(kept(ctx, f"{job_id}/{RECORD}"))["images"]
+    return images
+
+
+# Faults
+
+
+def out_of_space(*_: Any, **__: Any) -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
