@@ -12,7 +12,7 @@ from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
-from imagequeue.producer.doctor.web_checks import provider_keys
+from imagequeue.producer.doctor.web_checks import check_provider_keys
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
@@ -116,5 +116,5 @@ def test_only_its_signed_callbacks_count(
 def test_the_doctor_reports_its_credit(overrides: dict[str, str], stub: Stub) -> None:
     stub.answer = lambda *_: (200, {"credit": 3.5})
     settings = read_settings(**{**overrides, "kie_api_key": ""})
-    assert provider_keys(settings) == "acedata: set, not checked; third: 3.5 credits left"
+    assert check_provider_keys(settings) == "acedata: set, not checked; third: 3.5 credits left"
     assert stub.asked == [("GET", "/credit", None)]
