@@ -101,9 +101,7 @@ def test_of_many_who_move_a_job_at_once_exactly_one_is_first(
     assert len(store.get(job.id).history) == 1
 
 
-def test_whoever_was_overtaken_decides_again_on_the_new_job(
-    store: Store, job: Job, clock: Clock
-) -> None:
+def test_overtaken_step_runs_again_on_the_new_job(store: Store, job: Job, clock: Clock) -> None:
     seen: list[State] = []
 
     def step(now: Job) -> Job:
@@ -116,7 +114,7 @@ def test_whoever_was_overtaken_decides_again_on_the_new_job(
     assert seen == [State.QUEUED, State.SUBMITTING]
 
 
-def test_a_write_whose_answer_was_lost_is_recognised(
+def test_repeated_write_is_recognised(
     store: Store, job: Job, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write_twice(self: CompareAndSet, before: Job, after: Job, client: Any = None) -> Any:
@@ -142,7 +140,7 @@ def test_a_write_whose_answer_was_lost_is_recognised(
     assert written[0] < written[1]
 
 
-def test_jobs_that_are_moved_together_fare_as_each_would_alone(store: Store, clock: Clock) -> None:
+def test_transition_many_changes_each_job_on_its_own(store: Store, clock: Clock) -> None:
     moved, left, broken, raced, lost = (add(store, clock) for _ in range(5))
     for late in (raced, lost):
         # Somebody else was first: what was read of them is no longer so.
@@ -188,9 +186,7 @@ def test_one_key_makes_one_job(store: Store, clock: Clock) -> None:
         store.get(second.id)
 
 
-def test_lists_are_newest_first_and_their_pages_hold_every_job_once(
-    store: Store, clock: Clock
-) -> None:
+def test_pages_list_every_job_once_newest_first(store: Store, clock: Clock) -> None:
     ids = []
     for number in range(7):
         clock.advance(1)

@@ -27,7 +27,7 @@ def standing(ctx: Context) -> int:
     return int(ctx.store.redis.llen("submit"))  # type: ignore[arg-type]
 
 
-def test_a_sweep_hints_due_jobs_in_order_and_leases_them(ctx: Context) -> None:
+def test_sweep_dispatches_in_order_and_leases(ctx: Context) -> None:
     jobs = add(ctx, 5)
     now = add_seconds(ctx.now(), 0.0025)
     hinted = wake(ctx, now)
@@ -38,7 +38,7 @@ def test_a_sweep_hints_due_jobs_in_order_and_leases_them(ctx: Context) -> None:
     assert wake(ctx, now) == []
 
 
-def test_a_hint_that_was_lost_comes_again_when_its_lease_is_over(ctx: Context) -> None:
+def test_lost_message_is_sent_again_after_its_lease(ctx: Context) -> None:
     (job,) = add(ctx, 1)
     ctx.dispatcher.dispatch(Queue.SUBMIT, [job.id], ctx.now())
     ctx.store.redis.delete("submit")
@@ -48,7 +48,7 @@ def test_a_hint_that_was_lost_comes_again_when_its_lease_is_over(ctx: Context) -
     assert wake(ctx, over) == [job.id]
 
 
-def test_a_job_that_a_sweep_has_taken_already_is_not_hinted_again(ctx: Context) -> None:
+def test_leased_job_is_not_dispatched_again(ctx: Context) -> None:
     first, second, late = add(ctx, 3)
     now = add_seconds(ctx.now(), 0.001)
     assert wake(ctx, now) == [first.id, second.id]
@@ -58,7 +58,7 @@ def test_a_job_that_a_sweep_has_taken_already_is_not_hinted_again(ctx: Context) 
     assert standing(ctx) == 3
 
 
-def test_hints_stay_under_the_bound_and_the_rest_stays_due(ctx: Context) -> None:
+def test_messages_stay_under_the_limit(ctx: Context) -> None:
     bound = 60
     vars(ctx.dispatcher)["_max_messages"] = bound
     jobs = add(ctx, bound + 50)
@@ -70,7 +70,7 @@ def test_hints_stay_under_the_bound_and_the_rest_stays_due(ctx: Context) -> None
     assert wake(ctx, later) == [job.id for job in jobs[bound : bound + 7]]
 
 
-def test_while_one_worker_tops_a_queue_up_the_others_leave_it_alone(ctx: Context) -> None:
+def test_one_worker_at_a_time_fills_a_queue(ctx: Context) -> None:
     (job,) = add(ctx, 1)
     ctx.store.redis.set(keys.sweep_lock(Queue.SUBMIT), 1)
     assert ctx.dispatcher.sweep(Queue.SUBMIT, ctx.now()) == ([], True)
@@ -79,7 +79,7 @@ def test_while_one_worker_tops_a_queue_up_the_others_leave_it_alone(ctx: Context
     assert not ctx.store.redis.exists(keys.sweep_lock(Queue.SUBMIT))
 
 
-def test_a_sweep_says_when_it_is_behind(ctx: Context) -> None:
+def test_sweep_reports_a_backlog(ctx: Context) -> None:
     vars(ctx.dispatcher)["_max_messages"] = 60
     add(ctx, 61)
     later = add_seconds(ctx.now(), 10)
@@ -89,7 +89,7 @@ def test_a_sweep_says_when_it_is_behind(ctx: Context) -> None:
     assert not ctx.dispatcher.sweep(Queue.SUBMIT, later).has_more
 
 
-def test_a_claim_is_of_one_worker_alone_until_it_runs_out(ctx: Context) -> None:
+def test_claim_is_exclusive_until_it_expires(ctx: Context) -> None:
     ids = [job.id for job in add(ctx, 3)]
     now = add_seconds(ctx.now(), 1)
     assert wake(ctx, now) == ctx.wakeups.list_due_soon(Queue.SUBMIT, now) == ids
@@ -103,27 +103,27 @@ def test_a_claim_is_of_one_worker_alone_until_it_runs_out(ctx: Context) -> None:
     assert ctx.wakeups.claim(Queue.SUBMIT, ids, over) == ids
 
 
-def test_who_comes_too_late_for_its_own_job_claims_no_other(ctx: Context) -> None:
+def test_claim_fails_if_the_first_job_is_taken(ctx: Context) -> None:
     first, second = (job.id for job in add(ctx, 2))
     ctx.wakeups.claim(Queue.SUBMIT, [first], ctx.now())
     assert ctx.wakeups.claim(Queue.SUBMIT, [first, second], ctx.now()) == []
     assert ctx.wakeups.claim(Queue.SUBMIT, [second], ctx.now()) == [second]
 
 
-def test_a_job_that_is_due_no_more_is_not_claimed_nor_brought_back(ctx: Context) -> None:
+def test_job_without_wake_up_is_not_claimed(ctx: Context) -> None:
     gone, there = (job.id for job in add(ctx, 2))
     ctx.store.redis.zrem(keys.due(Queue.SUBMIT), gone)
     assert ctx.wakeups.claim(Queue.SUBMIT, [there, gone], ctx.now()) == [there]
     assert ctx.store.redis.zscore(keys.due(Queue.SUBMIT), gone) is None
 
 
-def test_a_hint_from_a_machine_whose_clock_is_ahead_can_be_claimed(ctx: Context) -> None:
+def test_lease_of_a_fast_clock_can_be_claimed(ctx: Context) -> None:
     (job,) = add(ctx, 1)
     ctx.dispatcher.dispatch(Queue.SUBMIT, [job.id], add_seconds(ctx.now(), 2))
     assert ctx.wakeups.claim(Queue.SUBMIT, [job.id], ctx.now()) == [job.id]
 
 
-def test_the_sweep_of_a_worker_looks_at_every_queue_and_at_what_is_over(ctx: Context) -> None:
+def test_sweep_covers_every_queue(ctx: Context) -> None:
     (job,) = add(ctx, 1)
     for queue in Queue:
         ctx.store.redis.zadd(keys.due(queue), {job.id: 0})

@@ -1,12 +1,10 @@
-"""The base of the tasks: poison is ended, a worker's own trouble is no job's fault."""
+"""The base class of the tasks: a crashing step is given up, a worker's own fault is not the job's."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-import redis
 from celery import Celery
-from celery.exceptions import Retry
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from imagequeue.config.queues import Queue
@@ -17,14 +15,11 @@ from imagequeue.jobs.job import State, add_seconds
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.store import keys
 from imagequeue.store.quarantine import Quarantine
-from imagequeue.worker import tasks as worker_tasks
 from imagequeue.worker.app import make_worker_app
-from imagequeue.worker.base_task import MAX_STEPS
 from imagequeue.worker.context import Context
 from imagequeue.worker.settle import settle
 from support.clock import Clock
 from support.jobs import queued
-from support.stub import Stub
 
 
 @pytest.fixture
@@ -52,7 +47,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch, stage: str, error: Exception) -> C
         ("poll", [State.SUBMITTING, State.UNCONFIRMED], State.FAILED, "unconfirmed"),
     ],
 )
-def test_a_job_that_breaks_its_worker_every_time_is_ended_with_a_reason(
+def test_crashing_job_is_given_up_with_a_reason(
     app: Celery,
     ctx: Context,
     monkeypatch: pytest.MonkeyPatch,
@@ -81,7 +76,7 @@ def test_a_job_that_breaks_its_worker_every_time_is_ended_with_a_reason(
     assert ctx.store.redis.hlen(keys.STARTS) == 0
 
 
-def test_a_picture_that_breaks_its_worker_ends_unsaved(
+def test_crashing_download_ends_unsaved(
     app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = queued(ctx)
@@ -99,7 +94,7 @@ def test_a_picture_that_breaks_its_worker_ends_unsaved(
     assert ctx.store.get(job_id).state is State.UNSAVED
 
 
-def test_callbacks_that_break_their_reader_are_set_aside(
+def test_crashing_callbacks_are_quarantined(
     app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = queued(ctx)
@@ -116,7 +111,7 @@ def test_callbacks_that_break_their_reader_are_set_aside(
 
 
 @pytest.mark.parametrize("error", [ConfigError("no key"), RedisConnectionError("away")])
-def test_a_workers_own_trouble_puts_the_job_off_and_never_ends_it(
+def test_worker_fault_postpones_the_job_and_never_ends_it(
     app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     job_id = queued(ctx)
@@ -126,147 +121,3 @@ def test_a_workers_own_trouble_puts_the_job_off_and_never_ends_it(
     assert ctx.store.get(job_id).state is State.QUEUED
     due = ctx.store.redis.zscore(keys.due(Queue.SUBMIT), job_id)
     assert due == add_seconds(ctx.now(), 15).timestamp()
-
-
-def recording(monkeypatch: pytest.MonkeyPatch, ctx: Context) -> list[str]:
-    """Submit steps only end the job's wait from now on; returns whose turn it was, in order."""
-    turns: list[str] = []
-
-    def step(_: Context, job_id: str) -> None:
-        turns.append(job_id)
-        ctx.wakeups.wake_at(Queue.SUBMIT, job_id, add_seconds(ctx.now(), 60))
-
-    monkeypatch.setattr("imagequeue.worker.tasks.submit", step)
-    return turns
-
-
-def test_one_message_gives_a_backlog_its_turns_in_the_order_it_came_due(
-    app: Celery, ctx: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    jobs = [queued(ctx) for _ in range(5)]
-    not_due = queued(ctx)
-    for wait_s, job_id in enumerate([*jobs[1:], not_due]):
-        ctx.wakeups.wake_at(Queue.SUBMIT, job_id, add_seconds(ctx.now(), wait_s))
-    clock.advance(3)
-    turns = recording(monkeypatch, ctx)
-    assert app.tasks["imagequeue.submit"](jobs[0]) == 5
-    assert turns == jobs
-    assert ctx.store.redis.hlen(keys.STARTS) == 0
-
-
-def test_a_message_is_used_up_after_its_turns_so_that_other_queues_get_theirs(
-    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    jobs = [queued(ctx) for _ in range(MAX_STEPS + 5)]
-    turns = recording(monkeypatch, ctx)
-    assert app.tasks["imagequeue.submit"](jobs[0]) == MAX_STEPS
-    assert turns == jobs[:MAX_STEPS]
-    due = ctx.store.redis.zcount(keys.due(Queue.SUBMIT), "-inf", ctx.now().timestamp())
-    assert due == 5
-    assert ctx.store.redis.hlen(keys.STARTS) == 0
-
-
-def test_a_worker_that_was_asked_to_stop_takes_nothing_new(
-    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    jobs = [queued(ctx) for _ in range(3)]
-    turns = recording(monkeypatch, ctx)
-    # What Celery sets on SIGTERM: the exit status to be.
-    monkeypatch.setattr("celery.worker.state.should_stop", 0)
-    assert app.tasks["imagequeue.submit"](jobs[0]) == 1
-    assert turns == jobs[:1]
-
-
-def test_a_job_that_breaks_its_worker_in_a_turn_of_its_own_is_counted_and_ended(
-    app: Celery, ctx: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    good, bad = queued(ctx), queued(ctx)
-    turns = recording(monkeypatch, ctx)
-    step = worker_tasks.submit
-
-    def break_one(context: Context, job_id: str) -> None:
-        step(context, job_id)
-        if job_id == bad:
-            raise ZeroDivisionError
-
-    monkeypatch.setattr("imagequeue.worker.tasks.submit", break_one)
-    for _ in range(ctx.settings.max_crashes):
-        with pytest.raises(ZeroDivisionError):
-            app.tasks["imagequeue.submit"](good)
-        clock.advance(60)
-    assert app.tasks["imagequeue.submit"](good) == 2
-    assert turns == [good, bad] * ctx.settings.max_crashes + [good]
-    assert ctx.store.get(bad).state is State.FAILED
-    assert ctx.store.get(good).state is State.QUEUED
-
-
-def test_a_job_that_asks_for_a_retry_does_not_end_the_others_turns(
-    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    jobs = [queued(ctx) for _ in range(3)]
-    turns: list[str] = []
-
-    def pause(_: Context, job_id: str) -> float:
-        turns.append(job_id)
-        return 30
-
-    monkeypatch.setattr("imagequeue.worker.tasks.submit", pause)
-    task = app.tasks["imagequeue.submit"]
-    # As in a worker: called by hand, a task's retry would only be an error.
-    task.push_request(id="of the message", args=(jobs[0],), called_directly=False)
-    with pytest.raises(Retry):
-        task(jobs[0])
-    task.pop_request()
-    assert turns == jobs
-    due: Any = ctx.store.redis.zrange(keys.due(Queue.SUBMIT), 0, -1, withscores=True)
-    assert {score for _, score in due} == {add_seconds(ctx.now(), 30).timestamp()}
-    assert ctx.store.redis.hlen(keys.STARTS) == 0
-
-
-@pytest.fixture
-def at_the_stub(app: Any, stub: Stub) -> Stub:
-    """A provider that takes every job; its tasks go by the number of the request."""
-    update = {"acedata_base_url": stub.url}
-    vars(app.context)["settings"] = app.context.settings.model_copy(update=update)
-    stub.answer = lambda *_: (200, {"task_id": f"task-{len(stub.posts)}"})
-    return stub
-
-
-def check_submitted_once(ctx: Context, stub: Stub, jobs: list[str]) -> None:
-    assert [ctx.store.get(job_id).task_id for job_id in jobs] == ["task-1", "task-2", "task-3"]
-    assert len(stub.posts) == len(jobs)
-    assert ctx.store.redis.hlen(keys.STARTS) == 0
-
-
-def test_overtaken_step_decides_again_and_backlog_goes_on(
-    app: Celery, ctx: Context, at_the_stub: Stub
-) -> None:
-    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
-    answer = at_the_stub.answer
-
-    def meanwhile(*asked: Any) -> Any:
-        ctx.store.transition(
-            ctx.store.get(jobs[0]), lambda job: job.with_note("meanwhile", ctx.now(), job.wake_at)
-        )
-        at_the_stub.answer = answer
-        return answer(*asked)
-
-    at_the_stub.answer = meanwhile
-    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
-    check_submitted_once(ctx, at_the_stub, jobs)
-
-
-def test_cut_connection_does_not_end_the_backlog(
-    app: Celery, ctx: Context, at_the_stub: Stub, redis_url: str
-) -> None:
-    jobs = [queued(ctx, provider="acedata-flux") for _ in range(3)]
-    answer = at_the_stub.answer
-
-    def cut(*asked: Any) -> Any:
-        with redis.Redis.from_url(redis_url) as other:
-            other.client_kill_filter(_type="normal", skipme=True)
-        return answer(*asked)
-
-    at_the_stub.answer = cut
-    assert app.tasks["imagequeue.submit"](jobs[0]) == 3
-    check_submitted_once(ctx, at_the_stub, jobs)
