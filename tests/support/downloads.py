@@ -16,7 +16,7 @@ LISTS = {Priority.NORMAL: "download", Priority.LOW: "download\x06\x161"}
 
 
 def downloading(ctx: Context, lives_s: list[float], url: str, due_in_s: float = 0) -> list[Job]:
-    """Jobs with one picture each, as the moves would have left them that got them there."""
+    """Add jobs with one image each, in the state that transitions would have left them in."""
     now = ctx.now()
     jobs = []
     for nth, each_s in enumerate(lives_s):
@@ -34,7 +34,7 @@ def downloading(ctx: Context, lives_s: list[float], url: str, due_in_s: float = 
 
 
 def count_messages(ctx: Context) -> tuple[int, int]:
-    """The urgent and the patient hints in the download queue."""
+    """Return how many NORMAL and LOW messages the download queue has."""
     urgent, patient = (int(ctx.store.redis.llen(LISTS[lane])) for lane in Priority)
     return urgent, patient
 
@@ -50,7 +50,7 @@ def fetched(stub: Stub) -> list[str]:
 
 
 def sweep_until_full(ctx: Context) -> list[str]:
-    """What sweeps of the download queue hint until there is no more room, or nothing due."""
+    """Sweep the download queue until it is full or nothing is due; return the ids."""
     dispatched: list[str] = []
     while swept := ctx.dispatcher.sweep(Queue.DOWNLOAD, ctx.now()).dispatched:
         dispatched += swept
@@ -58,6 +58,6 @@ def sweep_until_full(ctx: Context) -> list[str]:
 
 
 def limit_messages(ctx: Context, bound: int) -> int:
-    """A bound of the test's own; returns how many of the hints may be patient."""
+    """Set the limit of messages; return how many of them may be LOW."""
     vars(ctx.dispatcher)["_max_messages"] = bound
     return bound - bound // NORMAL_SHARE

@@ -122,7 +122,7 @@ class Machine(RuleBasedStateMachine):
             return
         if isinstance(submission, NOT_TAKEN):
             self.perhaps_paid[job_id].discard(nth)
-        self.attempt(job_id, partial(submit._answered, self.ctx, nth, submission))
+        self.attempt(job_id, partial(submit._apply_outcome, self.ctx, nth, submission))
 
     @rule(job_id=jobs)
     def its_wake_up_comes(self, job_id: str) -> None:
@@ -131,7 +131,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(job_id=jobs)
     def find_abandoned(self, job_id: str) -> None:
-        self.attempt(job_id, partial(submit._abandoned, self.ctx))
+        self.attempt(job_id, partial(submit._end_abandoned, self.ctx))
 
     @rule(job_id=jobs, report=st.sampled_from(REPORTS), cause=st.sampled_from(["poll", "callback"]))
     def report(self, job_id: str, report: TaskStatus, cause: str) -> None:
@@ -140,17 +140,17 @@ class Machine(RuleBasedStateMachine):
         except InvalidTransitionError:
             return
 
-    @rule(job_id=jobs, step=st.sampled_from([poll._never_confirmed, download._finished]))
+    @rule(job_id=jobs, step=st.sampled_from([poll._fail_unconfirmed, download._finish]))
     def end_a_wait(self, job_id: str, step: Any) -> None:
         self.attempt(job_id, partial(step, self.ctx))
 
     @rule(job_id=jobs)
     def become_overdue(self, job_id: str) -> None:
-        self.attempt(job_id, partial(poll._overdue, self.ctx, 60))
+        self.attempt(job_id, partial(poll._mark_overdue, self.ctx, 60))
 
     @rule(job_id=jobs)
     def give_up(self, job_id: str) -> None:
-        self.attempt(job_id, partial(poll._timed_out, self.ctx, Pending()))
+        self.attempt(job_id, partial(poll._time_out, self.ctx, Pending()))
 
     @rule(job_id=jobs)
     def save(self, job_id: str) -> None:
