@@ -23,6 +23,7 @@ from ..providers.account import UploadAccount
 from ..providers.base import Provider
 from ..providers.uploads import Uploaded, UploadOutcome, UploadProvider
 from ..providers.wire import MalformedResponseError, ProviderResponse, Refused, RetryLater
+from .outgoing import open_session
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
@@ -137,7 +138,7 @@ def _upload(settings: Settings, image: ImageFile) -> str:
     """Upload a file and return its URL at the provider; raises UploadError."""
     account = settings.account_with_key(image.provider.account)
     try:
-        outcome = _send_with_retries(image, account)
+        outcome = _send_with_retries(settings, image, account)
     except OSError as error:
         raise UploadError(f"{image.path}: {error.strerror or type(error).__name__}") from None
     except MalformedResponseError as error:
@@ -157,14 +158,16 @@ def _upload(settings: Settings, image: ImageFile) -> str:
     )
 
 
-def _send_with_retries(image: ImageFile, account: UploadAccount) -> UploadOutcome:
+def _send_with_retries(
+    settings: Settings, image: ImageFile, account: UploadAccount
+) -> UploadOutcome:
     name = image.make_name()
     request = image.provider.build_upload_request(name)
     file = (name, image.path.read_bytes(), image.media_type)
     body, content_type = encode_multipart_formdata({**request.fields, request.file_field: file})
     headers = {**account.headers(), "Content-Type": content_type}
     send = functools.partial(
-        _send, image.provider, account.upload_url + request.path, headers, body
+        _send, settings, image.provider, account.upload_url + request.path, headers, body
     )
     outcome = send()
     for pause_s in PAUSES_S:
@@ -176,12 +179,14 @@ def _send_with_retries(image: ImageFile, account: UploadAccount) -> UploadOutcom
 
 
 def _send(
-    provider: UploadProvider, url: str, headers: Mapping[str, str], body: bytes
+    settings: Settings,
+    provider: UploadProvider,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
 ) -> UploadOutcome:
     timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-    with requests.Session() as session:
-        # A .netrc or a proxy of this machine must not replace the key or send it elsewhere.
-        session.trust_env = False
+    with open_session(settings) as session:
         try:
             # A file is sent in blocks, each with its own timeout; bytes would share a single one.
             response = session.post(

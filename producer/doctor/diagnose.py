@@ -62,6 +62,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "redis memory": redis_checks.check_memory,
     "clock": redis_checks.check_clock,
     "secret": _check_secret,
+    "outgoing": web_checks.check_outgoing,
     "provider keys": web_checks.check_provider_keys,
     "callbacks": web_checks.check_callbacks,
     "webhooks": _check_webhooks,

@@ -15,6 +15,7 @@ from ...jobs.tokens import sign_challenge
 from ...providers import accounts
 from ...providers.account import Account, CreditAccount
 from ...providers.wire import ProviderResponse, Refused, StatusUnavailable
+from ..outgoing import open_session
 
 TIMEOUT_S = 5.0
 
@@ -25,7 +26,15 @@ def check_provider_keys(settings: Settings) -> str:
     if not set_up:
         names = (variable_of(kind, "api_key") for kind in accounts())
         raise ImageQueueError(f"none: set {' or '.join(names)}")
-    return "; ".join(f"{account.name}: {_check_key(account)}" for account in set_up)
+    return "; ".join(f"{account.name}: {_check_key(settings, account)}" for account in set_up)
+
+
+def check_outgoing(settings: Settings) -> str:
+    """Return which way requests to providers, image hosts and webhooks take."""
+    # Without its user and password.
+    proxy = settings.proxy_url.rstrip("/").rpartition("@")[2].rpartition("/")[2]
+    way = f"through the proxy {proxy}" if proxy else "direct, without a proxy"
+    return f"{way}; trusting {settings.ca_file or 'the public certificate authorities'}"
 
 
 def check_callbacks(settings: Settings) -> str:
@@ -34,7 +43,10 @@ def check_callbacks(settings: Settings) -> str:
         return f"off: jobs are polled ({PREFIX}PUBLIC_URL is unset)"
     challenge = secrets.token_hex(16)
     answer = _get(
-        f"{settings.public_url}/readyz", f"{PREFIX}PUBLIC_URL", params={"challenge": challenge}
+        settings,
+        f"{settings.public_url}/readyz",
+        f"{PREFIX}PUBLIC_URL",
+        params={"challenge": challenge},
     )
     if answer.status_code != 200:
         raise ImageQueueError(
@@ -56,11 +68,12 @@ def check_callbacks(settings: Settings) -> str:
     return f"the receiver answers at {settings.public_url}"
 
 
-def _check_key(account: Account) -> str:
+def _check_key(settings: Settings, account: Account) -> str:
     if not isinstance(account, CreditAccount):
         return "set, not checked"
     request = account.build_credit_request()
     response = _get(
+        settings,
         account.base_url + request.path,
         variable_of(type(account), "base_url"),
         headers=account.headers(),
@@ -83,15 +96,14 @@ def _check_key(account: Account) -> str:
 
 
 def _get(
+    settings: Settings,
     url: str,
     setting: str,
     *,
     params: Mapping[str, str],
     headers: Mapping[str, str] | None = None,
 ) -> requests.Response:
-    with requests.Session() as session:
-        # A .netrc or a proxy of this machine must not replace a key or send it elsewhere.
-        session.trust_env = False
+    with open_session(settings) as session:
         try:
             return session.get(
                 url, params=params, headers=headers, timeout=TIMEOUT_S, allow_redirects=False

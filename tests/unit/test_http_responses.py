@@ -143,6 +143,17 @@ def test_a_flood_outside_the_body_is_refused(start: bytes, more: bytes) -> None:
     assert sent[0] < 20_000_000
 
 
+@pytest.mark.parametrize(("lines", "is_read"), [(600, True), (700, False)])
+def test_a_head_may_have_64_kb(lines: int, is_read: bool) -> None:
+    answer = OK + (b"X-A: " + b"b" * 93 + b"\r\n") * lines + b"Content-Length: 5\r\n\r\nhello"
+    with serving(lambda connection: connection.sendall(answer)) as url:
+        if is_read:
+            assert send(url).body == b"hello"
+            return
+        with pytest.raises(NoResponseError, match="headers are too long"):
+            send(url)
+
+
 HELLO = b"hello" * 1000
 
 

@@ -181,3 +181,28 @@ def test_images_are_saved_in_images(tmp_path: Path) -> None:
 def test_images_stay_in_pictures_where_it_exists(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     assert read_settings(data_dir=tmp_path).images_url == (tmp_path / "pictures").as_uri()
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:3128", "socks5://a:1", "http://", "http://a/path", "http://me:s3cr3t@a /"]
+)
+def test_a_proxy_is_an_http_or_https_address(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    set_variable(monkeypatch, "HTTP_PROXY", url)
+    expected = "IMAGEQUEUE_HTTP_PROXY: must be http://host:port or https://host:port"
+    assert read_refusal() == expected
+
+
+def test_a_ca_file_holds_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for content in ("", "no certificate"):
+        (tmp_path / "ca.pem").write_text(content)
+        set_variable(monkeypatch, "CA_FILE", str(tmp_path / "ca.pem"))
+        assert read_refusal() == "IMAGEQUEUE_CA_FILE: must be a PEM file of certificates"
+    set_variable(monkeypatch, "CA_FILE", str(tmp_path / "missing.pem"))
+    assert read_refusal() == "IMAGEQUEUE_CA_FILE: must be a PEM file of certificates"
+
+
+def test_a_proxys_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variable(monkeypatch, "HTTP_PROXY", f"http://me:{SECRET}@proxy.example:3128")
+    settings = read_settings()
+    assert SECRET not in repr(settings)
+    assert settings.proxy_url.endswith("@proxy.example:3128")

@@ -20,8 +20,10 @@ from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.worker.receiver.application import create_app
 from support.asgi import serving
 from support.cli import imagequeue
+from support.proxy import proxying
 from support.redis import evicting_redis
 from support.stub import Stub
+from support.tls import certify
 
 Overrides = dict[str, str]
 SECRETS = ("a secret of the tests", "a kie key", "an acedata key", "hunter2", "whsec_")
@@ -76,7 +78,7 @@ def test_healthy_system_passes(doctor: Doctor, receiving: Any, redis_url: str) -
     found = doctor(public_url=url, api_keys="key-one,key-two", **hook)
     assert found.failed == {}
     assert " ".join(found.ok) == (
-        "settings redis redis latency redis memory clock secret provider keys callbacks webhooks "
+        "settings redis redis latency redis memory clock secret outgoing provider keys callbacks webhooks "
         "api keys storage"
     )
     assert found.ok["callbacks"] == f"the receiver answers at {url}"
@@ -99,7 +101,7 @@ def test_other_checks_run_while_redis_is_away(doctor: Doctor) -> None:
     found = doctor(redis_url=f"redis://:hunter2@127.0.0.1:{free_port()}")
     assert list(found.failed) == ["redis"]
     assert "IMAGEQUEUE_REDIS_URL" in found.failed["redis"]
-    assert " ".join(found.ok) == "settings secret provider keys callbacks webhooks storage"
+    assert " ".join(found.ok) == "settings secret outgoing provider keys callbacks webhooks storage"
 
 
 def test_silent_redis_times_out(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,3 +204,21 @@ def test_webhooks_without_a_secret_fail(doctor: Doctor) -> None:
 def test_unwritable_storage_fails(doctor: Doctor, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert list(doctor(storage_url=f"file://{tmp_path}/file/images").failed) == ["storage"]
+
+
+def test_the_way_out_is_named_without_its_password(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    assert doctor().ok["outgoing"] == (
+        "direct, without a proxy; trusting the public certificate authorities"
+    )
+    certify(tmp_path)
+    ca_file = tmp_path / "host.pem"
+    with proxying() as proxy:
+        url = proxy.url.replace("//", "//me:s3cr3t@")
+        found = doctor(http_proxy=f"{url}/", ca_file=str(ca_file))
+    assert found.ok["outgoing"] == f"through the proxy {proxy.netloc}; trusting {ca_file}"
+    assert found.ok["provider keys"].startswith("kie: ")
+    assert any("/api/v1/chat/credit" in line for line in proxy.first_lines)
+    assert "s3cr3t" not in str(found)
