@@ -225,6 +225,7 @@ class Transfer:
             self._has_head = True
             self._start_body()
         else:
+            # An interim response; or 101, which no response follows.
             self._status = 0
             self._headers.clear()
 
@@ -259,8 +260,7 @@ def _parse_status(line: bytes) -> int:
     """Return the status of a response's first line; raises NoResponseError for an unusable one."""
     _, _, rest = line.partition(b" ")
     status = rest.strip()[:3]
-    # 101 would switch to another protocol, which was not asked for.
-    if not (line.startswith(b"HTTP/") and status.isdigit()) or status == b"101":
+    if not (line.startswith(b"HTTP/") and status.isdigit()):
         raise NoResponseError("the response is not HTTP")
     return int(status)
 
