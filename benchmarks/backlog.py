@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from benchmarks.system import System, wait_until
+from benchmarks.system import System, exit_on_sigterm, wait_until
 from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import Job, State, new_job, utc_now
 from imagequeue.store import keys
@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    exit_on_sigterm()
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(options.jobs, options.workers, Path(folder))
     print("| | |\n|---|---|")

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from benchmarks.faults import SANDBOX_FAULTS, Faults
-from benchmarks.system import System
+from benchmarks.system import System, exit_on_sigterm
 from imagequeue.errors import RedisUnavailableError
 from imagequeue.jobs.job import Job, State
 from imagequeue.producer.client import Client
@@ -218,6 +218,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--keep", type=Path, help="write logs, jobs and images to this folder")
     options = parser.parse_args()
+    exit_on_sigterm()
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         folder = options.keep or Path(temporary)

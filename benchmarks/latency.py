@@ -25,7 +25,7 @@ import requests
 
 from benchmarks.full_system import FullSystem
 from benchmarks.provider import PROVIDER, read_posts
-from benchmarks.system import wait_until
+from benchmarks.system import exit_on_sigterm, wait_until
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
 from imagequeue.store.jobs import Store
@@ -129,6 +129,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=300, help="in each way")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
+    exit_on_sigterm()
     with tempfile.TemporaryDirectory() as folder:
         system = FullSystem(Path(folder), workers=WORKERS, threads=THREADS)
         try:

@@ -30,6 +30,7 @@ REQUEST: dict[str, Any] = {
 # In a process of its own: the module reads the broker's address when it is imported.
 CELERY = """
 import sys, time
+from benchmarks.system import exit_on_sigterm
 from benchmarks.plain_celery import app, poll
 with app.producer_pool.acquire(block=True) as producer:
     poll.apply_async((sys.argv[2],), producer=producer)
@@ -102,6 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How fast jobs are submitted.")
     parser.add_argument("--jobs", type=int, default=5000)
     options = parser.parse_args()
+    exit_on_sigterm()
     with tempfile.TemporaryDirectory() as folder:
         took = measure(options.jobs, Path(folder))
     print(f"| {options.jobs:,} jobs | seconds | jobs a second |\n|---|---|---|")

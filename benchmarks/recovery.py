@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 
-from benchmarks.system import System, wait_until
+from benchmarks.system import System, exit_on_sigterm, wait_until
 from imagequeue.jobs.job import Job
 from imagequeue.producer.client import Client
 
@@ -51,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How long a killed worker delays its jobs.")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    exit_on_sigterm()
     with tempfile.TemporaryDirectory() as folder:
         system = System(Path(folder), {"log_level": "WARNING"}, ("--kie-limit", "0"), workers=1)
         try:

@@ -15,7 +15,6 @@ used and the idle part of the cores that they may use, at most one for each proc
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Callable, Iterable
 from statistics import median
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 from benchmarks.peers.figures import Figures, Layout
 from benchmarks.peers.run import running
 from benchmarks.peers.stacks import STACKS, Size
+from benchmarks.system import exit_on_sigterm
 
 
 class Setting(NamedTuple):
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=8, help="of each process")
     parser.add_argument("--only", choices=SETTINGS)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    exit_on_sigterm()
     for name, setting in SETTINGS.items():
         if options.only in (None, name):
             one, two = [], []

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import psutil
 
-from benchmarks.system import BIN
+from benchmarks.system import BIN, exit_on_sigterm
 from imagequeue.producer.local.ports import free_port
 
 IMAGEQUEUE = str(BIN / "imagequeue")
@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20, help="of each command")
     parser.add_argument("--ups", type=int, default=5)
     options = parser.parse_args()
+    exit_on_sigterm()
     print(f"| {options.runs} runs | median, ms (target 300) | lowest to highest |")
     print("|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

@@ -33,6 +33,11 @@ def wait_until(is_true: Callable[[], object], timeout_s: float = 60.0) -> None:
         time.sleep(0.02)
 
 
+def exit_on_sigterm() -> None:
+    """Make SIGTERM raise SystemExit, so that a benchmark stops what it started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
 def is_up(url: str) -> bool:
     """Return whether a GET of `url` succeeds."""
     try:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import psutil
 import redis
 
-from benchmarks.system import BIN, IMPORTS, System, wait_until
+from benchmarks.system import BIN, IMPORTS, System, exit_on_sigterm, wait_until
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import Job, State, add_seconds, new_job, utc_now
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
@@ -131,6 +131,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--alone", action="store_true", help="without plain Celery")
     options = parser.parse_args()
+    exit_on_sigterm()
     contestants = {"imagequeue": measure_imagequeue, "Celery countdown": measure_celery}
     if options.alone:
         del contestants["Celery countdown"]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.download_kills.run import run
 from benchmarks.download_kills.verdict import format_report
+from benchmarks.system import exit_on_sigterm
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
+    exit_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="download-kills-") as folder:
         started = time.monotonic()
         verdict = run(options.kills, options.seed, Path(folder))

@@ -20,6 +20,7 @@ import psutil
 from benchmarks.downloads.bench import Bench, Round
 from benchmarks.downloads.urllib3_loop import Urllib3Loop
 from benchmarks.downloads.workers import Workers
+from benchmarks.system import exit_on_sigterm
 from benchmarks.usage import MIB, PeakMemory
 
 PROCESSES, THREADS = 2, 32
@@ -117,6 +118,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    exit_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="downloads-") as folder:
         run(options, Path(folder))
 

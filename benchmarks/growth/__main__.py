@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.growth import idle, jobs, processes, records
 from benchmarks.growth.model import WAIT_S, Costs, print_ceilings, print_needs
+from benchmarks.system import exit_on_sigterm
 
 RUNS = {
     "callback": ("callback", False),
@@ -26,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How costs grow with the jobs.")
     parser.add_argument("--jobs", type=int, default=1000, help="through each system")
     options = parser.parse_args()
+    exit_on_sigterm()
     runs = {}
     for name, (delivery, apart) in RUNS.items():
         with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,6 @@ paid exactly once and each image is complete.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from benchmarks.peers.figures import Figures, Layout
 from benchmarks.peers.plot import REQUIREMENTS, draw
 from benchmarks.peers.run import running
 from benchmarks.peers.stacks import STACKS, Size, Stack
+from benchmarks.system import exit_on_sigterm
 
 PLOT = Path(__file__).resolve().parents[1] / "peers.svg"
 SCHEMES = ("http", "https")
@@ -129,8 +129,7 @@ def main() -> None:
     parser.add_argument("--commands", action="store_true", help="list Redis commands by name")
     parser.add_argument("--plot", type=Path, default=PLOT)
     options = parser.parse_args()
-    # SIGTERM raises, so that the processes started here are stopped.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    exit_on_sigterm()
     if options.commands:
         options.only = options.only or ["imagequeue"]
         list_commands(options)

@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.receiver.bench import OTHER_CORE, Bench
 from benchmarks.receiver.latency import measure_load, measure_single
 from benchmarks.receiver.throughput import compare
+from benchmarks.system import exit_on_sigterm
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only check that it runs")
     parser.add_argument("--only", choices=("compare", "load", "image"))
     options = parser.parse_args()
+    exit_on_sigterm()
     rounds, round_s, load_s, images = (
         (1, 1, 2, 10) if options.quick else (options.rounds, 3, 20, 100)
     )
