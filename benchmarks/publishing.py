@@ -17,6 +17,7 @@ from typing import Any
 
 import redis
 
+from benchmarks.system import exit_on_sigterm
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
