@@ -1,6 +1,6 @@
 """Submissions a second: validated, on disk and dispatched, beside plain Celery's `apply_async`.
 
-python -m benchmarks.publishing --jobs 5000
+    python -m benchmarks.publishing --jobs 5000
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ REQUEST: dict[str, Any] = {
 # In a process of its own: the module reads the broker's address when it is imported.
 CELERY = """
 import sys, time
-from benchmarks.system import exit_on_sigterm
 from benchmarks.plain_celery import app, poll
 with app.producer_pool.acquire(block=True) as producer:
     poll.apply_async((sys.argv[2],), producer=producer)
