@@ -1,6 +1,6 @@
 """Submissions a second: validated, on disk and dispatched, beside plain Celery's `apply_async`.
 
-    python -m benchmarks.publishing --jobs 5000
+python -m benchmarks.publishing --jobs 5000
 """
 
 from __future__ import annotations
