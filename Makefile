@@ -47,7 +47,7 @@ bench: .venv/installed-dev  ## other queues beside this one, then starts, latenc
 	$(BIN)/python -m benchmarks.download_kills
 	$(BIN)/python -m benchmarks.latency
 	$(BIN)/python -m benchmarks.startup
-	$(BIN)/python -m benchmarks.growth.__main__
+	$(BIN)/python -m benchmarks.growth
 
 format: .venv/installed-dev  ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
