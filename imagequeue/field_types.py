@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
 
-_HTTP_URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
+# Also without control characters, which libcurl refuses.
+_HTTP_URL = re.compile(r"https?://[^\s/?#\0-\x1f\x7f]+[^\s\0-\x1f\x7f]*", re.IGNORECASE)
 _BASE_URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 
 
@@ -32,11 +33,15 @@ def _empty_to_none(value: Any) -> Any:
     return None if value == "" else value
 
 
+MAX_URL_CHARACTERS = 8192
+# A string with any constraint must also be encodable: pydantic refuses half a surrogate pair.
+URLText = Annotated[str, StringConstraints(max_length=MAX_URL_CHARACTERS)]
+
 Unset = BeforeValidator(_empty_to_none)
 """Reads an empty text as no value, so that `NAME=` in an environment means unset."""
 
 BaseURL = Annotated[str, AfterValidator(_check_base_url)]
 """An address that paths are appended to, without a slash at its end."""
 
-HttpURL = Annotated[str, AfterValidator(_check_http_url)]
+HttpURL = Annotated[URLText, AfterValidator(_check_http_url)]
 OptionalSecret = Annotated[SecretStr | None, Unset]

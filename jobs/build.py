@@ -11,6 +11,9 @@ from ..providers.request import JobRequest
 from .job import Job, new_job
 
 
+MAX_CALLER_CHARACTERS = 255
+
+
 def build_job(
     settings: Settings,
     request: JobRequest,
@@ -23,6 +26,9 @@ def build_job(
 
     Raises InvalidRequestError with every problem, or ConfigError if the provider has no API key.
     """
+    if len(submitted_by) > MAX_CALLER_CHARACTERS or not submitted_by.isprintable():
+        problem = f"must be at most {MAX_CALLER_CHARACTERS} printable characters"
+        raise InvalidRequestError([Problem("submitted_by", problem)])
     provider = get_provider(request.provider)
     settings.account_with_key(provider.account)
     checked = provider.validate_request(

@@ -27,5 +27,9 @@ def build_idempotency_key(key: str, fields: Mapping[str, Any], caller: str = "")
     if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable():
         problem = f"must be 1 to {MAX_KEY_LENGTH} printable characters"
         raise InvalidRequestError([Problem("idempotency_key", problem)])
-    canonical = json.dumps(fields, sort_keys=True, default=str).encode(errors="replace")
+    try:
+        canonical = json.dumps(fields, sort_keys=True, default=str).encode(errors="replace")
+    except (TypeError, ValueError, RecursionError):
+        problem = "cannot name a request that is not JSON"
+        raise InvalidRequestError([Problem("idempotency_key", problem)]) from None
     return IdempotencyKey(f"{caller}:{key}", hashlib.sha256(canonical).hexdigest())

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field, computed_field
 from ulid import ULID
 
 from ..errors import InvalidTransitionError
+from ..json_values import StoredObject
 from .history import MAX_NOTES, RETRY, Change, Entry, fold_repeats, to_entries
 from .image import Image, JobError, Value
 from .state import FINISHED, PROVISIONAL, QUEUE_OF, TRANSITIONS, Reason, State
@@ -48,10 +49,10 @@ class Job(Value):
     action: str
     prompt: str = ""
     image_urls: tuple[str, ...] = ()
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: StoredObject = Field(default_factory=dict)
     delivery: Literal["callback", "poll"]
     task_id: str | None = Field(None, description="The provider's id of the task.")
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; never sent on.")
+    metadata: StoredObject = Field(default_factory=dict, description="Yours; never sent on.")
     submitted_by: str = Field("", description="The name of the API key, or of the program.")
     batch: str | None = Field(None, description="The batch that the job was submitted with.")
     webhook_url: str | None = Field(None, description="Receives an event when the job finishes.")

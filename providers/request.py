@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InvalidRequestError, Problem
-from ..field_types import HttpURL
+from ..field_types import HttpURL, URLText
+from ..json_values import JsonObject
 
-MAX_METADATA_BYTES = 16 * 1024
 MAX_PROMPT_CHARACTERS = 20_000
-
-
-def _check_size(metadata: dict[str, Any]) -> dict[str, Any]:
-    try:
-        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
-    except (TypeError, ValueError, RecursionError):
-        raise ValueError("must be JSON: text in UTF-8, numbers, lists and objects") from None
-    if size > MAX_METADATA_BYTES:
-        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes of JSON")
-    return metadata
+MAX_NAME_CHARACTERS = 100
+MAX_IMAGE_URLS = 64
 
 
 class JobRequest(BaseModel):
@@ -30,11 +21,17 @@ class JobRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    provider: str = Field(examples=["kie-flux-kontext"])
-    action: str = Field("generate", description="`generate` or `edit`; Midjourney offers more.")
+    provider: str = Field(max_length=MAX_NAME_CHARACTERS, examples=["kie-flux-kontext"])
+    action: str = Field(
+        "generate",
+        max_length=MAX_NAME_CHARACTERS,
+        description="`generate` or `edit`; Midjourney offers more.",
+    )
     prompt: str = Field("", max_length=MAX_PROMPT_CHARACTERS)
-    image_urls: tuple[str, ...] = Field((), description="The images that an edit starts from.")
-    params: dict[str, Any] = Field(
+    image_urls: tuple[URLText, ...] = Field(
+        (), max_length=MAX_IMAGE_URLS, description="The images that an edit starts from."
+    )
+    params: JsonObject = Field(
         default_factory=dict, description="The provider's parameters; unknown ones are refused."
     )
     delivery: Literal["auto", "callback", "poll"] = Field(
@@ -43,7 +40,7 @@ class JobRequest(BaseModel):
     webhook_url: HttpURL | None = Field(
         None, description="Receives the job's final state, instead of the default URL."
     )
-    metadata: Annotated[dict[str, Any], AfterValidator(_check_size)] = Field(
+    metadata: JsonObject = Field(
         default_factory=dict, description="Yours: stored with the job, never sent to the provider."
     )
 

@@ -27,6 +27,10 @@ class ProviderResponse:
     retry_after_s: float | None = None
 
 
+# A job has at most this many images: each is a record to write and a file to save.
+MAX_IMAGES = 64
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResultImage:
     """An image (or video) that the provider made: its URL and how long that lives."""

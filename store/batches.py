@@ -31,11 +31,11 @@ class Batches:
 
     def get(self, batch_id: str) -> Batch:
         """Return the batch with its progress; raises UnknownBatchError."""
-        stored: Any = self._redis.hgetall(keys.batch(batch_id))
-        fields = {name.decode(): value for name, value in stored.items()}
-        document = fields.pop("document", None)
-        if document is None:
+        stored: Any = keys.is_batch_id(batch_id) and self._redis.hgetall(keys.batch(batch_id))
+        if not stored:
             raise UnknownBatchError(batch_id)
+        fields = {name.decode(): value for name, value in stored.items()}
+        document = fields.pop("document")
         return parse_batch(document, {State(name): int(count) for name, count in fields.items()})
 
     def list_jobs(self, batch_id: str, limit: int = 50, cursor: str | None = None) -> Page:
@@ -44,7 +44,8 @@ class Batches:
         Raises UnknownBatchError if there is no such batch. Jobs whose retention has ended are left
         out.
         """
-        if not self._redis.hexists(keys.batch(batch_id), "document"):
+        key = keys.batch(batch_id)
+        if not (keys.is_batch_id(batch_id) and self._redis.hexists(key, "document")):
             raise UnknownBatchError(batch_id)
         low = f"({cursor}" if cursor else "-"
         found: Any = self._redis.zrange(

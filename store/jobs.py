@@ -97,14 +97,14 @@ class Store:
 
     def get(self, job_id: str) -> Job:
         """Return the job as it is now; raises UnknownJobError."""
-        record: Any = self.redis.get(keys.record(job_id))
-        if record is None:
+        record: Any = keys.is_job_id(job_id) and self.redis.get(keys.record(job_id))
+        if not record:
             raise UnknownJobError(job_id)
         return load(record)
 
     def get_many(self, job_ids: Iterable[str]) -> Sequence[Job]:
         """Return those of the jobs that exist, in the given order."""
-        return tuple(self.iter_jobs(job_ids))
+        return tuple(self.iter_jobs(filter(keys.is_job_id, job_ids)))
 
     def iter_jobs(self, job_ids: Iterable[str]) -> Iterator[Job]:
         """Yield those of the jobs that exist, each decoded when it is asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 from ..config.queues import Queue
 from ..jobs.job import State
@@ -42,6 +43,16 @@ DEAD_WEBHOOKS = "iq:webhooks:dead"
 
 PROBE = "iq:probe"
 """String that is written to check that Redis accepts writes."""
+
+
+def is_job_id(text: str) -> bool:
+    """Whether a job could have this id: other text could name a key of another kind."""
+    return re.fullmatch(r"job_\w{1,64}", text, re.ASCII) is not None
+
+
+def is_batch_id(text: str) -> bool:
+    """Whether a batch could have this id."""
+    return re.fullmatch(r"batch_\w{1,64}", text, re.ASCII) is not None
 
 
 def record(job_id: str) -> str:

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from ..config.logging import get_logger
 from ..errors import InvalidTransitionError
 from ..jobs.job import FINISHED, PROVISIONAL, Image, Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import countdowns_for
-from ..providers.wire import Failed, Pending, ResultImage, Succeeded, TaskStatus
+from ..providers.wire import MAX_IMAGES, Failed, Pending, ResultImage, Succeeded, TaskStatus
 from .context import Context
+
+log = get_logger(__name__)
 
 
 class DifferentTaskError(InvalidTransitionError):
@@ -70,9 +73,14 @@ def start_download(
 ) -> Job:
     """Return the job with its result URLs, due for download now.
 
-    A cancelled job stays cancelled, and gets the URLs on record.
+    A cancelled job stays cancelled, and gets the URLs on record. Images beyond MAX_IMAGES are
+    left out, and the history says so.
     """
-    now = ctx.now()
+    now, images = ctx.now(), list(images)
+    if len(images) > MAX_IMAGES:
+        log.warning("images_left_out", count=len(images) - MAX_IMAGES)
+        cause = f"{cause}, with the first {MAX_IMAGES} of {len(images)} images"
+        images.sort(key=lambda image: image.kind != "result")
     found = tuple(
         Image(
             index=index,
@@ -80,7 +88,7 @@ def start_download(
             source_url=image.url,
             expires_at=add_seconds(now, image.lifetime_s or ctx.settings.url_lifetime_s),
         )
-        for index, image in enumerate(images)
+        for index, image in enumerate(images[:MAX_IMAGES])
     )
     fields = {"images": found, "task_id": job.task_id or task_id}
     if job.state is State.CANCELLED and not job.images:

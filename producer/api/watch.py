@@ -33,6 +33,8 @@ class Watch:
 
     async def get(self, job_id: str) -> Job:
         """Return the current job; raises UnknownJobError or RedisUnavailableError."""
+        if not keys.is_job_id(job_id):
+            raise UnknownJobError(job_id)
         with reachable():
             async with self._semaphore:
                 record: Any = await self._redis.get(keys.record(job_id))

@@ -80,7 +80,7 @@ def _read_lines(file: Iterable[str]) -> tuple[list[int], list[Any]]:
 def _parse_or_none(line: str) -> Any:
     try:
         return json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None  # refused later, because it is not an object
 
 

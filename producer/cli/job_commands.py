@@ -147,5 +147,5 @@ def _parse_parameter(text: str) -> tuple[str, Any]:
         raise click.UsageError(f"--param {text}: write NAME=VALUE")
     try:
         return name, json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return name, value

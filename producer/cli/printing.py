@@ -40,7 +40,7 @@ def parse_json_object(text: str, where: str) -> dict[str, Any]:
     """Parse a JSON object; raises UsageError for anything else."""
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{where} is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise click.UsageError(f"{where} must be a JSON object")

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ...errors import Problem
 from ..base import ImageURL, Prompt, Request
-from ..wire import ProviderRequest, ProviderResponse, SubmitOutcome
+from ..wire import MAX_IMAGES, ProviderRequest, ProviderResponse, SubmitOutcome
 from . import responses
 from .provider import AceDataProvider
 
@@ -41,7 +41,9 @@ class Generate(Request):
     size: Literal[Pixels, Ratio] | None = Field(
         None, description="A ratio, or pixels with flux-dev and flux-pro; some flux-2 need one."
     )
-    count: int | None = Field(None, ge=1, description="How many images, each paid; default 1.")
+    count: int | None = Field(
+        None, ge=1, le=MAX_IMAGES, description="How many images, each paid; default 1."
+    )
 
     def find_conflicts(self) -> Sequence[Problem]:
         """Check that the model accepts the size."""

@@ -14,8 +14,8 @@ PACKAGES = ("config", "jobs", "producer", "providers", "sandbox", "storage", "st
 # What each package may import from this project, besides itself.
 ALLOWED = {
     "config": {"providers", "errors", "field_types"},
-    "providers": {"errors", "field_types"},
-    "jobs": {"config", "providers", "errors"},
+    "providers": {"errors", "field_types", "json_values"},
+    "jobs": {"config", "providers", "errors", "json_values"},
     "storage": {"errors"},
     "store": {"config", "jobs", "errors"},
     "producer": {"config", "jobs", "providers", "storage", "store", "errors", "__version__"},
@@ -23,6 +23,7 @@ ALLOWED = {
     "sandbox": set(),
     "errors": set(),
     "field_types": set(),
+    "json_values": set(),
     "__init__": {"config", "jobs", "producer", "store", "errors"},
     "__main__": {"producer"},
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import requests
 
 from imagequeue.config.settings import Settings, read_settings
@@ -96,6 +97,54 @@ def test_invalid_path_or_query_is_refused(
     assert ("Allow" in answer.headers) is (status == 405)
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        b'{"x":' * 255 + b"1" + b"}" * 255,
+        b'{"x":' * 50_000 + b"1" + b"}" * 50_000,
+        b'{"x": "\\ud800"}',
+        b'{"\\ud800": 1}',
+        b'{"x": NaN}',
+        b'{"x": -Infinity}',
+        b'{"x": 1e999}',
+        b'{"x": ' + b"9" * 30 + b"}",
+        b'{"x": ' + b"9" * 5000 + b"}",
+    ],
+    ids=["deep", "deeper", "surrogate", "key", "nan", "inf", "overflow", "long", "longer"],
+)
+@pytest.mark.parametrize("field", [b"metadata", b"params"])
+def test_json_that_cannot_be_serialized_is_refused(
+    api: str, settings: Settings, metadata: bytes, field: bytes
+) -> None:
+    job = b'{"provider": "acedata-flux", "prompt": "a cat", "%s": %s}' % (field, metadata)
+    lines = {"Content-Type": "application/x-ndjson", "Idempotency-Key": "key"}
+    problem_of(submit(api, job), 422 if len(metadata) < 5000 else 400)
+    for body, headers in ((b'{"items": [%s]}' % job, {**lines, **AS_JSON}), (job, lines)):
+        answer = requests.post(f"{api}/v1/batches?on_error=skip", body, headers=headers, timeout=30)
+        assert answer.status_code in (400, 422)
+    assert requests.get(f"{api}/v1/jobs", timeout=30).json()["jobs"] == []
+    assert traces(settings.redis_url or "") == []
+
+
+@pytest.mark.parametrize("name", ["open", "probe", "quarantine:bytes", "changes", "once:x"])
+@pytest.mark.parametrize("path", ["", "/events", "/images/0", "?wait=1"])
+def test_id_that_names_another_key_is_not_found(
+    api: str, settings: Settings, name: str, path: str
+) -> None:
+    with redis.Redis.from_url(settings.redis_url or "") as client:
+        client.set("iq:probe", "1")
+        client.hset("iq:open", "x", "1")
+    answer = requests.get(f"{api}/v1/jobs/{name}{path}", timeout=30)
+    assert f"no job {name}" in problem_of(answer, 404)["detail"]
+
+
+def test_batch_id_that_names_another_key_is_not_found(api: str) -> None:
+    sent = {"items": [VALID]}
+    batch = requests.post(f"{api}/v1/batches", json=sent, timeout=30).json()["id"]
+    for path in (f"{batch}:jobs", f"{batch}:jobs/jobs"):
+        problem_of(requests.get(f"{api}/v1/batches/{path}", timeout=30), 404)
+
+
 def test_missing_provider_key_names_its_variable(overrides: dict[str, str]) -> None:
     del overrides["acedata_api_key"]
     with serving(create_app(read_settings(**overrides))) as api:
@@ -113,20 +162,20 @@ def serve_for_real(start: Start, **env: str) -> tuple[Process, str]:
 def test_redis_outage_is_a_503_until_it_returns(
     start: Start, overrides: dict[str, str], tmp_path: Path
 ) -> None:
-    redis = EmbeddedRedis(read_settings(data_dir=tmp_path / "own"))
-    overrides["redis_url"] = redis.start()
+    server = EmbeddedRedis(read_settings(data_dir=tmp_path / "own"))
+    overrides["redis_url"] = server.start()
     process, api = serve_for_real(start)
     process.wait_for("startup complete")
     assert problem_of(submit(api, b"{"), 400)
-    redis.stop()
+    server.stop()
     for answer in (submit(api, VALID), requests.get(f"{api}/healthz", timeout=30)):
         assert "check IMAGEQUEUE_REDIS_URL" in problem_of(answer, 503)["detail"]
-    redis.start()
+    server.start()
     try:
-        assert traces(redis.url) == []
+        assert traces(server.url) == []
         eventually(lambda: submit(api, VALID).status_code == 202)
     finally:
-        redis.stop()
+        server.stop()
 
 
 def test_api_does_not_start_on_an_unfit_redis(

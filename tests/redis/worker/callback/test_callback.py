@@ -13,6 +13,7 @@ from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.callback import Outcome
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
+from imagequeue.providers.wire import MAX_IMAGES
 from imagequeue.store import keys
 from imagequeue.store.callbacks import MAX_UNREAD
 from imagequeue.worker.callback import read_callbacks
@@ -48,6 +49,18 @@ def test_callback_settles_job_and_removes_poll(ctx: Context, stub: Stub) -> None
     assert ctx.store.redis.zscore(keys.due(Queue.POLL), job_id) is None
     assert ctx.store.redis.zscore(keys.due(Queue.CALLBACK), job_id) is None
     assert not ctx.inbox.list_unread(job_id)
+
+
+def test_images_beyond_the_bound_are_left_out_and_noted(ctx: Context, stub: Stub) -> None:
+    job_id = waiting(ctx, stub, provider="kie-midjourney")
+    urls = [f"{URL}?{number}" for number in range(3000)]
+    body = {"code": 200, "msg": "success", "data": {"taskId": TASK, "resultUrls": urls}}
+    arrive(ctx, job_id, body)
+    read_callbacks(ctx, job_id)
+    job = ctx.store.get(job_id)
+    assert [image.source_url for image in job.images] == urls[:MAX_IMAGES]
+    assert job.history[-1].cause == f"callback, with the first {MAX_IMAGES} of 3000 images"
+    assert job.state is State.DOWNLOADING
 
 
 def test_repeated_callbacks_settle_once(ctx: Context, stub: Stub, clock: Clock) -> None:
