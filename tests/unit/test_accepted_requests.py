@@ -63,9 +63,7 @@ FIELDS = st.fixed_dictionaries(
 
 @given(FIELDS, TEXT)
 @options(max_examples=300)
-def test_accepted_request_is_serializable_everywhere(
-    changed: dict[str, Any], caller: str
-) -> None:
+def test_accepted_request_is_serializable_everywhere(changed: dict[str, Any], caller: str) -> None:
     fields = {**VALID, **changed}
     try:
         job = accept(fields, caller)
