@@ -10,7 +10,6 @@ from ..providers import get as get_provider
 from ..providers.request import JobRequest
 from .job import Job, new_job
 
-
 MAX_CALLER_CHARACTERS = 255
 
 
