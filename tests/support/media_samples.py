@@ -15,7 +15,7 @@ VIDEO = SAMPLE.read_bytes()
 SIZE = (33, 21)
 
 
-def picture(mode: str = "RGB", size: tuple[int, int] = SIZE) -> Image.Image:
+def make_image(mode: str = "RGB", size: tuple[int, int] = SIZE) -> Image.Image:
     return Image.effect_noise(size, 80).convert(mode)
 
 
@@ -39,31 +39,34 @@ def box(kind: bytes, body: bytes = b"") -> bytes:
     return struct.pack(">I", 8 + len(body)) + kind + body
 
 
-FRAMES = {"save_all": True, "append_images": [picture(), picture("L")], "duration": 40}
+FRAMES = {"save_all": True, "append_images": [make_image(), make_image("L")], "duration": 40}
 
 # An EXIF block that ends in a thumbnail, which is a whole JPEG by itself.
-EXIF = b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0" + made("JPEG", picture(size=(8, 8)))
+EXIF = b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0" + made("JPEG", make_image(size=(8, 8)))
 
 PNG, JPEG, WEBP = Media("image/png", "png"), Media("image/jpeg", "jpg"), Media("image/webp", "webp")
 
 GIF, AVIF, MP4 = Media("image/gif", "gif"), Media("image/avif", "avif"), Media("video/mp4", "mp4")
 
 GOOD: dict[str, tuple[Media, bytes]] = {
-    "PNG": (PNG, made("PNG", picture())),
-    "PNG, palette": (PNG, made("PNG", picture("P"))),
-    "PNG, alpha": (PNG, made("PNG", picture("LA"))),
-    "PNG, animated": (PNG, made("PNG", picture(), **FRAMES)),
-    "JPEG, with a thumbnail": (JPEG, made("JPEG", picture(), exif=EXIF)),
-    "JPEG, progressive": (JPEG, made("JPEG", picture(), exif=EXIF, progressive=True)),
-    "JPEG, with restarts": (JPEG, made("JPEG", picture("CMYK"), restart_marker_blocks=1)),
-    "JPEG, for print": (JPEG, made("MPO", picture(), save_all=True, append_images=[picture()])),
-    "WebP": (WEBP, made("WEBP", picture())),
-    "WebP, lossless": (WEBP, made("WEBP", picture(), lossless=True)),
-    "WebP, alpha": (WEBP, made("WEBP", picture("RGBA"), exif=b"odd")),
-    "WebP, animated": (WEBP, made("WEBP", picture(), **FRAMES)),
-    "GIF": (GIF, made("GIF", picture("P"))),
-    "GIF, animated": (GIF, made("GIF", picture(), comment=b"frames", **FRAMES)),
-    "AVIF": (AVIF, made("AVIF", picture("RGBA"))),
+    "PNG": (PNG, made("PNG", make_image())),
+    "PNG, palette": (PNG, made("PNG", make_image("P"))),
+    "PNG, alpha": (PNG, made("PNG", make_image("LA"))),
+    "PNG, animated": (PNG, made("PNG", make_image(), **FRAMES)),
+    "JPEG, with a thumbnail": (JPEG, made("JPEG", make_image(), exif=EXIF)),
+    "JPEG, progressive": (JPEG, made("JPEG", make_image(), exif=EXIF, progressive=True)),
+    "JPEG, with restarts": (JPEG, made("JPEG", make_image("CMYK"), restart_marker_blocks=1)),
+    "JPEG, for print": (
+        JPEG,
+        made("MPO", make_image(), save_all=True, append_images=[make_image()]),
+    ),
+    "WebP": (WEBP, made("WEBP", make_image())),
+    "WebP, lossless": (WEBP, made("WEBP", make_image(), lossless=True)),
+    "WebP, alpha": (WEBP, made("WEBP", make_image("RGBA"), exif=b"odd")),
+    "WebP, animated": (WEBP, made("WEBP", make_image(), **FRAMES)),
+    "GIF": (GIF, made("GIF", make_image("P"))),
+    "GIF, animated": (GIF, made("GIF", make_image(), comment=b"frames", **FRAMES)),
+    "AVIF": (AVIF, made("AVIF", make_image("RGBA"))),
     "MP4": (MP4, VIDEO),
     "MP4, long": (MP4, VIDEO[:32] + box(b"moov") + struct.pack(">I4sQ", 1, b"mdat", 20) + b"1234"),
 }

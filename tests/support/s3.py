@@ -15,11 +15,11 @@ from imagequeue.storage import Storage
 SECRET = "s3cr3t-of-nobody"
 
 Answer = tuple[str, bytes] | None
-UNAVAILABLE = ("503 Service StatusUnavailable", b"")
+UNAVAILABLE = ("503 Service Unavailable", b"")
 
 
 class S3:
-    """moto's S3 over HTTP; it counts what is asked, and `gate` may answer in its place."""
+    """moto's S3 over HTTP; it records the requests, and `gate` may answer in its place."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

@@ -25,7 +25,7 @@ def uri_of(storage: Storage, name: str) -> str:
 
 
 def names(storage: Storage, s3: S3) -> list[str]:
-    """All that is kept, and what lies about in a scratch folder."""
+    """Return all names in the storage and its scratch folder."""
     scratch = [path.name for path in storage.scratch.glob("*")]
     if storage.url.startswith("file"):
         root = storage.scratch.parent

@@ -1,4 +1,4 @@
-"""A provider's server that answers what a test tells it to, and keeps what it was asked."""
+"""A provider's server that answers as a test says, and records its requests."""
 
 import json
 import threading

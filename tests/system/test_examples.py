@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from imagequeue.producer.local.ports import free_port
-from support.media import examined
+from support.media import validate_file
 from support.paths import ROOT
 from support.processes import BIN, Process, answers, clean_environment, eventually, running
 
@@ -78,7 +78,7 @@ def test_submit_sh_downloads_the_image(system: System) -> None:
     installed("curl")
     job_id, *_, state, file = system.run(EXAMPLES / "submit.sh")
     assert (state, system.get(f"/{job_id}")["state"]) == ("succeeded", "succeeded")
-    assert examined(system.folder / file).content_type.startswith("image/")
+    assert validate_file(system.folder / file).content_type.startswith("image/")
 
 
 def test_submit_sh_fails_if_its_job_fails(system: System) -> None:
@@ -99,7 +99,7 @@ def test_submit_mjs_follows_the_job_and_saves_the_images(system: System) -> None
     assert len(changes) > 1
     assert files
     for file in files:
-        assert examined(system.folder / file).content_type.startswith("image/")
+        assert validate_file(system.folder / file).content_type.startswith("image/")
 
 
 def test_flask_service_orders_and_receives_a_webhook(system: System) -> None:

@@ -15,7 +15,7 @@ from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
 from imagequeue.producer.local.ports import free_port
 from support.jobs import path
-from support.media import examined
+from support.media import validate_file
 from support.processes import WORKER, Process, answers, eventually, sandbox
 
 CAT = ("https://example.com/cat.png",)
@@ -96,7 +96,7 @@ def test_every_provider_action_and_delivery_saves_files(
         assert path(job) == ["queued", "submitting", "waiting", "downloading", "succeeded"]
         for image in job.images:
             assert image.uri
-            assert examined(Path(image.uri.removeprefix("file://"))).content_type
+            assert validate_file(Path(image.uri.removeprefix("file://"))).content_type
     assert charged(accounts) == sorted(request["prompt"] for request in REQUESTS)
 
 

@@ -10,15 +10,27 @@ import pytest
 from PIL import Image
 
 from imagequeue.worker.media.validate import Media, NotMediaError
-from support.media import examined
-from support.media_samples import AVIF, EXIF, GOOD, MP4, PNG, SIZE, VIDEO, box, made, picture, png
+from support.media import validate_file
+from support.media_samples import (
+    AVIF,
+    EXIF,
+    GOOD,
+    MP4,
+    PNG,
+    SIZE,
+    VIDEO,
+    box,
+    made,
+    make_image,
+    png,
+)
 
 
 @pytest.fixture
 def check(tmp_path: Path) -> Callable[[bytes], Media]:
     def checked(data: bytes) -> Media:
         (tmp_path / "file").write_bytes(data)
-        return examined(tmp_path / "file")
+        return validate_file(tmp_path / "file")
 
     return checked
 
@@ -66,8 +78,8 @@ def test_jpeg_fill_bytes_are_accepted(check: Any) -> None:
         (b'[\n  {"error": 1}]', "JSON"),
         (b"Not found, s\xc3\xb6rry\n", "text"),
         (b"gif89a is how a GIF begins", "text"),
-        (made("TIFF", picture()), "a TIFF image"),
-        (made("BMP", picture()), "a BMP image"),
+        (made("TIFF", make_image()), "a TIFF image"),
+        (made("BMP", make_image()), "a BMP image"),
         (box(b"ftyp", b"heic\0\0\0\0mif1heic"), "a HEIC image"),
         (b"\xff\x0a\xfa\x1f", "a JPEG XL image"),
         (b"\x1a\x45\xdf\xa3\x01", "a WebM video"),

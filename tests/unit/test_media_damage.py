@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagequeue.worker.media.validate import Media, NotMediaError
-from support.media import examined
+from support.media import validate_file
 from support.media_samples import GOOD, HUGE, VIDEO, box, chunk, patched, png
 
 
@@ -21,7 +21,7 @@ from support.media_samples import GOOD, HUGE, VIDEO, box, chunk, patched, png
 def check(tmp_path: Path) -> Callable[[bytes], Media]:
     def checked(data: bytes) -> Media:
         (tmp_path / "file").write_bytes(data)
-        return examined(tmp_path / "file")
+        return validate_file(tmp_path / "file")
 
     return checked
 
@@ -30,13 +30,13 @@ def check(tmp_path: Path) -> Callable[[bytes], Media]:
 def test_truncated_file_is_refused(tmp_path: Path, name: str) -> None:
     cut = tmp_path / "cut"
     data = GOOD[name][1]
-    # Of several pictures, the first has to be whole.
+    # Of several images, the first has to be complete.
     end = data.index(b"\xff\xd9", data.index(b"MPF\0")) + 2 if b"MPF\0" in data else len(data)
     cut.write_bytes(data)
     for length in reversed(range(end)):
         os.truncate(cut, length)
         with pytest.raises(NotMediaError):
-            examined(cut)
+            validate_file(cut)
 
 
 @pytest.mark.parametrize("name", [name for name in GOOD if name.startswith("PNG")])
@@ -121,7 +121,7 @@ def test_damaged_bytes_raise_only_not_media(
     path = tmp_path_factory.getbasetemp() / "damaged"
     path.write_bytes(damaged)
     try:
-        assert examined(path).content_type
+        assert validate_file(path).content_type
     except NotMediaError as error:
         assert str(error)  # noqa: PT017
 
@@ -141,7 +141,7 @@ def test_memory_is_constant_for_any_length(tmp_path: Path, kind: str) -> None:
             file.write(struct.pack(">I", checksum) + chunk(b"IEND", b""))
     tracemalloc.start()
     try:
-        assert examined(path).extension == kind.lower()
+        assert validate_file(path).extension == kind.lower()
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()

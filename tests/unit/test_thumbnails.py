@@ -12,7 +12,7 @@ from PIL import Image
 
 from imagequeue.storage import thumbnails
 from imagequeue.storage.thumbnails import NoThumbnailError, make_thumbnail
-from support.media_samples import GOOD, HUGE, MP4, SIZE, VIDEO, made, picture
+from support.media_samples import GOOD, HUGE, MP4, SIZE, VIDEO, made, make_image
 
 IMAGES = {name: data for name, (media, data) in GOOD.items() if media != MP4}
 
@@ -36,8 +36,8 @@ def test_small_image_is_not_enlarged(thumbnail: Any, data: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_longer_side_is_limited(thumbnail: Any, kind: str) -> None:
-    assert thumbnail(made(kind, picture(size=(1000, 500)))).size == (320, 160)
-    assert thumbnail(made(kind, picture(size=(500, 1000))), px=100).size == (50, 100)
+    assert thumbnail(made(kind, make_image(size=(1000, 500)))).size == (320, 160)
+    assert thumbnail(made(kind, make_image(size=(500, 1000))), px=100).size == (50, 100)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
@@ -82,9 +82,9 @@ def test_animation_shows_its_first_frame(thumbnail: Any) -> None:
         VIDEO,
         HUGE["PNG"],
         made("PNG", Image.new("1", (7_100, 7_100))),
-        made("JPEG", picture(size=(200, 200)))[:4000],
+        made("JPEG", make_image(size=(200, 200)))[:4000],
         GOOD["PNG"][1][:300],
-        made("TIFF", picture()),
+        made("TIFF", make_image()),
         b"<html>",
         b"",
     ],
@@ -118,7 +118,7 @@ def test_at_most_two_are_drawn_at_once(tmp_path: Path, monkeypatch: pytest.Monke
         time.sleep(0.01)  # so that a third would be seen
         with lock:
             inside -= 1
-        return picture()
+        return make_image()
 
     monkeypatch.setattr(thumbnails, "_draw", drawn)
     source = tmp_path / "source"

@@ -46,7 +46,7 @@ def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
 
 @pytest.fixture
 def live(settings: Settings) -> Iterator[Context]:
-    """A context with the real time, which the processes have too."""
+    """A context with real time, as the processes have."""
     with make_celery(settings) as celery:
         yield open_context(settings, celery)
 
@@ -60,7 +60,7 @@ def start_receiver(start: Start, settings: Settings) -> Process:
 
 
 def waiting(live: Context, count: int) -> list[Job]:
-    """Jobs that the provider has, each under a task of its own; their poll is far away."""
+    """Add jobs that the provider has accepted, each with a task of its own and a distant poll."""
     now, far = utc_now(), add_seconds(utc_now(), 600)
     fields = {"provider": "kie-flux-kontext", "action": "generate", "delivery": "callback"}
     jobs = [

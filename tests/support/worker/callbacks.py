@@ -18,7 +18,7 @@ def arrive(ctx: Context, job_id: str, body: Any, **headers: str) -> None:
 
 
 def come(ctx: Context, job_id: str, *bodies: Any) -> None:
-    """Callbacks that arrive and are read."""
+    """Store callbacks, and read each."""
     for body in bodies:
         arrive(ctx, job_id, body)
         read_callbacks(ctx, job_id)
@@ -31,8 +31,8 @@ def counted(ctx: Context) -> dict[str, int]:
 
 
 def reasons(ctx: Context) -> list[Outcome]:
-    """Why each callback in the quarantine is there."""
-    return [kept.reason for kept in Quarantine(ctx.store.redis)]
+    """Return why each callback is in the quarantine."""
+    return [entry.reason for entry in Quarantine(ctx.store.redis)]
 
 
 def urls(ctx: Context, job_id: str) -> list[str]:

@@ -13,7 +13,7 @@ from support.jobs import waiting
 from support.stub import Stub
 
 
-def picture(kind: str = "PNG", size: tuple[int, int] = (8, 6)) -> bytes:
+def make_image(kind: str = "PNG", size: tuple[int, int] = (8, 6)) -> bytes:
     buffer = io.BytesIO()
     Picture.effect_noise(size, 80).save(buffer, kind)
     return buffer.getvalue()

@@ -39,7 +39,7 @@ def accepted(ctx: Context, stub: Stub, count: int) -> list[str]:
 
 
 def answering(stub: Stub, items: Mapping[str, Item], otherwise: Item = pending) -> None:
-    """The stub answers on each task as it is told to, on one or on many."""
+    """Make the stub answer about each task, alone or with others."""
 
     def answer(_: str, __: str, body: Any) -> Any:
         if body["action"] == "retrieve":
@@ -52,13 +52,13 @@ def answering(stub: Stub, items: Mapping[str, Item], otherwise: Item = pending) 
 
 
 def come_due(ctx: Context, clock: Clock, seconds: float = FIRST_S) -> list[str]:
-    """The first polls' time has come, and a sweep has hinted them."""
+    """The first polls' time has come, and a sweep has dispatched them."""
     clock.advance(seconds)
     return ctx.dispatcher.sweep(Queue.POLL, clock()).dispatched
 
 
-def hints_arrive(ctx: Context, job_ids: list[str]) -> None:
-    """What the poll task does with each."""
+def run_polls(ctx: Context, job_ids: list[str]) -> None:
+    """Run the poll step of each job, as its task does."""
     for job_id in job_ids:
         try:
             if (in_s := poll(ctx, job_id)) is not None:
@@ -69,7 +69,7 @@ def hints_arrive(ctx: Context, job_ids: list[str]) -> None:
 
 
 def in_s(ctx: Context, job_id: str) -> float:
-    """The seconds to a job's next poll."""
+    """Return the seconds until a job's next poll."""
     score = ctx.store.redis.zscore(keys.due(Queue.POLL), job_id)
     assert isinstance(score, float)
     return score - ctx.now().timestamp()

@@ -11,18 +11,18 @@ from support.stub import Stub
 
 PNG = picture()
 
-RENEWAL = "/api/v1/common/download-url"
+REFRESH_PATH = "/api/v1/common/download-url"
 
 FOREIGN = kie_refused(422, "The URL is not one of ours")
 
 Answer = Callable[[str, str, Any], Any]
 
 
-def answering(renewal: Any = FOREIGN, lookup: Any = (404, {})) -> Answer:
-    return lambda _, path, __: renewal if path == RENEWAL else lookup
+def answering(refresh: Any = FOREIGN, lookup: Any = (404, {})) -> Answer:
+    return lambda _, path, __: refresh if path == REFRESH_PATH else lookup
 
 
-def renewed(url: str) -> tuple[int, dict[str, Any]]:
+def refreshed(url: str) -> tuple[int, dict[str, Any]]:
     return 200, {"code": 200, "msg": "success", "data": url}
 
 

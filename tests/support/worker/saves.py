@@ -11,20 +11,20 @@ from support.hostile import picture
 PNG = picture()
 
 
-def kept(ctx: Context, name: str) -> bytes:
+def read_stored(ctx: Context, name: str) -> bytes:
     return b"".join(ctx.storage.open(ctx.storage.uri(name)).chunks)
 
 
-def is_kept(ctx: Context, name: str) -> bool:
+def is_stored(ctx: Context, name: str) -> bool:
     try:
-        return bool(kept(ctx, name))
+        return bool(read_stored(ctx, name))
     except FileNotFoundError:
         return False
 
 
 def on_record(ctx: Context, job_id: str) -> list[dict[str, Any]]:
-    """What the record says of the pictures."""
-    images: list[dict[str, Any]] = json.loads(kept(ctx, f"{job_id}/{RECORD}"))["images"]
+    """Return the images of the record."""
+    images: list[dict[str, Any]] = json.loads(read_stored(ctx, f"{job_id}/{RECORD}"))["images"]
     return images
 
 

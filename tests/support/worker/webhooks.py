@@ -72,25 +72,25 @@ def move(ctx: Context, job_id: str, *states: State) -> None:
 
 
 def failed(ctx: Context, **fields: Any) -> str:
-    """A job with one webhook to be sent."""
+    """Add a job with one unsent webhook."""
     job_id = queued(ctx, **fields)
     move(ctx, job_id, State.FAILED)
     return job_id
 
 
 def revived(ctx: Context, **fields: Any) -> str:
-    """A job with two webhooks to be sent: it failed, and a success came late."""
+    """Add a job with two unsent webhooks: it failed, then succeeded."""
     job_id = failed(ctx, **fields)
     move(ctx, job_id, State.DOWNLOADING, State.SUCCEEDED)
     return job_id
 
 
 def tried(ctx: Context, job_id: str) -> float | None:
-    """One run of the step, its countdown set as its task does."""
-    pause_s = notify(ctx, job_id)
-    if pause_s is not None:
-        ctx.wakeups.wake_at(Queue.NOTIFY, job_id, add_seconds(ctx.now(), pause_s))
-    return pause_s
+    """Run the step once, and set its countdown as its task does."""
+    delay_s = notify(ctx, job_id)
+    if delay_s is not None:
+        ctx.wakeups.wake_at(Queue.NOTIFY, job_id, add_seconds(ctx.now(), delay_s))
+    return delay_s
 
 
 def wake_up(ctx: Context, job_id: str) -> datetime | None:
@@ -99,7 +99,7 @@ def wake_up(ctx: Context, job_id: str) -> datetime | None:
 
 
 def dead(ctx: Context) -> list[str]:
-    """The types of the dead letters, newest first."""
+    """Return the types of the dead letters, newest first."""
     return [json.loads(letter.webhook.body)["type"] for letter in ctx.outbox.iter_dead_letters()]
 
 

@@ -15,7 +15,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def url(kind: str, s3: S3, tmp_path: Path) -> str:
-    """A place that nobody has used before."""
+    """A URL that no test has used before."""
     folder = tmp_path / "all images"
     return folder.as_uri() if kind == "file" else f"s3://images/{folder.as_uri()[8:]}"
 

@@ -57,15 +57,15 @@ def test_aborted_upload_stores_nothing(
 def test_bytes_are_flushed_before_name_and_folders(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture = storage.scratch.parent / NAME
+    image = storage.scratch.parent / NAME
     flushed: list[tuple[int, bool]] = []
 
     def fsync(descriptor: int) -> None:
-        flushed.append((os.fstat(descriptor).st_ino, picture.exists()))
+        flushed.append((os.fstat(descriptor).st_ino, image.exists()))
 
     monkeypatch.setattr(os, "fsync", fsync)
     keep(storage, NAME, DATA)
-    inodes = [path.stat().st_ino for path in (picture, *picture.parents[:3])]
+    inodes = [path.stat().st_ino for path in (image, *image.parents[:3])]
     assert flushed == list(zip(inodes, (False, True, True, True), strict=True))
 
 
@@ -74,7 +74,7 @@ def test_bytes_are_flushed_before_name_and_folders(
 def test_more_follows_flushes_with_the_last(
     storage: Storage, known: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also by a worker that finds all of them there: who put them may have died before."""
+    """Also if all are there already, because the worker that put them may have died."""
     first, last = (storage.scratch.parent / f"job_1/{n}.png" for n in (0, 1))
     if known:
         for path in (first, last):
@@ -87,9 +87,9 @@ def test_more_follows_flushes_with_the_last(
     monkeypatch.setattr(os, "fsync", fsync)
     keep(storage, "job_1/0.png", DATA, more_follows=True)
     keep(storage, "job_1/1.png", DATA)
-    pictures = [(first, False, False), (last, True, False)] * (not known)
+    images = [(first, False, False), (last, True, False)] * (not known)
     folders = [(folder, True, True) for folder in first.parents[:3]]
-    assert flushed == [(path.stat().st_ino, *there) for path, *there in (*pictures, *folders)]
+    assert flushed == [(path.stat().st_ino, *there) for path, *there in (*images, *folders)]
 
 
 PUT_IN_A_PROCESS = """

@@ -10,8 +10,6 @@ from imagequeue.storage import Storage, StorageError, buckets, open_storage
 from support.s3 import S3, SECRET, keep
 from support.storage import DATA, LARGE, NAME, names
 
-# Checked
-
 
 def refused(storage: Storage) -> str:
     """The one line that a check ends with."""

@@ -9,8 +9,6 @@ from imagequeue.storage import Storage, open_storage
 from support.s3 import S3, SECRET, keep
 from support.storage import DATA, NAME, names, read, uri_of
 
-# Refused
-
 
 def test_missing_file_is_not_found(storage: Storage) -> None:
     keep(storage, NAME, DATA)

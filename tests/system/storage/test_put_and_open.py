@@ -11,8 +11,6 @@ from imagequeue.storage import Storage, open_storage
 from support.s3 import S3, keep
 from support.storage import DATA, NAME, names, read
 
-# QuarantinedCallback, and read again
-
 
 @pytest.mark.parametrize("name", [NAME, "job 1/ü 日本 #?%41.png", "0.png"])
 @pytest.mark.parametrize("data", [DATA, b""], ids=["bytes", "empty"])
@@ -71,9 +69,6 @@ def test_uri_equals_path_as_uri(parts: list[str]) -> None:
     name = f"{'/'.join(parts)}.png"
     storage = open_storage(folder.as_uri(), Path("unused"))
     assert storage.uri(name) == (folder / name).as_uri()
-
-
-# Written once, and as a whole
 
 
 def test_same_bytes_are_written_once(storage: Storage, s3: S3, kind: str) -> None:

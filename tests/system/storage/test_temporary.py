@@ -16,8 +16,6 @@ from imagequeue.storage import Storage, Temporary, base
 from support.s3 import S3, keep
 from support.storage import DATA, NAME, names, python, read
 
-# Bounds
-
 
 def test_orphans_are_removed_at_intervals(
     storage: Storage, monkeypatch: pytest.MonkeyPatch

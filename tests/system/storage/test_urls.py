@@ -56,9 +56,6 @@ def test_valid_storage_url_is_accepted(right: str) -> None:
     assert read_settings(storage_url=right).images_url == right
 
 
-# Opened
-
-
 @pytest.mark.parametrize(
     ("url", "store"), [("gs://bucket/a/b", "GCSStore"), ("az://container/a/b", "AzureStore")]
 )

@@ -66,7 +66,7 @@ def test_images_beyond_the_bound_are_left_out_and_noted(ctx: Context, stub: Stub
 def test_repeated_callbacks_settle_once(ctx: Context, stub: Stub, clock: Clock) -> None:
     job_id = waiting(ctx, stub)
     for _ in range(3):
-        # Each at a time of its own, or they would be one entry.
+        # At different times, or they would be one entry.
         clock.advance(1)
         arrive(ctx, job_id, kie_callback(URL))
     assert len(ctx.inbox.list_unread(job_id)) == 3

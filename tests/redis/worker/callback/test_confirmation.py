@@ -26,8 +26,8 @@ from support.stub import Stub
 from support.worker.callbacks import URL, arrive, come, counted, reasons, urls
 
 
-def believing(ctx: Context, **fields: Any) -> None:
-    """From now on callbacks are believed as these settings say."""
+def trust(ctx: Context, **fields: Any) -> None:
+    """Set how callbacks are trusted from now on."""
     vars(ctx)["settings"] = ctx.settings.model_copy(update=fields)
 
 
@@ -36,7 +36,7 @@ def look_ups(stub: Stub) -> int:
 
 
 def test_confirmed_success_uses_providers_urls(ctx: Context, stub: Stub) -> None:
-    believing(ctx, callback_trust="requery")
+    trust(ctx, callback_trust="requery")
     job_id = waiting(ctx, stub)
     stub.answer = lambda *_: kie_done("https://kie.example/true.png")
     come(ctx, job_id, kie_callback("https://evil.example/r.png"))
@@ -46,7 +46,7 @@ def test_confirmed_success_uses_providers_urls(ctx: Context, stub: Stub) -> None
 
 
 def test_failure_is_confirmed_as_well(ctx: Context, stub: Stub) -> None:
-    believing(ctx, callback_trust="requery")
+    trust(ctx, callback_trust="requery")
     job_id = waiting(ctx, stub)
     stub.answer = lambda *_: kie_done(URL)
     come(ctx, job_id, kie_callback(code=500))
@@ -57,7 +57,7 @@ def test_failure_is_confirmed_as_well(ctx: Context, stub: Stub) -> None:
     "answer", [KIE_PENDING, kie_refused(422, "recordInfo is null"), (500, {}), None]
 )
 def test_unconfirmed_callback_is_quarantined(ctx: Context, stub: Stub, answer: Any) -> None:
-    believing(ctx, callback_trust="requery")
+    trust(ctx, callback_trust="requery")
     job_id = waiting(ctx, stub)
     before = ctx.store.get(job_id)
     stub.answer = lambda *_: answer
@@ -71,7 +71,7 @@ def test_unconfirmed_callback_is_quarantined(ctx: Context, stub: Stub, answer: A
 
 
 def test_earlier_poll_is_not_postponed(ctx: Context, stub: Stub, clock: Clock) -> None:
-    believing(ctx, callback_trust="requery")
+    trust(ctx, callback_trust="requery")
     job_id = waiting(ctx, stub)
     before = ctx.store.redis.zscore(keys.due(Queue.POLL), job_id)
     assert before
@@ -82,7 +82,7 @@ def test_earlier_poll_is_not_postponed(ctx: Context, stub: Stub, clock: Clock) -
 
 
 def lost(ctx: Context, stub: Stub) -> str:
-    """A job whose submission was never answered."""
+    """Add a job whose submission got no response."""
     job_id = queued(ctx)
     stub.answer = lambda *_: None
     submit(ctx, job_id)
@@ -91,7 +91,7 @@ def lost(ctx: Context, stub: Stub) -> str:
 
 
 def test_running_task_of_lost_response_is_polled(ctx: Context, stub: Stub) -> None:
-    believing(ctx, callback_trust="requery")
+    trust(ctx, callback_trust="requery")
     job_id = lost(ctx, stub)
     stub.answer = lambda *_: KIE_PENDING
     come(ctx, job_id, kie_callback(URL))
@@ -101,7 +101,7 @@ def test_running_task_of_lost_response_is_polled(ctx: Context, stub: Stub) -> No
 
 
 def test_unknown_task_of_lost_response_is_untrusted(ctx: Context, stub: Stub) -> None:
-    believing(ctx, callback_trust="requery")
+    trust(ctx, callback_trust="requery")
     job_id = lost(ctx, stub)
     before = ctx.store.get(job_id)
     stub.answer = lambda *_: kie_refused(422, "recordInfo is null")
@@ -111,7 +111,7 @@ def test_unknown_task_of_lost_response_is_untrusted(ctx: Context, stub: Stub) ->
 
 
 def test_callback_waits_for_unavailable_provider(ctx: Context, stub: Stub) -> None:
-    believing(ctx, callback_trust="requery")
+    trust(ctx, callback_trust="requery")
     job_id = lost(ctx, stub)
     arrive(ctx, job_id, kie_callback(URL))
     stub.answer = lambda *_: (503, {})
@@ -129,7 +129,7 @@ def test_too_long_task_id_is_rejected(ctx: Context, stub: Stub) -> None:
 
 
 def test_callback_without_task_is_untrusted(ctx: Context, stub: Stub) -> None:
-    believing(ctx, callback_trust="requery")
+    trust(ctx, callback_trust="requery")
     now = ctx.now()
     job_id = queued(ctx, provider="acedata-flux")
     for to in (State.SUBMITTING, State.UNCONFIRMED):
@@ -155,7 +155,7 @@ KNOWN_HOSTS = ("files.example.org", "*.example.com")
     ],
 )
 def test_known_hosts_need_no_confirmation(ctx: Context, stub: Stub, url: str) -> None:
-    believing(ctx, callback_hosts=KNOWN_HOSTS)
+    trust(ctx, callback_hosts=KNOWN_HOSTS)
     job_id = waiting(ctx, stub)
     come(ctx, job_id, kie_callback(url))
     assert (urls(ctx, job_id), look_ups(stub), counted(ctx)) == ([url], 0, {"settled": 1})
@@ -179,7 +179,7 @@ def test_known_hosts_need_no_confirmation(ctx: Context, stub: Stub, url: str) ->
     ],
 )
 def test_other_hosts_need_confirmation(ctx: Context, stub: Stub, url: str) -> None:
-    believing(ctx, callback_hosts=KNOWN_HOSTS)
+    trust(ctx, callback_hosts=KNOWN_HOSTS)
     job_id = waiting(ctx, stub)
     stub.answer = lambda *_: kie_done(URL)
     come(ctx, job_id, kie_callback(url))
@@ -187,7 +187,7 @@ def test_other_hosts_need_confirmation(ctx: Context, stub: Stub, url: str) -> No
 
 
 def test_one_image_on_other_host_needs_confirmation(ctx: Context, stub: Stub) -> None:
-    believing(ctx, callback_hosts=KNOWN_HOSTS)
+    trust(ctx, callback_hosts=KNOWN_HOSTS)
     job_id = waiting(ctx, stub)
     stub.answer = lambda *_: KIE_PENDING
     body = kie_callback("https://files.example.org/r.png")

@@ -17,7 +17,7 @@ from support.clock import Clock
 from support.jobs import path
 from support.paths import VIDEO
 from support.stub import Stub
-from support.worker.downloads import downloading, files, folder_of, picture
+from support.worker.downloads import downloading, files, folder_of, make_image
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
 def test_image_is_saved_as_its_bytes_say(
     ctx: Context, stub: Stub, kind: str, content_type: str, extension: str
 ) -> None:
-    data = picture(kind)
+    data = make_image(kind)
     job_id = downloading(ctx, stub)
     stub.answer = lambda *_: (200, data, {"Content-Type": "text/plain"})
     assert download(ctx, job_id) is None
@@ -62,8 +62,8 @@ def test_first_to_expire_is_fetched_first(ctx: Context, stub: Stub) -> None:
     lives = {"slow": 86400, "soon": 60, "later": 3600}
     images = [ResultImage(url=f"{stub.url}/{name}", lifetime_s=s) for name, s in lives.items()]
     job_id = downloading(ctx, stub, *images)
-    ctx.store.redis.delete("download")  # its own hint, which a worker would have taken
-    stub.answer = lambda *_: (200, picture())
+    ctx.store.redis.delete("download")  # its own message, which a worker would have taken
+    stub.answer = lambda *_: (200, make_image())
     assert download(ctx, job_id) is None
     assert [url for method, url, _ in stub.asked if method == "GET"] == ["/soon", "/later", "/slow"]
 
@@ -94,7 +94,7 @@ def test_lost_origin_image_fails_nothing(ctx: Context, stub: Stub) -> None:
         ResultImage(url=f"{stub.url}/result", lifetime_s=60),
         ResultImage(url=f"{stub.url}/origin", lifetime_s=60, kind="origin"),
     )
-    stub.answer = lambda _, url, __: (200, picture()) if url == "/result" else (403, b"")
+    stub.answer = lambda _, url, __: (200, make_image()) if url == "/result" else (403, b"")
     while download(ctx, job_id) is not None:
         pass
     job = ctx.store.get(job_id)
@@ -109,7 +109,7 @@ def test_retry_of_unsaved_job_pays_nothing(ctx: Context, stub: Stub) -> None:
         pass
     posts = len(stub.posts)
     Client(ctx.settings, now=ctx.now).retry(job_id)
-    stub.answer = lambda *_: (200, picture())
+    stub.answer = lambda *_: (200, make_image())
     download(ctx, job_id)
     job = ctx.store.get(job_id)
     assert path(job)[-4:] == ["downloading", "unsaved", "downloading", "succeeded"]
@@ -127,7 +127,7 @@ def test_killed_download_leaves_no_final_file(
         raise Killed
 
     job_id = downloading(ctx, stub)
-    stub.answer = lambda *_: (200, picture())
+    stub.answer = lambda *_: (200, make_image())
     monkeypatch.setattr("imagequeue.worker.save.validate_media", killed)
     with pytest.raises(Killed):
         download(ctx, job_id)

@@ -13,10 +13,10 @@ from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
 from imagequeue.worker.media.validate import NotMediaError
 from support.clock import Clock
-from support.media import examined
+from support.media import validate_file
 from support.paths import VIDEO
 from support.stub import Stub
-from support.worker.downloads import downloading, files, folder_of, picture
+from support.worker.downloads import downloading, files, folder_of, make_image
 
 
 @pytest.fixture
@@ -30,10 +30,10 @@ CUT = {"Content-Length": "99999"}
 BROKEN: dict[str, Any] = {
     "a web page": (200, b"<html>sorry</html>"),
     "empty": (200, b""),
-    "the PNG is cut off": (200, picture(size=(64, 64))[:900]),
+    "the PNG is cut off": (200, make_image(size=(64, 64))[:900]),
     "the MP4 is cut off": (200, VIDEO.read_bytes()[:3000]),
     "HTTP 404": (404, b""),
-    "HTTP 403": (403, picture()),
+    "HTTP 403": (403, make_image()),
 }
 
 
@@ -62,8 +62,8 @@ def test_invalid_image_ends_unsaved_without_file(
     [
         None,
         (503, b""),
-        (200, picture(), CUT),
-        (200, picture(), {**CUT, "Connection": "close"}),
+        (200, make_image(), CUT),
+        (200, make_image(), {**CUT, "Connection": "close"}),
     ],
     ids=["hangs up", "503", "goes silent", "cut off"],
 )
@@ -102,7 +102,7 @@ def test_redirect_to_private_address_is_refused(ctx: Context, stub: Stub) -> Non
 def test_too_large_file_is_given_up_at_once(ctx: Context, stub: Stub) -> None:
     vars(ctx)["settings"] = ctx.settings.model_copy(update={"download_max_bytes": 100})
     job_id = downloading(ctx, stub)
-    stub.answer = lambda *_: (200, picture(size=(64, 64)))
+    stub.answer = lambda *_: (200, make_image(size=(64, 64)))
     assert download(ctx, job_id) is None
     job = ctx.store.get(job_id)
     assert job.state is State.UNSAVED
@@ -115,7 +115,7 @@ def test_decompression_bomb_is_refused(tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.png"
     Picture.new("1", (20_000, 10_000)).save(bomb)
     with pytest.raises(NotMediaError, match="pixels"):
-        examined(bomb)
+        validate_file(bomb)
 
 
 def test_every_truncation_of_a_video_is_refused(tmp_path: Path) -> None:
@@ -124,12 +124,12 @@ def test_every_truncation_of_a_video_is_refused(tmp_path: Path) -> None:
     for length in range(16, len(whole), 97):
         cut.write_bytes(whole[:length])
         with pytest.raises(NotMediaError):
-            examined(cut)
+            validate_file(cut)
 
 
 def test_unwritable_disk_ends_unsaved(ctx: Context, stub: Stub, clock: Clock) -> None:
     job_id = downloading(ctx, stub)
-    stub.answer = lambda *_: (200, picture())
+    stub.answer = lambda *_: (200, make_image())
     folder_of(ctx).parent.mkdir(parents=True, exist_ok=True)
     folder_of(ctx).write_text("a file where the folder should be")
     assert download(ctx, job_id) == 5

@@ -16,7 +16,7 @@ from imagequeue.worker.save import RECORD
 from support.hostile import Host, downloading, hosting, says, to_the_end
 from support.s3 import S3
 from support.stub import Stub
-from support.worker.saves import PNG, is_kept, kept, on_record, out_of_space
+from support.worker.saves import PNG, is_stored, on_record, out_of_space, read_stored
 
 PROMPT = 'a "café" 日本 🐈 \\ \n<b>'
 
@@ -42,7 +42,7 @@ def overrides(
     s3: S3,
     tmp_path: Path,
 ) -> dict[str, str]:
-    at = f"file://{tmp_path}/pictures" if kind == "file" else f"s3://images/{tmp_path.name}"
+    at = f"file://{tmp_path}/images" if kind == "file" else f"s3://images/{tmp_path.name}"
     mine = {"kie_base_url": stub.url, "download_trusted_hosts": host.netloc, "storage_url": at}
     return {**overrides, **mine, "download_attempts": "2"}
 
@@ -62,7 +62,7 @@ def test_record_says_what_made_the_image(ctx: Context, stub: Stub, host: Host) -
     params = {"aspect_ratio": "16:9"}
     job_id = downloading(ctx, stub, f"{host.url}/0?sig=1", prompt=PROMPT, params=params)
     image = to_the_end(ctx, job_id).images[0]
-    record = json.loads(kept(ctx, f"{job_id}/job.json"))
+    record = json.loads(read_stored(ctx, f"{job_id}/job.json"))
     assert record == {
         "job": {
             "id": job_id,
@@ -86,12 +86,12 @@ def test_record_says_what_made_the_image(ctx: Context, stub: Stub, host: Host) -
             }
         ],
     }
-    assert "日本 🐈".encode() in kept(ctx, f"{job_id}/job.json")
+    assert "日本 🐈".encode() in read_stored(ctx, f"{job_id}/job.json")
     assert ctx.storage.open(ctx.storage.uri(f"{job_id}/job.json")).content_type == (
         "application/json"
     )
     assert image.uri == ctx.storage.uri(f"{job_id}/0.png")
-    assert (kept(ctx, f"{job_id}/0.png"), scratch(ctx)) == (PNG, [])
+    assert (read_stored(ctx, f"{job_id}/0.png"), scratch(ctx)) == (PNG, [])
 
 
 def test_record_holds_result_and_origin(ctx: Context, stub: Stub, host: Host) -> None:
@@ -137,7 +137,7 @@ def test_unreadable_record_is_replaced(ctx: Context, stub: Stub, host: Host, dat
 
 @pytest.fixture
 def written(ctx: Context, kind: str, s3: S3) -> Callable[[str], Any]:
-    """What changes whenever something of a job is written."""
+    """A value that changes with every write of a job."""
 
     def look(job_id: str) -> Any:
         if kind == "s3":
@@ -158,7 +158,7 @@ def test_failed_record_leaves_image_pending(
     written: Callable[[str], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Killed, or in trouble, between picture and record: both are there in the end, once."""
+    """Killed, or failing, between image and record: both are there in the end, once."""
     job_id = downloading(ctx, stub, f"{host.url}/0")
     with monkeypatch.context() as patch:
         patch.setattr("imagequeue.worker.download.write_record", out_of_space)
@@ -166,7 +166,10 @@ def test_failed_record_leaves_image_pending(
     (image,) = ctx.store.get(job_id).images
     assert (image.state, image.attempts, image.uri) == ("pending", 1, None)
     assert image.error == "[Errno 28] No space left on device"
-    assert (is_kept(ctx, f"{job_id}/0.png"), is_kept(ctx, f"{job_id}/{RECORD}")) == (True, False)
+    assert (is_stored(ctx, f"{job_id}/0.png"), is_stored(ctx, f"{job_id}/{RECORD}")) == (
+        True,
+        False,
+    )
     before = written(job_id)
     assert to_the_end(ctx, job_id).state is State.SUCCEEDED
     after = written(job_id)

@@ -31,12 +31,12 @@ from support.jobs import kie_done, path, queued
 from support.processes import eventually
 from support.sandbox import Sandbox
 from support.stub import Stub
-from support.worker.refreshes import FOREIGN, PNG, RENEWAL, answering, asked, renewed
+from support.worker.refreshes import FOREIGN, PNG, REFRESH_PATH, answering, asked, refreshed
 
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    """The image host: what is called `dead` there is, and the rest is a picture."""
+    """The image host: what is called `dead` there is, and the rest is an image."""
     with hosting() as one:
         one.speak = lambda connection, asked: says(403 if "dead" in asked.path else 200, PNG)(
             connection, asked
@@ -54,14 +54,14 @@ def test_expired_url_is_refreshed_and_saved(
     ctx: Context, stub: Stub, host: Host, clock: Clock
 ) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead")
-    stub.answer = answering(renewed(f"{host.url}/fresh"))
+    stub.answer = answering(refreshed(f"{host.url}/fresh"))
     assert download(ctx, job_id) is None
     job = ctx.store.get(job_id)
     (image,) = job.images
     assert (job.state, image.state, image.error) == (State.SUCCEEDED, "stored", None)
     assert (image.source_url, image.refreshed_url) == (f"{host.url}/dead", f"{host.url}/fresh")
     assert image.expires_at == clock() + timedelta(minutes=20)
-    assert stub.asked == [("POST", RENEWAL, {"url": f"{host.url}/dead"})]
+    assert stub.asked == [("POST", REFRESH_PATH, {"url": f"{host.url}/dead"})]
     assert host.paths == ["/dead", "/fresh"]
     assert files(ctx) == [f"{job_id}/0.png", f"{job_id}/job.json"]
 
@@ -70,7 +70,7 @@ def test_expired_url_is_refreshed_and_saved(
 def test_any_refused_url_is_refreshed(ctx: Context, stub: Stub, host: Host, status: int) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/0")
     host.speak = in_turn(says(status, b"<html>gone"), says(200, PNG))
-    stub.answer = answering(renewed(f"{host.url}/fresh"))
+    stub.answer = answering(refreshed(f"{host.url}/fresh"))
     assert download(ctx, job_id) is None
     assert ctx.store.get(job_id).state is State.SUCCEEDED
 
@@ -95,7 +95,7 @@ def test_key_is_sent_to_the_provider_only(ctx: Context, stub: Stub, host: Host) 
 LOOKUPS: dict[str, Callable[[str], Any]] = {
     "the same URL": lambda url: kie_done(f"{url}/dead"),
     "another dead one": lambda url: kie_done(f"{url}/dead/too"),
-    "no picture": lambda _: (200, {"code": 200, "data": {"taskId": "task-1", "successFlag": 0}}),
+    "no image": lambda _: (200, {"code": 200, "data": {"taskId": "task-1", "successFlag": 0}}),
     "a failure": lambda _: (200, {"code": 200, "data": {"taskId": "task-1", "successFlag": 3}}),
     "an error": lambda _: (500, {}),
     "a page": lambda _: (200, b"<html>"),
@@ -123,7 +123,7 @@ def test_unrefreshable_job_ends_unsaved(
     assert host.paths.count("/dead") == 2
     assert files(ctx) == []
     Client(ctx.settings, now=ctx.now).retry(job_id)
-    stub.answer = answering(renewed(f"{host.url}/fresh"))
+    stub.answer = answering(refreshed(f"{host.url}/fresh"))
     assert download(ctx, job_id) is None
     assert path(ctx.store.get(job_id))[-3:] == ["unsaved", "downloading", "succeeded"]
     assert not any("generate" in each for each in asked(stub))
@@ -143,7 +143,7 @@ def test_retry_fetches_only_missing_images(ctx: Context, stub: Stub, host: Host)
 
 def test_failure_at_new_url_costs_one_try(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead")
-    stub.answer = answering(renewed(f"{host.url}/fresh"))
+    stub.answer = answering(refreshed(f"{host.url}/fresh"))
     host.speak = in_turn(says(403), says(503), says(403), says(200, PNG))
     assert download(ctx, job_id) == 5
     assert ctx.store.get(job_id).images[0].error == "HTTP 503"
@@ -151,10 +151,10 @@ def test_failure_at_new_url_costs_one_try(ctx: Context, stub: Stub, host: Host) 
     assert ctx.store.get(job_id).state is State.SUCCEEDED
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["renewed", "given up"])
+@pytest.mark.parametrize("known", [True, False], ids=["refreshed", "given up"])
 def test_origin_is_refreshed_once(ctx: Context, stub: Stub, host: Host, known: bool) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/0", f"{host.url}/dead")
-    stub.answer = answering(renewed(f"{host.url}/fresh") if known else FOREIGN)
+    stub.answer = answering(refreshed(f"{host.url}/fresh") if known else FOREIGN)
     assert download(ctx, job_id) is None
     job = ctx.store.get(job_id)
     result, origin = job.images
@@ -174,7 +174,7 @@ def test_missing_key_loses_no_job(ctx: Context, stub: Stub, host: Host) -> None:
 def test_refreshed_private_address_is_refused(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead")
     with hosting() as secret:
-        stub.answer = answering(renewed(f"{secret.url}/0"))
+        stub.answer = answering(refreshed(f"{secret.url}/0"))
         assert download(ctx, job_id) == 5
         assert secret.asked == []
     assert ctx.store.get(job_id).images[0].error == "127.0.0.1 is a private address"

@@ -20,12 +20,12 @@ from support.hostile import (
 )
 from support.jobs import kie_done, queued
 from support.stub import Stub
-from support.worker.refreshes import FOREIGN, PNG, answering, asked, renewed
+from support.worker.refreshes import FOREIGN, PNG, answering, asked, refreshed
 
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    """The image host: what is called `dead` there is, and the rest is a picture."""
+    """The image host: what is called `dead` there is, and the rest is an image."""
     with hosting() as one:
         one.speak = lambda connection, asked: says(403 if "dead" in asked.path else 200, PNG)(
             connection, asked
@@ -39,11 +39,11 @@ def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, st
     return {**overrides, **mine, "download_trusted_hosts": host.netloc}
 
 
-FRESH_RECORDS: list[Any] = [
+NO_LINKS: list[Any] = [
     FOREIGN,
     (500, b"<html>"),
-    renewed("ftp://elsewhere/0.png"),
-    renewed(""),
+    refreshed("ftp://elsewhere/0.png"),
+    refreshed(""),
     (200, {"code": 200, "data": None}),
     None,
 ]
@@ -51,12 +51,12 @@ FRESH_RECORDS: list[Any] = [
 WORDS = ["foreign", "error page", "no web address", "empty", "null", "no answer"]
 
 
-@pytest.mark.parametrize("renewal", FRESH_RECORDS, ids=WORDS)
+@pytest.mark.parametrize("refresh", NO_LINKS, ids=WORDS)
 def test_look_up_finds_url_if_no_link_is_given(
-    ctx: Context, stub: Stub, host: Host, renewal: Any
+    ctx: Context, stub: Stub, host: Host, refresh: Any
 ) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead")
-    stub.answer = answering(renewal, kie_done(f"{host.url}/other"))
+    stub.answer = answering(refresh, kie_done(f"{host.url}/other"))
     assert download(ctx, job_id) is None
     (image,) = ctx.store.get(job_id).images
     assert (image.state, image.refreshed_url) == ("stored", f"{host.url}/other")
@@ -76,7 +76,7 @@ def test_look_up_refreshes_each_image_by_index(ctx: Context, stub: Stub, host: H
 
 
 def test_look_up_in_other_order_refreshes_nothing(ctx: Context, stub: Stub, host: Host) -> None:
-    """Where the origin was, a second result lies now: it is another picture."""
+    """Where the origin was, a second result lies now: it is another image."""
     job_id = downloading(ctx, stub, f"{host.url}/0", f"{host.url}/dead")
     urls = {"resultUrls": [f"{host.url}/0", f"{host.url}/1"]}
     data = {"taskId": "task-1", "state": "success", "resultJson": urls}

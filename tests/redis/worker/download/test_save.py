@@ -20,7 +20,7 @@ from support.clock import Clock
 from support.hostile import Host, downloading, hosting, picture, says, to_the_end
 from support.s3 import S3, UNAVAILABLE
 from support.stub import Stub
-from support.worker.saves import PNG, is_kept, kept, on_record, out_of_space
+from support.worker.saves import PNG, is_stored, on_record, out_of_space, read_stored
 
 
 @pytest.fixture(params=["file", "s3"])
@@ -44,7 +44,7 @@ def overrides(
     s3: S3,
     tmp_path: Path,
 ) -> dict[str, str]:
-    at = f"file://{tmp_path}/pictures" if kind == "file" else f"s3://images/{tmp_path.name}"
+    at = f"file://{tmp_path}/images" if kind == "file" else f"s3://images/{tmp_path.name}"
     mine = {"kie_base_url": stub.url, "download_trusted_hosts": host.netloc, "storage_url": at}
     return {**overrides, **mine, "download_attempts": "2"}
 
@@ -54,7 +54,7 @@ def scratch(ctx: Context) -> list[Path]:
 
 
 def save(ctx: Context, job: Job) -> Image:
-    """Save a job's first picture, as a download does."""
+    """Save a job's first image, as a download does."""
     image = saving.save(ctx, job, job.images[0])
     saving.write_record(ctx, job, [image])
     return image
@@ -62,7 +62,7 @@ def save(ctx: Context, job: Job) -> Image:
 
 @pytest.fixture
 def written(ctx: Context, kind: str, s3: S3) -> Callable[[str], Any]:
-    """What changes whenever something of a job is written."""
+    """A value that changes with every write of a job."""
 
     def look(job_id: str) -> Any:
         if kind == "s3":
@@ -119,7 +119,7 @@ def test_other_bytes_replace_image_and_record(
     save(ctx, job)
     assert written(job_id) != before
     assert [each["width"] for each in on_record(ctx, job_id)] == [9]
-    assert kept(ctx, f"{job_id}/0.png") == picture(size=(9, 9))
+    assert read_stored(ctx, f"{job_id}/0.png") == picture(size=(9, 9))
 
 
 def full_disk(ctx: Context, s3: S3, patch: pytest.MonkeyPatch) -> str:
@@ -151,19 +151,19 @@ def read_only(ctx: Context, s3: S3, patch: pytest.MonkeyPatch) -> str:
     return "there is no such bucket"
 
 
-@pytest.mark.parametrize("trouble", [full_disk, no_scratch, storage_away, read_only])
+@pytest.mark.parametrize("fault", [full_disk, no_scratch, storage_away, read_only])
 def test_failing_storage_is_retried_until_expiry(
     ctx: Context,
     stub: Stub,
     host: Host,
     clock: Clock,
     s3: S3,
-    trouble: Callable[..., str],
+    fault: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/0")
     with monkeypatch.context() as patch:
-        error = trouble(ctx, s3, patch)
+        error = fault(ctx, s3, patch)
         for _ in range(3):
             assert download(ctx, job_id) is not None
         (image,) = ctx.store.get(job_id).images
@@ -174,11 +174,11 @@ def test_failing_storage_is_retried_until_expiry(
         assert download(ctx, job_id) is None
     job = ctx.store.get(job_id)
     assert (job.state, scratch(ctx)) == (State.UNSAVED, [])
-    assert not is_kept(ctx, f"{job_id}/0.png")
-    assert stub.asked == []  # the URL is not to blame: no renewal
+    assert not is_stored(ctx, f"{job_id}/0.png")
+    assert stub.asked == []  # the URL is not to blame: no refresh
     Client(ctx.settings, now=ctx.now).retry(job_id)
     assert to_the_end(ctx, job_id).state is State.SUCCEEDED
-    assert kept(ctx, f"{job_id}/0.png") == PNG
+    assert read_stored(ctx, f"{job_id}/0.png") == PNG
 
 
 def test_storage_back_in_time_loses_nothing(
@@ -194,4 +194,4 @@ def test_storage_back_in_time_loses_nothing(
         assert download(ctx, job_id) == 5
     job = to_the_end(ctx, job_id)
     assert (job.state, job.images[0].error) == (State.SUCCEEDED, None)
-    assert is_kept(ctx, f"{job_id}/{RECORD}")
+    assert is_stored(ctx, f"{job_id}/{RECORD}")

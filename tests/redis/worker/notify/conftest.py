@@ -41,7 +41,7 @@ def overrides(overrides: dict[str, str], listener: Listener) -> dict[str, str]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Begins now, or no receiver would believe the timestamps."""
+    """Starts now, because receivers reject old timestamps."""
     clock = Clock()
     clock.time = utc_now()
     return clock

@@ -25,9 +25,6 @@ def run(overrides: dict[str, str]) -> Run:
     return lambda *arguments: imagequeue("webhooks", *arguments, settings=overrides)
 
 
-# By hand
-
-
 def given_up(ctx: Context, listener: Listener, of: Callable[..., str] = failed) -> str:
     listener.answer = lambda _: 410
     job_id = of(ctx)
@@ -140,10 +137,10 @@ def test_resend_sends_current_state_as_new_event(
     clock.time = utc_now()
     notify(ctx, job_id)
     assert listener.types == ["job.failed", "job.succeeded", "job.succeeded"]
-    told, again = listener.heard[1:]
-    assert told.id != again.id
+    sent, again = listener.heard[1:]
+    assert sent.id != again.id
     assert json.loads(ran.out) == {"id": again.id, "job_id": job_id}
-    assert (told.body, again.verify()) == (again.body, told.verify())
+    assert (sent.body, again.verify()) == (again.body, sent.verify())
     assert is_over(ctx, job_id)
 
 
@@ -158,13 +155,13 @@ def test_resend_starts_at_age_zero(ctx: Context, listener: Listener, clock: Cloc
 
 
 def test_resend_is_refused_if_one_job_has_no_webhook(ctx: Context, run: Run) -> None:
-    told, live = failed(ctx), queued(ctx)
+    sent, live = failed(ctx), queued(ctx)
     vars(ctx)["settings"] = ctx.settings.model_copy(update={"webhook_url": None})
-    untold = failed(ctx)
-    ran = run("resend", told, untold, live)
+    without_url = failed(ctx)
+    ran = run("resend", sent, without_url, live)
     assert (ran.status, ran.out) == (2, "")
-    assert f"{untold}: has no webhook_url" in ran.err
+    assert f"{without_url}: has no webhook_url" in ran.err
     assert f"{live}: is queued: its webhook is sent when it finishes" in ran.err
-    assert len(ctx.outbox.list_unsent(told)) == 1
+    assert len(ctx.outbox.list_unsent(sent)) == 1
     with pytest.raises(InvalidRequestError):
-        ctx.outbox.resend([ctx.store.get(untold)], ctx.now())
+        ctx.outbox.resend([ctx.store.get(without_url)], ctx.now())

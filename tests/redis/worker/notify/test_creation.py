@@ -16,8 +16,6 @@ from support.clock import Clock
 from support.jobs import queued
 from support.worker.webhooks import Listener, failed, is_over, move, tried, wake_up
 
-# Where webhooks come from
-
 
 def test_refused_transition_has_no_webhook(ctx: Context) -> None:
     job_id = queued(ctx)

@@ -142,7 +142,7 @@ def test_frozen_worker_removes_no_unsent_webhook(
     assert len({heard.id for heard in listener.heard}) == 2
 
 
-# What is kept quiet
+# What is not logged
 
 
 @pytest.mark.parametrize("status", [204, 302, 410, 500])

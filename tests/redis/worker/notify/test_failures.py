@@ -21,8 +21,6 @@ from support.clock import Clock
 from support.hostile import Asked, Speak, drip, hosting, raw, reset, says, silence
 from support.worker.webhooks import Heard, Listener, failed, is_over, revived, tried, wake_up
 
-# Failures
-
 
 def late_success(connection: socket.socket, asked: Asked) -> None:
     time.sleep(2 * notify_module.TIMEOUT_S)
@@ -113,7 +111,7 @@ def test_refused_connection_is_tried_again(ctx: Context) -> None:
 class TestPrivateAddresses:
     @pytest.fixture
     def overrides(self, overrides: dict[str, str], listener: Listener) -> dict[str, str]:
-        """Pictures may come from there; that says nothing of webhooks."""
+        """A host that is trusted for downloads is not trusted for webhooks."""
         hosts = {"download_trusted_hosts": listener.netloc, "webhook_trusted_hosts": ""}
         return {**overrides, **hosts}
 

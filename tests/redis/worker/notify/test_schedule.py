@@ -13,8 +13,6 @@ from imagequeue.worker.notify import DELAY_PER_AGE, JITTER, MAX_DELAY_S, MIN_DEL
 from support.clock import Clock
 from support.worker.webhooks import Listener, dead, failed, is_over, move, revived, tried
 
-# When it is tried again, and given up
-
 
 def test_delays_grow_with_age_up_to_dead_letter(
     ctx: Context, listener: Listener, clock: Clock

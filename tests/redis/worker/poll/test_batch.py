@@ -14,7 +14,7 @@ from support.jobs import queued, waiting
 from support.processes import eventually
 from support.sandbox import Sandbox
 from support.stub import Stub
-from support.worker.polls import accepted, answering, come_due, done, hints_arrive, in_s
+from support.worker.polls import accepted, answering, come_due, done, in_s, run_polls
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_due_jobs_share_one_request(ctx: Context, stub: Stub, clock: Clock) -> N
     says = {"task-1": done, "task-2": refused, "task-3": garbage, "task-4": unknown}
     answering(stub, says)
     assert come_due(ctx, clock) == jobs
-    hints_arrive(ctx, jobs)
+    run_polls(ctx, jobs)
     (body,) = stub.posts
     assert body == {"action": "retrieve_batch", "ids": [f"task-{n}" for n in range(10)]}
     found = [ctx.store.get(job_id) for job_id in jobs]
@@ -60,18 +60,18 @@ def test_later_polls_follow_each_jobs_schedule(ctx: Context, stub: Stub, clock: 
     jobs = accepted(ctx, stub, 3)
     answering(stub, {})
     for countdown in (60, 300, 900, 1800):
-        hints_arrive(ctx, come_due(ctx, clock, countdown))
+        run_polls(ctx, come_due(ctx, clock, countdown))
     assert len(stub.posts) == 4
     assert [ctx.store.get(job_id).state for job_id in jobs] == [State.OVERDUE] * 3
     assert [in_s(ctx, job_id) for job_id in jobs] == [1800] * 3
-    hints_arrive(ctx, come_due(ctx, clock, ctx.settings.give_up_after_s))
+    run_polls(ctx, come_due(ctx, clock, ctx.settings.give_up_after_s))
     assert [ctx.store.get(job_id).state for job_id in jobs] == [State.FAILED] * 3
 
 
 def test_lone_due_job_is_polled_alone(ctx: Context, stub: Stub, clock: Clock) -> None:
     jobs = accepted(ctx, stub, 1)
     answering(stub, {"task-0": done})
-    hints_arrive(ctx, come_due(ctx, clock))
+    run_polls(ctx, come_due(ctx, clock))
     assert stub.posts == [{"action": "retrieve", "id": "task-0"}]
     assert ctx.store.get(jobs[0]).state is State.DOWNLOADING
 
@@ -86,7 +86,7 @@ def test_batch_holds_only_the_providers_tasks(ctx: Context, stub: Stub, clock: C
     assert set(come_due(ctx, clock)) == {kie, unconfirmed, *jobs}
     stub.asked.clear()
     answering(stub, {})
-    hints_arrive(ctx, jobs)
+    run_polls(ctx, jobs)
     assert [body["ids"] for body in stub.posts] == [["task-0", "task-1"]]
     assert [in_s(ctx, job_id) for job_id in (kie, unconfirmed)] == [ctx.settings.lease_s] * 2
     assert in_s(ctx, sleeping) == 39
@@ -95,7 +95,7 @@ def test_batch_holds_only_the_providers_tasks(ctx: Context, stub: Stub, clock: C
 def test_batch_size_is_limited(ctx: Context, stub: Stub, clock: Clock) -> None:
     jobs = accepted(ctx, stub, 60)
     answering(stub, {}, otherwise=done)
-    hints_arrive(ctx, come_due(ctx, clock))
+    run_polls(ctx, come_due(ctx, clock))
     assert [len(body["ids"]) for body in stub.posts] == [50, 10]
     assert {ctx.store.get(job_id).state for job_id in jobs} == {State.DOWNLOADING}
 
@@ -126,7 +126,7 @@ def test_batch_at_the_sandbox(ctx: Context, clock: Clock, at_the_sandbox: Sandbo
 
     eventually(finished)
     before = lookups()
-    hints_arrive(ctx, come_due(ctx, clock))
+    run_polls(ctx, come_due(ctx, clock))
     assert lookups() == before + 1
     found = [ctx.store.get(job_id) for job_id in jobs]
     done, failed, waits = State.DOWNLOADING, State.FAILED, State.WAITING

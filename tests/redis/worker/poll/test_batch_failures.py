@@ -14,7 +14,7 @@ from imagequeue.worker.poll import poll
 from imagequeue.worker.settle import apply_status, settle
 from support.clock import Clock
 from support.stub import Stub
-from support.worker.polls import accepted, answering, come_due, done, hints_arrive, in_s
+from support.worker.polls import accepted, answering, come_due, done, in_s, run_polls
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
         ((200, b"not JSON"), 30),
         ((200, {"items": 7}), 30),
         ((429, {}, {"Retry-After": "100"}), 100),
-        # Sooner than the other hints can be told from good ones.
+        # Sooner than the other messages' leases end.
         ((429, {}, {"Retry-After": "3"}), 30),
     ],
     ids=["hangs up", "500", "not JSON", "no items", "429", "429, soon"],
@@ -40,7 +40,7 @@ def test_failed_request_postpones_all(
 ) -> None:
     jobs = accepted(ctx, stub, 10)
     stub.answer = lambda *_: answer
-    hints_arrive(ctx, come_due(ctx, clock))
+    run_polls(ctx, come_due(ctx, clock))
     assert len(stub.posts) == 1
     waits = [in_s(ctx, job_id) for job_id in jobs]
     assert all(least_s <= wait <= 2 * least_s for wait in waits)
@@ -51,7 +51,7 @@ def test_failed_request_postpones_all(
 def test_missing_key_still_times_out(ctx: Context, stub: Stub, clock: Clock) -> None:
     jobs = accepted(ctx, stub, 3)
     vars(ctx)["settings"] = ctx.settings.model_copy(update={"acedata_api_key": None})
-    hints_arrive(ctx, come_due(ctx, clock, ctx.settings.give_up_after_s))
+    run_polls(ctx, come_due(ctx, clock, ctx.settings.give_up_after_s))
     assert stub.posts == []
     assert {ctx.store.get(job_id).state for job_id in jobs} == {State.FAILED}
 
@@ -69,13 +69,13 @@ def test_callback_in_between_wins(ctx: Context, stub: Stub, clock: Clock) -> Non
         return batch(*request)
 
     stub.answer = answer
-    hints_arrive(ctx, come_due(ctx, clock))
+    run_polls(ctx, come_due(ctx, clock))
     assert len(stub.posts) == 1
     causes = [ctx.store.get(job_id).history[-1].cause for job_id in jobs]
     assert causes == ["poll", "callback", "poll"]
     (image,) = ctx.store.get(jobs[1]).images
     assert image.source_url == "https://a.example/called_back.png"
-    assert ctx.store.redis.llen("poll") == 3, "an ordinary end, and no reason to hint it again"
+    assert ctx.store.redis.llen("poll") == 3, "an ordinary end, and no reason to dispatch it again"
 
 
 def test_concurrent_workers_poll_each_task_once(ctx: Context, stub: Stub, clock: Clock) -> None:
@@ -86,7 +86,7 @@ def test_concurrent_workers_poll_each_task_once(ctx: Context, stub: Stub, clock:
 
     def arrive(job_id: str) -> None:
         barrier.wait()
-        hints_arrive(ctx, [job_id])
+        run_polls(ctx, [job_id])
 
     threads = [threading.Thread(target=arrive, args=(job_id,)) for job_id in jobs]
     for thread in threads:
@@ -102,10 +102,10 @@ def test_claim_of_lost_worker_expires(ctx: Context, stub: Stub, clock: Clock) ->
     come_due(ctx, clock)
     assert ctx.wakeups.claim(Queue.POLL, jobs, clock()) == jobs
     answering(stub, {}, otherwise=done)
-    hints_arrive(ctx, jobs)
+    run_polls(ctx, jobs)
     assert stub.posts == []
     assert come_due(ctx, clock, 2 * ctx.settings.lease_s) == jobs
-    hints_arrive(ctx, jobs)
+    run_polls(ctx, jobs)
     assert {ctx.store.get(job_id).state for job_id in jobs} == {State.DOWNLOADING}
 
 
@@ -138,5 +138,5 @@ def test_unreadable_record_leaves_others_polled(ctx: Context, stub: Stub, clock:
     answering(stub, {}, otherwise=done)
     come_due(ctx, clock)
     ctx.store.redis.set(keys.record(jobs[1]), b'{"rev":"00","state":"dreaming"}')
-    hints_arrive(ctx, [jobs[0], jobs[2]])
+    run_polls(ctx, [jobs[0], jobs[2]])
     assert ctx.store.get(jobs[0]).state is ctx.store.get(jobs[2]).state is State.DOWNLOADING

@@ -41,8 +41,8 @@ def test_default_schedule_to_overdue_and_timeout(ctx: Context, stub: Stub, clock
             # A countdown in a message would stand here unacknowledged until it is over.
             eventually(lambda: not ctx.store.redis.exists("unacked"))
             clock.time = at
-            hinted = (at, add_seconds(at, ctx.settings.lease_s))
-            eventually(lambda hinted=hinted: wake_up(ctx, job_id) not in hinted)
+            leased = (at, add_seconds(at, ctx.settings.lease_s))
+            eventually(lambda leased=leased: wake_up(ctx, job_id) not in leased)
             states.append(ctx.store.get(job_id).state)
     assert gaps[:4] == [60, 300, 900, 1800]
     assert set(gaps[3:-1]) == {1800}

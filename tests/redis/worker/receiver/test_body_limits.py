@@ -35,8 +35,8 @@ def test_chunked_body_is_stored_up_to_limit(
     chunks = [b"x" * 1024] * (MAX_BODY_BYTES // 1024)
     assert post(receiver + url_of(settings), iter(chunks)) == 200
     assert post(receiver + url_of(settings), iter([*chunks, b"x"])) == 413
-    (kept,) = ctx.inbox.list_unread(JOB).values()
-    assert kept.body == b"".join(chunks)
+    (stored,) = ctx.inbox.list_unread(JOB).values()
+    assert stored.body == b"".join(chunks)
 
 
 @pytest.mark.parametrize("expect", [(), ("Expect: 100-continue",)], ids=["plain", "expect"])

@@ -17,8 +17,8 @@ from support.processes import eventually
 from support.worker.receiver import post, url_of
 
 
-def hinted(ctx: Context) -> list[str]:
-    """The jobs that messages in the callback queue name."""
+def dispatched(ctx: Context) -> list[str]:
+    """Return the jobs that messages in the callback queue name."""
     messages = [json.loads(message) for message in ctx.store.redis.lrange("callback", 0, -1)]
     return [message["headers"]["id"].removesuffix(".callback") for message in messages]
 
@@ -32,8 +32,8 @@ def test_concurrent_callbacks_are_all_stored(
         ends = pool.map(lambda one: post(receiver + url_of(settings, one[0]), one[1]), sent)
         assert set(ends) == {200}
     for job in jobs:
-        kept = {callback.body for callback in ctx.inbox.list_unread(job).values()}
-        assert kept == {body for of, body in sent if of == job}
+        stored = {callback.body for callback in ctx.inbox.list_unread(job).values()}
+        assert stored == {body for of, body in sent if of == job}
     assert {job.decode() for job in ctx.store.redis.zrange(keys.due(Queue.CALLBACK), 0, -1)} == {
         *jobs
     }
@@ -43,7 +43,7 @@ def test_each_job_is_dispatched(receiver: str, settings: Settings, ctx: Context)
     jobs = [f"job_{number}" for number in range(MAX_QUEUED_MESSAGES // 2)]
     with ThreadPoolExecutor(10) as pool:
         assert set(pool.map(lambda job: post(receiver + url_of(settings, job)), jobs)) == {200}
-    eventually(lambda: {*hinted(ctx)} == {*jobs})
+    eventually(lambda: {*dispatched(ctx)} == {*jobs})
 
 
 def test_queued_messages_are_limited(settings: Settings, ctx: Context) -> None:
@@ -52,7 +52,7 @@ def test_queued_messages_are_limited(settings: Settings, ctx: Context) -> None:
         urls = [receiver + url_of(settings, job) for job in jobs]
         with ThreadPoolExecutor(10) as pool:
             assert set(pool.map(post, urls)) == {200}
-        eventually(lambda: len(hinted(ctx)) >= MAX_QUEUED_MESSAGES)
+        eventually(lambda: len(dispatched(ctx)) >= MAX_QUEUED_MESSAGES)
         assert [post(url) for url in urls[:10]] == [200] * 10
-    assert len(hinted(ctx)) == MAX_QUEUED_MESSAGES
+    assert len(dispatched(ctx)) == MAX_QUEUED_MESSAGES
     assert ctx.store.redis.zcard(keys.due(Queue.CALLBACK)) == len(jobs)

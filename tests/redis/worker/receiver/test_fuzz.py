@@ -55,7 +55,7 @@ fuzz = partial(
 
 
 class Receiver(NamedTuple):
-    """A receiver in a process of its own, and a connection to it that is kept."""
+    """A receiver in a process of its own, and a kept-alive connection to it."""
 
     process: Process
     connection: HTTPConnection
@@ -71,7 +71,7 @@ class Receiver(NamedTuple):
 
 @pytest.fixture
 def overrides(overrides: Overrides, stub: Stub) -> Overrides:
-    # With a list of hosts every URL in a callback is looked at; the provider knows no task.
+    # With a list of hosts every URL in a callback is parsed; the provider knows no task.
     unknown = kie_refused(422, "recordInfo is null")
     stub.answer = lambda _, path, __: (200, {}) if path == "/flux/tasks" else unknown
     hosts = {"callback_hosts": "*.example.com,a.example", "log_level": "ERROR"}
@@ -81,7 +81,7 @@ def overrides(overrides: Overrides, stub: Stub) -> Overrides:
 
 @pytest.fixture
 def _quick_disk(ctx: Context) -> Iterator[None]:
-    """Thousands of writes need no disk of their own each."""
+    """Thousands of writes need no fsync each."""
     ctx.store.redis.config_set("appendfsync", "no")
     yield
     ctx.store.redis.config_set("appendfsync", "always")
@@ -100,7 +100,7 @@ def receiver(start: Start, settings: Settings, _quick_disk: None) -> Iterator[Re
 
 
 def taken(ctx: Context, provider: str, task: str | None, state: State = State.WAITING) -> str:
-    """A job that its provider has taken, or may have taken."""
+    """Add a job that its provider has, or may have, accepted."""
     job_id, now = queued(ctx, provider=provider), ctx.now()
     ctx.store.transition(
         ctx.store.get(job_id),
@@ -118,7 +118,7 @@ def records(ctx: Context, job_ids: list[str]) -> list[Any]:
 
 
 def read(ctx: Context, job_id: str) -> None:
-    """Read a job's callbacks; every one of them is counted, and kept where it is not used up."""
+    """Read a job's callbacks; each is counted, and quarantined if it was not used."""
     unread = ctx.inbox.list_unread(job_id)
     ctx.store.redis.delete(keys.QUARANTINE, keys.QUARANTINE_BYTES)
     before = Counters(ctx.store.redis).read()

@@ -76,7 +76,7 @@ def test_second_request_is_served_after_a_pause(
         for _ in range(2):
             sock.sendall(whole(settings))
             assert status(sock) == 200
-            # The rest between two requests is no head that drips.
+            # The pause between two requests is not a slow head.
             time.sleep(2 * SHORT_S)
         sock.sendall(whole(settings))
         assert status(sock) == 200
@@ -103,7 +103,7 @@ def test_large_head_within_limit_is_served(receiver: str, settings: Settings) ->
     long = head(settings, "X: " + "x" * (MAX_HEAD_BYTES - 300), "Content-Length: 0")
     with connect(receiver) as sock:
         sock.sendall(long[:-100])
-        # For the receiver to see a head that is not whole yet.
+        # Lets the receiver see an incomplete head.
         time.sleep(0.1)
         sock.sendall(long[-100:])
         assert status(sock) == 200

@@ -35,8 +35,8 @@ def test_callback_is_stored_raw_and_dispatched(receiver: str, ctx: Context, secr
     signed = {"X-Webhook-Signature": "s"}
     answer = requests.post(receiver + url_of(secret), b"\xff raw", headers=signed, timeout=5)
     assert answer.status_code == 200
-    (kept,) = ctx.inbox.list_unread(JOB).values()
-    assert (kept.body, kept.headers) == (b"\xff raw", {"x-webhook-signature": "s"})
+    (stored,) = ctx.inbox.list_unread(JOB).values()
+    assert (stored.body, stored.headers) == (b"\xff raw", {"x-webhook-signature": "s"})
     eventually(lambda: ctx.store.redis.llen("callback") == 1)
 
 

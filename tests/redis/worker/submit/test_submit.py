@@ -23,7 +23,7 @@ def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
 
 
 def called_back(ctx: Context) -> str:
-    """A job that is due, and to be told of by callback."""
+    """Add a due job with callback delivery."""
     public = {"public_url": "http://callbacks.example"}
     vars(ctx)["settings"] = ctx.settings.model_copy(update=public)
     return queued(ctx)
@@ -110,6 +110,22 @@ def test_outcome_is_held_while_redis_is_away(
     monkeypatch.setattr(ctx.store, "transition", flaky)
     submit(ctx, job_id)
     assert (ctx.store.get(job_id).state, len(stub.posts)) == (State.WAITING, 1)
+
+
+def test_outcome_is_recorded_before_it_is_logged(
+    ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullDisk:
+        def info(self, *_: Any, **__: Any) -> None:
+            raise OSError("no space left")
+
+    monkeypatch.setattr("imagequeue.worker.submit.log", FullDisk())
+    job_id = queued(ctx)
+    stub.answer = lambda *_: KIE_ACCEPTED
+    with pytest.raises(OSError, match="no space left"):
+        submit(ctx, job_id)
+    job = ctx.store.get(job_id)
+    assert (job.state, job.task_id) == (State.WAITING, TASK)
 
 
 def test_missing_key_leaves_job_queued(ctx: Context, stub: Stub) -> None:
