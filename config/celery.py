@@ -46,6 +46,8 @@ def celery_config() -> dict[str, Any]:
         # Never give up on a broker that does not answer.
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # A Redis that a failover has demoted refuses BRPOP: connect again instead of exiting.
+        "broker_channel_error_retry": True,
         "broker_transport_options": {
             # Short, because no message waits: countdowns are in the due set.
             "visibility_timeout": 300,

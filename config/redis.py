@@ -9,7 +9,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import MasterDownError, ReadOnlyError, RedisError, ResponseError
 from redis.retry import Retry
 
 from ..errors import ConfigError, RedisUnavailableError
@@ -22,6 +22,9 @@ RETRIES = 6
 MAX_CONNECTIONS = 200
 POOL_TIMEOUT_S = 30.0
 BRIEF_S = 1.5
+# A primary that a failover has demoted answers these on connections that stay open. They are retried
+# on a new connection, which leads to the new primary.
+DEMOTED: list[type[Exception]] = [ReadOnlyError, MasterDownError]
 WAITAOF_SINCE = (7, 2)
 
 
@@ -73,6 +76,7 @@ def _make_client(url: str) -> redis.Redis:
             health_check_interval=30,
             # A restart of Redis takes about a second. Every script here may run twice.
             retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), RETRIES),
+            retry_on_error=DEMOTED,
             **keepalive,
         )
     )
@@ -86,6 +90,7 @@ def connect_briefly(settings: Settings) -> redis.asyncio.Redis:
         socket_connect_timeout=BRIEF_S,
         # One retry, for a connection that was cut while it was idle.
         retry=AsyncRetry(NoBackoff(), 1),
+        retry_on_error=DEMOTED,
     )
 
 

@@ -186,11 +186,6 @@ class Client:
         return self._store.list(state, provider, limit, cursor)
 
     @reachable()
-    def ping(self) -> None:
-        """Return if Redis answers."""
-        self._store.redis.ping()
-
-    @reachable()
     def counts(self) -> dict[State, int]:
         """Return the number of jobs in each state."""
         return self._store.count_by_state()

@@ -8,7 +8,8 @@ from ... import __version__
 from ...config.redis import connect, connect_briefly
 from ...config.settings import Settings
 from ...storage import open_storage
-from ..client import Client
+from ...store.probe import check_writes
+from ..client import Client, reachable
 from ..dashboard.routes import dashboard_router
 from ..metrics import routes as metrics_routes
 from . import batch_routes, event_routes, image_routes, job_routes
@@ -59,9 +60,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(dashboard_router(client, access))
 
     @app.get("/healthz", tags=["operations"], summary="Check the health")
-    def health() -> dict[str, str]:
-        """Report ok while Redis answers, so that jobs can be accepted."""
-        client.ping()
+    async def health() -> dict[str, str]:
+        """Report ok while this process runs, whatever the state of Redis."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["operations"], summary="Check that jobs can be accepted")
+    async def readiness() -> dict[str, str]:
+        """Report ok while Redis accepts writes; else 503."""
+        with reachable():
+            await check_writes(reader)
         return {"status": "ok"}
 
     return app

@@ -36,7 +36,7 @@ PING_TIMEOUT_S = 0.5
 # Beyond the longest exchange with a provider: time to record its response, and to exit.
 STOP_MARGIN_S = 20.0
 # Paths that answer without a key, on the processes that listen.
-PROBES = {"api": "/healthz", "receiver": "/readyz", "flower": "/healthcheck"}
+PROBES = {"api": "/readyz", "receiver": "/readyz", "flower": "/healthcheck"}
 # The names in the Procfile that are Celery node names too.
 WORKERS = frozenset({"worker", "downloader"})
 

@@ -63,9 +63,9 @@ def _serve(proxy: Proxy, client: socket.socket) -> None:
             path = target.partition(url.netloc)[2].encode()
             server.sendall(head.replace(target.encode(), path, 1) + b"\r\n\r\n" + body)
         with server:
-            back = threading.Thread(target=_copy, args=(server, client), daemon=True)
+            back = threading.Thread(target=copy, args=(server, client), daemon=True)
             back.start()
-            _copy(client, server)
+            copy(client, server)
             back.join()
 
 
@@ -73,7 +73,7 @@ def _connect(port: str | int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", int(port)), 10)
 
 
-def _copy(source: socket.socket, target: socket.socket) -> None:
+def copy(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)

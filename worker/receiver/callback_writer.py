@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 from ...config.logging import get_logger
 from ...config.redis import BRIEF_S
 from ...jobs.callback import Callback
-from ...store import keys
 from ...store.callbacks import STORE_CALLBACKS, build_store_call
+from ...store.probe import check_writes
 
 log = get_logger(__name__)
 
@@ -61,8 +61,7 @@ class CallbackWriter:
     async def check(self) -> None:
         """Return if callbacks can be stored; raises CallbackNotStoredError."""
         try:
-            # A write, because a Redis that is full or has become a replica still answers a ping.
-            await self._redis.set(keys.PROBE, 1, px=1000)
+            await check_writes(self._redis)
         except RedisError as error:
             raise CallbackNotStoredError from error
 

@@ -45,6 +45,7 @@ OPERATIONS = {
     "get_image",
     "get_thumbnail",
     "health",
+    "readiness",
 }
 
 
@@ -137,7 +138,7 @@ def test_every_response_matches_the_document(api: str, operation_id: str) -> Non
 def test_openapi_document_lists_every_error(settings: Settings) -> None:
     document = create_app(settings).openapi()
     paths = document["paths"]
-    assert len(paths) == 12
+    assert len(paths) == 13
     for path, method, status in [
         ("/v1/jobs", "post", "400"),
         ("/v1/jobs", "get", "401"),
@@ -145,7 +146,7 @@ def test_openapi_document_lists_every_error(settings: Settings) -> None:
         ("/v1/jobs/{job_id}/cancel", "post", "409"),
         ("/v1/jobs/{job_id}/retry", "post", "422"),
         ("/v1/jobs/{job_id}/images/{n}", "get", "404"),
-        ("/healthz", "get", "503"),
+        ("/readyz", "get", "503"),
     ]:
         assert "application/problem+json" in paths[path][method]["responses"][status]["content"]
     assert set(document["components"]["schemas"]["Job"]["properties"]) == {

@@ -1,0 +1,81 @@
+"""A failover: the primary becomes a replica, while every connection to it stays open."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from conftest import Start
+
+from imagequeue.config.settings import Settings
+from imagequeue.producer.local.embedded_redis import find_server_binary
+from imagequeue.producer.local.ports import free_port
+from support.invalid_requests import VALID
+from support.processes import WORKER, Process, answers, eventually
+from support.replicas import Pair, replicated
+from support.worker.receiver import post, run_receiver, url_of
+
+
+@pytest.fixture
+def pair(overrides: dict[str, str], tmp_path: Path) -> Iterator[Pair]:
+    """Two servers of the test's own, and the settings lead to the one in charge."""
+    with replicated(find_server_binary(), tmp_path) as pair:
+        overrides["redis_url"] = pair.url
+        yield pair
+
+
+@pytest.fixture
+def overrides(overrides: dict[str, str], sandbox_url: str) -> dict[str, str]:
+    return {
+        **overrides,
+        "kie_base_url": sandbox_url,
+        "acedata_base_url": sandbox_url,
+        "download_trusted_hosts": sandbox_url.removeprefix("http://"),
+        "poll_countdowns": "0.3,1,2",
+        "sweep_every_s": "0.1",
+        "lease_s": "3",
+    }
+
+
+def run_api(start: Start) -> tuple[Process, str]:
+    port = str(free_port())
+    process = start(sys.executable, "-m", "uvicorn", "imagequeue.producer.api:app", "--port", port)
+    url = f"http://127.0.0.1:{port}"
+    eventually(lambda: answers(f"{url}/healthz"))
+    return process, url
+
+
+def submit(api: str) -> requests.Response:
+    return requests.post(f"{api}/v1/jobs", json={**VALID, "delivery": "poll"}, timeout=30)
+
+
+def state_of(api: str, job: str) -> str:
+    return str(requests.get(f"{api}/v1/jobs/{job}", timeout=30).json()["state"])
+
+
+def get(url: str) -> int:
+    return requests.get(url, timeout=30).status_code
+
+
+def test_every_process_survives_a_failover(pair: Pair, start: Start, settings: Settings) -> None:
+    (_, api), (_, receiver) = run_api(start), run_receiver(start)
+    worker = start(*WORKER)
+    callback = receiver + url_of(settings)
+    before = submit(api).json()["id"]
+    eventually(lambda: state_of(api, before) == "succeeded")
+    assert post(callback) == 200
+
+    pair.demote()
+    assert (post(callback), submit(api).status_code) == (503, 503)
+    for process in (api, receiver):
+        assert (get(f"{process}/healthz"), get(f"{process}/readyz")) == (200, 503)
+
+    pair.switch()
+    assert post(callback) == 200
+    accepted = submit(api)
+    assert accepted.status_code == 202
+    for process in (api, receiver):
+        assert (get(f"{process}/healthz"), get(f"{process}/readyz")) == (200, 200)
+    eventually(lambda: state_of(api, accepted.json()["id"]) == "succeeded")
+    assert worker.popen.poll() is None
