@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import InvalidRequestError, Problem
+from .ids import quote_caller
 
 MAX_KEY_LENGTH = 255
 
@@ -32,4 +33,4 @@ def build_idempotency_key(key: str, fields: Mapping[str, Any], caller: str = "")
     except (TypeError, ValueError, RecursionError):
         problem = "cannot name a request that is not JSON"
         raise InvalidRequestError([Problem("idempotency_key", problem)]) from None
-    return IdempotencyKey(f"{caller}:{key}", hashlib.sha256(canonical).hexdigest())
+    return IdempotencyKey(f"{quote_caller(caller)}:{key}", hashlib.sha256(canonical).hexdigest())

@@ -50,7 +50,8 @@ class Client:
 
     Every method raises RedisUnavailableError if Redis does not answer, and UnknownJobError for an
     unknown job. Repeating a request with its idempotency key within 24 h returns the original job;
-    a different request with that key raises IdempotencyConflictError.
+    a different request with that key raises IdempotencyConflictError. With `submitted_by`, the jobs
+    and batches of other callers are unknown.
     """
 
     def __init__(
@@ -154,9 +155,9 @@ class Client:
         return self._submitter.submit_batch(items, caller, idempotency_key, on_error, files=files)
 
     @reachable()
-    def get(self, job_id: str) -> Job:
+    def get(self, job_id: str, *, submitted_by: str | None = None) -> Job:
         """Return the job's current state."""
-        return self._store.get(job_id)
+        return self._store.get(job_id, submitted_by)
 
     @reachable()
     def get_many(self, job_ids: Iterable[str]) -> Jobs:
@@ -164,14 +165,21 @@ class Client:
         return [*self._store.get_many(job_ids)]
 
     @reachable()
-    def batch(self, batch_id: str) -> Batch:
+    def batch(self, batch_id: str, *, submitted_by: str | None = None) -> Batch:
         """Return the batch and its progress; raises UnknownBatchError."""
-        return self._store.batches.get(batch_id)
+        return self._store.batches.get(batch_id, submitted_by)
 
     @reachable()
-    def batch_jobs(self, batch_id: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+    def batch_jobs(
+        self,
+        batch_id: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        submitted_by: str | None = None,
+    ) -> Page:
         """Return a page of a batch's jobs, oldest first; pass its `cursor` to get the next page."""
-        return self._store.batches.list_jobs(batch_id, limit, cursor)
+        return self._store.batches.list_jobs(batch_id, limit, cursor, submitted_by)
 
     @reachable()
     def list(
@@ -181,14 +189,15 @@ class Client:
         provider: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        submitted_by: str | None = None,
     ) -> Page:
         """Return a page of jobs, newest first; pass its `cursor` to get the next page."""
-        return self._store.list(state, provider, limit, cursor)
+        return self._store.list(state, provider, limit, cursor, submitted_by)
 
     @reachable()
-    def counts(self) -> dict[State, int]:
+    def counts(self, *, submitted_by: str | None = None) -> dict[State, int]:
         """Return the number of jobs in each state."""
-        return self._store.count_by_state()
+        return self._store.count_by_state(submitted_by)
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
         """Return the job once it is finished; raises TimeoutError."""
@@ -200,7 +209,7 @@ class Client:
             yield from iter_completed(self._store, job_ids, timeout_s)
 
     @reachable()
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, *, submitted_by: str | None = None) -> Job:
         """Cancel a job: free while it is queued; later the charge stands.
 
         A result that still arrives is recorded. Raises InvalidTransitionError for a job that is
@@ -209,21 +218,24 @@ class Client:
         now = self._now()
         delete_at = add_seconds(now, self.settings.retention_s)
         job = self._store.transition(
-            self._store.get(job_id), lambda job: commands.cancel(job, now, delete_at)
+            self._store.get(job_id, submitted_by), lambda job: commands.cancel(job, now, delete_at)
         )
         if job.webhook_url:
             self._dispatcher.dispatch(Queue.NOTIFY, [job.id], now)
         return job
 
     @reachable()
-    def retry(self, job_id: str, *, pay_again: bool = False) -> Job:
+    def retry(
+        self, job_id: str, *, pay_again: bool = False, submitted_by: str | None = None
+    ) -> Job:
         """Download an unsaved job again for free, or send and pay for a failed one again.
 
         Raises InvalidTransitionError if there is nothing to retry, or `pay_again` is needed.
         """
         now = self._now()
         job = self._store.transition(
-            self._store.get(job_id), lambda job: commands.retry(job, now, pay_again=pay_again)
+            self._store.get(job_id, submitted_by),
+            lambda job: commands.retry(job, now, pay_again=pay_again),
         )
         self._submitter.dispatch([job])
         return job

@@ -23,7 +23,7 @@ def retry(job: Job, at: datetime, *, pay_again: bool) -> Job:
     if job.state is State.UNSAVED:
         images = tuple(map(_reset_image, job.images))
         return job.transition_to(State.DOWNLOADING, RETRY, at, at, images=images, error=None)
-    if job.state not in (State.FAILED, State.UNCONFIRMED):
+    if not is_paid_retry(job):
         raise InvalidTransitionError(f"{job.id} is {job.state}: there is nothing to retry")
     if not pay_again:
         raise InvalidTransitionError(
@@ -32,6 +32,11 @@ def retry(job: Job, at: datetime, *, pay_again: bool) -> Job:
     former = (*job.former_tasks, job.task_id) if job.task_id else job.former_tasks
     reset = {"attempts": 0, "task_id": None, "api_version": "", "error": None, "images": ()}
     return job.transition_to(State.QUEUED, RETRY, at, at, former_tasks=former, **reset)
+
+
+def is_paid_retry(job: Job) -> bool:
+    """Return whether a retry of the job would be sent, and paid for, again."""
+    return job.state in (State.FAILED, State.UNCONFIRMED)
 
 
 def cost_of_retry(job: Job) -> str:

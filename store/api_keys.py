@@ -16,7 +16,7 @@ from . import keys
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Callers without a key in Redis: local ones, Celery clients, and keys from the environment.
-RESERVED = re.compile(r"local|celery|env-.*")
+RESERVED = re.compile(r"local|celery|cli|python|env-.*")
 
 
 class Limits(NamedTuple):
@@ -34,6 +34,9 @@ class ApiKey(BaseModel):
     hash: str
     created_at: datetime
     limits: Limits = Limits()
+    is_admin: bool = False
+    """Whether it may see and change the jobs of every caller; without it, only its own."""
+    is_read_only: bool = False
 
 
 class KeyUse(NamedTuple):
@@ -64,7 +67,15 @@ class ApiKeys:
         found = cast(dict[bytes, bytes], self._redis.hgetall(keys.API_KEYS))
         return {name.decode(): ApiKey.model_validate_json(found[name]) for name in sorted(found)}
 
-    def add(self, name: str, limits: Limits, at: datetime) -> str:
+    def add(
+        self,
+        name: str,
+        limits: Limits,
+        at: datetime,
+        *,
+        is_admin: bool = False,
+        is_read_only: bool = False,
+    ) -> str:
         """Make a key and return it; it is not stored and cannot be shown again.
 
         Raises ApiKeyError for a name that is taken or malformed.
@@ -72,10 +83,16 @@ class ApiKeys:
         if not SAFE_NAME.fullmatch(name) or RESERVED.fullmatch(name):
             raise ApiKeyError(
                 f"{name!r} cannot name a key: give up to 64 letters, digits, dots, dashes and "
-                "underscores; local, celery and env-... are taken"
+                "underscores; local, celery, cli, python and env-... are taken"
             )
         key = f"iq_{secrets.token_urlsafe(32)}"
-        record = ApiKey(hash=hash_key(key), created_at=at, limits=limits)
+        record = ApiKey(
+            hash=hash_key(key),
+            created_at=at,
+            limits=limits,
+            is_admin=is_admin,
+            is_read_only=is_read_only,
+        )
         if not self._redis.hsetnx(keys.API_KEYS, name, record.model_dump_json()):
             raise ApiKeyError(f"there is a key {name} already: remove it first, or name a new one")
         return key
@@ -89,24 +106,32 @@ class ApiKeys:
         if not removed:
             raise _make_unknown_error(name)
 
-    def set_limits(self, name: str, per_minute: int | None, open_jobs: int | None) -> ApiKey:
-        """Change the limits that are not None; raises ApiKeyError if there is no such key."""
+    def change(
+        self,
+        name: str,
+        *,
+        per_minute: int | None = None,
+        open_jobs: int | None = None,
+        is_admin: bool | None = None,
+        is_read_only: bool | None = None,
+    ) -> ApiKey:
+        """Change what is not None; raises ApiKeyError if there is no such key."""
+        limits = _drop_none(per_minute=per_minute, open_jobs=open_jobs)
+        rights = _drop_none(is_admin=is_admin, is_read_only=is_read_only)
 
-        def change(pipe: Any) -> ApiKey:
+        def apply(pipe: Any) -> ApiKey:
             found = pipe.hget(keys.API_KEYS, name)
             if found is None:
                 raise _make_unknown_error(name)
             key = ApiKey.model_validate_json(found)
-            given = {"per_minute": per_minute, "open_jobs": open_jobs}
-            limits = key.limits._replace(**{k: v for k, v in given.items() if v is not None})
-            changed = key.model_copy(update={"limits": limits})
+            changed = key.model_copy(update={"limits": key.limits._replace(**limits), **rights})
             pipe.multi()
             pipe.hset(keys.API_KEYS, name, changed.model_dump_json())
             return changed
 
         # WATCH, so that a key that is removed meanwhile is not written again.
         transaction: Any = self._redis.transaction
-        return cast(ApiKey, transaction(change, keys.API_KEYS, value_from_callable=True))
+        return cast(ApiKey, transaction(apply, keys.API_KEYS, value_from_callable=True))
 
     def record_use(self, name: str, day: str) -> None:
         """Store the day, an ISO date, on which a key was last used."""
@@ -123,6 +148,10 @@ class ApiKeys:
             )
             for name, key in known.items()
         }
+
+
+def _drop_none(**given: Any) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _make_unknown_error(name: str) -> ApiKeyError:

@@ -8,6 +8,7 @@ import redis
 
 from ..errors import UnknownBatchError
 from ..jobs.batch import Batch, parse_batch
+from ..jobs.ids import is_batch_id
 from ..jobs.job import State
 from . import keys
 from .listing import Page, iter_jobs
@@ -29,24 +30,33 @@ class Batches:
             pipe.expire(keys.batch(batch.id), BATCH_TTL_S)
             pipe.execute()
 
-    def get(self, batch_id: str) -> Batch:
-        """Return the batch with its progress; raises UnknownBatchError."""
-        stored: Any = keys.is_batch_id(batch_id) and self._redis.hgetall(keys.batch(batch_id))
-        if not stored:
-            raise UnknownBatchError(batch_id)
-        fields = {name.decode(): value for name, value in stored.items()}
-        document = fields.pop("document")
-        return parse_batch(document, {State(name): int(count) for name, count in fields.items()})
+    def get(self, batch_id: str, submitted_by: str | None = None) -> Batch:
+        """Return the batch with its progress; raises UnknownBatchError.
 
-    def list_jobs(self, batch_id: str, limit: int = 50, cursor: str | None = None) -> Page:
+        With `submitted_by`, the batches of other callers are unknown.
+        """
+        stored: Any = self._redis.hgetall(keys.batch(batch_id)) if is_batch_id(batch_id) else {}
+        fields = {name.decode(): value for name, value in stored.items()}
+        document = fields.pop("document", None)
+        if document is None:
+            raise UnknownBatchError(batch_id)
+        batch = parse_batch(document, {State(name): int(count) for name, count in fields.items()})
+        if submitted_by not in (None, batch.submitted_by):
+            raise UnknownBatchError(batch_id)
+        return batch
+
+    def list_jobs(
+        self,
+        batch_id: str,
+        limit: int = 50,
+        cursor: str | None = None,
+        submitted_by: str | None = None,
+    ) -> Page:
         """Return a batch's jobs, oldest first, from the one after `cursor` on.
 
-        Raises UnknownBatchError if there is no such batch. Jobs whose retention has ended are left
-        out.
+        Raises UnknownBatchError as `get` does. Jobs whose retention has ended are left out.
         """
-        key = keys.batch(batch_id)
-        if not (keys.is_batch_id(batch_id) and self._redis.hexists(key, "document")):
-            raise UnknownBatchError(batch_id)
+        self.get(batch_id, submitted_by)
         low = f"({cursor}" if cursor else "-"
         found: Any = self._redis.zrange(
             keys.batch_jobs(batch_id), low, "+", bylex=True, offset=0, num=limit + 1

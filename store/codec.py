@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ..errors import UnknownJobError
 from ..jobs.job import Job
 
 _RENAMED = {"revision": "rev", "changes": "log"}
@@ -28,6 +29,17 @@ def dump(job: Job) -> bytes:
 def load(record: bytes) -> Job:
     """Return the job of a record, which may be one of an earlier version."""
     return Job.model_validate({_ORIGINAL.get(k, k): v for k, v in json.loads(record).items()})
+
+
+def load_visible(job_id: str, record: bytes | None, submitted_by: str | None) -> Job:
+    """Return the job of a record; raises UnknownJobError without one.
+
+    With `submitted_by`, the jobs of other callers are unknown too.
+    """
+    job = load(record) if record is not None else None
+    if job is None or submitted_by not in (None, job.submitted_by):
+        raise UnknownJobError(job_id)
+    return job
 
 
 def _fields(value: BaseModel) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class CompareAndSet:
                 keys.record(before.id),
                 keys.index(before.state),
                 keys.index(after.state),
+                keys.index(before.state, before.submitted_by),
+                keys.index(after.state, after.submitted_by),
                 keys.due(QUEUE_OF[before.state]),
                 keys.due(QUEUE_OF[after.state]),
                 keys.DEADLINES,

@@ -15,16 +15,16 @@ from ..errors import (
     IdempotencyConflictError,
     InvalidTransitionError,
     NotDurableError,
-    UnknownJobError,
 )
 from ..jobs.batch import Batch
 from ..jobs.idempotency import IdempotencyKey
+from ..jobs.ids import is_job_id
 from ..jobs.job import FINISHED, QUEUE_OF, Job, State
 from . import keys
 from .batches import BATCH_TTL_S, Batches
-from .codec import dump, load
+from .codec import dump, load_visible
 from .compare_and_set import MAX_CHANGES, CompareAndSet
-from .listing import PAGE, Page, iter_jobs, list_jobs
+from .listing import PAGE, Page, index_callers, iter_jobs, list_jobs
 from .scripts import register_script
 
 IDEMPOTENCY_KEY_TTL_S = 86400
@@ -43,6 +43,7 @@ class Store:
         self.batches = Batches(client)
         self._add = register_script(client, "add_jobs")
         self._compare_and_set = CompareAndSet(client)
+        self._callers_are_indexed = False
         self._delete_expired = register_script(client, "delete_expired")
 
     def add(
@@ -64,7 +65,8 @@ class Store:
         for job, given in zip(jobs, idempotency_keys or [None] * len(jobs), strict=True):
             key, digest = (keys.idempotency_key(given.key), given.digest) if given else ("", "")
             due = keys.due(QUEUE_OF[job.state])
-            job_keys += [keys.record(job.id), keys.index(job.state), due, key]
+            by_caller = keys.index(job.state, job.submitted_by)
+            job_keys += [keys.record(job.id), keys.index(job.state), by_caller, due, key]
             wake_up = job.wake_at.timestamp()
             job_args += [job.id, dump(job), wake_up, digest, job.state, job.provider]
         is_added, *answer = self._add(
@@ -95,26 +97,29 @@ class Store:
             raise IdempotencyConflictError([0])
         return str(job_id)
 
-    def get(self, job_id: str) -> Job:
-        """Return the job as it is now; raises UnknownJobError."""
-        record: Any = keys.is_job_id(job_id) and self.redis.get(keys.record(job_id))
-        if not record:
-            raise UnknownJobError(job_id)
-        return load(record)
+    def get(self, job_id: str, submitted_by: str | None = None) -> Job:
+        """Return the job as it is now; raises UnknownJobError.
+
+        With `submitted_by`, the jobs of other callers are unknown.
+        """
+        record: Any = self.redis.get(keys.record(job_id)) if is_job_id(job_id) else None
+        return load_visible(job_id, record, submitted_by)
 
     def get_many(self, job_ids: Iterable[str]) -> Sequence[Job]:
         """Return those of the jobs that exist, in the given order."""
-        return tuple(self.iter_jobs(filter(keys.is_job_id, job_ids)))
+        return tuple(self.iter_jobs(job_ids))
 
     def iter_jobs(self, job_ids: Iterable[str]) -> Iterator[Job]:
         """Yield those of the jobs that exist, each decoded when it is asked for."""
         return iter_jobs(self.redis, job_ids)
 
-    def count_by_state(self) -> dict[State, int]:
-        """Return how many jobs are in each state."""
+    def count_by_state(self, submitted_by: str | None = None) -> dict[State, int]:
+        """Return how many jobs, or how many of a caller's, are in each state."""
+        if submitted_by is not None:
+            self._index_callers()
         with self.redis.pipeline(transaction=False) as pipe:
             for state in State:
-                pipe.zcard(keys.index(state))
+                pipe.zcard(keys.index(state, submitted_by))
             return dict(zip(State, pipe.execute(), strict=True))
 
     def transition(self, job: Job, step: Transition, *, durable: bool = False) -> Job:
@@ -186,9 +191,13 @@ class Store:
         ids: Any = self.redis.zrange(
             keys.RETENTION, "-inf", now.timestamp(), byscore=True, offset=0, num=max_jobs
         )
-        indexes = [keys.index(state) for state in FINISHED]
+        job_ids = [each.decode() for each in ids]
+        callers = {job.id: job.submitted_by for job in self.iter_jobs(job_ids)}
         deleted = 0
-        for job_id in (each.decode() for each in ids):
+        for job_id in job_ids:
+            indexes = [keys.index(state) for state in FINISHED]
+            if job_id in callers:
+                indexes += [keys.index(state, callers[job_id]) for state in State]
             record, callbacks = keys.record(job_id), keys.callbacks(job_id)
             deleted += self._delete_expired(
                 keys=[record, keys.RETENTION, callbacks, keys.COUNTERS, *indexes],
@@ -202,9 +211,17 @@ class Store:
         provider: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        submitted_by: str | None = None,
     ) -> Page:
-        """Return jobs, newest first, from the one after `cursor` on."""
-        return list_jobs(self.redis, state, provider, limit, cursor)
+        """Return jobs, newest first, from the one after `cursor` on; all, or those of a caller."""
+        if submitted_by is not None:
+            self._index_callers()
+        return list_jobs(self.redis, state, provider, limit, cursor, submitted_by)
+
+    def _index_callers(self) -> None:
+        if not self._callers_are_indexed:
+            index_callers(self.redis)
+            self._callers_are_indexed = True
 
     @functools.cached_property
     def _durability(self) -> Durability:

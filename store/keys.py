@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import re
 
 from ..config.queues import Queue
+from ..jobs.ids import quote_caller
 from ..jobs.job import State
 
 RETENTION = "iq:retention"
@@ -41,18 +41,11 @@ API_KEYS_USED = "iq:apikeys:used"
 DEAD_WEBHOOKS = "iq:webhooks:dead"
 """Stream of webhooks that were given up on: `job` and `entry`, in this order."""
 
+CALLERS_INDEXED = "iq:callers:indexed"
+"""String that exists once the jobs of earlier versions are in the indexes of their callers."""
+
 PROBE = "iq:probe"
 """String that is written to check that Redis accepts writes."""
-
-
-def is_job_id(text: str) -> bool:
-    """Whether a job could have this id: other text could name a key of another kind."""
-    return re.fullmatch(r"job_\w{1,64}", text, re.ASCII) is not None
-
-
-def is_batch_id(text: str) -> bool:
-    """Whether a batch could have this id."""
-    return re.fullmatch(r"batch_\w{1,64}", text, re.ASCII) is not None
 
 
 def record(job_id: str) -> str:
@@ -65,10 +58,12 @@ def step(job_id: str, queue: Queue) -> str:
     return f"{job_id}.{queue}"
 
 
-@functools.cache
-def index(state: State) -> str:
-    """Sorted set of the jobs in a state, all scored 0: ids sort by age."""
-    return f"iq:state:{state}"
+@functools.lru_cache(maxsize=1024)
+def index(state: State, submitted_by: str | None = None) -> str:
+    """Sorted set of all jobs in a state, or of a caller's, all scored 0: ids sort by age."""
+    if submitted_by is None:
+        return f"iq:state:{state}"
+    return f"iq:state:{state}:by:{quote_caller(submitted_by)}"
 
 
 @functools.cache
@@ -98,7 +93,10 @@ def callbacks(job_id: str) -> str:
 
 
 def idempotency_key(key: str) -> str:
-    """String: the id of the job under an idempotency key, and the digest of its request."""
+    """String: the id of the job under an idempotency key, and the digest of its request.
+
+    `key` begins with the quoted name of its caller.
+    """
     return f"iq:once:{key}"
 
 

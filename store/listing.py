@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 import redis
 
+from ..jobs.ids import is_job_id
 from ..jobs.job import Job, State
 from . import keys
 from .codec import load
@@ -25,7 +26,7 @@ class Page(NamedTuple):
 
 def iter_jobs(client: redis.Redis, job_ids: Iterable[str]) -> Iterator[Job]:
     """Yield those of the jobs that exist, each decoded when it is asked for."""
-    ids = iter(job_ids)
+    ids = filter(is_job_id, job_ids)
     while page := list(islice(ids, PAGE)):
         records: Any = client.mget([keys.record(job_id) for job_id in page])
         yield from (load(record) for record in records if record is not None)
@@ -37,22 +38,42 @@ def list_jobs(
     provider: str | None,
     limit: int,
     cursor: str | None,
+    submitted_by: str | None = None,
 ) -> Page:
-    """Return jobs, newest first, from the one after `cursor` on."""
-    states = [state] if state else list(State)
-    ids = heapq.merge(*(_iter_ids(client, each, cursor) for each in states), reverse=True)
-    matching = (job for job in iter_jobs(client, ids) if provider in (None, job.provider))
+    """Return jobs, newest first, from the one after `cursor` on; all, or those of a caller."""
+    indexes = [keys.index(each, submitted_by) for each in ([state] if state else State)]
+    merged = heapq.merge(*(_iter_ids(client, each, cursor) for each in indexes), reverse=True)
+    # A job that changes its state meanwhile can be in two of the indexes, or in a former one.
+    ids = (job_id for job_id, _ in groupby(merged))
+    matching = (
+        job
+        for job in iter_jobs(client, ids)
+        if provider in (None, job.provider) and state in (None, job.state)
+    )
     jobs = list(islice(matching, limit + 1))
     return Page(jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None)
 
 
-def _iter_ids(client: redis.Redis, state: State, below: str | None) -> Iterator[str]:
-    """Yield the ids of the jobs in a state, newest first, from the one below `below` on."""
+def index_callers(client: redis.Redis) -> None:
+    """Index the jobs that an earlier version stored by their callers; done once."""
+    if client.exists(keys.CALLERS_INDEXED):
+        return
+    for state in State:
+        jobs = iter_jobs(client, _iter_ids(client, keys.index(state), None))
+        while page := list(islice(jobs, PAGE)):
+            with client.pipeline(transaction=False) as pipe:
+                for job in page:
+                    # Where the job has changed meanwhile, this entry is never listed.
+                    pipe.zadd(keys.index(job.state, job.submitted_by), {job.id: 0})
+                pipe.execute()
+    client.set(keys.CALLERS_INDEXED, 1)
+
+
+def _iter_ids(client: redis.Redis, index: str, below: str | None) -> Iterator[str]:
+    """Yield the ids in an index, newest first, from the one below `below` on."""
     while True:
         top = f"({below}" if below else "+"
-        page: Any = client.zrange(
-            keys.index(state), top, "-", desc=True, bylex=True, offset=0, num=PAGE
-        )
+        page: Any = client.zrange(index, top, "-", desc=True, bylex=True, offset=0, num=PAGE)
         for job_id in page:
             below = job_id.decode()
             yield below

@@ -26,20 +26,28 @@ CACHED_S = 3.0
 
 
 class Caller(NamedTuple):
-    """An authenticated caller: the name of its API key, and its limits."""
+    """An authenticated caller: the name of its API key, its limits and its rights."""
 
     name: str
     limits: Limits = Limits()
+    is_admin: bool = False
+    is_read_only: bool = False
+
+    @property
+    def sees(self) -> str | None:
+        """Whose jobs it has access to: its own name, or None for everybody's."""
+        return None if self.is_admin else self.name
 
 
-LOCAL = Caller("local")
+LOCAL = Caller("local", is_admin=True)
+READ_METHODS = ("GET", "HEAD", "OPTIONS")
 Known = list[tuple[str, Caller]]
 
 
 class Access:
     """Admits callers with an API key; while no key exists, only this machine.
 
-    Keys come from the environment, without limits, and from Redis, cached for CACHED_S.
+    Keys come from the environment, admins without limits, and from Redis, cached for CACHED_S.
     """
 
     def __init__(
@@ -61,7 +69,7 @@ class Access:
     ) -> Caller:
         """Return the caller; raises HTTPException 401 or 403 for an unknown one."""
         if given and self._known():
-            caller = self.find_caller(given.credentials)
+            caller = _require_right(request, self.find_caller(given.credentials))
         else:
             caller = self.caller_or_none(request)
         if caller is None:
@@ -72,7 +80,7 @@ class Access:
         """Return the caller of a request without a header, by cookie or local address, or None.
 
         Raises HTTPException 403 where a key would not help: for a cross-site browser request, and
-        for other machines while no key exists.
+        for other machines while no key exists, and for a change by a read-only key.
         """
         if not self._known():
             browser.require_local(request)
@@ -81,7 +89,7 @@ class Access:
         caller = self.find_caller(key) if key else None
         if caller:
             browser.require_same_origin(request)
-        return caller
+        return _require_right(request, caller)
 
     def find_caller(self, key: str) -> Caller | None:
         """Return the caller with this key, or None."""
@@ -119,7 +127,7 @@ class Access:
         except RedisError as error:
             raise to_unavailable_error(error) from error
         for name, key in found.items():
-            yield key.hash, Caller(name, key.limits)
+            yield key.hash, Caller(name, key.limits, key.is_admin, key.is_read_only)
 
     def _record_use(self, name: str) -> None:
         day = datetime.fromtimestamp(self._now(), UTC).date().isoformat()
@@ -128,6 +136,13 @@ class Access:
         self._used[name] = day
         with suppress(RedisError):  # informational: no reason to refuse the request
             self._keys.record_use(name, day)
+
+
+def _require_right(request: Request, caller: Caller | None) -> Caller | None:
+    """Return the caller; raises HTTPException 403 if a read-only one would change something."""
+    if caller and caller.is_read_only and request.method not in READ_METHODS:
+        raise HTTPException(403, "this API key is read-only: give another one")
+    return caller
 
 
 def _read_environment_keys(settings: Settings) -> Iterator[tuple[str, Caller]]:
@@ -141,4 +156,4 @@ def _read_environment_keys(settings: Settings) -> Iterator[tuple[str, Caller]]:
                 f"{PREFIX}API_KEYS: entry {number} must be KEY or NAME:KEY, the name up to 64 "
                 "letters, digits, dots, dashes and underscores"
             )
-        yield hash_key(key), Caller(name)
+        yield hash_key(key), Caller(name, is_admin=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 
 from ... import __version__
 from ...config.redis import connect, connect_briefly
@@ -33,7 +33,6 @@ def create_app(settings: Settings) -> FastAPI:
     """Create the API as an ASGI app; raises ConfigError if a setting prevents it."""
     client = Client(settings)
     access = Access(settings, connect(settings))
-    guard = [Depends(access)]
     storage = open_storage(settings.images_url, settings.scratch)
     reader = connect_briefly(settings)
     changes = Changes(reader)
@@ -56,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(batch_routes.routes(client, access))
     app.include_router(event_routes.routes(access, changes, watch))
     app.include_router(image_routes.routes(client, access, storage))
-    app.include_router(metrics_routes.routes(settings, guard))
+    app.include_router(metrics_routes.routes(settings, access))
     app.include_router(dashboard_router(client, access))
 
     @app.get("/healthz", tags=["operations"], summary="Check the health")

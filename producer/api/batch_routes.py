@@ -105,22 +105,23 @@ def routes(client: Client, access: Access) -> APIRouter:
         return _to_response(submitted, items)
 
     @router.get("/{batch_id}", summary="Get a batch", responses=error_responses(404, 422))
-    def get_batch(batch_id: str) -> Batch:
+    def get_batch(batch_id: str, caller: Annotated[Caller, Depends(access)]) -> Batch:
         """Return how many of its jobs are in each state, and how many are finished."""
-        return client.batch(batch_id)
+        return client.batch(batch_id, submitted_by=caller.sees)
 
     @router.get(
         "/{batch_id}/jobs", summary="List a batch's jobs", responses=error_responses(404, 422)
     )
     def list_batch_jobs(
         batch_id: str,
+        caller: Annotated[Caller, Depends(access)],
         limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
         cursor: Annotated[
             str | None, Query(description="The `cursor` of the previous page.")
         ] = None,
     ) -> JobList:
         """List its jobs, oldest first, without those deleted after their retention."""
-        page = client.batch_jobs(batch_id, limit=limit, cursor=cursor)
+        page = client.batch_jobs(batch_id, limit=limit, cursor=cursor, submitted_by=caller.sees)
         return JobList(jobs=page.jobs, cursor=page.cursor)
 
     return router

@@ -30,6 +30,12 @@ class Change(NamedTuple):
     id: str
     job: str
     state: str
+    caller: str | None = None
+    """Who submitted the job; None in entries of earlier versions, which only admins see."""
+
+    def is_visible(self, submitted_by: str | None) -> bool:
+        """Return whether this is a change of the caller's own job; None sees every change."""
+        return submitted_by in (None, self.caller)
 
 
 def parse_stream_id(stream_id: str) -> tuple[int, ...]:
@@ -45,7 +51,7 @@ class Changes:
         self._redis = client
         self._last_id = ""
         self._watchers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._followers: set[asyncio.Queue[Change | None]] = set()
+        self._followers: dict[asyncio.Queue[Change | None], str | None] = {}
         self.closing = False
 
     @asynccontextmanager
@@ -85,27 +91,30 @@ class Changes:
         oldest: Any = await self._redis.xrange(keys.CHANGES, count=1)
         return not oldest or parse_stream_id(oldest[0][0].decode()) <= parse_stream_id(stream_id)
 
-    async def follow(self, after: str | None) -> AsyncIterator[Change]:
+    async def follow(
+        self, after: str | None, submitted_by: str | None = None
+    ) -> AsyncIterator[Change]:
         """Yield every change from now on, or those after a stream id as far as it reaches back.
 
-        Ends when the listener is too slow, and when the process stops.
+        With `submitted_by`, only changes of that caller's jobs. Ends when the listener is too slow, and when the process stops.
         """
         if self.closing:
             return
         follower: asyncio.Queue[Change | None] = asyncio.Queue(MAX_BEHIND)
-        self._followers.add(follower)
+        self._followers[follower] = submitted_by
         try:
             seen = parse_stream_id(after) if after else (0, 0)
             async for change in self._read_since(after):
                 seen = parse_stream_id(change.id)
-                yield change
+                if change.is_visible(submitted_by):
+                    yield change
             while (new := await follower.get()) is not None:
                 if parse_stream_id(new.id) > seen:
                     yield new
                 if follower.empty() and follower not in self._followers:
                     return
         finally:
-            self._followers.discard(follower)
+            self._followers.pop(follower, None)
 
     async def _read_since(self, after: str | None) -> AsyncIterator[Change]:
         while after:
@@ -141,7 +150,9 @@ class Changes:
         self._last_id = change.id
         for event in self._watchers.get(change.job, ()):
             event.set()
-        for follower in list(self._followers):
+        for follower, submitted_by in list(self._followers.items()):
+            if not change.is_visible(submitted_by):
+                continue
             try:
                 follower.put_nowait(change)
             except asyncio.QueueFull:
@@ -153,10 +164,11 @@ class Changes:
                 event.set()
 
     def _disconnect(self, follower: asyncio.Queue[Change | None]) -> None:
-        self._followers.discard(follower)
+        self._followers.pop(follower, None)
         with suppress(asyncio.QueueFull):  # it ends once it has read its queue
             follower.put_nowait(None)
 
 
 def _parse_entry(stream_id: bytes, fields: dict[bytes, bytes]) -> Change:
-    return Change(stream_id.decode(), fields[b"job"].decode(), fields[b"state"].decode())
+    caller = fields[b"caller"].decode() if b"caller" in fields else None
+    return Change(stream_id.decode(), fields[b"job"].decode(), fields[b"state"].decode(), caller)

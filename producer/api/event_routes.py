@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from ...errors import RedisUnavailableError, UnknownJobError
 from ...jobs.job import Job
 from . import examples
-from .access import Access
+from .access import Access, Caller
 from .changes import Changes
 from .problems import error_responses
 from .watch import Watch
@@ -36,8 +36,8 @@ def routes(access: Access, changes: Changes, watch: Watch) -> APIRouter:
     """Return the routes that follow one job or all jobs."""
     router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(access)])
 
-    async def get_existing(job_id: str) -> Job:
-        return await watch.get(job_id)
+    async def get_existing(job_id: str, caller: Annotated[Caller, Depends(access)]) -> Job:
+        return await watch.get(job_id, caller.sees)
 
     @router.get(
         "/jobs/{job_id}/events",
@@ -63,8 +63,10 @@ def routes(access: Access, changes: Changes, watch: Watch) -> APIRouter:
             **error_responses(422),
         },
     )
-    async def follow_jobs(last_event_id: LastEventID = None) -> AsyncIterator[ServerSentEvent]:
-        """Send each change of each job from now on, or after `Last-Event-ID`.
+    async def follow_jobs(
+        caller: Annotated[Caller, Depends(access)], last_event_id: LastEventID = None
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Send each change of each of the caller's jobs from now on, or after `Last-Event-ID`.
 
         A reader that is too slow is disconnected; it resumes with the id of its last event. An
         event `lost` comes first if some changes since then are no longer stored.
@@ -72,7 +74,7 @@ def routes(access: Access, changes: Changes, watch: Watch) -> APIRouter:
         with suppress(RedisError):
             if last_event_id and not await changes.has_all_since(last_event_id):
                 yield ServerSentEvent(event="lost", data={"after": last_event_id})
-            async for change in changes.follow(last_event_id):
+            async for change in changes.follow(last_event_id, caller.sees):
                 data = {"job": change.job, "state": change.state}
                 yield ServerSentEvent(id=change.id, data=data)
 

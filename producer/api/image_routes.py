@@ -1,6 +1,6 @@
 """The endpoints of saved images."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from ...storage import Storage
 from ..client import Client
 from . import images
-from .access import Access
+from .access import Access, Caller
 from .problems import error_responses
 
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
@@ -37,18 +37,21 @@ def routes(client: Client, access: Access, storage: Storage) -> APIRouter:
         summary="Get an image or video",
         responses={**error_responses(404, 416, 422), **IMAGE},
     )
-    def get_image(job_id: str, n: int, request: Request) -> Response:
+    def get_image(
+        job_id: str, n: int, request: Request, caller: Annotated[Caller, Depends(access)]
+    ) -> Response:
         """Return the saved file; `Range` and `If-None-Match` are supported."""
-        return images.serve_image(storage, images.find_image(client.get(job_id), n), request)
+        job = client.get(job_id, submitted_by=caller.sees)
+        return images.serve_image(storage, images.find_image(job, n), request)
 
     @router.get(
         "/thumbnail",
         summary="Get a thumbnail",
         responses={**error_responses(404, 422), **THUMBNAIL},
     )
-    def get_thumbnail(job_id: str, n: int) -> Response:
+    def get_thumbnail(job_id: str, n: int, caller: Annotated[Caller, Depends(access)]) -> Response:
         """Return a small WebP of a saved image; videos have none."""
-        job = client.get(job_id)
+        job = client.get(job_id, submitted_by=caller.sees)
         return images.serve_thumbnail(storage, job, images.find_image(job, n))
 
     return router

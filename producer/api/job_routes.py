@@ -13,6 +13,7 @@ from ..client import Client
 from . import examples
 from .access import Access, Caller
 from .problems import error_responses
+from .retry import retry
 from .watch import Watch
 
 MAX_LISTED = 500
@@ -77,6 +78,7 @@ def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
 
     @router.get("", summary="List jobs", responses=error_responses(422))
     def list_jobs(
+        caller: Annotated[Caller, Depends(access)],
         state: State | None = None,
         provider: str | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
@@ -84,33 +86,47 @@ def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
             str | None, Query(description="The `cursor` of the previous page.")
         ] = None,
     ) -> JobList:
-        """List jobs, newest first."""
-        page = client.list(state=state, provider=provider, limit=limit, cursor=cursor)
+        """List the caller's jobs, newest first; an admin key lists all."""
+        page = client.list(
+            state=state,
+            provider=provider,
+            limit=limit,
+            cursor=cursor,
+            submitted_by=caller.sees,
+        )
         return JobList(jobs=page.jobs, cursor=page.cursor)
 
     @router.get("/{job_id}", summary="Get a job", responses=error_responses(404, 422))
     async def get_job(
         job_id: str,
+        caller: Annotated[Caller, Depends(access)],
         wait: Annotated[
             float,
             Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the job to finish."),
         ] = 0,
     ) -> Job:
         """Return the job and its history, once it is finished or after `wait` seconds."""
-        return await watch.wait_until_finished(job_id, wait)
+        return await watch.wait_until_finished(job_id, wait, caller.sees)
 
     @router.post(
         "/{job_id}/cancel", summary="Cancel a job", responses=error_responses(404, 409, 422)
     )
-    def cancel_job(job_id: str) -> Job:
+    def cancel_job(job_id: str, caller: Annotated[Caller, Depends(access)]) -> Job:
         """Cancel a job: free while it is queued; later `error.message` says what the charge is."""
-        return client.cancel(job_id)
+        return client.cancel(job_id, submitted_by=caller.sees)
 
     @router.post(
-        "/{job_id}/retry", summary="Retry a job", responses=error_responses(400, 404, 409, 413, 422)
+        "/{job_id}/retry",
+        summary="Retry a job",
+        responses=error_responses(400, 404, 409, 413, 422, 429),
     )
-    def retry_job(job_id: str, options: Retry | None = None) -> Job:
-        """Download an unsaved job's images again for free, or pay for a failed job again."""
-        return client.retry(job_id, pay_again=bool(options and options.pay_again))
+    def retry_job(
+        job_id: str, caller: Annotated[Caller, Depends(access)], options: Retry | None = None
+    ) -> Job:
+        """Download an unsaved job's images again for free, or pay for a failed job again.
+
+        A paid retry counts as one job of the caller.
+        """
+        return retry(client, access, caller, job_id, bool(options and options.pay_again))
 
     return router

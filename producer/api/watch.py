@@ -10,10 +10,10 @@ from typing import Any
 
 import redis.asyncio
 
-from ...errors import UnknownJobError
+from ...jobs.ids import is_job_id
 from ...jobs.job import Job
 from ...store import keys
-from ...store.codec import load
+from ...store.codec import load_visible
 from ..client import reachable
 from .changes import Changes
 
@@ -31,18 +31,21 @@ class Watch:
         self._changes = changes
         self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
-    async def get(self, job_id: str) -> Job:
-        """Return the current job; raises UnknownJobError or RedisUnavailableError."""
-        if not keys.is_job_id(job_id):
-            raise UnknownJobError(job_id)
-        with reachable():
-            async with self._semaphore:
-                record: Any = await self._redis.get(keys.record(job_id))
-        if record is None:
-            raise UnknownJobError(job_id)
-        return load(record)
+    async def get(self, job_id: str, submitted_by: str | None = None) -> Job:
+        """Return the current job; raises UnknownJobError or RedisUnavailableError.
 
-    async def iter_versions(self, job_id: str, wait_s: float = math.inf) -> AsyncIterator[Job]:
+        With `submitted_by`, the jobs of other callers are unknown.
+        """
+        record: Any = None
+        if is_job_id(job_id):
+            with reachable():
+                async with self._semaphore:
+                    record = await self._redis.get(keys.record(job_id))
+        return load_visible(job_id, record, submitted_by)
+
+    async def iter_versions(
+        self, job_id: str, wait_s: float = math.inf, submitted_by: str | None = None
+    ) -> AsyncIterator[Job]:
         """Yield the job now and after each change until it is finished.
 
         Changes in quick succession may come as one.
@@ -53,7 +56,7 @@ class Watch:
         with self._changes.watching(job_id) as changed:
             while True:
                 changed.clear()
-                job = await self.get(job_id)
+                job = await self.get(job_id, submitted_by)
                 if job.revision != revision:
                     revision = job.revision
                     yield job
@@ -64,6 +67,9 @@ class Watch:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), min(left_s, READ_AGAIN_S))
 
-    async def wait_until_finished(self, job_id: str, wait_s: float) -> Job:
+    async def wait_until_finished(
+        self, job_id: str, wait_s: float, submitted_by: str | None = None
+    ) -> Job:
         """Return the job once it is finished, or its current version after `wait_s`."""
-        return [version async for version in self.iter_versions(job_id, wait_s)][-1]
+        versions = self.iter_versions(job_id, wait_s, submitted_by)
+        return [version async for version in versions][-1]

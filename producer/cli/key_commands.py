@@ -10,15 +10,19 @@ import click
 from .printing import as_json, open_redis
 
 if TYPE_CHECKING:
-    from ...store.api_keys import ApiKeys, Limits
+    from ...store.api_keys import ApiKey, ApiKeys
 
 per_minute = click.option("--per-minute", type=click.IntRange(0), help="Maximum jobs per minute.")
 open_jobs = click.option("--open-jobs", type=click.IntRange(0), help="Maximum unfinished jobs.")
+ADMIN_HELP = "Access to the jobs of every caller."
+READ_ONLY_HELP = "May read jobs and /metrics, and change nothing."
 
 
 @click.group()
 def keys() -> None:
     """Keys of the HTTP API: each names a caller and may have limits; 0 means no limit.
+
+    A key has access to the jobs submitted under its name; an admin key to all jobs.
 
     Only hashes of keys are stored. A change takes a few seconds to reach every API process.
     """
@@ -28,15 +32,26 @@ def keys() -> None:
 @click.argument("name")
 @per_minute
 @open_jobs
+@click.option("--admin", "is_admin", is_flag=True, help=ADMIN_HELP)
+@click.option("--read-only", "is_read_only", is_flag=True, help=READ_ONLY_HELP)
 @as_json
-def add(name: str, per_minute: int | None, open_jobs: int | None, as_json: bool) -> None:
+def add(
+    name: str,
+    per_minute: int | None,
+    open_jobs: int | None,
+    is_admin: bool,
+    is_read_only: bool,
+    as_json: bool,
+) -> None:
     """Create a key and print it; it is not shown again."""
     from ...jobs.job import utc_now
     from ...store.api_keys import Limits
 
     limits = Limits(per_minute or 0, open_jobs or 0)
-    key = _open_keys().add(name, limits, utc_now())
-    click.echo(json.dumps({"name": name, "key": key, **_to_dict(limits)}) if as_json else key)
+    store = _open_keys()
+    key = store.add(name, limits, utc_now(), is_admin=is_admin, is_read_only=is_read_only)
+    shown = {"name": name, "key": key, **_to_dict(store.all()[name])}
+    click.echo(json.dumps(shown) if as_json else key)
 
 
 @keys.command("list")
@@ -48,7 +63,7 @@ def list_keys(as_json: bool) -> None:
         if as_json:
             line: dict[str, Any] = {
                 "name": name,
-                **_to_dict(key.limits),
+                **_to_dict(key),
                 "created_at": key.created_at.isoformat(),
                 "last_used": use.last_used or None,
                 "open_jobs_now": use.open_jobs,
@@ -57,9 +72,7 @@ def list_keys(as_json: bool) -> None:
         else:
             used = f"used {use.last_used}" if use.last_used else "never used"
             made = f"made {key.created_at:%Y-%m-%d}"
-            click.echo(
-                f"{name:<24}  {made}  {used:<15}  {use.open_jobs} open{_describe(key.limits)}"
-            )
+            click.echo(f"{name:<24}  {made}  {used:<15}  {use.open_jobs} open{_describe(key)}")
 
 
 @keys.command()
@@ -80,14 +93,18 @@ def remove(name: str) -> None:
 @click.argument("name")
 @per_minute
 @open_jobs
+@click.option("--admin/--no-admin", "is_admin", default=None, help=ADMIN_HELP)
+@click.option("--read-only/--no-read-only", "is_read_only", default=None, help=READ_ONLY_HELP)
 @as_json
-def limit(name: str, per_minute: int | None, open_jobs: int | None, as_json: bool) -> None:
-    """Change a key's limits; an omitted limit stays."""
-    if per_minute is None and open_jobs is None:
-        raise click.UsageError("give --per-minute or --open-jobs; 0 removes the limit")
-    limits = _open_keys().set_limits(name, per_minute, open_jobs).limits
-    shown = json.dumps({"name": name, **_to_dict(limits)})
-    click.echo(shown if as_json else f"{name}{_describe(limits) or '  no limits'}")
+def limit(name: str, as_json: bool, **changes: Any) -> None:
+    """Change a key's limits and rights; what is omitted stays."""
+    if all(each is None for each in changes.values()):
+        raise click.UsageError(
+            "give --per-minute or --open-jobs, where 0 removes the limit, --admin or --read-only"
+        )
+    key = _open_keys().change(name, **changes)
+    shown = json.dumps({"name": name, **_to_dict(key)})
+    click.echo(shown if as_json else f"{name}{_describe(key) or '  no limits'}")
 
 
 def _open_keys() -> ApiKeys:
@@ -96,10 +113,13 @@ def _open_keys() -> ApiKeys:
     return ApiKeys(open_redis())
 
 
-def _to_dict(limits: Limits) -> dict[str, int | None]:
-    return {name: limit or None for name, limit in limits._asdict().items()}
+def _to_dict(key: ApiKey) -> dict[str, int | None]:
+    limits = {name: limit or None for name, limit in key.limits._asdict().items()}
+    return {**limits, "admin": key.is_admin, "read_only": key.is_read_only}
 
 
-def _describe(limits: Limits) -> str:
+def _describe(key: ApiKey) -> str:
+    limits = key.limits
+    rights = "  admin" * key.is_admin + "  read-only" * key.is_read_only
     minute = f"  {limits.per_minute} a minute at most" if limits.per_minute else ""
-    return minute + (f"  {limits.open_jobs} open at most" if limits.open_jobs else "")
+    return rights + minute + (f"  {limits.open_jobs} open at most" if limits.open_jobs else "")

@@ -9,7 +9,8 @@ from fastapi.responses import RedirectResponse, Response
 
 from ...errors import InvalidTransitionError
 from ...jobs.job import Job, State
-from ..api.access import Access
+from ..api.access import Access, Caller
+from ..api.retry import retry as retry_job
 from ..client import Client
 from .page_route import Form, PageRoute, has_key, read_form, require_login
 from .rendering import render
@@ -24,25 +25,27 @@ Fields = Annotated[Form, Depends(read_form)]
 
 def job_router(client: Client, access: Access) -> APIRouter:
     """Return the routes of a job's page, cancel and retry."""
-    router = APIRouter(route_class=PageRoute, dependencies=[require_login(access)])
+    router = APIRouter(route_class=PageRoute)
+    login = require_login(access)
 
     @router.get("/jobs/{job_id}")
-    def show(request: Request, job_id: str, done: str = "") -> Response:
-        return _render_job(request, client.get(job_id), done=DONE.get(done, ""))
+    def show(request: Request, job_id: str, done: str = "", caller: Caller = login) -> Response:
+        job = client.get(job_id, submitted_by=caller.sees)
+        return _render_job(request, job, done=DONE.get(done, ""), read_only=caller.is_read_only)
 
     @router.post("/jobs/{job_id}/cancel")
-    def cancel(request: Request, job_id: str, fields: Fields) -> Response:
+    def cancel(request: Request, job_id: str, fields: Fields, caller: Caller = login) -> Response:
         try:
-            _require_unsent(client.get(job_id), fields)
-            client.cancel(job_id)
+            _require_unsent(client.get(job_id, submitted_by=caller.sees), fields)
+            client.cancel(job_id, submitted_by=caller.sees)
         except InvalidTransitionError as refused:
             return _render_job(request, client.get(job_id), CONFLICT, refused=str(refused))
         return RedirectResponse(f"/jobs/{job_id}?done=cancelled", SEE_OTHER)
 
     @router.post("/jobs/{job_id}/retry")
-    def retry(request: Request, job_id: str, fields: Fields) -> Response:
+    def retry(request: Request, job_id: str, fields: Fields, caller: Caller = login) -> Response:
         try:
-            client.retry(job_id, pay_again=fields.get("pay_again") == "yes")
+            retry_job(client, access, caller, job_id, fields.get("pay_again") == "yes")
         except InvalidTransitionError as refused:
             return _render_job(request, client.get(job_id), CONFLICT, refused=str(refused))
         return RedirectResponse(f"/jobs/{job_id}?done=retried", SEE_OTHER)
@@ -59,7 +62,12 @@ def _require_unsent(job: Job, fields: Form) -> None:
 
 
 def _render_job(
-    request: Request, job: Job, status: int = 200, done: str = "", refused: str = ""
+    request: Request,
+    job: Job,
+    status: int = 200,
+    done: str = "",
+    refused: str = "",
+    read_only: bool = False,
 ) -> Response:
-    messages = {"done": done, "refused": refused}
-    return render("job.html", status, job=job, has_key=has_key(request), **messages)
+    shown = {"done": done, "refused": refused, "read_only": read_only}
+    return render("job.html", status, job=job, has_key=has_key(request), **shown)

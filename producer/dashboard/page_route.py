@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 
 from ...errors import ImageQueueError
 from ..api import browser
-from ..api.access import Access
+from ..api.access import Access, Caller
 from ..api.problems import status_of
 from .rendering import render
 
@@ -45,11 +45,13 @@ class PageRoute(APIRoute):
 
 
 def require_login(access: Access) -> Any:
-    """Return the dependency of routes that need a login."""
+    """Return the dependency of routes that need a login; its value is the caller."""
 
-    def check(request: Request) -> None:
-        if access.caller_or_none(request) is None:
+    def check(request: Request) -> Caller:
+        caller = access.caller_or_none(request)
+        if caller is None:
             raise LoginNeededError
+        return caller
 
     return Depends(check)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ..api.access import Access
+from ..api.access import Access, Caller
 from ..client import Client
 from . import assets
 from .filters import Filters, parse_filters
@@ -42,30 +42,36 @@ def dashboard_router(client: Client, access: Access) -> APIRouter:
 
 
 def _list_router(client: Client, access: Access) -> APIRouter:
-    router = APIRouter(route_class=PageRoute, dependencies=[require_login(access)])
+    router = APIRouter(route_class=PageRoute)
+    login = require_login(access)
 
     @router.get("/")
-    def index(request: Request, filters: ActiveFilters, cursor: str | None = None) -> Response:
+    def index(
+        request: Request,
+        filters: ActiveFilters,
+        cursor: str | None = None,
+        caller: Caller = login,
+    ) -> Response:
         return render(
             "index.html",
-            found=find_jobs(client, filters, cursor),
+            found=find_jobs(client, filters, cursor, caller.sees),
             filters=filters,
             cursor=cursor,
-            counts=client.counts(),
+            counts=client.counts(submitted_by=caller.sees),
             max_read=MAX_READ,
             shown=SHOWN,
             has_key=has_key(request),
         )
 
     @router.get("/chips")
-    def chips(filters: ActiveFilters) -> Response:
+    def chips(filters: ActiveFilters, caller: Caller = login) -> Response:
         """Render the filters with their counts, for live.js."""
-        return render("chips.html", filters=filters, counts=client.counts())
+        return render("chips.html", filters=filters, counts=client.counts(submitted_by=caller.sees))
 
     @router.get("/jobs/{job_id}/card")
-    def card(job_id: str, filters: ActiveFilters) -> Response:
+    def card(job_id: str, filters: ActiveFilters, caller: Caller = login) -> Response:
         """Render a job's card, for live.js; 204 if the filters exclude it."""
-        job = client.get(job_id)
+        job = client.get(job_id, submitted_by=caller.sees)
         return (
             render("card.html", job=job)
             if filters.matches(job)

@@ -22,13 +22,21 @@ class Found(NamedTuple):
     stopped_early: bool = False
 
 
-def find_jobs(client: Client, filters: Filters, cursor: str | None = None) -> Found:
-    """Return the newest matching jobs after `cursor`, out of the first MAX_READ there."""
+def find_jobs(
+    client: Client,
+    filters: Filters,
+    cursor: str | None = None,
+    submitted_by: str | None = None,
+) -> Found:
+    """Return the newest matching jobs after `cursor`, out of the first MAX_READ there.
+
+    With `submitted_by`, only that caller's jobs.
+    """
     state = State(filters.state) if filters.state else None
     step = STEP if filters.reads_records else SHOWN + 1
     found: list[Job] = []
     for _ in range(0, MAX_READ, step):
-        page = client.list(state=state, limit=step, cursor=cursor)
+        page = client.list(state=state, limit=step, cursor=cursor, submitted_by=submitted_by)
         for job in filter(filters.matches, page.jobs):
             if len(found) == SHOWN:
                 return Found(found, found[-1].id)

@@ -6,10 +6,9 @@ scrape one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import Response
 from kombu.exceptions import OperationalError
 from prometheus_client import CONTENT_TYPE_LATEST, Metric, generate_latest
@@ -21,17 +20,24 @@ from ...config.redis import connect, to_unavailable_error
 from ...config.settings import Settings
 from ...errors import RedisUnavailableError
 from ...jobs.job import utc_now
+from ..api.access import Access, Caller
 from .families import families
 from .snapshot import take_snapshot
 
 
-def routes(settings: Settings, guard: Sequence[Any]) -> APIRouter:
-    """Return the endpoint behind `guard`; it is not part of the OpenAPI document."""
+def routes(settings: Settings, access: Access) -> APIRouter:
+    """Return the endpoint, which is not part of the OpenAPI document."""
     collector = StoreCollector(settings)
-    router = APIRouter(dependencies=guard, include_in_schema=False)
+    router = APIRouter(include_in_schema=False)
+    known_caller = Depends(access)
 
     @router.get("/metrics")
-    def metrics() -> Response:
+    def metrics(caller: Caller = known_caller) -> Response:
+        # The metrics count the jobs of every caller, and name the callers.
+        if not (caller.is_admin or caller.is_read_only):
+            raise HTTPException(
+                403, "/metrics needs a key made with `imagequeue keys add NAME --read-only`"
+            )
         return Response(generate_latest(collector), media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -4,13 +4,14 @@
 local counters, open_jobs, changes, batch, batch_jobs = unpack(KEYS, 1, 5) -- no batch: ''
 local key_ttl_s, batch_ttl_s, max_changes, caller = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local batch_document = ARGV[5] -- '' for no batch
-local FIRST = 6 -- of the jobs, with 4 keys and 6 arguments each
+local FIRST = 6 -- of the jobs, with 5 keys and 6 arguments each
 
 local function read_job(index)
-  local key, arg = FIRST + 4 * index, FIRST + 6 * index
+  local key, arg = FIRST + 5 * index, FIRST + 6 * index
   return {
-    record_key = KEYS[key], index_key = KEYS[key + 1], due_key = KEYS[key + 2],
-    idempotency_key = KEYS[key + 3],
+    record_key = KEYS[key], index_key = KEYS[key + 1],
+    caller_index_key = KEYS[key + 2], due_key = KEYS[key + 3],
+    idempotency_key = KEYS[key + 4],
     id = ARGV[arg], record = ARGV[arg + 1], wake_up = ARGV[arg + 2],
     digest = ARGV[arg + 3], -- of the request; '' for no idempotency key
     state = ARGV[arg + 4], provider = ARGV[arg + 5],
@@ -18,7 +19,7 @@ local function read_job(index)
 end
 
 local ids, conflicts, new_jobs = {1}, {0}, {}
-for index = 0, (#KEYS - FIRST + 1) / 4 - 1 do
+for index = 0, (#KEYS - FIRST + 1) / 5 - 1 do
   local job = read_job(index)
   local known = job.digest ~= '' and redis.call('GET', job.idempotency_key)
   if known then
@@ -36,12 +37,14 @@ if #conflicts > 1 then return conflicts end
 for _, job in ipairs(new_jobs) do
   redis.call('SET', job.record_key, job.record)
   redis.call('ZADD', job.index_key, 0, job.id)
+  redis.call('ZADD', job.caller_index_key, 0, job.id)
   redis.call('ZADD', job.due_key, job.wake_up, job.id)
   if job.digest ~= '' then
     redis.call('SET', job.idempotency_key, job.id .. ' ' .. job.digest, 'EX', key_ttl_s)
   end
   redis.call('HINCRBY', counters, 'jobs.' .. job.state .. '.' .. job.provider, 1)
-  redis.call('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job.id, 'state', job.state)
+  redis.call('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job.id, 'state', job.state,
+    'caller', caller)
   if batch_document ~= '' then
     redis.call('HINCRBY', batch, job.state, 1)
     redis.call('ZADD', batch_jobs, 0, job.id)

@@ -1,7 +1,7 @@
 -- Delete a finished job whose retention has ended, unless it was revived in the meantime.
 -- Returns 1 if it was deleted, else 0.
 local record, retention, callbacks, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local FIRST_INDEX = 5 -- of the keys: the index of every finished state
+local FIRST_INDEX = 5 -- of the keys: the indexes that may hold the job
 local job_id, now = ARGV[1], tonumber(ARGV[2])
 
 local ends_at = redis.call('ZSCORE', retention, job_id)

@@ -2,8 +2,10 @@
 -- index by state, the wake-up, the counters, the stream of changes and the webhook. No crash can
 -- leave a live job without a wake-up.
 -- Returns 1 if the job is written, 0 if it has changed.
-local record, old_index, new_index, old_due, new_due, deadlines = unpack(KEYS, 1, 6)
-local counters, open_jobs, changes, batch, webhooks, due_webhooks = unpack(KEYS, 7, 12)
+local record, old_index, new_index = unpack(KEYS, 1, 3)
+local old_caller_index, new_caller_index = unpack(KEYS, 4, 5)
+local old_due, new_due, deadlines = unpack(KEYS, 6, 8)
+local counters, open_jobs, changes, batch, webhooks, due_webhooks = unpack(KEYS, 9, 14)
 local job_id, old_revision, new_record, wake_up = unpack(ARGV, 1, 4)
 local deadline = ARGV[5] -- '' for none
 local old_state, new_state, max_changes, caller = unpack(ARGV, 6, 9)
@@ -25,6 +27,8 @@ redis.call('SET', record, new_record)
 if old_index ~= new_index then
   redis.call('ZREM', old_index, job_id)
   redis.call('ZADD', new_index, 0, job_id)
+  redis.call('ZREM', old_caller_index, job_id)
+  redis.call('ZADD', new_caller_index, 0, job_id)
 end
 if old_due ~= new_due then redis.call('ZREM', old_due, job_id) end
 redis.call('ZADD', new_due, wake_up, job_id)
@@ -36,7 +40,8 @@ end
 
 for i = FIRST_COUNT, #ARGV, 2 do redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end
 if opened ~= '0' then redis.call('HINCRBY', open_jobs, caller, opened) end
-redis.call('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job_id, 'state', new_state)
+redis.call('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job_id, 'state', new_state,
+  'caller', caller)
 if batch ~= '' and old_state ~= new_state then
   redis.call('HINCRBY', batch, old_state, -1)
   redis.call('HINCRBY', batch, new_state, 1)

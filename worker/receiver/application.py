@@ -23,6 +23,7 @@ from ...config.celery import make_celery
 from ...config.redis import connect, connect_briefly, connect_broker
 from ...config.settings import Settings
 from ...jobs.callback import Callback
+from ...jobs.ids import is_job_id
 from ...jobs.job import utc_now
 from ...jobs.tokens import is_valid_challenge, is_valid_token, sign_challenge
 from ...providers import accounts
@@ -68,7 +69,9 @@ class Receiver:
         started = time.perf_counter()
         path = request.path_params
         job_id = path["job_id"]
-        if not is_valid_token(path["token"], self._secrets, path["provider"], job_id):
+        if not is_job_id(job_id) or not is_valid_token(
+            path["token"], self._secrets, path["provider"], job_id
+        ):
             return self._refuse("forged", 404, "not found")
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):

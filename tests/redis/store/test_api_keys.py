@@ -19,6 +19,7 @@ from imagequeue.worker.context import Context
 from support.cli import Ran, imagequeue
 from support.redis import traces
 
+NO_RIGHTS = {"admin": False, "read_only": False}
 KEY = re.compile(r"iq_[A-Za-z0-9_-]{43}")
 
 
@@ -47,7 +48,7 @@ def test_only_the_hash_of_a_key_is_stored(keys: ApiKeys, ctx: Context) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a b", "a:b", "-a", "é", "a" * 65, "local", "celery", "env-1"]
+    "name", ["", "a b", "a:b", "-a", "é", "a" * 65, "local", "celery", "cli", "python", "env-1"]
 )
 def test_malformed_key_name_is_refused(keys: ApiKeys, name: str) -> None:
     with pytest.raises(ApiKeyError, match="cannot name a key"):
@@ -75,7 +76,7 @@ def test_key_removed_during_a_change_stays_removed(
 
     monkeypatch.setattr(ApiKey, "model_copy", removed_meanwhile)
     with pytest.raises(ApiKeyError, match="no key is named shop"):
-        keys.set_limits("shop", 5, None)
+        keys.change("shop", per_minute=5)
     assert keys.all() == {}
 
 
@@ -85,7 +86,7 @@ def test_commands_add_and_list_keys(run: Any, keys: ApiKeys, ctx: Context) -> No
     assert KEY.fullmatch(made.out.strip())
     other = json.loads(run("add", "other", "--open-jobs", "5", "--json").out)
     assert KEY.fullmatch(other.pop("key"))
-    assert other == {"name": "other", "per_minute": None, "open_jobs": 5}
+    assert other == {"name": "other", "per_minute": None, "open_jobs": 5, **NO_RIGHTS}
     request = JobRequest(provider="kie-flux-kontext", prompt="a cat")
     ctx.store.add([build_job(ctx.settings, request, ctx.now(), submitted_by="shop")])
     keys.record_use("shop", "2026-11-20")
@@ -101,6 +102,7 @@ def test_commands_add_and_list_keys(run: Any, keys: ApiKeys, ctx: Context) -> No
         "name": "shop",
         "per_minute": 100,
         "open_jobs": None,
+        **NO_RIGHTS,
         "last_used": "2026-11-20",
         "open_jobs_now": 1,
     }
@@ -115,7 +117,12 @@ def test_limits_change_one_by_one_and_0_removes_them(run: Any, keys: ApiKeys) ->
     assert limited.out == "shop  100 a minute at most  5 open at most\n"
     assert keys.all()["shop"].limits == Limits(100, 5)
     lifted = run("limit", "shop", "--per-minute", "0", "--json")
-    assert json.loads(lifted.out) == {"name": "shop", "per_minute": None, "open_jobs": 5}
+    assert json.loads(lifted.out) == {
+        "name": "shop",
+        "per_minute": None,
+        "open_jobs": 5,
+        **NO_RIGHTS,
+    }
     assert run("limit", "shop", "--open-jobs", "0").out == "shop  no limits\n"
     assert keys.all()["shop"].limits == Limits()
 
@@ -137,7 +144,7 @@ def test_removing_the_last_key_warns(run: Any, keys: ApiKeys) -> None:
         (["add", "two", "--per-minute", "-1"], "-1 is not in the range x>=0"),
         (["remove", "nobody"], "no key is named nobody; `imagequeue keys list`"),
         (["limit", "nobody", "--open-jobs", "1"], "no key is named nobody"),
-        (["limit", "shop"], "give --per-minute or --open-jobs; 0 removes the limit"),
+        (["limit", "shop"], "give --per-minute or --open-jobs, where 0 removes the limit"),
     ],
 )
 def test_invalid_command_prints_one_line(

@@ -26,7 +26,7 @@ def dispatched(ctx: Context) -> list[str]:
 def test_concurrent_callbacks_are_all_stored(
     receiver: str, settings: Settings, ctx: Context
 ) -> None:
-    jobs = [f"job_{number}" for number in range(10)]
+    jobs = [f"job_{number:026}" for number in range(10)]
     sent = [(job, f"{job} {number}".encode()) for number in range(20) for job in jobs]
     with ThreadPoolExecutor(20) as pool:
         ends = pool.map(lambda one: post(receiver + url_of(settings, one[0]), one[1]), sent)
@@ -40,14 +40,14 @@ def test_concurrent_callbacks_are_all_stored(
 
 
 def test_each_job_is_dispatched(receiver: str, settings: Settings, ctx: Context) -> None:
-    jobs = [f"job_{number}" for number in range(MAX_QUEUED_MESSAGES // 2)]
+    jobs = [f"job_{number:026}" for number in range(MAX_QUEUED_MESSAGES // 2)]
     with ThreadPoolExecutor(10) as pool:
         assert set(pool.map(lambda job: post(receiver + url_of(settings, job)), jobs)) == {200}
     eventually(lambda: {*dispatched(ctx)} == {*jobs})
 
 
 def test_queued_messages_are_limited(settings: Settings, ctx: Context) -> None:
-    jobs = [f"job_{number}" for number in range(3 * MAX_QUEUED_MESSAGES)]
+    jobs = [f"job_{number:026}" for number in range(3 * MAX_QUEUED_MESSAGES)]
     with serving(create_app(settings), **server_options()) as receiver:
         urls = [receiver + url_of(settings, job) for job in jobs]
         with ThreadPoolExecutor(10) as pool:

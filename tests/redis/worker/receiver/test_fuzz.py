@@ -213,7 +213,7 @@ def test_other_jobs_task_changes_neither_job(
 def test_memory_stays_flat(ctx: Context, receiver: Receiver) -> None:
     process = psutil.Process(receiver.process.popen.pid)
     port = receiver.connection.port
-    path = build_callback_url("", receiver.settings.signing_secrets, "acedata-flux", "job_1")
+    path = build_callback_url("", receiver.settings.signing_secrets, "acedata-flux", f"job_{1:026}")
     half = (
         f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n".encode() + b"x" * 99999
     )
@@ -221,14 +221,14 @@ def test_memory_stays_flat(ctx: Context, receiver: Receiver) -> None:
     def round_of_requests() -> None:
         for body in (b"x" * MAX_BODY_BYTES, b"x" * (MAX_BODY_BYTES + 1), b"{}" * 1000):
             for number in range(20):
-                receiver.post("acedata-flux", f"job_{number % 2}", body, {})
+                receiver.post("acedata-flux", f"job_{number % 2:026}", body, {})
         for chunk in (b"x" * 1000, b"x" * 100_000):
             receiver.connection.request("POST", path, iter([chunk] * 3))
             receiver.connection.getresponse().read()
         for _ in range(10):
             with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
                 sock.sendall(half)
-        ctx.store.redis.delete(keys.callbacks("job_0"), keys.callbacks("job_1"))
+        ctx.store.redis.delete(*(keys.callbacks(f"job_{n:026}") for n in (0, 1)))
 
     for _ in range(8):
         round_of_requests()

@@ -1,0 +1,17 @@
+"""Retry a job for a caller: a paid retry counts against the caller's limits."""
+
+from __future__ import annotations
+
+from ...jobs.job import Job
+from ..client import Client
+from ..commands import is_paid_retry
+from .access import Access, Caller
+
+
+def retry(client: Client, access: Access, caller: Caller, job_id: str, pay_again: bool) -> Job:
+    """Retry a job that the caller has access to; raises LimitError before anything is paid."""
+    # If the job fails only after this, the retry is refused: what was not counted is never paid.
+    pay_again = pay_again and is_paid_retry(client.get(job_id, submitted_by=caller.sees))
+    if pay_again:
+        access.acquire(caller, 1)
+    return client.retry(job_id, pay_again=pay_again, submitted_by=caller.sees)
