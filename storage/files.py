@@ -68,7 +68,7 @@ class FileStorage(Storage):
         """Flush the names of the folders above, once a process: their creator may have died."""
         while folder not in self._flushed:
             above = os.path.dirname(folder)
-            # The parent of the root belongs to somebody else and may be unreadable.
+            # The parent of the root has another owner and may be unreadable.
             with suppress(PermissionError):
                 _flush_folder(above)
             self._flushed[folder] = None

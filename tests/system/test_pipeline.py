@@ -194,7 +194,7 @@ def test_celery_client_creates_a_job_and_duplicates_make_one(
     client = Client(settings)
     (job,) = eventually(lambda: client.list().jobs)
     assert client.wait(job.id, 60).state is State.SUCCEEDED
-    worker.wait_for("job refused")
+    worker.wait_for("job_refused")
     assert bad.id in worker.output
     assert len(client.list().jobs) == 1
 
