@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import redis
 from celery import Celery
-from kombu.exceptions import OperationalError
 from kombu.transport.redis import Channel
-from redis.exceptions import LockError, RedisError
+from redis.exceptions import LockError
 
 from ..config.logging import get_logger
 from ..config.queues import Queue
@@ -63,7 +62,7 @@ class Dispatcher:
                 # A sweep may have dispatched some already: those are leased and are not sent twice.
                 leased = self._wakeups.lease_due_ones(queue, job_ids[:room], now)
                 self._send(queue, dict.fromkeys(leased, priority))
-        except (OperationalError, RedisError, OSError) as error:
+        except Exception as error:  # kombu raises more than it documents
             # The jobs and their wake-ups are stored: the sweep dispatches them.
             log.warning("dispatch_failed", queue=queue, error=type(error).__name__)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import bootsteps
@@ -21,15 +25,30 @@ BACKLOG_EVERY_S = 0.2
 
 
 def sweep(ctx: Context) -> bool:
-    """Dispatch due jobs and delete expired ones; return whether more jobs are due."""
+    """Dispatch due jobs and delete expired ones; return whether more jobs are due.
+
+    The due sets are in Redis: after an error, the next sweep finds them unchanged.
+    """
     has_more = False
     for queue in Queue:
-        swept = ctx.dispatcher.sweep(queue, ctx.now())
-        has_more |= swept.has_more
-        if swept.dispatched:
-            log.debug("jobs_dispatched", queue=queue, jobs=len(swept.dispatched))
-    ctx.store.delete_expired(ctx.now())
+        with _log_error(queue):  # one queue's error must not keep the others from their jobs
+            swept = ctx.dispatcher.sweep(queue, ctx.now())
+            has_more |= swept.has_more
+            if swept.dispatched:
+                log.debug("jobs_dispatched", queue=queue, jobs=len(swept.dispatched))
+    with _log_error("expired"):
+        ctx.store.delete_expired(ctx.now())
     return has_more
+
+
+@contextmanager
+def _log_error(part: str) -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        log.warning("sweep_failed", part=part, error=type(error).__name__)
+    except Exception:
+        log.exception("sweep_failed", part=part)
 
 
 class SweepStep(bootsteps.StartStopStep):
@@ -60,13 +79,13 @@ class SweepStep(bootsteps.StartStopStep):
 
     def _run(self, ctx: Context) -> None:
         pause_s = ctx.settings.sweep_every_s
-        while not self._stopped.wait(pause_s):
-            pause_s = ctx.settings.sweep_every_s
-            try:
-                if sweep(ctx):
-                    pause_s = min(pause_s, BACKLOG_EVERY_S)
-            # The due sets are in Redis: the next sweep finds them unchanged.
-            except RedisError as error:
-                log.warning("sweep_failed", error=type(error).__name__)
-            except Exception:
-                log.exception("sweep_failed")
+        try:
+            while not self._stopped.wait(pause_s):
+                has_more = sweep(ctx)
+                pause_s = ctx.settings.sweep_every_s
+                pause_s = min(pause_s, BACKLOG_EVERY_S) if has_more else pause_s
+        finally:
+            if not self._stopped.is_set():
+                # A worker without its sweep would look healthy: its supervisor starts another.
+                log.critical("sweep_ended")
+                os.kill(os.getpid(), signal.SIGTERM)

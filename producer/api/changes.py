@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, NamedTuple
 
 import redis.asyncio
-from redis.exceptions import RedisError
 
 from ...config.logging import get_logger
 from ...store import keys
@@ -129,7 +128,7 @@ class Changes:
         while not self.closing:
             try:
                 await self._read_next()
-            except (RedisError, OSError) as error:
+            except Exception as error:  # a reader that ended would leave every listener waiting
                 log.warning("changes_not_read", error=type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
                 # The stream may have dropped changes meanwhile: watchers read the records.
@@ -143,11 +142,11 @@ class Changes:
             {keys.CHANGES: self._last_id}, count=MAX_PER_READ, block=BLOCK_MS
         )
         for _, entries in streams or ():
-            for entry in entries:
-                self._publish(_parse_entry(*entry))
+            for stream_id, fields in entries:
+                self._last_id = stream_id.decode()  # first: an invalid entry is read once
+                self._publish(_parse_entry(stream_id, fields))
 
     def _publish(self, change: Change) -> None:
-        self._last_id = change.id
         for event in self._watchers.get(change.job, ()):
             event.set()
         for follower, submitted_by in list(self._followers.items()):

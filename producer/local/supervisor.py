@@ -68,8 +68,8 @@ class Child:
         output: IO[str] | None = process.stdout
         for line in output or ():
             self._last_lines.append(line.strip())
-            # Our own output may be closed; the process must not block on a full pipe.
-            with suppress(OSError, ValueError):
+            # Our own output may be broken; the process must not block on a full pipe.
+            with suppress(Exception):
                 self._write_line(self.name, line.rstrip())
 
     @property

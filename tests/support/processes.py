@@ -33,9 +33,11 @@ def eventually(look: Callable[[], T], timeout_s: float = 30.0) -> T:
 
 
 class Process:
-    """A command under test, its output in a file."""
+    """A command under test, its output in a file or in another one that the test opened."""
 
-    def __init__(self, command: list[str], env: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, command: list[str], env: Mapping[str, str], folder: Path, output: int | None = None
+    ) -> None:
         self.log = folder / f"{Path(command[0]).name}-{free_port()}.log"
         with self.log.open("wb") as log:
             self.popen = subprocess.Popen(
@@ -43,7 +45,7 @@ class Process:
                 env={**clean_environment(), **env},
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output or log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )

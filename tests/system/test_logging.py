@@ -2,12 +2,7 @@
 
 import json
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import structlog
@@ -19,7 +14,6 @@ from imagequeue.config.logging import (
     log_context,
 )
 from imagequeue.config.settings import Settings
-from support.processes import clean_environment
 
 
 @pytest.fixture(autouse=True)
@@ -140,60 +134,3 @@ def test_value_without_text_does_not_raise(
     log.info("job_failed", error=value)
     log.info("job_dispatched")
     assert "job_dispatched" in capsys.readouterr().err
-
-
-PROGRAM = """
-import logging, sys
-from imagequeue.config.logging import configure_logs, get_logger
-from imagequeue.config.settings import read_settings
-configure_logs(read_settings(log_format=sys.argv[1]))
-for _ in range(2_000):
-    get_logger("one").info("job_dispatched", job_id="x" * 100)
-    logging.getLogger("celery").error("from elsewhere")
-try:
-    raise ZeroDivisionError
-except ZeroDivisionError:
-    get_logger("one").exception("step_failed")
-print("still running")
-"""
-
-
-@pytest.fixture
-def closed_pipe() -> Iterator[int]:
-    """The writing end of a pipe that nobody reads, like the end of `imagequeue up | head`."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    yield writing
-    os.close(writing)
-
-
-@pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[int]:
-    """A file on a full disk: a tiny tmpfs where this user may mount one, else /dev/full."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(folder)]
-    mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
-    file = os.open(folder / "log" if mounted else "/dev/full", os.O_WRONLY | os.O_CREAT)
-    with suppress(OSError):
-        while mounted:
-            os.write(file, bytes(512))
-    yield file
-    os.close(file)
-    if mounted:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-@pytest.mark.parametrize("log_format", ["console", "json"])
-@pytest.mark.parametrize("broken", ["closed_pipe", "full_disk"])
-def test_log_call_survives_a_broken_output(
-    request: pytest.FixtureRequest, broken: str, log_format: str
-) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM, log_format],
-        stdout=subprocess.PIPE,
-        stderr=request.getfixturevalue(broken),
-        env=clean_environment(),
-        text=True,
-    )
-    assert ran.stdout == "still running\n"

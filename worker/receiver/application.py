@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...config.celery import make_celery
+from ...config.logging import get_logger
 from ...config.redis import connect, connect_briefly, connect_broker
 from ...config.settings import Settings
 from ...jobs.callback import Callback
@@ -33,6 +33,8 @@ from ...store.wakeups import WakeUps
 from .bounded_protocol import MAX_HEAD_BYTES, BoundedProtocol
 from .callback_dispatcher import CallbackDispatcher
 from .callback_writer import CallbackNotStoredError, CallbackWriter
+
+log = get_logger(__name__)
 
 # The largest documented callback, four videos with their prompt, stays far below this.
 MAX_BODY_BYTES = 256 * 1024
@@ -136,7 +138,8 @@ class Receiver:
             return
         try:
             await asyncio.to_thread(self._counters.add, tally)
-        except RedisError:
+        except Exception as error:  # counted again with the next flush
+            log.warning("counts_not_stored", error=type(error).__name__)
             self._tally.update(tally)
 
 

@@ -86,10 +86,10 @@ class CallbackWriter:
         """Return 1 for each callback of the batch that Redis stored, else 0."""
         loop = asyncio.get_running_loop()
         started = loop.time()
-        keys_and_args = build_store_call([(each.job_id, each.callback) for each in batch])
         try:
-            results: list[int] = await self._store_batch(*keys_and_args)
-        except RedisError as error:
+            call = build_store_call([(each.job_id, each.callback) for each in batch])
+            results: list[int] = await self._store_batch(*call)
+        except Exception as error:  # whatever it is, the senders wait for an answer
             log.error("callbacks_not_stored", count=len(batch), error=type(error).__name__)
             if loop.time() - started >= BRIEF_S:
                 self._silent_until = loop.time() + SILENT_S
