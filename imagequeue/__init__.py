@@ -12,6 +12,7 @@ from .errors import (
     InvalidRequestError,
     InvalidTransitionError,
     LimitError,
+    NewerRecordError,
     NotDurableError,
     NotFoundError,
     Problem,
@@ -19,6 +20,7 @@ from .errors import (
     UnknownBatchError,
     UnknownCallbackError,
     UnknownJobError,
+    UnreadableJobError,
     UploadError,
 )
 
@@ -53,6 +55,8 @@ __all__ = [
     "InvalidTransitionError",
     "NotFoundError",
     "UnknownJobError",
+    "UnreadableJobError",
+    "NewerRecordError",
     "UnknownBatchError",
     "UnknownCallbackError",
     "ApiKeyError",

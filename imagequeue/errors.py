@@ -82,6 +82,18 @@ class UnknownJobError(NotFoundError):
         super().__init__(f"no job {job_id}: check the id; a job is deleted after its retention")
 
 
+class UnreadableJobError(ImageQueueError):
+    """The record of a job is damaged, or a newer version wrote it; it is stored unchanged."""
+
+    def __init__(self, job_id: str, why: str) -> None:
+        super().__init__(f"the record of {job_id} cannot be read: {why}")
+        self.why = why
+
+
+class NewerRecordError(UnreadableJobError):
+    """A newer version wrote the record of a job: only that version may change it."""
+
+
 class UnknownBatchError(NotFoundError):
     """No batch has this id."""
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from ..errors import UnknownJobError
+from ..errors import UnreadableJobError
 from ..jobs.job import Job
 from ..store.jobs import Store
 
@@ -20,17 +20,23 @@ MAX_PER_READ = 500
 def iter_completed(
     store: Store, job_ids: Iterable[str], timeout_s: float | None = None
 ) -> Iterator[Job]:
-    """Yield jobs as they finish; raises TimeoutError, or UnknownJobError for a missing one."""
+    """Yield jobs as they finish; raises TimeoutError, or UnknownJobError for a missing one.
+
+    Raises UnreadableJobError after all others have finished, if a record cannot be read.
+    """
+    unreadable: list[UnreadableJobError] = []
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     remaining = list(dict.fromkeys(job_ids))
     pause_s = FIRST_PAUSE_S
     while True:
         unfinished: list[Job] = []
-        for job in _read_jobs(store, remaining):
+        for job in _read_jobs(store, remaining, unreadable):
             if job.is_finished:
                 yield job
             else:
                 unfinished.append(job)
+        if not unfinished and unreadable:
+            raise unreadable[0]
         if not unfinished:
             return
         if deadline is not None and time.monotonic() + pause_s > deadline:
@@ -41,12 +47,18 @@ def iter_completed(
         pause_s = min(MAX_PAUSE_S + len(remaining) * EXTRA_PAUSE_PER_JOB_S, pause_s * 1.5)
 
 
-def _read_jobs(store: Store, job_ids: Sequence[str]) -> Iterator[Job]:
+def _read_jobs(
+    store: Store, job_ids: Sequence[str], unreadable: list[UnreadableJobError]
+) -> Iterator[Job]:
+    """Yield the jobs, and add an error to `unreadable` for each that cannot be read."""
     ids = iter(job_ids)
     while chunk := list(islice(ids, MAX_PER_READ)):
         found = store.get_many(chunk)
-        if missing := set(chunk) - {job.id for job in found}:
-            raise UnknownJobError(min(missing))
+        for missing in sorted(set(chunk) - {job.id for job in found}):
+            try:
+                store.get(missing)
+            except UnreadableJobError as error:
+                unreadable.append(error)
         yield from found
 
 

@@ -40,7 +40,9 @@ class Batches:
         document = fields.pop("document", None)
         if document is None:
             raise UnknownBatchError(batch_id)
-        batch = parse_batch(document, {State(name): int(count) for name, count in fields.items()})
+        # A newer version may count states that this one does not know.
+        progress = {state: int(fields[state]) for state in State if state in fields}
+        batch = parse_batch(document, progress)
         if submitted_by not in (None, batch.submitted_by):
             raise UnknownBatchError(batch_id)
         return batch

@@ -1,6 +1,7 @@
 """A job as bytes in Redis: compact JSON without the fields that have their default value.
 
-The revision comes first, so that Lua scripts can read it without decoding the rest. Times are
+The revision comes first, so that Lua scripts can read it without decoding the rest. `v` is the
+version of this format; a record without it is of version 1, which has the same fields. Times are
 integer milliseconds since the epoch. History entries are `[time, state, cause]`.
 """
 
@@ -13,8 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..errors import UnknownJobError
+from ..errors import NewerRecordError, UnknownJobError, UnreadableJobError
 from ..jobs.job import Job
+
+VERSION = 2
+"""Raise it with every change that an older process would not understand or would drop."""
 
 _RENAMED = {"revision": "rev", "changes": "log"}
 _ORIGINAL = {short: name for name, short in _RENAMED.items()}
@@ -22,13 +26,26 @@ _ORIGINAL = {short: name for name, short in _RENAMED.items()}
 
 def dump(job: Job) -> bytes:
     """Return the record of a job."""
-    record = {"rev": job.revision, **_fields(job)}
+    record = {"rev": job.revision, "v": VERSION, **_fields(job)}
     return _json.encode(record).encode()
 
 
-def load(record: bytes) -> Job:
-    """Return the job of a record, which may be one of an earlier version."""
-    return Job.model_validate({_ORIGINAL.get(k, k): v for k, v in json.loads(record).items()})
+def load(job_id: str, record: bytes) -> Job:
+    """Return the job of a record, which may be one of an earlier version.
+
+    Raises UnreadableJobError, or NewerRecordError for a record of a later version.
+    """
+    try:
+        fields = json.loads(record)
+        if (version := fields.pop("v", 1)) > VERSION:
+            raise NewerRecordError(
+                job_id, f"version {version} wrote it, this process reads {VERSION}: update it"
+            )
+        return Job.model_validate({_ORIGINAL.get(k, k): v for k, v in fields.items()})
+    except (ValueError, TypeError, AttributeError) as error:
+        # pydantic's message would quote the record.
+        why = f"it is damaged ({type(error).__name__}); restore it, or delete its key"
+        raise UnreadableJobError(job_id, why) from None
 
 
 def load_visible(job_id: str, record: bytes | None, submitted_by: str | None) -> Job:
@@ -36,7 +53,7 @@ def load_visible(job_id: str, record: bytes | None, submitted_by: str | None) ->
 
     With `submitted_by`, the jobs of other callers are unknown too.
     """
-    job = load(record) if record is not None else None
+    job = load(job_id, record) if record is not None else None
     if job is None or submitted_by not in (None, job.submitted_by):
         raise UnknownJobError(job_id)
     return job

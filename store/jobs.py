@@ -15,6 +15,8 @@ from ..errors import (
     IdempotencyConflictError,
     InvalidTransitionError,
     NotDurableError,
+    UnknownJobError,
+    UnreadableJobError,
 )
 from ..jobs.batch import Batch
 from ..jobs.idempotency import IdempotencyKey
@@ -24,7 +26,7 @@ from . import keys
 from .batches import BATCH_TTL_S, Batches
 from .codec import dump, load_visible
 from .compare_and_set import MAX_CHANGES, CompareAndSet
-from .listing import PAGE, Page, index_callers, iter_jobs, list_jobs
+from .listing import PAGE, Page, index_callers, iter_jobs, list_jobs, report_unreadable
 from .scripts import register_script
 
 IDEMPOTENCY_KEY_TTL_S = 86400
@@ -98,19 +100,37 @@ class Store:
         return str(job_id)
 
     def get(self, job_id: str, submitted_by: str | None = None) -> Job:
-        """Return the job as it is now; raises UnknownJobError.
+        """Return the job as it is now; raises UnknownJobError or UnreadableJobError.
 
         With `submitted_by`, the jobs of other callers are unknown.
         """
         record: Any = self.redis.get(keys.record(job_id)) if is_job_id(job_id) else None
-        return load_visible(job_id, record, submitted_by)
+        try:
+            return load_visible(job_id, record, submitted_by)
+        except UnreadableJobError as error:
+            report_unreadable(self.redis, job_id, error)
+            raise
+
+    def list_unreadable(self) -> dict[str, str]:
+        """Return the ids of jobs that still cannot be read, and why."""
+        known: Any = self.redis.hgetall(keys.UNREADABLE)
+        unreadable: dict[str, str] = {}
+        for job_id in (each.decode() for each in known):
+            try:
+                self.get(job_id)
+                self.redis.hdel(keys.UNREADABLE, job_id)
+            except UnknownJobError:
+                self.redis.hdel(keys.UNREADABLE, job_id)
+            except UnreadableJobError as error:
+                unreadable[job_id] = error.why
+        return unreadable
 
     def get_many(self, job_ids: Iterable[str]) -> Sequence[Job]:
-        """Return those of the jobs that exist, in the given order."""
+        """Return those of the jobs that exist and can be read, in the given order."""
         return tuple(self.iter_jobs(job_ids))
 
     def iter_jobs(self, job_ids: Iterable[str]) -> Iterator[Job]:
-        """Yield those of the jobs that exist, each decoded when it is asked for."""
+        """Yield those of the jobs that can be read, each decoded when it is asked for."""
         return iter_jobs(self.redis, job_ids)
 
     def count_by_state(self, submitted_by: str | None = None) -> dict[State, int]:
@@ -198,9 +218,9 @@ class Store:
             indexes = [keys.index(state) for state in FINISHED]
             if job_id in callers:
                 indexes += [keys.index(state, callers[job_id]) for state in State]
-            record, callbacks = keys.record(job_id), keys.callbacks(job_id)
+            own = [keys.record(job_id), keys.callbacks(job_id)]
             deleted += self._delete_expired(
-                keys=[record, keys.RETENTION, callbacks, keys.COUNTERS, *indexes],
+                keys=[*own, keys.RETENTION, keys.COUNTERS, keys.UNREADABLE, *indexes],
                 args=[job_id, now.timestamp()],
             )
         return deleted

@@ -44,6 +44,9 @@ DEAD_WEBHOOKS = "iq:webhooks:dead"
 CALLERS_INDEXED = "iq:callers:indexed"
 """String that exists once the jobs of earlier versions are in the indexes of their callers."""
 
+UNREADABLE = "iq:unreadable"
+"""Hash: the job ids whose records could not be read, and why."""
+
 PROBE = "iq:probe"
 """String that is written to check that Redis accepts writes."""
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import redis
 
+from ..errors import UnreadableJobError
 from ..jobs.ids import is_job_id
 from ..jobs.job import Job, State
 from . import keys
@@ -25,11 +26,24 @@ class Page(NamedTuple):
 
 
 def iter_jobs(client: redis.Redis, job_ids: Iterable[str]) -> Iterator[Job]:
-    """Yield those of the jobs that exist, each decoded when it is asked for."""
+    """Yield those of the jobs that can be read, each decoded when it is asked for."""
     ids = filter(is_job_id, job_ids)
     while page := list(islice(ids, PAGE)):
         records: Any = client.mget([keys.record(job_id) for job_id in page])
-        yield from (load(record) for record in records if record is not None)
+        for job_id, record in zip(page, records, strict=True):
+            if record is None:
+                continue
+            try:
+                job = load(job_id, record)
+            except UnreadableJobError as error:
+                report_unreadable(client, job_id, error)
+            else:
+                yield job
+
+
+def report_unreadable(client: redis.Redis, job_id: str, error: UnreadableJobError) -> None:
+    """List a job as unreadable, for `doctor` and the metrics; its record stays as it is."""
+    client.hset(keys.UNREADABLE, job_id, error.why)
 
 
 def list_jobs(

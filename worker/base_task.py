@@ -14,7 +14,14 @@ from redis.exceptions import RedisError
 
 from ..config.logging import get_logger, log_context
 from ..config.queues import Queue
-from ..errors import ConfigError, InvalidTransitionError, RedisUnavailableError, UnknownJobError
+from ..errors import (
+    ConfigError,
+    InvalidTransitionError,
+    NewerRecordError,
+    RedisUnavailableError,
+    UnknownJobError,
+    UnreadableJobError,
+)
 from ..jobs.job import add_seconds
 from ..store.wakeups import StartedStep
 from .context import Context
@@ -23,6 +30,8 @@ from .give_up import give_up_on
 log = get_logger(__name__)
 
 RETRY_LATER_S = 15.0
+# A damaged record is tried again for the case that it was restored.
+DAMAGED_RETRY_S = 3600.0
 # One message serves a backlog for this long and this many jobs; then others get the worker.
 MAX_MESSAGE_S = 5.0
 MAX_STEPS = 100
@@ -98,6 +107,10 @@ class JobTask(Task[Any, int]):
                 log.debug("step_skipped", why=str(error))
             except Retry as retry:
                 return retry
+            except UnreadableJobError as error:
+                # A worker of the newer version may take the job; nobody can use a damaged record.
+                is_newer = isinstance(error, NewerRecordError)
+                self._retry_later(job_id, error, RETRY_LATER_S if is_newer else DAMAGED_RETRY_S)
             except (ConfigError, RedisUnavailableError, RedisError, OperationalError) as error:
                 self._retry_later(job_id, error)
             except Exception:
@@ -106,11 +119,13 @@ class JobTask(Task[Any, int]):
                 raise
         return None
 
-    def _retry_later(self, job_id: str, error: Exception) -> None:
-        """Retry in a moment: the worker's configuration, Redis or the broker is at fault."""
+    def _retry_later(
+        self, job_id: str, error: Exception, retry_in_s: float = RETRY_LATER_S
+    ) -> None:
+        """Retry in a moment: the configuration, Redis, the broker or the record is at fault."""
         log.error("step_postponed", error=type(error).__name__, why=str(error))
         ctx = self.context
-        ctx.wakeups.wake_at(self.stage, job_id, add_seconds(ctx.now(), RETRY_LATER_S))
+        ctx.wakeups.wake_at(self.stage, job_id, add_seconds(ctx.now(), retry_in_s))
 
     def retry_in(self, countdown: float | None, job_id: str) -> None:
         """Retry the job after `countdown` seconds; do nothing if it is None."""

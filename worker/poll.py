@@ -138,12 +138,7 @@ def _find_peers(ctx: Context, job: Job, now: datetime, max_peers: int) -> list[J
         if peer.id != job.id and peer.provider == job.provider
         if peer.state in POLLED and peer.task_id
     )
-    try:
-        return list(islice(peers, max_peers))
-    except ValueError as error:
-        # An unreadable record fails in its own poll, not in this one.
-        log.error("peers_not_read", error=type(error).__name__)
-        return []
+    return list(islice(peers, max_peers))
 
 
 def _poll_together(

@@ -61,6 +61,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "redis latency": redis_checks.check_latency,
     "redis memory": redis_checks.check_memory,
     "clock": redis_checks.check_clock,
+    "records": redis_checks.check_records,
     "secret": _check_secret,
     "outgoing": web_checks.check_outgoing,
     "provider keys": web_checks.check_provider_keys,

@@ -24,6 +24,7 @@ from ...config.settings import PREFIX, Settings
 from ...errors import ImageQueueError
 from ...jobs.job import utc_now
 from ...store.api_keys import ApiKeys
+from ...store.jobs import Store
 from ...store.wakeups import MAX_CLOCK_SKEW_S
 
 TIMEOUT_S = 3.0
@@ -98,6 +99,16 @@ def check_clock(settings: Settings) -> str:
             "Redis: set both by NTP, or jobs wake early or late"
         )
     return f"within {MAX_CLOCK_SKEW_S:g} s of Redis's"
+
+
+def check_records(settings: Settings) -> str:
+    """Check that no job was found whose record cannot be read."""
+    with _connect(settings) as client:
+        unreadable = Store(client).list_unreadable()
+    if unreadable:
+        job_id, why = min(unreadable.items())
+        raise ImageQueueError(f"{len(unreadable)} cannot be read, such as {job_id}: {why}")
+    return "all that were read are valid"
 
 
 def check_api_keys(settings: Settings) -> str:

@@ -57,6 +57,7 @@ def _jobs(seen: Snapshot) -> Iterator[Metric]:
     for caller, count in seen.open_jobs.items():
         open_jobs.add_metric([caller], count)
     yield open_jobs
+    yield Gauge("imagequeue_unreadable_jobs", "Jobs with unreadable records.", seen.unreadable)
 
 
 def _with_former_transitions(sums: Sums) -> Sums:

@@ -34,6 +34,8 @@ class Snapshot(NamedTuple):
     webhooks_dead: int
     quarantined: int
     quarantined_bytes: int
+    unreadable: int
+    """Jobs whose records could not be read."""
     redis: dict[str, Any]
     """The answer to the INFO command."""
 
@@ -51,10 +53,11 @@ def take_snapshot(client: redis.Redis, celery: Celery, now: datetime) -> Snapsho
         pipe.xlen(keys.DEAD_WEBHOOKS)
         pipe.xlen(keys.QUARANTINE)
         pipe.get(keys.QUARANTINE_BYTES)
+        pipe.hlen(keys.UNREADABLE)
         pipe.info()
         answers = iter(pipe.execute())
     wakeups = {queue: _to_wakeups(next(answers), next(answers), at) for queue in Queue}
-    sums, open_jobs, waiting, dead, quarantined, quarantined_bytes, info = answers
+    sums, open_jobs, waiting, dead, quarantined, quarantined_bytes, unreadable, info = answers
     return Snapshot(
         _to_numbers(sums),
         wakeups,
@@ -64,6 +67,7 @@ def take_snapshot(client: redis.Redis, celery: Celery, now: datetime) -> Snapsho
         dead,
         quarantined,
         int(quarantined_bytes or 0),
+        unreadable,
         info,
     )
 

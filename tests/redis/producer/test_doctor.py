@@ -78,7 +78,7 @@ def test_healthy_system_passes(doctor: Doctor, receiving: Any, redis_url: str) -
     found = doctor(public_url=url, api_keys="key-one,key-two", **hook)
     assert found.failed == {}
     assert " ".join(found.ok) == (
-        "settings redis redis latency redis memory clock secret outgoing provider keys callbacks webhooks "
+        "settings redis redis latency redis memory clock records secret outgoing provider keys callbacks webhooks "
         "api keys storage"
     )
     assert found.ok["callbacks"] == f"the receiver answers at {url}"

@@ -1,0 +1,159 @@
+"""One record that cannot be read stops nothing but its own job."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from celery import Celery
+
+from imagequeue.config.settings import Settings
+from imagequeue.errors import ImageQueueError, NewerRecordError, UnreadableJobError
+from imagequeue.jobs.job import QUEUE_OF, State, add_seconds
+from imagequeue.producer.client import Client
+from imagequeue.producer.doctor.redis_checks import check_records
+from imagequeue.producer.metrics.snapshot import take_snapshot
+from imagequeue.store import keys
+from imagequeue.worker.app import make_worker_app
+from imagequeue.worker.base_task import DAMAGED_RETRY_S, RETRY_LATER_S
+from imagequeue.worker.context import Context
+from imagequeue.worker.sweep import sweep
+from support.clock import Clock
+from support.jobs import move, queued
+
+DAMAGE = {
+    "empty": lambda record: b"",
+    "cut off": lambda record: record[:-20],
+    "a list": lambda record: b"[]",
+    "unknown state": lambda record: record.replace(b'"cancelled"', b'"paused"'),
+    "without a provider": lambda record: record.replace(b'"provider"', b'"vendor"'),
+    "newer": lambda record: record.replace(b'"v":2', b'"v":3'),
+}
+
+
+@pytest.fixture
+def app(settings: Settings, clock: Clock) -> Celery:
+    return make_worker_app(settings, now=clock)
+
+
+def cancelled(ctx: Context) -> str:
+    job_id = queued(ctx)
+    move(ctx, job_id, State.CANCELLED)
+    return job_id
+
+
+def damage(ctx: Context, job_id: str, kind: str = "cut off") -> bytes:
+    record = DAMAGE[kind](ctx.store.redis.get(keys.record(job_id)))
+    ctx.store.redis.set(keys.record(job_id), record)
+    return record
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_unreadable_record_is_skipped_and_shown(
+    ctx: Context, settings: Settings, app: Celery, kind: str
+) -> None:
+    first, bad, last = cancelled(ctx), cancelled(ctx), cancelled(ctx)
+    record = damage(ctx, bad, kind)
+    client = Client(settings)
+    assert [job.id for job in client.list(limit=10).jobs] == [last, first]
+    assert [job.id for job in client.get_many([first, bad, last])] == [first, last]
+    finished = client.as_completed([first, bad, last], timeout_s=5)
+    assert {next(finished).id, next(finished).id} == {first, last}
+    with pytest.raises(UnreadableJobError, match=bad):
+        next(finished)
+    with pytest.raises(UnreadableJobError, match=bad):
+        client.retry(bad)
+    assert take_snapshot(ctx.store.redis, app, ctx.now()).unreadable == 1
+    with pytest.raises(ImageQueueError, match=bad):
+        check_records(settings)
+    assert ctx.store.redis.get(keys.record(bad)) == record
+
+
+def test_restored_record_is_no_longer_shown(ctx: Context, settings: Settings) -> None:
+    job_id = cancelled(ctx)
+    record = ctx.store.redis.get(keys.record(job_id))
+    damage(ctx, job_id)
+    ctx.store.list()
+    ctx.store.redis.set(keys.record(job_id), record)
+    assert check_records(settings) == "all that were read are valid"
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_retention_deletes_unreadable_records_too(ctx: Context, clock: Clock, kind: str) -> None:
+    jobs = [cancelled(ctx) for _ in range(3)]
+    damage(ctx, jobs[0], kind)
+    ctx.store.list()
+    clock.advance(60)
+    sweep(ctx)
+    assert not ctx.store.redis.exists(*map(keys.record, jobs))
+    assert ctx.store.list_unreadable() == {}
+
+
+def test_batch_page_goes_on(ctx: Context, settings: Settings) -> None:
+    client = Client(settings)
+    request = {"provider": "acedata-flux", "prompt": "a cat"}
+    submitted = client.submit_batch([request] * 3)
+    jobs = [job.id for job in client.batch_jobs(submitted.batch.id).jobs]
+    damage(ctx, jobs[1])
+    ctx.store.redis.hset(keys.batch(submitted.batch.id), "paused", 1)
+    assert [job.id for job in client.batch_jobs(submitted.batch.id).jobs] == [jobs[0], jobs[2]]
+    assert client.batch(submitted.batch.id).progress == {State.QUEUED: 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "pause_s"), [("cut off", DAMAGED_RETRY_S), ("newer", RETRY_LATER_S)]
+)
+@pytest.mark.parametrize("state", [State.QUEUED, State.WAITING, State.DOWNLOADING])
+def test_step_of_an_unreadable_job_is_postponed(
+    ctx: Context, app: Celery, state: State, kind: str, pause_s: float
+) -> None:
+    job_id, queue = queued(ctx), QUEUE_OF[state]
+    path = {State.WAITING: [State.SUBMITTING], State.DOWNLOADING: [State.SUBMITTING]}
+    if state is not State.QUEUED:
+        move(ctx, job_id, *path[state], state)
+    record = damage(ctx, job_id, kind)
+    for _ in range(5):
+        app.tasks[f"imagequeue.{queue}"](job_id)
+    assert ctx.store.redis.get(keys.record(job_id)) == record
+    wake_at = add_seconds(ctx.now(), pause_s).timestamp()
+    assert ctx.store.redis.zscore(keys.due(queue), job_id) == wake_at
+
+
+def test_older_process_does_not_change_a_newer_record(ctx: Context) -> None:
+    job = ctx.store.get(queued(ctx))
+    move(ctx, job.id, State.CANCELLED)
+    record = damage(ctx, job.id, "newer")
+    with pytest.raises(NewerRecordError, match="update it"):
+        ctx.store.transition(
+            job, lambda each: each.transition_to(State.FAILED, "", ctx.now(), ctx.now())
+        )
+    assert ctx.store.redis.get(keys.record(job.id)) == record
+
+
+# As the release before wrote it, without a version and under former names.
+FORMER = {
+    "rev": "0a1b2c3d4e5f",
+    "state": "waiting",
+    "provider": "kie-flux-kontext",
+    "action": "generate",
+    "prompt": "a cat",
+    "delivery": "poll",
+    "task_id": "task-1",
+    "created_at": 1763640000000,
+    "wake_at": 1763640001000,
+    "dialect": "legacy",
+    "submissions": 1,
+    "log": [[1763640000500, "submitting", "submit"], [1763640001000, "waiting", "accepted"]],
+}
+
+
+def test_record_of_the_release_before_is_upgraded(ctx: Context) -> None:
+    job_id = "job_01KAJ6WRX0M9S3H1V5T7Q2Z4CD"
+    ctx.store.redis.set(
+        keys.record(job_id), json.dumps({**FORMER, "id": job_id}, separators=(",", ":"))
+    )
+    job = ctx.store.get(job_id)
+    changed = job.transition_to(State.OVERDUE, "test", ctx.now(), ctx.now() + timedelta(seconds=9))
+    assert ctx.store.transition(job, lambda _: changed) == changed
+    record = json.loads(ctx.store.redis.get(keys.record(job_id)))
+    assert (record["v"], record["api_version"], "dialect" in record) == (2, "legacy", False)
+    assert ctx.store.get(job_id) == changed
