@@ -14,8 +14,9 @@ from ..config.queues import Queue
 from ..config.redis import connect, connect_broker, to_unavailable_error
 from ..config.settings import Settings, get_settings
 from ..jobs.batch import Batch
-from ..jobs.job import Job, State, add_seconds, utc_now
+from ..jobs.job import Job, State, add_seconds
 from ..providers.request import JobRequest
+from ..store.clock import RedisClock
 from ..store.dispatcher import Dispatcher
 from ..store.jobs import Store
 from ..store.listing import Page
@@ -57,15 +58,15 @@ class Client:
     def __init__(
         self,
         settings: Settings | None = None,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] | None = None,
         *,
         name: str = "python",
     ) -> None:
         """Connect by the settings; `name` is the default `submitted_by` of its jobs."""
         self.settings = settings or get_settings()
-        self._now = now
         self._name = name
         client = connect(self.settings)
+        self._now = now or RedisClock(client)
         self._store = Store(client)
         self._dispatcher = Dispatcher(
             WakeUps(client, self.settings.lease_s),
@@ -73,7 +74,7 @@ class Client:
             make_celery(self.settings),
             self.settings.max_queued_messages,
         )
-        self._submitter = Submitter(self.settings, self._store, self._dispatcher, now)
+        self._submitter = Submitter(self.settings, self._store, self._dispatcher, self._now)
 
     @reachable()
     def submit(

@@ -11,10 +11,9 @@ import redis
 from ..config.queues import Queue
 from ..jobs.job import add_seconds
 from . import keys
+from .clock import MAX_CLOCK_SKEW_S
 from .scripts import register_script
 
-# The largest difference between the clocks of two machines that is tolerated.
-MAX_CLOCK_SKEW_S = 2.0
 # A download is LOW while its first URL lives longer than this.
 LOW_AFTER_S = 3600.0
 # Leased and postponed downloads are in the order of deadlines too: a scan stops after this many.

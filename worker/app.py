@@ -11,7 +11,6 @@ from ..config.celery import make_celery
 from ..config.logging import get_logger
 from ..config.redis import get_durability
 from ..config.settings import Settings
-from ..jobs.job import utc_now
 from .context import open_context
 from .sweep import SweepStep
 from .tasks import register
@@ -19,7 +18,7 @@ from .tasks import register
 log = get_logger(__name__)
 
 
-def make_worker_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Celery:
+def make_worker_app(settings: Settings, now: Callable[[], datetime] | None = None) -> Celery:
     """Return the app; raises ConfigError or RedisUnavailableError if it cannot work."""
     app = make_celery(settings)
     settings.signing_secrets  # noqa: B018  raises ConfigError without one

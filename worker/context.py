@@ -13,9 +13,10 @@ from ..config.logging import add_log_context
 from ..config.queues import Queue
 from ..config.redis import connect, connect_broker
 from ..config.settings import Settings
-from ..jobs.job import QUEUE_OF, Job, utc_now
+from ..jobs.job import QUEUE_OF, Job
 from ..storage import Storage, open_storage
 from ..store.callbacks import CallbackInbox
+from ..store.clock import RedisClock
 from ..store.dispatcher import Dispatcher
 from ..store.jobs import Store, Transition
 from ..store.pauses import AccountPauses
@@ -27,7 +28,7 @@ from .http.client import HttpClient
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Settings, the store, HTTP clients and storage; `now` is the clock, which tests replace."""
+    """Settings, the store, HTTP clients and storage; `now` is the time of Redis; tests replace it."""
 
     settings: Settings
     store: Store
@@ -41,7 +42,7 @@ class Context:
     webhook_http: HttpClient
     """For URLs that callers choose: other hosts are trusted than for images."""
     storage: Storage
-    now: Callable[[], datetime] = utc_now
+    now: Callable[[], datetime]
     api_versions: dict[str, str] = field(default_factory=dict)
     """The API version that is tried first with each provider; learned from its responses."""
 
@@ -80,7 +81,7 @@ class Context:
 
 
 def open_context(
-    settings: Settings, celery: Celery, now: Callable[[], datetime] = utc_now
+    settings: Settings, celery: Celery, now: Callable[[], datetime] | None = None
 ) -> Context:
     """Return a context with open connections; raises ConfigError or RedisUnavailableError."""
     client = connect(settings)
@@ -99,7 +100,7 @@ def open_context(
         http=_open_http(settings, settings.download_trusted_hosts),
         webhook_http=_open_http(settings, settings.webhook_trusted_hosts),
         storage=open_storage(settings.images_url, settings.scratch),
-        now=now,
+        now=now or RedisClock(client),
         api_versions=dict(settings.api_versions),
     )
 

@@ -29,7 +29,7 @@ from ..providers.wire import (
     SubmitOutcome,
     TryOtherVersion,
 )
-from ..store.wakeups import MAX_CLOCK_SKEW_S
+from ..store.clock import MAX_CLOCK_SKEW_S
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import send

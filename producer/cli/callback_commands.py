@@ -41,15 +41,15 @@ def list_callbacks(limit: int, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Replay all of them.")
 def replay(ids: tuple[str, ...], everything: bool) -> None:
     """Process callbacks again, as if they had just arrived."""
-    from ...jobs.job import utc_now
+    from ...store.clock import RedisClock
 
     if bool(ids) == everything:
         raise click.UsageError("name the callbacks to replay by their ids, or give --all")
-    quarantine = _open_quarantine()
+    quarantine, now = _open_quarantine(), RedisClock(open_redis())
     # Listed first: a callback that changes nothing again returns under a new id.
     for entry_id in [each.id for each in quarantine] if everything else ids:
         try:
-            click.echo(f"{entry_id}  {quarantine.replay(entry_id, utc_now())}")
+            click.echo(f"{entry_id}  {quarantine.replay(entry_id, now())}")
         except UnknownCallbackError:
             # Another process replayed it first, which is fine with --all.
             if not everything:

@@ -40,15 +40,16 @@ def list_webhooks(limit: int, as_json: bool) -> None:
 @as_json
 def replay(ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Send dead letters again, as the same events."""
-    from ...jobs.job import utc_now
+    from ...store.clock import RedisClock
     from ...store.webhooks import WebhookOutbox
 
     if bool(ids) == everything:
         raise click.UsageError("name the webhooks to replay by their ids, or give --all")
-    outbox = WebhookOutbox(open_redis())
+    client = open_redis()
+    outbox, now = WebhookOutbox(client), RedisClock(client)
     # Listed first: a webhook that is refused again returns under a new id.
     for letter_id in [letter.id for letter in outbox.iter_dead_letters()] if everything else ids:
-        job_id = outbox.replay(letter_id, utc_now())
+        job_id = outbox.replay(letter_id, now())
         _print_ids({"id": letter_id, "job_id": job_id}, as_json)
 
 
@@ -57,14 +58,15 @@ def replay(ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
 @as_json
 def resend(job_ids: tuple[str, ...], as_json: bool) -> None:
     """Send each job's current state as a new event."""
-    from ...jobs.job import utc_now
+    from ...store.clock import RedisClock
     from ...store.jobs import Store
     from ...store.webhooks import WebhookOutbox
 
     client = open_redis()
     store = Store(client)
     jobs = [store.get(job_id) for job_id in dict.fromkeys(job_ids)]
-    for job, webhook in zip(jobs, WebhookOutbox(client).resend(jobs, utc_now()), strict=True):
+    sent = WebhookOutbox(client).resend(jobs, RedisClock(client)())
+    for job, webhook in zip(jobs, sent, strict=True):
         _print_ids({"id": webhook.id, "job_id": job.id}, as_json)
 
 

@@ -22,10 +22,9 @@ from ...config.redis import (
 )
 from ...config.settings import PREFIX, Settings
 from ...errors import ImageQueueError
-from ...jobs.job import utc_now
 from ...store.api_keys import ApiKeys
+from ...store.clock import MAX_CLOCK_SKEW_S, RedisClock
 from ...store.jobs import Store
-from ...store.wakeups import MAX_CLOCK_SKEW_S
 
 TIMEOUT_S = 3.0
 PINGS = 20
@@ -89,14 +88,13 @@ def check_memory(settings: Settings) -> str:
 
 
 def check_clock(settings: Settings) -> str:
-    """Check that Redis's clock agrees with this machine's: wake-ups and leases use both."""
+    """Check that Redis's clock agrees with this machine's: logs and signatures use it."""
     with _connect(settings) as client:
-        seconds, micros = client.time()
-        ahead_s = utc_now().timestamp() - (seconds + micros / 1e6)
+        ahead_s = RedisClock(client).measure_skew_s()
     if abs(ahead_s) > MAX_CLOCK_SKEW_S:
         raise ImageQueueError(
             f"this machine is {abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} "
-            "Redis: set both by NTP, or jobs wake early or late"
+            "Redis: set it by NTP. Jobs go by the time of Redis, logs and signatures do not"
         )
     return f"within {MAX_CLOCK_SKEW_S:g} s of Redis's"
 

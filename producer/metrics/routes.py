@@ -19,7 +19,7 @@ from ...config.celery import make_celery
 from ...config.redis import connect, to_unavailable_error
 from ...config.settings import Settings
 from ...errors import RedisUnavailableError
-from ...jobs.job import utc_now
+from ...store.clock import RedisClock
 from ..api.access import Access, Caller
 from .families import families
 from .snapshot import take_snapshot
@@ -48,13 +48,14 @@ class StoreCollector(Collector):
 
     def __init__(self, settings: Settings) -> None:
         self._redis = connect(settings)
+        self._now = RedisClock(self._redis)
         self._celery = make_celery(settings)
         self._max_queued_messages = settings.max_queued_messages
 
     def collect(self) -> Iterator[Metric]:
         """Return every current metric; raises RedisUnavailableError rather than returning some."""
         try:
-            seen = take_snapshot(self._redis, self._celery, utc_now())
+            seen = take_snapshot(self._redis, self._celery, self._now())
         except RedisError as error:
             raise to_unavailable_error(error) from error
         except (OperationalError, OSError) as error:

@@ -24,9 +24,9 @@ from ...config.redis import connect, connect_briefly, connect_broker
 from ...config.settings import Settings
 from ...jobs.callback import Callback
 from ...jobs.ids import is_job_id
-from ...jobs.job import utc_now
 from ...jobs.tokens import is_valid_challenge, is_valid_token, sign_challenge
 from ...providers import accounts
+from ...store.clock import RedisClock
 from ...store.counters import Counters, PendingCounts
 from ...store.dispatcher import Dispatcher
 from ...store.wakeups import WakeUps
@@ -53,6 +53,8 @@ class Receiver:
         self._secrets = settings.signing_secrets
         self._signature_headers = {h for account in accounts() for h in account.signature_headers}
         client = connect(settings)
+        self._clock = RedisClock(client)
+        self._clock.refresh()
         self._counters = Counters(client)
         self._tally = PendingCounts()
         self._async_client = connect_briefly(settings)
@@ -63,7 +65,8 @@ class Receiver:
                 connect_broker(settings, client),
                 make_celery(settings),
                 MAX_QUEUED_MESSAGES,
-            )
+            ),
+            self._clock,
         )
 
     async def receive_callback(self, request: Request) -> Response:
@@ -86,7 +89,7 @@ class Receiver:
             k: v for k in self._signature_headers if (v := request.headers.get(k)) is not None
         }
         try:
-            await self._writer.store(job_id, Callback(utc_now(), headers, body))
+            await self._writer.store(job_id, Callback(self._clock.estimate(), headers, body))
         except CallbackNotStoredError:
             # The provider sends it again on its own schedule.
             return self._refuse("not_kept", 503, "try again later")
@@ -131,6 +134,8 @@ class Receiver:
         while True:
             await asyncio.sleep(FLUSH_COUNTS_EVERY_S)
             await self._flush_counts()
+            # In a thread: a Redis that does not answer must not keep senders waiting.
+            await asyncio.to_thread(self._clock.refresh)
 
     async def _flush_counts(self) -> None:
         tally, self._tally = self._tally, PendingCounts()

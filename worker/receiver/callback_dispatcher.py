@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ...config.queues import Queue
-from ...jobs.job import utc_now
+from ...store.clock import RedisClock
 from ...store.dispatcher import Dispatcher
 
 # Each round runs in a thread that competes with the responses, so a burst gets few rounds.
@@ -19,7 +19,8 @@ class CallbackDispatcher:
     idle workers busy: the sweep dispatches the rest, in order.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, clock: RedisClock) -> None:
+        self._clock = clock
         self._dispatcher = dispatcher
         self._job_ids: dict[str, None] = {}
         self._sender: asyncio.Task[None] | None = None
@@ -34,9 +35,8 @@ class CallbackDispatcher:
         try:
             while self._job_ids:
                 job_ids, self._job_ids = list(self._job_ids), {}
-                await asyncio.to_thread(
-                    self._dispatcher.dispatch, Queue.CALLBACK, job_ids, utc_now()
-                )
+                now = self._clock.estimate()
+                await asyncio.to_thread(self._dispatcher.dispatch, Queue.CALLBACK, job_ids, now)
                 await asyncio.sleep(DISPATCH_EVERY_S)
         finally:
             self._sender = None
