@@ -2,7 +2,8 @@
 
 uvicorn waits for a request head without limit, and has no setting to change that. So its protocol
 is extended here. It relies on attributes that uvicorn does not document: `conn` (h11's connection),
-`connections`, `limit_concurrency`, `cycle`, `transport`, `loop` and `logger` of H11Protocol, and `response_complete` of its cycle.
+`connections`, `limit_concurrency`, `cycle`, `transport`, `loop` and `logger` of H11Protocol, and
+`response_complete` of its cycle.
 pyproject.toml therefore pins uvicorn to the minor version that the tests ran with.
 """
 
