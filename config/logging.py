@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
@@ -78,6 +79,11 @@ class SafeHandler(logging.StreamHandler[Any]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own name
         """Do nothing: the report would go to the stream that has just failed."""
+
+
+if not structlog.is_configured():
+    # Commands and programs that import the client: standard output is theirs.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def configure_logs(settings: Settings) -> None:
