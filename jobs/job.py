@@ -11,6 +11,8 @@ from ulid import ULID
 
 from ..errors import InvalidTransitionError
 from ..json_values import StoredObject
+from ..providers import PROVIDERS
+from .charge import Charged, Submitted, find_charge, list_submissions
 from .history import MAX_NOTES, RETRY, Change, Entry, fold_repeats, to_entries
 from .image import Image, JobError, Value
 from .state import FINISHED, PROVISIONAL, QUEUE_OF, TRANSITIONS, Reason, State
@@ -24,6 +26,7 @@ __all__ = [
     "RETRY",
     "TRANSITIONS",
     "Change",
+    "Charged",
     "Entry",
     "Image",
     "Job",
@@ -74,7 +77,7 @@ class Job(Value):
     submissions: int = Field(0, exclude=True)
     """All submissions sent; the number of one assigns a response to it."""
     former_tasks: tuple[str, ...] = Field((), exclude=True)
-    """Task ids from before a retry; reports about them are ignored."""
+    """Other tasks of this job, from before a retry; their images are as good as its own."""
     changes: tuple[Change, ...] = Field((), exclude=True)
 
     @computed_field  # type: ignore[prop-decorator]
@@ -89,10 +92,35 @@ class Job(Value):
         """Every change of state, oldest first."""
         return to_entries(self.changes)
 
+    @computed_field(  # type: ignore[prop-decorator]
+        description="Whether the provider charges for it: `no`, `yes` or `unknown`."
+    )
+    @property
+    def charged(self) -> Charged:
+        """Whether the provider charges for the job, as far as that is known by now."""
+        provider = PROVIDERS.get(self.provider)
+        return find_charge(
+            list_submissions(self.changes),
+            has_images=bool(self.images),
+            charges_failed_tasks=provider.charges_failed_tasks if provider else None,
+        )
+
     @property
     def is_finished(self) -> bool:
         """Whether nothing happens to the job any more without a user or a late result."""
         return self.state in FINISHED
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether a request for it was ever sent."""
+        return bool(self.submissions or list_submissions(self.changes))
+
+    @property
+    def has_lost_task(self) -> bool:
+        """Whether a submission before a retry may have a task whose id is not known."""
+        submissions = list_submissions(self.changes)
+        before = submissions if self.state is State.QUEUED else submissions[:-1]
+        return Submitted.UNANSWERED in before
 
     @property
     def accepted_at(self) -> datetime:

@@ -47,7 +47,7 @@ class Reason(StrEnum):
 
 _S = State
 TRANSITIONS: dict[State, frozenset[State]] = {
-    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.FAILED}),
+    _S.QUEUED: frozenset({_S.SUBMITTING, _S.CANCELLED, _S.FAILED, _S.DOWNLOADING}),
     _S.SUBMITTING: frozenset(
         {_S.WAITING, _S.QUEUED, _S.FAILED, _S.UNCONFIRMED, _S.DOWNLOADING},
     ),

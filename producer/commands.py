@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..errors import InvalidTransitionError
-from ..jobs.job import RETRY, Image, Job, JobError, Reason, State
+from ..jobs.job import RETRY, Charged, Image, Job, JobError, Reason, State
 
 FREE = "free of charge"
 STANDS = "the charge stands; a result that arrives is still recorded"
@@ -25,7 +25,7 @@ def retry(job: Job, at: datetime, *, pay_again: bool) -> Job:
         return job.transition_to(State.DOWNLOADING, RETRY, at, at, images=images, error=None)
     if not is_paid_retry(job):
         raise InvalidTransitionError(f"{job.id} is {job.state}: there is nothing to retry")
-    if not pay_again:
+    if not pay_again and needs_pay_again(job):
         raise InvalidTransitionError(
             f"{job.id} is {job.state}: {_describe_price(job)}: give pay_again to allow it"
         )
@@ -39,26 +39,35 @@ def is_paid_retry(job: Job) -> bool:
     return job.state in (State.FAILED, State.UNCONFIRMED)
 
 
+def needs_pay_again(job: Job) -> bool:
+    """Whether a retry of the job may pay for it a second time."""
+    return job.state is not State.UNSAVED and job.charged is not Charged.NO
+
+
 def cost_of_retry(job: Job) -> str:
     """Return what the retry costs that a job has just started."""
-    if job.state is State.QUEUED:
-        return f"sent to {job.provider} once more, which charges for it again"
-    return f"downloaded again from the result URLs: {FREE}"
+    if job.state is not State.QUEUED:
+        return f"downloaded again from the result URLs: {FREE}"
+    match job.charged:
+        case Charged.NO:
+            return f"sent to {job.provider} once more; nothing was charged before"
+        case Charged.YES:
+            return f"sent to {job.provider} once more, which charges for it again"
+        case Charged.UNKNOWN:
+            return f"sent to {job.provider} once more, which may charge for it twice"
 
 
 def _describe_charge(job: Job) -> str:
     """Return what a job has cost when it is cancelled."""
-    if job.state is State.UNCONFIRMED:
-        return MAY_STAND
-    if job.state is not State.QUEUED:
-        return STANDS
-    # A job in its retry may have been paid for before.
-    return f"nothing was sent{' again' if job.former_tasks else ''}: {FREE}"
+    if job.charged is Charged.NO:
+        return f"nothing was {'accepted' if job.was_sent else 'sent'}: {FREE}"
+    charge = STANDS if job.charged is Charged.YES else MAY_STAND
+    return f"nothing was sent again; {charge}" if job.state is State.QUEUED else charge
 
 
 def _describe_price(job: Job) -> str:
     """Return what a retry of a failed or unconfirmed job would cost."""
-    if job.state is State.UNCONFIRMED:
+    if job.charged is Charged.UNKNOWN:
         return f"a retry may pay twice, for {job.provider} may have charged for it"
     return f"a retry pays again, as {job.provider} charges for it once more"
 

@@ -56,6 +56,8 @@ class Provider(ABC):
     actions: ClassVar[Mapping[str, type[Request]]]
     api_versions: ClassVar[tuple[str, ...]] = ("v1",)
     """The versions of the API it can use, the default first; a job keeps the one it was sent in."""
+    charges_failed_tasks: ClassVar[bool | None] = None
+    """Whether it charges for an accepted task that fails; None if it does not say."""
 
     def validate_request(
         self, action: str, prompt: str, image_urls: Sequence[str], params: Mapping[str, Any]

@@ -22,7 +22,7 @@ from .callback_trust import (
     require_signature,
 )
 from .context import Context
-from .settle import DifferentTaskError, settle
+from .settle import DifferentTaskError, has_second_result, require_own_task, settle
 
 log = get_logger(__name__)
 
@@ -59,6 +59,8 @@ def _read(ctx: Context, job_id: str, callback: Callback) -> Outcome:
         outcome = _settle_with(ctx, job, status)
     except UnknownJobError:
         outcome = Outcome.ORPHANED
+    except DifferentTaskError as error:
+        outcome, why = Outcome.MISMATCHED, str(error)
     except MalformedResponseError as error:
         outcome, why = Outcome.UNREADABLE, str(error)
     except (UntrustedError, SignatureError) as error:
@@ -76,27 +78,35 @@ def _parse_trusted(ctx: Context, job: Job, callback: Callback) -> TaskStatus:
     if len(status.task_id or "") > MAX_TASK_ID:
         raise MalformedResponseError(f"a task id of more than {MAX_TASK_ID} characters")
     require_signature(ctx, job, callback, status.task_id or "")
+    require_own_task(job, status)
     # Nothing in a callback is acted on once the images are known.
     if job.images or isinstance(status, Pending):
         return status
-    return confirm(ctx, job, status)
+    return confirm(ctx, job, status, callback.at)
 
 
 def _settle_with(ctx: Context, job: Job, status: TaskStatus) -> Outcome:
     try:
         job = settle(ctx, job, status, cause="callback")
     except DifferentTaskError:
-        return Outcome.MISMATCHED
+        raise
     except InvalidTransitionError:
         known = _is_known(ctx.store.get(job.id), status)
         return Outcome.DUPLICATE if known else Outcome.ORPHANED
-    ignored = isinstance(status, Failed) and job.state is not State.FAILED
-    return Outcome.CONTRADICTED if ignored else Outcome.SETTLED
+    match status:
+        case Failed() if job.state is not State.FAILED:
+            return Outcome.CONTRADICTED
+        case Succeeded(task_id=task_id) if has_second_result(job, task_id):
+            return Outcome.MISMATCHED
+        case _:
+            return Outcome.SETTLED
 
 
 def _is_known(job: Job, status: TaskStatus) -> bool:
     """Whether the job's record already holds what the status says."""
     match status:
+        case Succeeded(task_id=task_id) if has_second_result(job, task_id):
+            return True
         case Succeeded(images=images):
             return {image.url for image in images} <= {image.source_url for image in job.images}
         case Failed(code=code):

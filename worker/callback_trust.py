@@ -7,6 +7,7 @@ only if its URLs lead to unknown hosts.
 
 from __future__ import annotations
 
+from datetime import datetime
 from fnmatch import fnmatch
 
 from ..config.queues import Queue
@@ -22,7 +23,7 @@ from .task_status import look_up
 
 # The poll of a job whose callback was not confirmed comes no later than this.
 CONFIRM_RETRY_S = 30.0
-NOT_POLLED = (State.SUBMITTING, State.UNCONFIRMED)
+POLLED = (State.WAITING, State.OVERDUE)
 
 
 class UntrustedError(Exception):
@@ -39,14 +40,15 @@ def require_signature(ctx: Context, job: Job, callback: Callback, task_id: str) 
     account.verify_callback(callback.headers, callback.body, task_id, callback.at)
 
 
-def confirm(ctx: Context, job: Job, status: Succeeded | Failed) -> TaskStatus:
+def confirm(ctx: Context, job: Job, status: Succeeded | Failed, at: datetime) -> TaskStatus:
     """Return a callback's status if it needs no confirmation, else what the provider itself says.
 
     Raises UntrustedError if the provider does not call the task finished.
     """
     if _is_trusted(ctx.settings, status):
         return status
-    task_id = job.task_id or status.task_id
+    # A success may be of an earlier task of the job.
+    task_id = status.task_id or job.task_id
     if task_id is None:
         raise UntrustedError("it names no task that the provider could be asked about")
     confirmed = look_up(ctx, job, task_id)
@@ -55,8 +57,10 @@ def confirm(ctx: Context, job: Job, status: Succeeded | Failed) -> TaskStatus:
     if job.task_id is None and isinstance(confirmed, Pending):
         # The response to the submission was lost: the job is polled from now on.
         return Pending(task_id=task_id)
-    if job.state in NOT_POLLED and isinstance(confirmed, StatusUnavailable):
-        # No poll would ask about this task; the job's own deadline ends the retries.
+    is_polled = job.state in POLLED and task_id == job.task_id
+    is_recent = ctx.now() < add_seconds(at, ctx.settings.give_up_after_s)
+    if isinstance(confirmed, StatusUnavailable) and is_recent and not is_polled:
+        # No poll would ask about this task, so the callback is read again.
         raise ConfirmationUnavailableError
     ctx.wakeups.wake_no_later_than(Queue.POLL, job.id, add_seconds(ctx.now(), CONFIRM_RETRY_S))
     raise UntrustedError(f"the provider does not confirm it: {type(confirmed).__name__}")

@@ -2,12 +2,14 @@
 
 A success starts the download, a failure ends the job. The transition is a compare-and-set, so a
 second report finds nothing left to do and is refused. Where reports contradict each other, images
-win: a success revives a failed job, and a failure of a job with images is only a history note.
+win: a success of any task of the job starts the download, also from a failed job and from one that
+is about to be sent again. Once images are known, any other report is only a history note.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 
 from ..config.logging import get_logger
@@ -31,12 +33,16 @@ def settle(ctx: Context, job: Job, status: TaskStatus, cause: str) -> Job:
 
 def apply_status(ctx: Context, status: TaskStatus, cause: str, job: Job) -> Job:
     """Return the job after a status; raises InvalidTransitionError if that changes nothing."""
-    _require_same_task(job, status)
+    require_own_task(job, status)
     match status:
+        case Succeeded() if job.images:
+            return _note_second_result(ctx, job, status, cause)
         case Succeeded(images=images, task_id=task_id):
             return start_download(ctx, job, cause, images, task_id)
         case Failed(code=code) if job.images:
-            return _add_note(ctx, job, f"{cause} reported a failure: {code}")
+            return add_note(ctx, job, f"{cause} reported a failure: {code}")
+        case Failed(task_id=None) if job.state is State.SUBMITTING:
+            raise InvalidTransitionError(f"{job.id} is being submitted: the failure names no task")
         case Failed(reason=reason, code=code, message=message, task_id=task_id):
             error = JobError(reason=Reason(reason), code=code, message=message)
             return fail(ctx, job, cause, error, task_id=job.task_id or task_id)
@@ -47,17 +53,28 @@ def apply_status(ctx: Context, status: TaskStatus, cause: str, job: Job) -> Job:
             raise InvalidTransitionError(f"{job.id} is {job.state}: nothing new was reported")
 
 
-def _require_same_task(job: Job, status: TaskStatus) -> None:
-    """Raise DifferentTaskError if a status is of another task than the job waits for."""
+def require_own_task(job: Job, status: TaskStatus) -> None:
+    """Raise DifferentTaskError if a status may be of a task that it must not be applied for.
+
+    Images of any task of the job are welcome. Everything else has to be of its latest task.
+    """
     task_id = getattr(status, "task_id", None)
+    is_other = bool(job.task_id and task_id and task_id != job.task_id)
+    if isinstance(status, Succeeded):
+        if not job.was_sent:
+            raise DifferentTaskError(f"{job.id} was never sent")
+        if is_other and task_id not in job.former_tasks and not job.has_lost_task:
+            raise DifferentTaskError(f"{job.id} is task {job.task_id}: the status names another")
+        return
     if job.state is State.QUEUED or task_id in job.former_tasks:
         raise DifferentTaskError(f"{job.id} is to be submitted again: the status is of an old task")
-    if job.task_id and task_id and job.task_id != task_id:
-        raise DifferentTaskError(f"{job.id} is task {job.task_id}: the status names another one")
-    if job.state is State.SUBMITTING and task_id is None and isinstance(status, Failed):
-        raise InvalidTransitionError(
-            f"{job.id} is being submitted: the failure may be of an older task"
-        )
+    if is_other:
+        raise DifferentTaskError(f"{job.id} is task {job.task_id}: the status names another")
+    is_open = job.task_id is None or task_id is None
+    if job.state is State.UNCONFIRMED and isinstance(status, Pending):
+        return  # Either task may be polled: the images of the other one are welcome too.
+    if is_open and (job.has_lost_task or (task_id is None and job.former_tasks)):
+        raise DifferentTaskError(f"{job.id} was sent before: the status may be of that task")
 
 
 def start_waiting(ctx: Context, job: Job, cause: str, task_id: str) -> Job:
@@ -90,12 +107,43 @@ def start_download(
         )
         for index, image in enumerate(images[:MAX_IMAGES])
     )
-    fields = {"images": found, "task_id": job.task_id or task_id}
-    if job.state is State.CANCELLED and not job.images:
+    fields = {"images": found, **_assign_task(job, task_id)}
+    if job.state is State.CANCELLED:
         return job.evolve(job.wake_at, **fields)
     if job.error and job.state is State.FAILED and job.error.reason not in PROVISIONAL:
-        job = _add_note(ctx, job, f"{cause} contradicts the failure: {job.error.code}")
+        with suppress(InvalidTransitionError):  # a full history must not cost the images
+            job = add_note(ctx, job, f"{cause} contradicts the failure: {job.error.code}")
     return job.transition_to(State.DOWNLOADING, cause, now, now, error=None, **fields)
+
+
+def _assign_task(job: Job, task_id: str | None) -> dict[str, object]:
+    """Return the fields of a job whose images are those of `task_id`, by default of its own."""
+    task_id = task_id or job.task_id
+    others = (*job.former_tasks, job.task_id or "")
+    former = tuple(dict.fromkeys(each for each in others if each and each != task_id))
+    return {"task_id": task_id, "former_tasks": former}
+
+
+def _note_second_result(ctx: Context, job: Job, status: Succeeded, cause: str) -> Job:
+    """Return the job with a note that another task of it succeeded too, and was charged.
+
+    Raises InvalidTransitionError if that is known already.
+    """
+    if {image.url for image in status.images} <= {image.source_url for image in job.images}:
+        raise InvalidTransitionError(f"{job.id} has these images already")
+    if status.task_id is None or status.task_id == job.task_id:
+        raise InvalidTransitionError(f"{job.id} has the images of this task already")
+    return add_note(ctx, job, f"{cause} {_describe_second_result(status.task_id)}")
+
+
+def _describe_second_result(task_id: str | None) -> str:
+    return f"reported images of task {task_id} as well"
+
+
+def has_second_result(job: Job, task_id: str | None) -> bool:
+    """Whether the history has a note that this task succeeded too."""
+    note = _describe_second_result(task_id)
+    return any(change.cause.endswith(note) for change in job.changes)
 
 
 def fail(ctx: Context, job: Job, cause: str, error: JobError, **fields: object) -> Job:
@@ -105,8 +153,13 @@ def fail(ctx: Context, job: Job, cause: str, error: JobError, **fields: object) 
     return job.transition_to(State.FAILED, cause, now, expires_at, error=error, **fields)
 
 
-def _add_note(ctx: Context, job: Job, cause: str) -> Job:
-    """Return the job with a contradiction in its history, and no earlier wake-up."""
+def add_note(ctx: Context, job: Job, cause: str, **fields: object) -> Job:
+    """Return the job with a note in its history, and no earlier wake-up.
+
+    Raises InvalidTransitionError if the note is there already, or the history is full.
+    """
     now = ctx.now()
-    lease = add_seconds(now, ctx.settings.lease_s)
-    return job.with_note(cause, now, job.wake_at if job.state in FINISHED else lease)
+    # The due set may have a later time than the record: a dispatched job is leased.
+    lease = max(job.wake_at, add_seconds(now, ctx.settings.lease_s))
+    wake_at = job.wake_at if job.state in FINISHED else lease
+    return job.with_note(cause, now, wake_at).model_copy(update=fields)

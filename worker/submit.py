@@ -33,7 +33,7 @@ from ..store.clock import MAX_CLOCK_SKEW_S
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import send
-from .settle import fail, start_download, start_waiting
+from .settle import add_note, fail, start_download, start_waiting
 
 log = get_logger(__name__)
 
@@ -171,8 +171,8 @@ def _describe(outcome: SubmitOutcome) -> dict[str, str]:
 
 def _apply_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> Job:
     """Return the job after the outcome of its `nth` submission."""
-    if job.submissions != nth:
-        raise InvalidTransitionError(f"{job.id} was submitted again since")
+    if job.submissions != nth or job.state not in (State.SUBMITTING, State.UNCONFIRMED):
+        return _record_late(ctx, nth, outcome, job)
     match outcome:
         case Accepted(task_id=task_id, images=()):
             return start_waiting(ctx, job, "accepted", task_id)
@@ -191,6 +191,27 @@ def _apply_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> 
             return fail(ctx, job, "refused", error)
         case OutcomeUnknown(code=code, message=message):
             return _mark_unconfirmed(ctx, job, message, code)
+
+
+def _record_late(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> Job:
+    """Return the job with an outcome that came after another report had settled it.
+
+    What was accepted is charged, so its task is never forgotten, and its images are welcome.
+    """
+    match outcome:
+        case Accepted(task_id=task_id, images=images) if images and not job.images:
+            return start_download(ctx, job, "answer", images, task_id)
+        case Accepted(task_id=task_id) if task_id not in (job.task_id, *job.former_tasks):
+            is_latest = job.submissions == nth and job.state is not State.QUEUED
+            if is_latest and job.task_id is None:
+                known: dict[str, object] = {"task_id": task_id}
+            else:
+                known = {"former_tasks": (*job.former_tasks, task_id)}
+            return add_note(ctx, job, f"accepted as task {task_id}, which is charged", **known)
+        case OutcomeUnknown() if job.former_tasks or job.has_lost_task:
+            return add_note(ctx, job, "another submission had no answer: it may be charged")
+        case _:
+            raise InvalidTransitionError(f"{job.id} is {job.state}: it was settled meanwhile")
 
 
 def _requeue(ctx: Context, job: Job, pause_s: float, **fields: object) -> Job:

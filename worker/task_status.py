@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..errors import ImageQueueError
 from ..jobs.job import Job
 from ..providers import get as get_provider
 from ..providers.base import BatchProvider
-from ..providers.wire import MalformedResponseError, StatusUnavailable, TaskNotFound, TaskStatus
+from ..providers.wire import (
+    Failed,
+    MalformedResponseError,
+    Pending,
+    StatusUnavailable,
+    Succeeded,
+    TaskNotFound,
+    TaskStatus,
+)
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import LOOKUP_TIMEOUT_S, send
@@ -22,10 +31,11 @@ def look_up(ctx: Context, job: Job, task_id: str | None = None) -> TaskStatus:
     """Return what the provider says about a task, by default the job's own."""
     try:
         provider = get_provider(job.provider)
+        task_id = task_id or job.task_id or ""
         api_version = job.api_version or provider.api_versions[0]
-        request = provider.build_status_request(task_id or job.task_id or "", api_version)
+        request = provider.build_status_request(task_id, api_version)
         response = send(ctx, provider, request, _lookup_deadline(ctx))
-        return provider.parse_status_response(response, api_version)
+        return _name_task(provider.parse_status_response(response, api_version), task_id)
     except LOOKUP_FAILURES as error:
         return _to_unavailable(error)
 
@@ -44,7 +54,16 @@ def look_up_together(
     if isinstance(statuses, StatusUnavailable):
         return [statuses] * len(jobs)
     missing = TaskNotFound(message="the response does not name this task")
-    return [statuses.get(task_id, missing) for task_id in task_ids]
+    return [_name_task(statuses.get(task_id, missing), task_id) for task_id in task_ids]
+
+
+def _name_task(status: TaskStatus, task_id: str) -> TaskStatus:
+    """Return a status with the id of the task that was asked for."""
+    if not isinstance(status, Pending | Succeeded | Failed) or status.task_id == task_id:
+        return status
+    if status.task_id:
+        return StatusUnavailable(code="mismatched", message="the response is about another task")
+    return replace(status, task_id=task_id)
 
 
 def _lookup_deadline(ctx: Context) -> float:

@@ -1,9 +1,8 @@
 """The endpoints of jobs."""
 
-import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request
+from fastapi import APIRouter, Body, Depends, Header, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -13,7 +12,6 @@ from ...providers.request import JobRequest
 from ..client import Client
 from . import examples
 from .access import Access, Caller
-from .listeners import Listeners
 from .problems import error_responses
 from .retry import retry
 from .watch import Watch
@@ -52,10 +50,12 @@ class JobList(BaseModel):
 class Retry(BaseModel):
     """Options of a retry."""
 
-    pay_again: bool = Field(False, description="Send and pay for a failed job again.")
+    pay_again: bool = Field(
+        False, description="Allow a second charge; needed unless `charged` is `no`."
+    )
 
 
-def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -> APIRouter:
+def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
     """Return the routes that submit, list, get, cancel and retry jobs."""
     router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(access)])
 
@@ -98,10 +98,9 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
         )
         return JobList(jobs=page.jobs, cursor=page.cursor)
 
-    @router.get("/{job_id}", summary="Get a job", responses=error_responses(404, 422, 429))
+    @router.get("/{job_id}", summary="Get a job", responses=error_responses(404, 422))
     async def get_job(
         job_id: str,
-        request: Request,
         caller: Annotated[Caller, Depends(access)],
         wait: Annotated[
             float,
@@ -109,14 +108,7 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
         ] = 0,
     ) -> Job:
         """Return the job and its history, once it is finished or after `wait` seconds."""
-        if not wait:
-            return await watch.get(job_id, caller.sees)
-        with listeners.hold(caller):
-            hung_up = asyncio.create_task(_wait_for_disconnect(request))
-            try:
-                return await watch.wait_until_finished(job_id, wait, caller.sees, hung_up)
-            finally:
-                hung_up.cancel()
+        return await watch.wait_until_finished(job_id, wait, caller.sees)
 
     @router.post(
         "/{job_id}/cancel", summary="Cancel a job", responses=error_responses(404, 409, 422)
@@ -140,8 +132,3 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
         return retry(client, access, caller, job_id, bool(options and options.pay_again))
 
     return router
-
-
-async def _wait_for_disconnect(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -82,6 +82,7 @@ def status(job_or_batch: str, as_json: bool) -> None:
     show([job], as_json)
     if as_json:
         return
+    click.echo(f"  charged: {job.charged}")
     for entry in job.history:
         click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.from_} -> {entry.to}  ({entry.cause})")
     for image in job.images:
@@ -125,10 +126,14 @@ def cancel(job_id: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("job_id")
-@click.option("--pay-again", is_flag=True, help="Send and pay for a failed job again.")
+@click.option(
+    "--pay-again",
+    is_flag=True,
+    help="Allow a second charge: needed unless nothing was charged yet.",
+)
 @as_json
 def retry(job_id: str, pay_again: bool, as_json: bool) -> None:
-    """Download an unsaved job's images again (free), or run a failed job again (paid)."""
+    """Download an unsaved job's images again (free), or send a failed job again (paid)."""
     from ..commands import cost_of_retry
 
     job = open_client().retry(job_id, pay_again=pay_again)

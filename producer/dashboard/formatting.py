@@ -6,8 +6,9 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
-from ...jobs.job import Image, Job, State
+from ...jobs.job import Charged, Image, Job, State
 from ..commands import FREE, MAY_STAND, STANDS
+from ..commands import needs_pay_again as needs_pay_again  # for templates
 
 MAX_TITLE_CHARACTERS = 90
 THUMBNAIL_PX = 320
@@ -22,15 +23,16 @@ TONES = {
     _S.CANCELLED: "over",
 }
 CANCELS = {
-    _S.QUEUED: f"Nothing was sent yet: {FREE}.",
-    _S.WAITING: f"The provider has it: {STANDS}.",
-    _S.OVERDUE: f"The provider has it: {STANDS}.",
-    _S.UNCONFIRMED: f"It may have been sent: {MAY_STAND}.",
+    _S.QUEUED: "It is about to be sent again",
+    _S.WAITING: "The provider has it",
+    _S.OVERDUE: "The provider has it",
+    _S.UNCONFIRMED: "It may have been sent",
 }
+CHARGES = {Charged.YES: STANDS, Charged.UNKNOWN: MAY_STAND}
 RETRIES = {
-    _S.UNSAVED: f"The images are downloaded again, {FREE}.",
-    _S.FAILED: "The request is sent again, and the provider charges for it again.",
-    _S.UNCONFIRMED: "It may be paid for already. The request is sent again, and the provider "
+    Charged.NO: "Nothing was charged for it. The request is sent again, and charged then.",
+    Charged.YES: "The request is sent again, and the provider charges for it again.",
+    Charged.UNKNOWN: "It may be paid for already. The request is sent again, and the provider "
     "charges for that too.",
 }
 AGES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -64,6 +66,22 @@ def age(at: datetime, now: datetime) -> str:
         if seconds >= length:
             return f"{int(seconds // length)} {unit} ago"
     return "now"
+
+
+def cost_of_cancel(job: Job) -> str:
+    """Return what cancelling the job leaves to pay; empty if it cannot be cancelled."""
+    if job.state not in CANCELS:
+        return ""
+    if job.charged is Charged.NO:
+        return f"Nothing was {'accepted' if job.was_sent else 'sent'} yet: {FREE}."
+    return f"{CANCELS[job.state]}: {CHARGES[job.charged]}."
+
+
+def cost_of_retry(job: Job) -> str:
+    """Return what a retry of the job would cost; empty if there is nothing to retry."""
+    if job.state is State.UNSAVED:
+        return f"The images are downloaded again, {FREE}."
+    return RETRIES[job.charged] if job.state in (State.FAILED, State.UNCONFIRMED) else ""
 
 
 def is_video(image: Image) -> bool:

@@ -16,6 +16,7 @@ class AceDataProvider(BatchProvider):
 
     account = AceDataAccount
     max_batch_size = 50
+    charges_failed_tasks = False  # billed when the task succeeds
     service: ClassVar[str]
     """The first part of its paths."""
 

@@ -39,7 +39,7 @@ def some(ctx: Context, count: int, **fields: Any) -> list[str]:
 def failed(ctx: Context, **error: str) -> str:
     job_id = queued(ctx)
     job_error = JobError(reason=Reason.PROVIDER, **error)
-    move(ctx, job_id, State.SUBMITTING, State.FAILED, error=job_error)
+    move(ctx, job_id, State.SUBMITTING, State.WAITING, State.FAILED, error=job_error)
     return job_id
 
 

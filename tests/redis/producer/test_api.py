@@ -17,7 +17,7 @@ from support.jobs import move, picture, queued
 FIELDS = (
     "id state provider action prompt image_urls params delivery task_id metadata "
     "submitted_by batch webhook_url error images "
-    "created_at updated_at history"
+    "created_at updated_at history charged"
 )
 IMAGE_FIELDS = (
     "index kind source_url expires_at state error uri sha256 bytes content_type width height"

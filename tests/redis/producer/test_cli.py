@@ -43,7 +43,7 @@ def move(ctx: Context, job_id: str, *states: State, **fields: Any) -> None:
 def failed(ctx: Context) -> str:
     job_id = queued(ctx)
     error = JobError(reason=Reason.POLICY, code="400", message="no cats")
-    move(ctx, job_id, State.SUBMITTING, State.FAILED, error=error)
+    move(ctx, job_id, State.SUBMITTING, State.WAITING, State.FAILED, error=error)
     return job_id
 
 
@@ -79,8 +79,10 @@ def test_status_shows_history_images_and_error(run: Any, ctx: Context) -> None:
     first, *rest = run("status", job_id).out.splitlines()
     assert first.split()[:2] == [job_id, "failed"]
     assert rest == [
+        "  charged: yes",
         "  2026-11-20 12:00:00  queued -> submitting  (test)",
-        "  2026-11-20 12:00:00  submitting -> failed  (test)",
+        "  2026-11-20 12:00:00  submitting -> waiting  (test)",
+        "  2026-11-20 12:00:00  waiting -> failed  (test)",
         "  image 0: pending  https://x/0.png",
         "  policy: 400 no cats",
     ]

@@ -62,7 +62,7 @@ MAX_JOBS = 2
 
 def is_note(entry: Entry) -> bool:
     """A contradiction on record: a line of the history that is no move."""
-    words = ("reported a failure", "contradicts the failure")
+    words = ("reported a failure", "contradicts the failure", "reported images", "charged")
     return entry.from_ is entry.to and any(each in entry.cause for each in words)
 
 
@@ -136,9 +136,11 @@ class Machine(RuleBasedStateMachine):
     @rule(job_id=jobs, report=st.sampled_from(REPORTS), cause=st.sampled_from(["poll", "callback"]))
     def report(self, job_id: str, report: TaskStatus, cause: str) -> None:
         try:
-            settle(self.ctx, self.ctx.store.get(job_id), report, cause)
+            job = settle(self.ctx, self.ctx.store.get(job_id), report, cause)
         except InvalidTransitionError:
             return
+        if job.charged == "no":  # AceData does not charge for a failed task
+            self.perhaps_paid[job_id].clear()
 
     @rule(job_id=jobs, step=st.sampled_from([poll._fail_unconfirmed, download._finish]))
     def end_a_wait(self, job_id: str, step: Any) -> None:
@@ -182,7 +184,7 @@ class Machine(RuleBasedStateMachine):
         except ImageQueueError:
             return
         if job.state is State.QUEUED:
-            assert pay_again
+            assert pay_again or not self.perhaps_paid[job_id]
             self.perhaps_paid[job_id].clear()
 
     @rule(queue=st.sampled_from(Queue), seconds=st.floats(0, 4000))
