@@ -1,19 +1,16 @@
-"""Flower's configuration file: readable tasks, and loopback only unless a password is set."""
+"""Flower's configuration file: readable tasks, and local requests only unless a password is set."""
 
-import ipaddress
+# Flower executes this file outside of any package.
+__package__ = "imagequeue.config"
+
 import sys
 from typing import Any
 
+from flower.app import Flower  # type: ignore[import-untyped]
 from tornado.options import options
+from tornado.web import ErrorHandler
 
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach a server that listens on `host`."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
+from .local_requests import is_local_request, is_loopback
 
 address = options.address or "127.0.0.1"
 max_tasks = 10_000
@@ -30,8 +27,24 @@ def format_task(task: Any) -> Any:
     return task
 
 
-if not (options.basic_auth or options.auth or options.unix_socket or is_loopback(address)):
+has_password = bool(options.basic_auth or options.auth)
+
+if not (has_password or options.unix_socket or is_loopback(address)):
     sys.exit(
         f"flower: listening on {address} needs a password: set FLOWER_BASIC_AUTH=user:password, "
         "or leave out the address to stay on loopback"
     )
+
+find_any_handler = Flower.find_handler
+
+
+def find_handler(self: Any, request: Any, **options: Any) -> Any:
+    """Answer 403 to what is not a local request: a proxy, or a page that rebinds its name."""
+    peer = request.connection.context.address[:2]
+    if not is_local_request(peer, request.version.removeprefix("HTTP/"), request.headers):
+        return self.get_handler_delegate(request, ErrorHandler, {"status_code": 403})
+    return find_any_handler(self, request, **options)
+
+
+if not (has_password or options.unix_socket):
+    Flower.find_handler = find_handler

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -12,6 +14,11 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 from structlog.stdlib import ProcessorFormatter
 
 from .settings import Settings
+
+PER_CAUSE_S = 60.0
+MAX_CAUSES = 1000
+# What these say can be repeated from outside, or thousands of times in an outage.
+FLOODED = ("asyncio", "uvicorn.error", "imagequeue.producer.api.changes")
 
 # Their request lines contain callback URLs, and with them the tokens that open a job.
 SILENCED = ("uvicorn.access",)
@@ -43,6 +50,25 @@ def add_log_context(**values: object) -> None:
     bind_contextvars(**values)
 
 
+class OnePerMinute(logging.Filter):
+    """Lets one record a minute through for each cause, so that strangers cannot fill a disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged_at: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record's cause was not logged within the last minute."""
+        error = record.exc_info[1] if record.exc_info else None
+        event = record.msg.get("event") if isinstance(record.msg, dict) else record.msg
+        cause = (str(event)[:100], type(error).__name__)
+        now = time.monotonic()
+        is_new = now - self._logged_at.get(cause, -PER_CAUSE_S) >= PER_CAUSE_S
+        if is_new and (len(self._logged_at) < MAX_CAUSES or cause in self._logged_at):
+            self._logged_at[cause] = now
+        return is_new
+
+
 class SafeHandler(logging.StreamHandler[Any]):
     """Writes to standard error and never raises: a full disk must not stop a paid job."""
 
@@ -53,6 +79,11 @@ class SafeHandler(logging.StreamHandler[Any]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own name
         """Do nothing: the report would go to the stream that has just failed."""
+
+
+if not structlog.is_configured():
+    # Commands and programs that import the client: standard output is theirs.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def configure_logs(settings: Settings) -> None:
@@ -86,6 +117,9 @@ def configure_logs(settings: Settings) -> None:
     # At DEBUG they print arguments and signed paths.
     for name in ("urllib3", "celery.concurrency"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    for name in FLOODED:
+        if not any(isinstance(each, OnePerMinute) for each in logging.getLogger(name).filters):
+            logging.getLogger(name).addFilter(OnePerMinute())
     for name in SILENCED:
         # Without any handler, logging's last resort would print warnings.
         logging.getLogger(name).handlers[:] = [logging.NullHandler()]

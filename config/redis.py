@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 
@@ -26,6 +27,9 @@ BRIEF_S = 1.5
 # on a new connection, which leads to the new primary.
 DEMOTED: list[type[Exception]] = [ReadOnlyError, MasterDownError]
 WAITAOF_SINCE = (7, 2)
+# The first version with ZMSCORE and `ZRANGE ... BYSCORE`, without which nothing is ever dispatched.
+# Valkey reports the version of Redis that it is compatible with.
+MIN_VERSION = (6, 2)
 
 
 def embedded_folder(settings: Settings) -> Path:
@@ -100,6 +104,7 @@ def check_server(client: redis.Redis) -> None:
     Raises RedisUnavailableError, or ConfigError if the server may lose or evict paid jobs.
     """
     try:
+        check_version(client.info("server")["redis_version"])
         policy = client.info("memory")["maxmemory_policy"]
     except RedisError as error:
         raise to_unavailable_error(error) from error
@@ -110,6 +115,20 @@ def check_server(client: redis.Redis) -> None:
             f"this Redis may evict jobs (maxmemory-policy {policy}): "
             "set `maxmemory-policy noeviction` in its configuration"
         )
+
+
+def check_version(version: str) -> None:
+    """Raise ConfigError for a server that lacks commands which jobs need."""
+    if parse_version(version) < MIN_VERSION:
+        raise ConfigError(
+            f"this Redis is version {version}: use Redis {'.'.join(map(str, MIN_VERSION))} or "
+            "newer, or Valkey"
+        )
+
+
+def parse_version(version: str) -> tuple[int, ...]:
+    """Return the first two numbers of a server's version, which may end in a suffix."""
+    return tuple(int(number) for number in re.findall(r"\d+", str(version))[:2])
 
 
 REMEDY = "set `appendonly yes` and `appendfsync always`, or use Redis 7.2 or newer"
@@ -135,7 +154,7 @@ def get_durability(client: redis.Redis) -> Durability:
         policy = None
     if policy == "always":
         return Durability.ALWAYS
-    version = tuple(int(part) for part in client.info("server")["redis_version"].split("."))
+    version = parse_version(client.info("server")["redis_version"])
     return Durability.WAITAOF if version >= WAITAOF_SINCE else Durability.EVERY_SECOND
 
 

@@ -17,6 +17,7 @@ from .access import Access
 from .body_limit import MAX_BATCH_BYTES, MAX_BYTES, BodyLimit
 from .changes import Changes
 from .lifespan import build_lifespan
+from .listeners import Listeners
 from .problems import error_responses, install_handlers
 from .watch import Watch
 
@@ -36,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     storage = open_storage(settings.images_url, settings.scratch)
     reader = connect_briefly(settings)
     changes = Changes(reader)
-    watch = Watch(reader, changes)
+    watch, listeners = Watch(reader, changes), Listeners()
     app = FastAPI(
         title="imagequeue",
         summary="A job queue for paid image-generation APIs: nothing lost, nothing paid twice.",
@@ -51,9 +52,9 @@ def create_app(settings: Settings) -> FastAPI:
         BodyLimit, max_bytes=MAX_BYTES, max_bytes_of={"/v1/batches": MAX_BATCH_BYTES}
     )
     install_handlers(app)
-    app.include_router(job_routes.routes(client, access, watch))
+    app.include_router(job_routes.routes(client, access, watch, listeners))
     app.include_router(batch_routes.routes(client, access))
-    app.include_router(event_routes.routes(access, changes, watch))
+    app.include_router(event_routes.routes(access, changes, watch, listeners))
     app.include_router(image_routes.routes(client, access, storage))
     app.include_router(metrics_routes.routes(settings, access))
     app.include_router(dashboard_router(client, access))

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
 
+from ...config.local_requests import is_local_request
 from ...config.settings import PREFIX
 
 COOKIE = "imagequeue_key"
 COOKIE_MAX_AGE_S = 30 * 86400
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# Headers that a proxy adds, or passes on from its client.
-FORWARDED = (
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-)
 
 
 def login(response: Response, key: str, *, secure: bool) -> None:
@@ -62,13 +53,14 @@ def require_same_origin(request: Request) -> None:
 def require_local(request: Request) -> None:
     """Raise HTTPException 403 for a request that is not from this machine.
 
-    Proxied requests are refused, because anybody can write their headers. So is a foreign host
-    name, because DNS rebinding can point a browser on this machine at it.
+    So is one that may have come through a proxy of this machine.
     """
-    if not _is_local(request) or any(name in request.headers for name in FORWARDED):
+    version = request.scope.get("http_version", "1.1")
+    if not is_local_request(request.client, version, request.headers):
         raise HTTPException(
             403,
-            "without API keys only this machine has access, at localhost and without a proxy: "
+            "without API keys only programs of this user on this machine have access, at localhost, "
+            "by HTTP/1.1 and without a proxy: "
             f"create a key with `imagequeue keys add NAME`, or set {PREFIX}API_KEYS",
         )
     if {"origin", "sec-fetch-site"} & set(request.headers):
@@ -82,23 +74,3 @@ def _is_same_origin(request: Request) -> bool:
     # Older browsers, and pages served over http.
     origin = request.headers.get("origin", "").partition("://")[2]
     return origin != "" and origin == request.headers.get("host")
-
-
-def _is_local(request: Request) -> bool:
-    # Without an address, the request came through a Unix socket of this machine.
-    peer = request.client.host if request.client else "127.0.0.1"
-    return _is_loopback(peer) and _is_loopback(_hostname(request.headers.get("host", "")))
-
-
-def _hostname(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -13,6 +13,7 @@ from ...jobs.job import Job
 from . import examples
 from .access import Access, Caller
 from .changes import Changes
+from .listeners import Listeners
 from .problems import error_responses
 from .watch import Watch
 
@@ -32,9 +33,15 @@ def _stream(*examples_of_data: str) -> dict[int | str, dict[str, Any]]:
     return {200: {**STREAM, "content": {"text/event-stream": {"example": text}}}}
 
 
-def routes(access: Access, changes: Changes, watch: Watch) -> APIRouter:
+def routes(access: Access, changes: Changes, watch: Watch, listeners: Listeners) -> APIRouter:
     """Return the routes that follow one job or all jobs."""
-    router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(access)])
+
+    # Ends after the response, so it lasts as long as the stream.
+    async def hold_stream(caller: Annotated[Caller, Depends(access)]) -> AsyncIterator[None]:
+        with listeners.hold(caller):
+            yield
+
+    router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(hold_stream)])
 
     async def get_existing(job_id: str, caller: Annotated[Caller, Depends(access)]) -> Job:
         return await watch.get(job_id, caller.sees)
@@ -43,7 +50,7 @@ def routes(access: Access, changes: Changes, watch: Watch) -> APIRouter:
         "/jobs/{job_id}/events",
         summary="Follow a job",
         response_class=EventSourceResponse,
-        responses={**_stream("data: {...the job...}", ""), **error_responses(404, 422)},
+        responses={**_stream("data: {...the job...}", ""), **error_responses(404, 422, 429)},
     )
     async def follow_job(
         job: Annotated[Job, Depends(get_existing)],
@@ -60,7 +67,7 @@ def routes(access: Access, changes: Changes, watch: Watch) -> APIRouter:
         response_class=EventSourceResponse,
         responses={
             **_stream("id: 1795176000000-0", f"data: {examples.CHANGE}".replace("'", '"'), ""),
-            **error_responses(422),
+            **error_responses(422, 429),
         },
     )
     async def follow_jobs(

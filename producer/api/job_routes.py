@@ -1,8 +1,9 @@
 """The endpoints of jobs."""
 
+import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Query
+from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -12,6 +13,7 @@ from ...providers.request import JobRequest
 from ..client import Client
 from . import examples
 from .access import Access, Caller
+from .listeners import Listeners
 from .problems import error_responses
 from .retry import retry
 from .watch import Watch
@@ -55,7 +57,7 @@ class Retry(BaseModel):
     )
 
 
-def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
+def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -> APIRouter:
     """Return the routes that submit, list, get, cancel and retry jobs."""
     router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(access)])
 
@@ -98,9 +100,10 @@ def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
         )
         return JobList(jobs=page.jobs, cursor=page.cursor)
 
-    @router.get("/{job_id}", summary="Get a job", responses=error_responses(404, 422))
+    @router.get("/{job_id}", summary="Get a job", responses=error_responses(404, 422, 429))
     async def get_job(
         job_id: str,
+        request: Request,
         caller: Annotated[Caller, Depends(access)],
         wait: Annotated[
             float,
@@ -108,7 +111,14 @@ def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
         ] = 0,
     ) -> Job:
         """Return the job and its history, once it is finished or after `wait` seconds."""
-        return await watch.wait_until_finished(job_id, wait, caller.sees)
+        if not wait:
+            return await watch.get(job_id, caller.sees)
+        with listeners.hold(caller):
+            hung_up = asyncio.create_task(_wait_for_disconnect(request))
+            try:
+                return await watch.wait_until_finished(job_id, wait, caller.sees, hung_up)
+            finally:
+                hung_up.cancel()
 
     @router.post(
         "/{job_id}/cancel", summary="Cancel a job", responses=error_responses(404, 409, 422)
@@ -132,3 +142,8 @@ def routes(client: Client, access: Access, watch: Watch) -> APIRouter:
         return retry(client, access, caller, job_id, bool(options and options.pay_again))
 
     return router
+
+
+async def _wait_for_disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -49,7 +49,7 @@ MEANINGS = {
     415: "The body's content type is not supported.",
     416: "The range is beyond the end.",
     422: "Invalid; `problems` lists every reason, and nothing was done.",
-    429: "The API key has reached its limit.",
+    429: "The API key has reached its limit of jobs, or of open waits and streams.",
     503: "Redis, the storage or a setting prevents it for now.",
 }
 WAIT = {"description": "Seconds; omitted if waiting will not help.", "schema": {"type": "integer"}}

@@ -44,9 +44,13 @@ class Watch:
         return load_visible(job_id, record, submitted_by)
 
     async def iter_versions(
-        self, job_id: str, wait_s: float = math.inf, submitted_by: str | None = None
+        self,
+        job_id: str,
+        wait_s: float = math.inf,
+        submitted_by: str | None = None,
+        hung_up: asyncio.Task[None] | None = None,
     ) -> AsyncIterator[Job]:
-        """Yield the job now and after each change until it is finished.
+        """Yield the job now and after each change until it is finished or the caller hung up.
 
         Changes in quick succession may come as one.
         """
@@ -54,6 +58,8 @@ class Watch:
         until = clock() + wait_s
         revision = ""
         with self._changes.watching(job_id) as changed:
+            if hung_up:
+                hung_up.add_done_callback(lambda _: changed.set())
             while True:
                 changed.clear()
                 job = await self.get(job_id, submitted_by)
@@ -63,13 +69,15 @@ class Watch:
                 left_s = until - clock()
                 if job.is_finished or self._changes.closing or left_s <= 0:
                     return
+                if hung_up and hung_up.done():
+                    return
                 # Only this may time out: redis-py could take a cancellation for its own timeout.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), min(left_s, READ_AGAIN_S))
 
     async def wait_until_finished(
-        self, job_id: str, wait_s: float, submitted_by: str | None = None
+        self, job_id: str, wait_s: float, submitted_by: str | None, hung_up: asyncio.Task[None]
     ) -> Job:
         """Return the job once it is finished, or its current version after `wait_s`."""
-        versions = self.iter_versions(job_id, wait_s, submitted_by)
+        versions = self.iter_versions(job_id, wait_s, submitted_by, hung_up)
         return [version async for version in versions][-1]

@@ -12,6 +12,7 @@ from types import FrameType
 import click
 
 from ... import __version__
+from ...config.output import protect_output
 from ...errors import ImageQueueError
 from .callback_commands import callbacks
 from .job_commands import JOB_COMMANDS
@@ -129,6 +130,7 @@ class _until_stopped:  # noqa: N801  reads as a statement
     """Turn the first SIGTERM or Ctrl-C into a clean exit with status 0; ignore later ones."""
 
     def __enter__(self) -> None:
+        protect_output()  # what it says must not end what it runs
         for number in STOP_SIGNALS:
             signal.signal(number, self._stop)
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import redis
 from redis.exceptions import RedisError
 
 from ...config.redis import ADDRESS_FILE, embedded_folder
-from ...config.settings import Settings
+from ...config.settings import PREFIX, Settings
 from ...errors import ConfigError
-from .ports import LOOPBACK, free_port
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 20
-# The kernel limits a socket's path to 107 bytes; a longer path needs a port.
+# The kernel limits a socket's path to 107 bytes.
 SOCKET_PATH_MAX = 100
 
 
@@ -31,6 +32,7 @@ class EmbeddedRedis:
         self.folder = embedded_folder(settings)
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
+        self._socket: Path | None = None
 
     def start(self) -> str:
         """Start the server and return its URL; raises ConfigError if the folder is in use."""
@@ -38,7 +40,10 @@ class EmbeddedRedis:
         lock = self._lock_folder()
         try:
             _refuse_two_data_sets(self.folder)
-            self.url, listen = self._choose_address()
+            # After a restart it listens where its clients expect it.
+            self._socket = self._choose_socket()
+            self.url = f"unix://{quote(str(self._socket))}"
+            listen = ["--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"]
             log = self.folder / "redis.log"
             self._process = subprocess.Popen(  # noqa: S603  our own binary, our own arguments
                 [find_server_binary(), *listen, *self._persistence(), "--logfile", str(log)],
@@ -68,12 +73,20 @@ class EmbeddedRedis:
             self._process.kill()
             self._process.wait()
         self._process = None
+        if self._socket and self._socket.parent != self.folder:
+            shutil.rmtree(self._socket.parent, ignore_errors=True)
+            self._socket = None
 
     def kill(self) -> None:
         """Kill the server, as a crash would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id; None if it was not started."""
+        return self._process.pid if self._process else None
 
     @property
     def exit_status(self) -> int | None:
@@ -96,14 +109,18 @@ class EmbeddedRedis:
         os.write(lock, str(os.getpid()).encode())
         return lock
 
-    def _choose_address(self) -> tuple[str, list[str]]:
-        path = self.folder / "redis.sock"
-        if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
-            arguments = ["--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
-            return f"unix://{quote(str(path))}", arguments
-        # After a restart it listens where its clients expect it.
-        port = urlsplit(self.url).port or free_port()
-        return f"redis://{LOOPBACK}:{port}/0", ["--bind", LOOPBACK, "--port", str(port)]
+    def _choose_socket(self) -> Path:
+        """Return the path of the socket, in a private folder of its own if the data's is too long."""
+        path = self._socket or self.folder / "redis.sock"
+        if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+            path = Path(tempfile.mkdtemp(prefix="imagequeue-")) / "redis.sock"
+        if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+            path.parent.rmdir()
+            raise ConfigError(
+                "the path of the embedded Redis's socket would be too long: "
+                f"choose a shorter {PREFIX}DATA_DIR or TMPDIR"
+            )
+        return path
 
     def _persistence(self) -> list[str]:
         # Every acknowledged write is on disk, so a recorded payment is never forgotten.
@@ -163,7 +180,10 @@ def _describe_holder(pids: list[str]) -> str:
     """Say who holds the lock, from the pids in its file: the owner's, then its server's."""
     owner, *server = pids or ["unknown"]
     if server and not _is_alive(int(owner)):
-        return f"the server (pid {server[0]}) of an imagequeue that was killed (pid {owner})"
+        return (
+            f"the server (pid {server[0]}) of an imagequeue that was killed (pid {owner}), "
+            "which ends once its workers have finished"
+        )
     return f"an imagequeue that runs already (pid {owner})"
 
 

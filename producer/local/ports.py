@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import socket
 
+import psutil
+
 from ...errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
+MAX_COMMAND = 100
 
 
 def free_port() -> int:
@@ -25,6 +28,19 @@ def require_free(port: int, flag: str) -> None:
         try:
             probe.bind((LOOPBACK, port))
         except OSError as error:
+            holder = _describe_holder(port)
             raise ConfigError(
-                f"port {port} cannot be used ({error.strerror}): choose another with {flag}"
+                f"port {port} cannot be used ({error.strerror}{holder}): choose another with {flag}"
             ) from None
+
+
+def _describe_holder(port: int) -> str:
+    """Return who listens on the port, as far as this user may see it."""
+    try:
+        for each in psutil.net_connections("tcp"):
+            if each.laddr and each.laddr.port == port and each.status == psutil.CONN_LISTEN:
+                command = " ".join(psutil.Process(each.pid).cmdline()) if each.pid else ""
+                return f" by pid {each.pid}, `{command[:MAX_COMMAND]}`" if command else ""
+    except (psutil.Error, OSError):
+        pass
+    return ""

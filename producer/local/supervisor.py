@@ -149,6 +149,11 @@ class Supervisor:
             Child(name, command, env, write_line) for name, command in commands.items()
         ]
 
+    @property
+    def pids(self) -> list[int]:
+        """The ids of the processes that run; each leads a process group."""
+        return [child.pid for child in self.children if child.pid]
+
     def start(self) -> None:
         """Start every process."""
         for child in self.children:

@@ -25,6 +25,7 @@ from ...config.settings import PREFIX, Settings, read_settings
 from ...errors import ConfigError
 from ...providers import sandbox_settings
 from .embedded_redis import EmbeddedRedis
+from .guard import Guard
 from .ports import LOOPBACK, require_free
 from .supervisor import Supervisor, WriteLine, parse_procfile
 
@@ -74,6 +75,7 @@ class System:
         settings: Settings,
         supervisor: Supervisor,
         embedded: EmbeddedRedis | None,
+        guard: Guard,
         redis_description: str,
         write_line: WriteLine,
     ) -> None:
@@ -81,6 +83,7 @@ class System:
         self.supervisor = supervisor
         self.redis_description = redis_description
         self._embedded = embedded
+        self._guard = guard
         self._write_line = write_line
 
     def wait_until_ready(self, urls: dict[str, str]) -> None:
@@ -91,6 +94,7 @@ class System:
                 if time.monotonic() > deadline:
                     raise ConfigError(f"no answer from {silent} in {READY_TIMEOUT_S:g} s")
                 self.supervisor.restart_dead(ready=False)
+                self.guard()
                 time.sleep(TICK_S)
 
     def restart_dead(self) -> None:
@@ -99,6 +103,12 @@ class System:
             self._write_line("up", f"redis ended (status {status}): starting it again")
             self._embedded.start()
         self.supervisor.restart_dead(ready=True)
+        self.guard()
+
+    def guard(self) -> None:
+        """Have everything that runs now stopped if this process is killed."""
+        server = self._embedded.pid if self._embedded else None
+        self._guard.watch(server, self.supervisor.pids)
 
 
 @contextmanager
@@ -112,11 +122,16 @@ def running(options: Options, write_line: WriteLine) -> Iterator[System]:
         overrides = _build_sandbox_settings(options) | options.settings
         settings = read_settings(alone=True, **overrides)
         overrides["data_dir"] = str(settings.data_dir.resolve())
+        # A running submission is finished and recorded; a long download starts again later.
+        grace_s = settings.submit_timeout_s + STOP_MARGIN_S
+        guard = Guard(grace_s)
+        stack.callback(guard.stop)
         embedded = None
         if settings.redis_url is None:
             embedded = EmbeddedRedis(settings)
             stack.callback(embedded.stop)
             overrides["redis_url"] = embedded.start()
+            guard.watch(embedded.pid, ())
         if not settings.secret_key:
             overrides["secret_key"] = read_or_make_secret(settings.data_dir / "secret_key")
         if not settings.webhook_secret:
@@ -128,12 +143,11 @@ def running(options: Options, write_line: WriteLine) -> Iterator[System]:
             redis_description = _describe_redis(client)
         write_line("up", f"redis: {redis_description}")
         environment = _build_environment(options, overrides)
-        # A running submission is finished and recorded; a long download starts again later.
-        grace_s = settings.submit_timeout_s + STOP_MARGIN_S
         supervisor = Supervisor(_build_commands(options), environment, write_line, grace_s)
         stack.callback(supervisor.stop)
         supervisor.start()
-        system = System(settings, supervisor, embedded, redis_description, write_line)
+        system = System(settings, supervisor, embedded, guard, redis_description, write_line)
+        system.guard()
         system.wait_until_ready(options.urls)
         yield system
 

@@ -95,7 +95,7 @@ def test_compose_and_procfile_run_the_same_programs() -> None:
 def test_programs_are_known() -> None:
     """Both files could be wrong in the same way."""
     assert {describe(command)[:4] for command in PROCFILE.values()} == {
-        ("uvicorn", "imagequeue.producer.api:app", "--http", "h11"),
+        ("python", "-m", "imagequeue.producer.api"),
         ("python", "-m", "imagequeue.worker.receiver"),
         ("celery", "-A", "imagequeue.worker", "worker"),
         ("celery", "-A", "imagequeue.worker", "flower"),

@@ -93,21 +93,32 @@ def test_socket_server_has_no_port_and_one_user(server: EmbeddedRedis, settings:
 
 
 @pytest.mark.parametrize(("letter", "beyond"), [("n", 1), ("ü", 0)])
-def test_path_too_long_for_a_socket_gets_a_loopback_port(
+def test_path_too_long_for_a_socket_gets_a_private_short_one(
     tmp_path_factory: pytest.TempPathFactory, letter: str, beyond: int
 ) -> None:
     folder = tmp_path_factory.mktemp("f")
     room = SOCKET_PATH_MAX - len(f"{folder}//redis/redis.sock")
     server = EmbeddedRedis(read_settings(data_dir=folder / (letter * (room + beyond))))
+    before = server.start()
     try:
-        assert server.start().startswith("redis://127.0.0.1:")
-        (listener,) = [c for c in server_process(server).net_connections() if c.status == "LISTEN"]
-        assert listener.laddr.ip == "127.0.0.1"
-        before = server.url
+        private = Path(before.removeprefix("unix://")).parent
+        assert private.stat().st_mode & 0o077 == 0
+        assert not server_process(server).net_connections("inet")
         set_and_kill(server, signal.SIGKILL)
         assert server.start() == before
     finally:
         server.stop()
+    assert not private.exists()
+
+
+def test_path_too_long_everywhere_names_the_settings(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = settings.data_dir / ("n" * SOCKET_PATH_MAX)
+    long.mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with pytest.raises(ConfigError, match="shorter IMAGEQUEUE_DATA_DIR or TMPDIR"):
+        EmbeddedRedis(read_settings(data_dir=long)).start()
 
 
 def test_path_with_characters_special_in_urls(tmp_path: Path) -> None:

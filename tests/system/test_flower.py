@@ -71,3 +71,26 @@ def test_queue_depth_counts_both_priorities(flower: str, ctx: Context) -> None:
     rows = re.findall(r'<tr id="(\w+)">(.*?)</tr>', page, re.DOTALL)
     depths = {name: re.findall(r"<td[^>]*>\s*(.*?)\s*</td>", row)[1] for name, row in rows}
     assert depths == {queue: "3" if queue is Queue.DOWNLOAD else "0" for queue in Queue}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "rebound.example"}, {"X-Forwarded-For": "203.0.113.9"}, {"Connection": "close"}],
+    ids=str,
+)
+def test_without_password_only_local_requests_are_answered(
+    flower: str, headers: dict[str, str]
+) -> None:
+    for path in ("/", "/workers", "/tasks/datatable", "/static/js/flower.js", "/none"):
+        assert requests.get(flower + path, headers=headers, timeout=10).status_code == 403
+    assert requests.get(f"{flower}/workers", timeout=10).ok
+
+
+def test_with_password_any_host_is_answered(start: Start) -> None:
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    start(*CELERY, "flower", f"--port={port}", "--basic-auth=user:password")
+    eventually(lambda: answers(f"{url}/healthcheck"))
+    headers = {"Host": "flower.example", "X-Forwarded-For": "203.0.113.9"}
+    assert requests.get(f"{url}/workers", headers=headers, timeout=10).status_code == 401
+    password = ("user", "password")
+    assert requests.get(f"{url}/workers", headers=headers, auth=password, timeout=10).ok

@@ -1,6 +1,7 @@
 """`imagequeue up` and `imagequeue demo`: all processes or none, restarted and stopped cleanly."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -8,19 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import requests
 
-from imagequeue.producer.local.ports import free_port
+from imagequeue.errors import ConfigError
+from imagequeue.producer.local.ports import free_port, require_free
 from imagequeue.producer.local.supervisor import Supervisor, parse_procfile
-from support.media import examined
+from support.media import validate_file
 from support.processes import BIN, Process, answers, clean_environment, eventually
 
 
-def up(folder: Path, **env: str) -> tuple[Process, dict[str, str]]:
+def up(folder: Path, output: int | None = None, **env: str) -> tuple[Process, dict[str, str]]:
     """Start a system with a sandbox; return it and the URL of each server."""
     ports = {name: str(free_port()) for name in ("api", "callback", "flower", "sandbox")}
     flags = [text for name, port in ports.items() for text in (f"--{name}-port", port)]
-    process = Process([str(BIN / "imagequeue"), "up", "--sandbox", *flags], env, folder)
+    process = Process([str(BIN / "imagequeue"), "up", "--sandbox", *flags], env, folder, output)
     return process, {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
 
 
@@ -30,6 +33,10 @@ def processes_of(process: Process) -> dict[str, psutil.Process]:
     children = psutil.Process(process.popen.pid).children(recursive=True)
     lines = {child: " ".join(child.cmdline()) for child in children}
     return {name: child for child, line in lines.items() for name in names if name in line}
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def test_up_restarts_what_dies_and_stops_cleanly(tmp_path: Path) -> None:
@@ -71,6 +78,34 @@ def test_up_restarts_what_dies_and_stops_cleanly(tmp_path: Path) -> None:
     assert status == 0, process.output
     assert not any(child.is_running() for child in children.values())
     assert "Traceback" not in process.output
+
+
+def test_killed_up_ends_what_it_started_and_the_server_last(tmp_path: Path) -> None:
+    process, urls = up(tmp_path)
+    try:
+        process.wait_for("ready api=")
+        children = processes_of(process)
+        port = int(urls["api"].rpartition(":")[2])
+        with pytest.raises(ConfigError, match=f"by pid {children['producer.api'].pid}, `.*uvicorn"):
+            require_free(port, "--api-port")
+        process.popen.kill()
+        eventually(lambda: not any(is_alive(child) for child in children.values()), 60)
+    finally:
+        process.kill()
+
+
+def test_output_that_nobody_reads_ends_nothing(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    process, urls = up(tmp_path, output=writing)
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as lines:
+            assert any(line.startswith("ready api=") for line in lines)
+        victim = processes_of(process)["receiver"]
+        victim.kill()
+        eventually(lambda: not is_alive(victim) and answers(f"{urls['callback']}/healthz"))
+    finally:
+        assert process.stop() == 0
 
 
 def test_second_up_is_refused_and_jobs_survive_the_first(
@@ -145,6 +180,6 @@ def test_demo_ends_by_itself_with_valid_images(tmp_path: Path) -> None:
     listed = re.findall(r"^  (/.*)$", process.output, re.MULTILINE)
     assert len(listed) >= 7
     for name in listed:
-        assert examined(Path(name)).content_type.startswith(("image/", "video/"))
+        assert validate_file(Path(name)).content_type.startswith(("image/", "video/"))
     left = psutil.process_iter(["cmdline", "cwd"])
     assert [process.info for process in left if process.info["cwd"] == str(folder)] == []

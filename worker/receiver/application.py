@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -30,7 +29,6 @@ from ...store.clock import RedisClock
 from ...store.counters import Counters, PendingCounts
 from ...store.dispatcher import Dispatcher
 from ...store.wakeups import WakeUps
-from .bounded_protocol import MAX_HEAD_BYTES, BoundedProtocol
 from .callback_dispatcher import CallbackDispatcher
 from .callback_writer import CallbackNotStoredError, CallbackWriter
 
@@ -40,7 +38,6 @@ log = get_logger(__name__)
 MAX_BODY_BYTES = 256 * 1024
 # Providers give up after 15 seconds, so a slower body is not from a provider.
 BODY_TIMEOUT_S = 10.0
-MAX_CONNECTIONS = 512
 # Enough to keep idle workers busy. The sweep dispatches the rest, in order.
 MAX_QUEUED_MESSAGES = 32
 FLUSH_COUNTS_EVERY_S = 1.0
@@ -174,14 +171,3 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={ClientDisconnect: _handle_disconnect},
         lifespan=receiver.run,
     )
-
-
-def server_options() -> dict[str, Any]:
-    """Return uvicorn's options that bound the memory and connections a stranger can take."""
-    return {
-        "http": BoundedProtocol,
-        "h11_max_incomplete_event_size": MAX_HEAD_BYTES,
-        "limit_concurrency": MAX_CONNECTIONS,
-        "access_log": False,
-        "log_config": None,
-    }

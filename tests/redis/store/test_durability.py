@@ -4,11 +4,18 @@ import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
-from imagequeue.config.redis import Durability, check_server, get_durability
+from imagequeue.config.redis import (
+    Durability,
+    check_server,
+    check_version,
+    connect,
+    get_durability,
+)
 from imagequeue.config.settings import Settings
 from imagequeue.errors import ConfigError, NotDurableError
 from imagequeue.jobs.job import Job, State, add_seconds
@@ -105,3 +112,22 @@ def test_older_server_promises_its_configuration(tmp_path: Path) -> None:
 
 def test_the_doctor_says_which(settings: Settings) -> None:
     assert Durability.WAITAOF in CHECKS["redis"](settings)
+
+
+@pytest.mark.parametrize("version", ["2.8.24", "5.0.14", "6.0.16", "6.1.240", "6.0.0-rc1"])
+def test_too_old_server_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    info = redis.Redis.info
+
+    def report(client: redis.Redis, *sections: str) -> Any:
+        return {**info(client, *sections), "redis_version": version}
+
+    monkeypatch.setattr(redis.Redis, "info", report)
+    with pytest.raises(ConfigError, match=f"version {version}: use Redis 6.2 or newer, or Valkey"):
+        connect(settings)
+
+
+@pytest.mark.parametrize("version", ["6.2", "6.2.14", "7.2.4", "7.4-rc1", "10.0.1", "255.255.255"])
+def test_later_server_is_accepted(version: str) -> None:
+    check_version(version)

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from imagequeue.config.http_server import server_options
 from imagequeue.config.settings import Settings
 from imagequeue.store.counters import Counters
 from imagequeue.worker.context import Context
@@ -11,7 +12,6 @@ from imagequeue.worker.receiver import application as receiver_module
 from imagequeue.worker.receiver.application import (
     MAX_BODY_BYTES,
     create_app,
-    server_options,
 )
 from support.asgi import serving
 from support.processes import eventually

@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+from imagequeue.config.http_server import server_options
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.store import keys
@@ -10,7 +11,6 @@ from imagequeue.worker.context import Context
 from imagequeue.worker.receiver.application import (
     MAX_QUEUED_MESSAGES,
     create_app,
-    server_options,
 )
 from support.asgi import serving
 from support.processes import eventually

@@ -5,15 +5,14 @@ import time
 
 import pytest
 
+from imagequeue.config import bounded_protocol
+from imagequeue.config.bounded_protocol import MAX_HEAD_BYTES
+from imagequeue.config.http_server import server_options
 from imagequeue.config.settings import Settings
 from imagequeue.worker.context import Context
-from imagequeue.worker.receiver import application as receiver_module
-from imagequeue.worker.receiver import bounded_protocol
 from imagequeue.worker.receiver.application import (
     create_app,
-    server_options,
 )
-from imagequeue.worker.receiver.bounded_protocol import MAX_HEAD_BYTES
 from support.asgi import serving
 from support.processes import eventually
 from support.worker.receiver import (
@@ -112,8 +111,7 @@ def test_large_head_within_limit_is_served(receiver: str, settings: Settings) ->
 def test_excess_connections_are_503_until_some_close(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receiver_module, "MAX_CONNECTIONS", 5)
-    with serving(create_app(settings), **server_options()) as receiver:
+    with serving(create_app(settings), **server_options(5)) as receiver:
         url = receiver + url_of(settings)
         idle = [connect(receiver) for _ in range(5)]
         assert post(url) == 503

@@ -1,8 +1,9 @@
-"""HTTP whose request heads must be small and complete in time.
+"""HTTP whose request heads must be small and complete in time, on a bounded number of connections.
 
 uvicorn waits for a request head without limit, and has no setting to change that. So its protocol
 is extended here. It relies on attributes that uvicorn does not document: `conn` (h11's connection),
-`cycle`, `transport`, `loop` and `logger` of H11Protocol, and `response_complete` of its cycle.
+`connections`, `limit_concurrency`, `cycle`, `transport`, `loop` and `logger` of H11Protocol, and
+`response_complete` of its cycle.
 pyproject.toml therefore pins uvicorn to the minor version that the tests ran with.
 """
 
@@ -32,8 +33,12 @@ class BoundedProtocol(H11Protocol):
         self.logger = error_log
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the timer for the first head."""
+        """Start the timer for the first head, or hang up on an excess connection."""
         super().connection_made(transport)
+        # Above the limit, uvicorn answers 503 only once a head has arrived: some wait for that.
+        limit: int | None = self.limit_concurrency
+        if limit is not None and len(self.connections) > limit + limit // 4 + 4:
+            transport.abort()
         self._update_timer()
 
     def data_received(self, data: bytes) -> None:

@@ -1,0 +1,88 @@
+"""Recognise requests of this user's programs on this machine, which need no key or password.
+
+A proxy on this machine connects from loopback too. What may have come through one is refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+# Beginnings of the headers that proxies, tunnels and content delivery networks add.
+PROXY_HEADERS = (
+    *("forwarded", "via", "x-forward", "x-real-", "x-client-", "x-cluster-", "x-original-"),
+    *("x-host", "x-scheme", "x-proxy", "x-remote-", "x-rewrite-", "x-nginx", "x-envoy-"),
+    *("client-ip", "true-client-", "remote-", "proxy-", "wl-proxy-", "max-forwards", "surrogate-"),
+    *("cf-", "cdn-", "fastly-", "fly-", "akamai-", "x-akamai-", "x-amz", "x-azure-", "x-arr-"),
+    *("x-appengine-", "x-cloud-", "x-varnish", "x-vercel-", "x-nf-", "ngrok-", "tailscale-"),
+)
+LISTENING = "0A"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach a server that listens on `host`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_local_request(
+    peer: tuple[str, int] | None, http_version: str, headers: Mapping[str, str]
+) -> bool:
+    """Return whether a program of this user sent the request itself.
+
+    `peer` is the address that connected, None for a Unix socket, which only proxies use. A foreign
+    Host is refused, because DNS rebinding can point a browser on this machine at it.
+    """
+    if peer is None or not is_loopback(peer[0]):
+        return False
+    # Plain `proxy_pass` of nginx speaks HTTP/1.0, or closes each connection.
+    is_plain_proxy = http_version == "1.0" or "close" in headers.get("connection", "").lower()
+    is_marked = any(name.lower().startswith(PROXY_HEADERS) for name in headers)
+    if is_plain_proxy or is_marked or not is_loopback(_to_hostname(headers.get("host", ""))):
+        return False
+    return _find_user(*peer) in (None, os.geteuid())
+
+
+def _to_hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _find_user(host: str, port: int) -> int | None:
+    """Return the user at the other end of a loopback connection; None where that is unknown.
+
+    Linux lists it. A proxy that adds no header at all usually runs as a user of its own.
+    """
+    packed = ipaddress.ip_address(host).packed
+    # IPv4 addresses have two forms: an IPv6 socket writes them with a prefix.
+    forms = (packed, packed[-4:], bytes(10) + b"\xff\xff" + packed[-4:])
+    wanted = {f"{_to_hex(each)}:{port:04X}" for each in forms}
+    users = (
+        int(user)
+        for local, state, user in _iter_sockets()
+        if local in wanted and state != LISTENING
+    )
+    return next(users, None)
+
+
+def _iter_sockets() -> Iterator[tuple[str, str, str]]:
+    """Yield the local address, state and user id of each TCP socket of this machine."""
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+                fields = line.split()
+                yield fields[1], fields[3], fields[7]
+
+
+def _to_hex(packed: bytes) -> str:
+    """Return an address in the kernel's form: words in the byte order of this machine."""
+    return "".join(f"{word:08X}" for (word,) in struct.iter_unpack("=I", packed))

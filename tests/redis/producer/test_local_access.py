@@ -1,0 +1,72 @@
+"""Without keys, this user's programs on this machine have access, and no proxy in front."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from imagequeue.config.settings import Settings
+from imagequeue.producer.api.application import create_app
+from support.asgi import serving
+from support.reverse_proxy import reverse_proxying
+
+REQUEST = {"provider": "acedata-flux", "prompt": "a stranger's cat"}
+
+
+@pytest.mark.parametrize(
+    ("version", "headers"),
+    [
+        ("1.0", ["Connection: close"]),  # nginx before 1.29.7
+        ("1.0", []),
+        ("1.1", ["Connection: close"]),
+        ("1.1", ["Connection: Keep-Alive, Close"]),
+        *(
+            ("1.1", [f"{name}: 203.0.113.9"])
+            for name in (
+                *("Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Ssl"),
+                *("X-Forwarded", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Ray"),
+                *("CF-Connecting-IP", "Fastly-Client-IP", "CDN-Loop", "X-Original-URL"),
+                *("X-Cluster-Client-IP", "Tailscale-User-Login", "X-Amzn-Trace-Id"),
+            )
+        ),
+    ],
+    ids=str,
+)
+def test_proxy_in_front_opens_nothing(site: str, version: str, headers: list[str]) -> None:
+    with reverse_proxying(site, version, *headers) as proxy:
+        for path in ("/v1/jobs", "/", "/v1/events", "/metrics"):
+            answer = requests.get(proxy + path, timeout=30)
+            assert answer.status_code == 403, (path, answer.text)
+        answer = requests.post(f"{proxy}/v1/jobs", json=REQUEST, timeout=30)
+        assert (answer.status_code, "imagequeue keys add" in answer.text) == (403, True)
+        # A server's health is no secret.
+        assert requests.get(f"{proxy}/healthz", timeout=30).ok
+
+
+def test_curl_of_the_readme_works(site: str) -> None:
+    port = site.rpartition(":")[2]
+    lines = f"GET /v1/jobs HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: curl/8\r\nAccept: */*"
+    with socket.create_connection(("127.0.0.1", int(port)), 10) as connection:
+        connection.sendall(f"{lines}\r\n\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+    assert requests.get(f"{site}/v1/jobs", timeout=30).ok
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts a program as another user")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_another_user_of_this_machine_is_refused(settings: Settings, host: str) -> None:
+    """A proxy that adds nothing looks like a local program, except that it has its own user."""
+    program = (
+        "import encodings.idna, os, socket, sys; os.setuid(int(sys.argv[3]));"
+        "s = socket.create_connection((sys.argv[1], int(sys.argv[2])));"
+        "s.sendall(b'GET /v1/jobs HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n');"
+        "print(s.recv(999).split()[1].decode())"
+    )
+    with serving(create_app(settings), host=host) as url:
+        command = [sys.executable, "-c", program, host, url.rpartition(":")[2]]
+        for user, status in ((65534, "403"), (0, "200")):
+            ran = subprocess.run([*command, str(user)], capture_output=True, text=True)
+            assert ran.stdout.strip() == status, ran.stderr
