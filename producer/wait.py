@@ -56,7 +56,8 @@ def _read_jobs(
         found = store.get_many(chunk)
         for missing in sorted(set(chunk) - {job.id for job in found}):
             try:
-                store.get(missing)
+                # One that was restored between the two reads is there by now.
+                yield store.get(missing)
             except UnreadableJobError as error:
                 unreadable.append(error)
         yield from found

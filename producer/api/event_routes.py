@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from redis.exceptions import RedisError
 
-from ...errors import RedisUnavailableError, UnknownJobError
+from ...errors import ImageQueueError
 from ...jobs.job import Job
 from . import examples
 from .access import Access, Caller
@@ -57,7 +57,7 @@ def routes(access: Access, changes: Changes, watch: Watch, listeners: Listeners)
     ) -> AsyncIterator[ServerSentEvent]:
         """Send the job now and after each change; the stream ends when the job is finished."""
         # The response has started, so an error can only end it.
-        with suppress(RedisUnavailableError, UnknownJobError):
+        with suppress(ImageQueueError):
             async for version in watch.iter_versions(job.id):
                 yield ServerSentEvent(raw_data=version.model_dump_json(by_alias=True))
 

@@ -168,7 +168,7 @@ def test_redis_outage_is_a_503_until_it_returns(
     process.wait_for("startup complete")
     assert problem_of(submit(api, b"{"), 400)
     server.stop()
-    for answer in (submit(api, VALID), requests.get(f"{api}/healthz", timeout=30)):
+    for answer in (submit(api, VALID), requests.get(f"{api}/readyz", timeout=30)):
         assert "check IMAGEQUEUE_REDIS_URL" in problem_of(answer, 503)["detail"]
     server.start()
     try:

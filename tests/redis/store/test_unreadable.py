@@ -12,6 +12,7 @@ from imagequeue.jobs.job import QUEUE_OF, State, add_seconds
 from imagequeue.producer.client import Client
 from imagequeue.producer.doctor.redis_checks import check_records
 from imagequeue.producer.metrics.snapshot import take_snapshot
+from imagequeue.producer.wait import iter_completed
 from imagequeue.store import keys
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.base_task import DAMAGED_RETRY_S, RETRY_LATER_S
@@ -157,3 +158,11 @@ def test_record_of_the_release_before_is_upgraded(ctx: Context) -> None:
     record = json.loads(ctx.store.redis.get(keys.record(job_id)))
     assert (record["v"], record["api_version"], "dialect" in record) == (2, "legacy", False)
     assert ctx.store.get(job_id) == changed
+
+
+def test_job_restored_between_two_reads_is_awaited(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = cancelled(ctx)
+    monkeypatch.setattr(ctx.store, "get_many", lambda _: [])
+    assert [job.id for job in iter_completed(ctx.store, [job_id])] == [job_id]
