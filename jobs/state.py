@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from enum import StrEnum
 
 from ..config.queues import Queue
+from ..errors import InvalidRequestError, Problem
 
 
 class State(StrEnum):
@@ -79,3 +81,14 @@ QUEUE_OF: dict[State, Queue | None] = {
     _S.CANCELLED: None,
 }
 FINISHED = frozenset(state for state, queue in QUEUE_OF.items() if queue is None)
+
+
+def parse_state(name: str) -> State:
+    """Return the state called `name`; raises InvalidRequestError that lists all."""
+    try:
+        return State(name)
+    except ValueError:
+        near = difflib.get_close_matches(name, State, n=1)
+        advice = f"did you mean {near[0]}? " if near else ""
+        problem = f"unknown state; {advice}known: {', '.join(State)}"
+        raise InvalidRequestError([Problem("state", problem)]) from None

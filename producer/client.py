@@ -15,6 +15,8 @@ from ..config.redis import connect, connect_broker, to_unavailable_error
 from ..config.settings import Settings, get_settings
 from ..jobs.batch import Batch
 from ..jobs.job import Job, State, add_seconds
+from ..jobs.state import parse_state
+from ..providers import get as get_provider
 from ..providers.request import JobRequest
 from ..store.clock import RedisClock
 from ..store.dispatcher import Dispatcher
@@ -192,7 +194,14 @@ class Client:
         cursor: str | None = None,
         submitted_by: str | None = None,
     ) -> Page:
-        """Return a page of jobs, newest first; pass its `cursor` to get the next page."""
+        """Return a page of jobs, newest first; pass its `cursor` to get the next page.
+
+        Raises InvalidRequestError for an unknown state or provider.
+        """
+        if provider is not None:
+            get_provider(provider)
+        if state is not None:
+            state = parse_state(state)
         return self._store.list(state, provider, limit, cursor, submitted_by)
 
     @reachable()

@@ -33,10 +33,6 @@ class CompareAndSet:
         return self._script(
             keys=[
                 keys.record(before.id),
-                keys.index(before.state),
-                keys.index(after.state),
-                keys.index(before.state, before.submitted_by),
-                keys.index(after.state, after.submitted_by),
                 keys.due(QUEUE_OF[before.state]),
                 keys.due(QUEUE_OF[after.state]),
                 keys.DEADLINES,
@@ -46,6 +42,8 @@ class CompareAndSet:
                 keys.batch(after.batch) if after.batch else "",
                 keys.webhooks(after.id),
                 keys.due(Queue.NOTIFY),
+                *keys.indexes(before.state, before.submitted_by, before.provider),
+                *keys.indexes(after.state, after.submitted_by, after.provider),
             ],
             args=[
                 before.id,

@@ -26,7 +26,7 @@ from . import keys
 from .batches import BATCH_TTL_S, Batches
 from .codec import dump, load_visible
 from .compare_and_set import MAX_CHANGES, CompareAndSet
-from .listing import PAGE, Page, index_callers, iter_jobs, list_jobs, report_unreadable
+from .listing import PAGE, Page, index_earlier_jobs, iter_jobs, list_jobs, report_unreadable
 from .scripts import register_script
 
 IDEMPOTENCY_KEY_TTL_S = 86400
@@ -45,7 +45,7 @@ class Store:
         self.batches = Batches(client)
         self._add = register_script(client, "add_jobs")
         self._compare_and_set = CompareAndSet(client)
-        self._callers_are_indexed = False
+        self._is_indexed = False
         self._delete_expired = register_script(client, "delete_expired")
 
     def add(
@@ -67,8 +67,8 @@ class Store:
         for job, given in zip(jobs, idempotency_keys or [None] * len(jobs), strict=True):
             key, digest = (keys.idempotency_key(given.key), given.digest) if given else ("", "")
             due = keys.due(QUEUE_OF[job.state])
-            by_caller = keys.index(job.state, job.submitted_by)
-            job_keys += [keys.record(job.id), keys.index(job.state), by_caller, due, key]
+            indexes = keys.indexes(job.state, job.submitted_by, job.provider)
+            job_keys += [keys.record(job.id), due, key, *indexes]
             wake_up = job.wake_at.timestamp()
             job_args += [job.id, dump(job), wake_up, digest, job.state, job.provider]
         is_added, *answer = self._add(
@@ -136,7 +136,7 @@ class Store:
     def count_by_state(self, submitted_by: str | None = None) -> dict[State, int]:
         """Return how many jobs, or how many of a caller's, are in each state."""
         if submitted_by is not None:
-            self._index_callers()
+            self._index_earlier_jobs()
         with self.redis.pipeline(transaction=False) as pipe:
             for state in State:
                 pipe.zcard(keys.index(state, submitted_by))
@@ -212,12 +212,13 @@ class Store:
             keys.RETENTION, "-inf", now.timestamp(), byscore=True, offset=0, num=max_jobs
         )
         job_ids = [each.decode() for each in ids]
-        callers = {job.id: job.submitted_by for job in self.iter_jobs(job_ids)}
+        jobs = {job.id: job for job in self.iter_jobs(job_ids)}
         deleted = 0
         for job_id in job_ids:
             indexes = [keys.index(state) for state in FINISHED]
-            if job_id in callers:
-                indexes += [keys.index(state, callers[job_id]) for state in State]
+            if job := jobs.get(job_id):
+                for state in State:
+                    indexes += keys.indexes(state, job.submitted_by, job.provider)
             own = [keys.record(job_id), keys.callbacks(job_id)]
             deleted += self._delete_expired(
                 keys=[*own, keys.RETENTION, keys.COUNTERS, keys.UNREADABLE, *indexes],
@@ -234,14 +235,14 @@ class Store:
         submitted_by: str | None = None,
     ) -> Page:
         """Return jobs, newest first, from the one after `cursor` on; all, or those of a caller."""
-        if submitted_by is not None:
-            self._index_callers()
+        if submitted_by is not None or provider is not None:
+            self._index_earlier_jobs()
         return list_jobs(self.redis, state, provider, limit, cursor, submitted_by)
 
-    def _index_callers(self) -> None:
-        if not self._callers_are_indexed:
-            index_callers(self.redis)
-            self._callers_are_indexed = True
+    def _index_earlier_jobs(self) -> None:
+        if not self._is_indexed:
+            index_earlier_jobs(self.redis)
+            self._is_indexed = True
 
     @functools.cached_property
     def _durability(self) -> Durability:

@@ -41,8 +41,8 @@ API_KEYS_USED = "iq:apikeys:used"
 DEAD_WEBHOOKS = "iq:webhooks:dead"
 """Stream of webhooks that were given up on: `job` and `entry`, in this order."""
 
-CALLERS_INDEXED = "iq:callers:indexed"
-"""String that exists once the jobs of earlier versions are in the indexes of their callers."""
+INDEXED = "iq:indexed"
+"""String that exists once the jobs of earlier versions are in every index of `indexes`."""
 
 UNREADABLE = "iq:unreadable"
 """Hash: the job ids whose records could not be read, and why."""
@@ -61,12 +61,22 @@ def step(job_id: str, queue: Queue) -> str:
     return f"{job_id}.{queue}"
 
 
-@functools.lru_cache(maxsize=1024)
-def index(state: State, submitted_by: str | None = None) -> str:
-    """Sorted set of all jobs in a state, or of a caller's, all scored 0: ids sort by age."""
-    if submitted_by is None:
-        return f"iq:state:{state}"
-    return f"iq:state:{state}:by:{quote_caller(submitted_by)}"
+@functools.lru_cache(maxsize=4096)
+def index(state: State, submitted_by: str | None = None, provider: str | None = None) -> str:
+    """Sorted set of jobs in a state, all scored 0: ids sort by age.
+
+    Of all jobs, of a caller's, of a provider's, or of a caller's at a provider.
+    """
+    of_caller = "" if submitted_by is None else f":by:{quote_caller(submitted_by)}"
+    of_provider = "" if provider is None else f":at:{provider}"
+    return f"iq:state:{state}{of_caller}{of_provider}"
+
+
+def indexes(state: State, submitted_by: str, provider: str) -> list[str]:
+    """Return every index that holds a job in a state."""
+    return [
+        index(state, caller, name) for caller in (None, submitted_by) for name in (None, provider)
+    ]
 
 
 @functools.cache

@@ -55,7 +55,8 @@ def list_jobs(
     submitted_by: str | None = None,
 ) -> Page:
     """Return jobs, newest first, from the one after `cursor` on; all, or those of a caller."""
-    indexes = [keys.index(each, submitted_by) for each in ([state] if state else State)]
+    states = [state] if state else State
+    indexes = [keys.index(each, submitted_by, provider) for each in states]
     merged = heapq.merge(*(_iter_ids(client, each, cursor) for each in indexes), reverse=True)
     # A job that changes its state meanwhile can be in two of the indexes, or in a former one.
     ids = (job_id for job_id, _ in groupby(merged))
@@ -68,9 +69,12 @@ def list_jobs(
     return Page(jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None)
 
 
-def index_callers(client: redis.Redis) -> None:
-    """Index the jobs that an earlier version stored by their callers; done once."""
-    if client.exists(keys.CALLERS_INDEXED):
+def index_earlier_jobs(client: redis.Redis) -> None:
+    """Index the jobs that an earlier version stored by caller and provider; done once.
+
+    Called by the first listing that needs it, which takes some seconds for 100,000 jobs.
+    """
+    if client.exists(keys.INDEXED):
         return
     for state in State:
         jobs = iter_jobs(client, _iter_ids(client, keys.index(state), None))
@@ -78,9 +82,11 @@ def index_callers(client: redis.Redis) -> None:
             with client.pipeline(transaction=False) as pipe:
                 for job in page:
                     # Where the job has changed meanwhile, this entry is never listed.
-                    pipe.zadd(keys.index(job.state, job.submitted_by), {job.id: 0})
+                    # The first index has the job already.
+                    for index in keys.indexes(job.state, job.submitted_by, job.provider)[1:]:
+                        pipe.zadd(index, {job.id: 0})
                 pipe.execute()
-    client.set(keys.CALLERS_INDEXED, 1)
+    client.set(keys.INDEXED, 1)
 
 
 def _iter_ids(client: redis.Redis, index: str, below: str | None) -> Iterator[str]:

@@ -25,7 +25,7 @@ class Filters:
 
     @property
     def reads_records(self) -> bool:
-        """Whether the job records must be read: only states are indexed."""
+        """Whether the job records must be read: jobs are counted by their states only."""
         return bool(self.provider or self.words)
 
     @property

@@ -33,10 +33,16 @@ def find_jobs(
     With `submitted_by`, only that caller's jobs.
     """
     state = State(filters.state) if filters.state else None
-    step = STEP if filters.reads_records else SHOWN + 1
+    step = STEP if filters.words else SHOWN + 1
     found: list[Job] = []
     for _ in range(0, MAX_READ, step):
-        page = client.list(state=state, limit=step, cursor=cursor, submitted_by=submitted_by)
+        page = client.list(
+            state=state,
+            provider=filters.provider or None,
+            limit=step,
+            cursor=cursor,
+            submitted_by=submitted_by,
+        )
         for job in filter(filters.matches, page.jobs):
             if len(found) == SHOWN:
                 return Found(found, found[-1].id)

@@ -4,14 +4,13 @@
 local counters, open_jobs, changes, batch, batch_jobs = unpack(KEYS, 1, 5) -- no batch: ''
 local key_ttl_s, batch_ttl_s, max_changes, caller = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local batch_document = ARGV[5] -- '' for no batch
-local FIRST = 6 -- of the jobs, with 5 keys and 6 arguments each
+local FIRST = 6 -- of the jobs, with 7 keys and 6 arguments each
 
 local function read_job(index)
-  local key, arg = FIRST + 5 * index, FIRST + 6 * index
+  local key, arg = FIRST + 7 * index, FIRST + 6 * index
   return {
-    record_key = KEYS[key], index_key = KEYS[key + 1],
-    caller_index_key = KEYS[key + 2], due_key = KEYS[key + 3],
-    idempotency_key = KEYS[key + 4],
+    record_key = KEYS[key], due_key = KEYS[key + 1], idempotency_key = KEYS[key + 2],
+    index_keys = {unpack(KEYS, key + 3, key + 6)},
     id = ARGV[arg], record = ARGV[arg + 1], wake_up = ARGV[arg + 2],
     digest = ARGV[arg + 3], -- of the request; '' for no idempotency key
     state = ARGV[arg + 4], provider = ARGV[arg + 5],
@@ -19,7 +18,7 @@ local function read_job(index)
 end
 
 local ids, conflicts, new_jobs = {1}, {0}, {}
-for index = 0, (#KEYS - FIRST + 1) / 5 - 1 do
+for index = 0, (#KEYS - FIRST + 1) / 7 - 1 do
   local job = read_job(index)
   local known = job.digest ~= '' and redis.call('GET', job.idempotency_key)
   if known then
@@ -36,8 +35,7 @@ if #conflicts > 1 then return conflicts end
 
 for _, job in ipairs(new_jobs) do
   redis.call('SET', job.record_key, job.record)
-  redis.call('ZADD', job.index_key, 0, job.id)
-  redis.call('ZADD', job.caller_index_key, 0, job.id)
+  for _, index_key in ipairs(job.index_keys) do redis.call('ZADD', index_key, 0, job.id) end
   redis.call('ZADD', job.due_key, job.wake_up, job.id)
   if job.digest ~= '' then
     redis.call('SET', job.idempotency_key, job.id .. ' ' .. job.digest, 'EX', key_ttl_s)

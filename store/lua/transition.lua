@@ -1,11 +1,10 @@
 -- Compare-and-set: write a job only if its record is still the one that was read, together with the
--- index by state, the wake-up, the counters, the stream of changes and the webhook. No crash can
+-- indexes of its state, the wake-up, the counters, the stream of changes and the webhook. No crash can
 -- leave a live job without a wake-up.
 -- Returns 1 if the job is written, 0 if it has changed.
-local record, old_index, new_index = unpack(KEYS, 1, 3)
-local old_caller_index, new_caller_index = unpack(KEYS, 4, 5)
-local old_due, new_due, deadlines = unpack(KEYS, 6, 8)
-local counters, open_jobs, changes, batch, webhooks, due_webhooks = unpack(KEYS, 9, 14)
+local record, old_due, new_due, deadlines = unpack(KEYS, 1, 4)
+local counters, open_jobs, changes, batch, webhooks, due_webhooks = unpack(KEYS, 5, 10)
+local FIRST_INDEX, INDEXES = 11, 4 -- of the keys: those of the old state, then of the new state
 local job_id, old_revision, new_record, wake_up = unpack(ARGV, 1, 4)
 local deadline = ARGV[5] -- '' for none
 local old_state, new_state, max_changes, caller = unpack(ARGV, 6, 9)
@@ -24,11 +23,11 @@ end
 if revision ~= old_revision then return 0 end
 
 redis.call('SET', record, new_record)
-if old_index ~= new_index then
-  redis.call('ZREM', old_index, job_id)
-  redis.call('ZADD', new_index, 0, job_id)
-  redis.call('ZREM', old_caller_index, job_id)
-  redis.call('ZADD', new_caller_index, 0, job_id)
+if old_state ~= new_state then
+  for i = FIRST_INDEX, FIRST_INDEX + INDEXES - 1 do
+    redis.call('ZREM', KEYS[i], job_id)
+    redis.call('ZADD', KEYS[i + INDEXES], 0, job_id)
+  end
 end
 if old_due ~= new_due then redis.call('ZREM', old_due, job_id) end
 redis.call('ZADD', new_due, wake_up, job_id)

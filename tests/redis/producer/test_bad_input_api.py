@@ -78,6 +78,7 @@ def test_malformed_body_is_refused(
     ("method", "path", "status", "words"),
     [
         ("GET", "/v1/jobs?state=done", 422, "state: Input should be 'queued'"),
+        ("GET", "/v1/jobs?provider=acedata-flx", 422, "provider: unknown provider; did you mean"),
         ("GET", "/v1/jobs?limit=0", 422, "limit: "),
         ("GET", "/v1/jobs?limit=501", 422, "limit: "),
         ("GET", "/v1/jobs/job_none", 404, "no job job_none"),

@@ -203,7 +203,7 @@ def test_key_stored_by_an_earlier_version_has_its_own_jobs(ask: Ask, ctx: Contex
 
 def test_jobs_stored_by_an_earlier_version_are_listed(ask: Ask, ctx: Context) -> None:
     job = submit(ask, "shop")
-    ctx.store.redis.delete(redis_keys.index(State.QUEUED, "shop"), redis_keys.CALLERS_INDEXED)
+    ctx.store.redis.delete(redis_keys.index(State.QUEUED, "shop"), redis_keys.INDEXED)
     assert [each["id"] for each in ask("shop", "GET", "/v1/jobs").json()["jobs"]] == [job]
 
 
