@@ -9,13 +9,13 @@ from kombu import Queue as KombuQueue
 
 from .queues import Queue
 from .redis import get_redis_url
+from .redis_url import to_broker_url
 from .settings import Settings
 
 
 def broker_url(settings: Settings) -> str:
     """Return the broker's address in the form that kombu takes."""
-    url = settings.broker_url or get_redis_url(settings)
-    return url.replace("unix://", "redis+socket://", 1)
+    return to_broker_url(settings.broker_url or get_redis_url(settings))
 
 
 def make_celery(settings: Settings) -> Celery:

@@ -12,6 +12,8 @@ from urllib.parse import unquote
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from .redis_url import normalize_redis_url
+
 # Later dates cannot be computed: `inf` would stop a worker in the middle of its work.
 MAX_SECONDS = 10 * 365 * 86400
 
@@ -23,12 +25,6 @@ def _split_list(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return tuple(part for part in (raw.strip() for raw in value.split(",")) if part)
-
-
-def _check_redis_url(url: str) -> str:
-    if not re.match(r"(redis|rediss|unix)://.", url):
-        raise ValueError("must start with redis://, rediss:// or unix://")
-    return url
 
 
 def _check_storage_url(url: str) -> str:
@@ -76,7 +72,7 @@ SecondsList = Annotated[tuple[Seconds, ...], *_COMMAS]
 Texts = Annotated[tuple[str, ...], *_COMMAS]
 Secrets = Annotated[tuple[SecretStr, ...], *_COMMAS]
 WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_secrets), *_COMMAS]
-RedisURL = Annotated[str, AfterValidator(_check_redis_url)]
+RedisURL = Annotated[str, AfterValidator(normalize_redis_url)]
 ProxyURL = Annotated[SecretStr, AfterValidator(_check_proxy_url)]
 CertificateFile = Annotated[Path, AfterValidator(_check_certificate_file)]
 StorageURL = Annotated[str, AfterValidator(_check_storage_url)]

@@ -1,0 +1,89 @@
+"""The URL of a Redis, parsed once, so that redis-py and kombu connect to the same place."""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
+
+DEFAULT_PORT = 6379
+SCHEMES = ("redis", "rediss", "unix")
+# The options that redis-py and kombu both understand.
+TLS_OPTIONS = frozenset(
+    {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
+)
+VERIFY = {"ssl_cert_reqs": "required"}
+
+
+def normalize_redis_url(url: str) -> str:
+    """Return the URL in the one form that both libraries read alike.
+
+    Raises ValueError, whose message quotes nothing: any part may belong to the password.
+    """
+    if "#" in url or not url.isprintable():
+        raise ValueError(
+            "must not contain # or control characters: write # in a password or path as %23"
+        )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError(
+            "has an invalid port or address: use a port from 1 to 65535, and write special "
+            "characters of a password as percent codes, such as %2F for /"
+        ) from None
+    if parts.scheme not in SCHEMES or not url.startswith(f"{parts.scheme}://"):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    options = _parse_options(parts)
+    if parts.scheme == "unix":
+        return _format_unix_url(parts, options)
+    if port == 0 or not parts.hostname or parts.netloc.endswith(":"):
+        raise ValueError("must name a host, and a port from 1 to 65535 if it names one")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    db = _choose_db(parts.path.strip("/"), options.pop("db", ""))
+    tls = f"?{urlencode({**VERIFY, **options})}" if parts.scheme == "rediss" else ""
+    credentials = _format_credentials(parts)
+    return f"{parts.scheme}://{credentials}{host}:{port or DEFAULT_PORT}/{db}{tls}"
+
+
+def to_broker_url(url: str) -> str:
+    """Return a normalized URL in the form that kombu takes."""
+    if not url.startswith("unix://"):
+        return url
+    return url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+
+
+def _parse_options(parts: SplitResult) -> dict[str, str]:
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    known = {"db"} | (TLS_OPTIONS if parts.scheme == "rediss" else set())
+    if not options.keys() <= known or (parts.query and not options):
+        raise ValueError(
+            f"has an unknown option: known are {', '.join(sorted(known))}; "
+            "write ? in a password as %3F"
+        )
+    return options
+
+
+def _format_unix_url(parts: SplitResult, options: dict[str, str]) -> str:
+    if parts.hostname or parts.path in ("", "/"):
+        raise ValueError("must name the socket by its whole path, such as unix:///run/redis.sock")
+    db = _choose_db("", options.get("db", ""))
+    path = quote(unquote(parts.path))
+    return f"unix://{_format_credentials(parts)}{path}" + (f"?db={db}" if db else "")
+
+
+def _choose_db(path: str, option: str) -> int:
+    numbers = {number for number in (path, option) if number}
+    if len(numbers) > 1 or not all(n.isascii() and n.isdecimal() for n in numbers):
+        raise ValueError(
+            "must name one database by its number, such as redis://host:6379/3; "
+            "write / in a password as %2F"
+        )
+    return int(numbers.pop()) if numbers else 0
+
+
+def _format_credentials(parts: SplitResult) -> str:
+    username, password = (
+        quote(unquote(each or ""), "") for each in (parts.username, parts.password)
+    )
+    if parts.username and parts.password is None:
+        raise ValueError("has a user without a password: write user:password@ or :password@")
+    return f"{username}:{password}@" if password else ""
