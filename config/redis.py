@@ -23,8 +23,8 @@ RETRIES = 6
 MAX_CONNECTIONS = 200
 POOL_TIMEOUT_S = 30.0
 BRIEF_S = 1.5
-# A primary that a failover has demoted answers these on connections that stay open. They are retried
-# on a new connection, which leads to the new primary.
+# A primary that a failover has demoted answers these on connections that stay open. They are
+# retried on a new connection, which leads to the new primary.
 DEMOTED: list[type[Exception]] = [ReadOnlyError, MasterDownError]
 WAITAOF_SINCE = (7, 2)
 # The first version with ZMSCORE and `ZRANGE ... BYSCORE`, without which nothing is ever dispatched.

@@ -96,7 +96,7 @@ class Settings(SettingFields):
 
 
 def settings_class() -> type[Settings]:
-    """Return `Settings` with the fields of every vendor's account, each under the account's name."""
+    """Return `Settings` with the fields of every account, each under the account's name."""
     return _with_accounts(accounts())
 
 

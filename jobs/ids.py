@@ -1,4 +1,4 @@
-"""Ids and the names of callers, checked or quoted before text from outside becomes part of a Redis key."""
+"""Ids and callers' names, checked before text from outside becomes part of a Redis key."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from .http.client import HttpClient
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Settings, the store, HTTP clients and storage; `now` is the time of Redis; tests replace it."""
+    """Settings, store, HTTP clients and storage; `now` is the time of Redis; tests replace it."""
 
     settings: Settings
     store: Store

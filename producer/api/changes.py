@@ -95,7 +95,8 @@ class Changes:
     ) -> AsyncIterator[Change]:
         """Yield every change from now on, or those after a stream id as far as it reaches back.
 
-        With `submitted_by`, only changes of that caller's jobs. Ends when the listener is too slow, and when the process stops.
+        With `submitted_by`, only changes of that caller's jobs. Ends when the listener is too
+        slow, and when the process stops.
         """
         if self.closing:
             return

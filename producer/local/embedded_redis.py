@@ -110,7 +110,7 @@ class EmbeddedRedis:
         return lock
 
     def _choose_socket(self) -> Path:
-        """Return the path of the socket, in a private folder of its own if the data's is too long."""
+        """Return the path of the socket, in a private folder if the data folder's is too long."""
         path = self._socket or self.folder / "redis.sock"
         if len(os.fsencode(path)) > SOCKET_PATH_MAX:
             path = Path(tempfile.mkdtemp(prefix="imagequeue-")) / "redis.sock"

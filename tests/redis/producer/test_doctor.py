@@ -78,8 +78,8 @@ def test_healthy_system_passes(doctor: Doctor, receiving: Any, redis_url: str) -
     found = doctor(public_url=url, api_keys="key-one,key-two", **hook)
     assert found.failed == {}
     assert " ".join(found.ok) == (
-        "settings redis redis latency redis memory clock records secret outgoing provider keys callbacks webhooks "
-        "api keys storage"
+        "settings redis redis latency redis memory clock records secret outgoing "
+        "provider keys callbacks webhooks api keys storage"
     )
     assert found.ok["callbacks"] == f"the receiver answers at {url}"
     assert found.ok["api keys"] == "3 in use"

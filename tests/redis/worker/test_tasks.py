@@ -1,4 +1,4 @@
-"""The base class of the tasks: a crashing step is given up, a worker's own fault is not the job's."""
+"""The tasks' base class: a crashing step is given up; a worker's fault is not the job's."""
 
 from collections.abc import Callable
 from typing import Any
