@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from ..field_types import BaseURL, HttpURL, Unset
 from .setting_types import (
     CertificateFile,
+    FilePath,
     ProxyURL,
     RedisURL,
     Seconds,
@@ -36,7 +37,7 @@ class SettingFields(BaseSettings):
     broker_url: Annotated[RedisURL | None, Unset] = Field(
         None, description="The Redis that carries Celery's messages; if unset, `REDIS_URL`."
     )
-    data_dir: Path = Field(
+    data_dir: FilePath = Field(
         Path("data"), description="The folder of the embedded Redis, the secrets and the images."
     )
     storage_url: Annotated[StorageURL | None, Unset] = Field(

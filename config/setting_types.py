@@ -44,6 +44,14 @@ def _check_proxy_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _expand_home(path: Path) -> Path:
+    """Replace a leading `~`, as a shell would: no shell reads `.env` or a unit file."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("starts with ~, and there is no home folder: write the path out") from None
+
+
 def _check_certificate_file(path: Path) -> Path:
     try:
         ssl.create_default_context(cafile=path)
@@ -74,5 +82,6 @@ Secrets = Annotated[tuple[SecretStr, ...], *_COMMAS]
 WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_secrets), *_COMMAS]
 RedisURL = Annotated[str, AfterValidator(normalize_redis_url)]
 ProxyURL = Annotated[SecretStr, AfterValidator(_check_proxy_url)]
-CertificateFile = Annotated[Path, AfterValidator(_check_certificate_file)]
+FilePath = Annotated[Path, AfterValidator(_expand_home)]
+CertificateFile = Annotated[FilePath, AfterValidator(_check_certificate_file)]
 StorageURL = Annotated[str, AfterValidator(_check_storage_url)]

@@ -21,6 +21,7 @@ from .setting_fields import SettingFields
 
 PREFIX = "IMAGEQUEUE_"
 ENV_FILE = ".env"
+ENCODING = "utf-8-sig"  # UTF-8, with or without the byte-order mark that Windows editors write
 RENAMED = {"QUEUE_BOUND": "MAX_QUEUED_MESSAGES", "POISON_AFTER": "MAX_CRASHES"}
 """Names of earlier releases, refused with the present name."""
 
@@ -31,7 +32,12 @@ class Settings(SettingFields):
     """The settings of every process; an unknown name or invalid value stops the start."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_file_encoding=ENCODING,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     @property
@@ -162,6 +168,6 @@ def _refuse_unknown_names(overrides: Iterable[str]) -> None:
 
 def _read_env_file_names() -> Iterable[str]:
     try:
-        return dotenv_values(ENV_FILE)
+        return dotenv_values(ENV_FILE, encoding=ENCODING)
     except UnicodeDecodeError:
         raise ConfigError(f"{ENV_FILE} is not UTF-8 text: save it as UTF-8") from None

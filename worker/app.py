@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 
 from ..config.celery import make_celery
 from ..config.logging import get_logger
+from ..config.process import exit_on_config_error
+from ..config.queues import Queue
 from ..config.redis import get_durability
 from ..config.settings import Settings
 from .context import open_context
@@ -18,13 +21,22 @@ from .tasks import register
 log = get_logger(__name__)
 
 
+class SecretStep(bootsteps.Step):
+    """Refuses the start of a worker that lacks a secret of its queues; others need none."""
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        if Queue.SUBMIT in worker.app.amqp.queues.consume_from:
+            with exit_on_config_error():
+                worker.app.context.settings.signing_secrets  # noqa: B018  raises ConfigError
+
+
 def make_worker_app(settings: Settings, now: Callable[[], datetime] | None = None) -> Celery:
-    """Return the app; raises ConfigError or RedisUnavailableError if it cannot work."""
+    """Return the app of workers and Flower; raises ConfigError or RedisUnavailableError."""
     app = make_celery(settings)
-    settings.signing_secrets  # noqa: B018  raises ConfigError without one
     context = open_context(settings, app, now)
     log.info("redis_connected", durability=get_durability(context.store.redis).value)
     app.context = context  # type: ignore[attr-defined]
     register(app)
-    app.steps["worker"].add(SweepStep)
+    app.steps["worker"].update({SecretStep, SweepStep})
     return app

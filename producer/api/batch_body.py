@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -72,7 +73,7 @@ def parse_items(body: bytes, content_type: str, on_error: OnError) -> Items:
             415, f"send {JSON}, or one object per line as {' or '.join(JSON_LINES)}"
         )
     try:
-        parsed = BatchRequest.model_validate_json(body)
+        parsed = BatchRequest.model_validate_json(body.removeprefix(BOM_UTF8))
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         raise RequestValidationError(
@@ -82,7 +83,8 @@ def parse_items(body: bytes, content_type: str, on_error: OnError) -> Items:
 
 
 def _parse_lines(body: bytes, on_error: OnError) -> Items:
-    numbered = [(n, line) for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    lines = (line.removeprefix(BOM_UTF8) for line in body.split(b"\n"))
+    numbered = [(n, line) for n, line in enumerate(lines, 1) if line.strip()]
     numbered = numbered[: MAX_IN_BATCH + 1]  # one too many is enough to refuse them all
     return Items([_parse_line(line) for _, line in numbered], on_error, [n for n, _ in numbered])
 

@@ -71,7 +71,9 @@ def wait(job_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None
 def _read_lines(file: Iterable[str]) -> tuple[list[int], list[Any]]:
     """Return the number and the content of each line that is not empty."""
     try:
-        numbered = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
+        # Editors on Windows write a byte-order mark; joined files have one at every seam.
+        lines = (line.lstrip("\ufeff").strip() for line in file)
+        numbered = [(number, line) for number, line in enumerate(lines, 1) if line]
     except UnicodeDecodeError:
         raise click.UsageError("FILE is not UTF-8 text") from None
     return [number for number, _ in numbered], [_parse_or_none(line) for _, line in numbered]

@@ -64,7 +64,10 @@ class Options:
             "flower": self.flower_port,
             "sandbox": self.sandbox_port,
         }
-        return {name: f"http://{LOOPBACK}:{port}" for name, port in ports.items() if port}
+        urls = {name: f"http://{LOOPBACK}:{port}" for name, port in ports.items() if port}
+        # Flower reads this variable itself, and then answers nowhere else.
+        prefix = os.environ.get("FLOWER_URL_PREFIX", "").strip("/")
+        return {**urls, "flower": f"{urls['flower']}/{prefix}".rstrip("/")}
 
 
 class System:
@@ -214,7 +217,7 @@ def read_or_make_secret(path: Path, prefix: str = "") -> str:
         path.touch(mode=0o600)
         # Standard Webhooks needs plain base64; a callback URL is signed with any text.
         path.write_text(prefix + base64.b64encode(secrets.token_bytes(32)).decode())
-    return path.read_text().strip()
+    return path.read_text(encoding="utf-8-sig").strip()
 
 
 def _list_silent_servers(urls: dict[str, str]) -> str:

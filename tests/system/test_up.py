@@ -80,13 +80,15 @@ def test_up_restarts_what_dies_and_stops_cleanly(tmp_path: Path) -> None:
     assert "Traceback" not in process.output
 
 
-def test_killed_up_ends_what_it_started_and_the_server_last(tmp_path: Path) -> None:
-    process, urls = up(tmp_path)
+def test_killed_up_ends_what_it_started(tmp_path: Path) -> None:
+    # With a prefix, Flower answers nowhere else: `up` must look there to be ready.
+    process, urls = up(tmp_path, FLOWER_URL_PREFIX="/tasks/")
     try:
         process.wait_for("ready api=")
         children = processes_of(process)
+        assert f"flower={urls['flower']}/tasks " in process.output
         port = int(urls["api"].rpartition(":")[2])
-        with pytest.raises(ConfigError, match=f"by pid {children['producer.api'].pid}, `.*uvicorn"):
+        with pytest.raises(ConfigError, match=f"by pid {children['producer.api'].pid}, `.*producer.api"):
             require_free(port, "--api-port")
         process.popen.kill()
         eventually(lambda: not any(is_alive(child) for child in children.values()), 60)

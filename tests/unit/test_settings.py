@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import certifi
 import pytest
 
 from imagequeue.config.settings import (
@@ -14,6 +15,7 @@ from imagequeue.config.settings import (
 )
 from imagequeue.errors import ConfigError
 from imagequeue.jobs.tokens import is_valid_token, make_token
+from imagequeue.providers.kie.account import KieAccount
 from support.paths import ROOT
 from support.settings_docs import FILES, SECTIONS
 
@@ -206,3 +208,21 @@ def test_a_proxys_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None
     settings = read_settings()
     assert SECRET not in repr(settings)
     assert settings.proxy_url.endswith("@proxy.example:3128")
+
+
+def test_env_file_of_a_windows_editor_is_read() -> None:
+    lines = ["IMAGEQUEUE_KIE_API_KEY='a key'", "", 'IMAGEQUEUE_LOG_LEVEL="ERROR"  # quiet']
+    Path(ENV_FILE).write_bytes("\r\n".join(["\ufeffIMAGEQUEUE_LEASE_S=7", *lines]).encode())
+    settings = read_settings()
+    assert (settings.lease_s, settings.log_level) == (7, "ERROR")
+    assert settings.account(KieAccount).key == "a key"
+
+
+def test_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Path(ENV_FILE).write_text("IMAGEQUEUE_DATA_DIR=~/images")
+    assert read_settings().data_dir == tmp_path / "images"
+    (tmp_path / "ca.pem").write_bytes(Path(certifi.where()).read_bytes())
+    assert read_settings(ca_file="~/ca.pem").ca_file == tmp_path / "ca.pem"
+    with pytest.raises(ConfigError, match="DATA_DIR: starts with ~, and there is no home folder"):
+        read_settings(data_dir="~nobody-of-this-name/images")

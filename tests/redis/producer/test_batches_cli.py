@@ -1,10 +1,12 @@
 """Batches on the command line: queued once, refused lines listed, progress shown."""
 
 import json
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any
 
 from imagequeue.jobs.job import State
+from imagequeue.producer.api.batch_body import parse_items
 from imagequeue.worker.context import Context
 from support.cli import imagequeue
 
@@ -29,6 +31,21 @@ def test_cli_reports_a_batch(overrides: dict[str, str], ctx: Context) -> None:
     assert shown.out == f"{batch_id}  0 of 2 finished  2 queued\n"
     as_json = imagequeue("status", batch_id, "--json", settings=overrides)
     assert json.loads(as_json.out)["progress"] == {"queued": 2}
+
+
+def test_file_of_a_windows_editor_loses_no_line(
+    overrides: dict[str, str], ctx: Context, tmp_path: Path
+) -> None:
+    item = json.dumps(GOOD).encode()
+    # The second mark is at the seam of two joined files.
+    content = BOM_UTF8 + item + b"\r\n\r\n" + BOM_UTF8 + item + b"\r\n" + BOM_UTF8
+    (tmp_path / "b.jsonl").write_bytes(content)
+    ran = imagequeue("batch", "b.jsonl", settings=overrides)
+    assert (ran.status, len(ran.out.splitlines())) == (0, 2), ran.err
+    parsed = parse_items(content, "application/jsonl", "refuse")
+    assert (parsed.items, parsed.lines) == ([GOOD, GOOD], [1, 3])
+    body = BOM_UTF8 + json.dumps({"items": [GOOD]}).encode()
+    assert parse_items(body, "application/json", "refuse").items == [GOOD]
 
 
 def test_cli_queues_a_batch_once_and_waits(
