@@ -88,7 +88,9 @@ def test_killed_up_ends_what_it_started(tmp_path: Path) -> None:
         children = processes_of(process)
         assert f"flower={urls['flower']}/tasks " in process.output
         port = int(urls["api"].rpartition(":")[2])
-        with pytest.raises(ConfigError, match=f"by pid {children['producer.api'].pid}, `.*producer.api"):
+        with pytest.raises(
+            ConfigError, match=f"by pid {children['producer.api'].pid}, `.*producer.api"
+        ):
             require_free(port, "--api-port")
         process.popen.kill()
         eventually(lambda: not any(is_alive(child) for child in children.values()), 60)
