@@ -43,6 +43,9 @@ class Image(Value):
     uri: str | None = Field(None, description="Where the file is stored.")
     sha256: str | None = None
     bytes: int | None = None
+    ignored_bytes: int | None = Field(
+        None, description="Bytes behind the end of the image; they are stored, and not shown."
+    )
     content_type: str | None = None
     width: int | None = None
     height: int | None = None

@@ -22,14 +22,22 @@ from ..store.wakeups import Priority
 from .context import Context
 from .fetch import ServerUnavailableError, TooLargeError, UrlRefusedError
 from .http.errors import InvalidUrlError, NoResponseError, NotSentError, PrivateAddressError
-from .media.validate import NotMediaError
+from .media.validate import NotMediaError, UnsupportedMediaError
 from .refresh_url import refresh_url
 from .save import save, write_record
 
 log = get_logger(__name__)
 
 # The URL or what it leads to is at fault; the provider may know a better one.
-URL_FAILURES = (UrlRefusedError, InvalidUrlError, NotMediaError, PrivateAddressError)
+URL_FAILURES = (
+    UrlRefusedError,
+    InvalidUrlError,
+    NotMediaError,
+    PrivateAddressError,
+    TooLargeError,
+)
+# Another try would not change these; only another URL may.
+LASTING_FAILURES = (TooLargeError, PrivateAddressError, UnsupportedMediaError)
 # The network, the image's server, the storage, or this machine's disk is at fault.
 TEMPORARY_FAILURES = (
     NoResponseError,
@@ -80,7 +88,7 @@ def _try_image(ctx: Context, job: Job, image: Image) -> Image:
     """Return the image after one try to save it: stored, pending for the next try, or expired."""
     try:
         return _save_or_refresh(ctx, job, image)
-    except TooLargeError as error:
+    except LASTING_FAILURES as error:
         return _fail_image(image, error, give_up=True)
     except URL_FAILURES as error:
         # An origin image lives for minutes and was not asked for, so no job waits for it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from http import HTTPStatus
 
 from ..config.settings import Settings
@@ -32,20 +31,10 @@ class TooLargeError(Exception):
 class Fetch:
     """One file's transfer, in up to `MAX_RESUMPTIONS + 1` requests that share one deadline."""
 
-    def __init__(
-        self,
-        http: HttpClient,
-        settings: Settings,
-        url: str,
-        write: Write,
-        refresh_lease: Callable[[], None],
-    ) -> None:
+    def __init__(self, http: HttpClient, settings: Settings, url: str, write: Write) -> None:
         self._http = http
         self._url = url
         self._write_to = write
-        self._refresh_lease = refresh_lease
-        self._refresh_every_s = settings.lease_s / 3
-        self._refreshed_at = time.monotonic()
         self._max_bytes = settings.download_max_bytes
         self._deadline = time.monotonic() + settings.download_timeout_s
         self._size = 0
@@ -56,7 +45,7 @@ class Fetch:
         """Write the file in pieces, at most `download_max_bytes`, and return its size.
 
         Raises ServerUnavailableError, UrlRefusedError, TooLargeError, what HttpClient.request
-        raises, and unchanged what `write` and `refresh_lease` raise.
+        raises, and unchanged what `write` raises.
         """
         for resumption in range(MAX_RESUMPTIONS + 1):
             before = self._size
@@ -104,9 +93,6 @@ class Fetch:
         self._size += len(piece)
         if self._size > self._max_bytes:
             raise TooLargeError(f"larger than {self._max_bytes} bytes")
-        if time.monotonic() - self._refreshed_at > self._refresh_every_s:
-            self._refresh_lease()
-            self._refreshed_at = time.monotonic()
         self._write_to(piece)
 
 

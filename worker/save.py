@@ -11,7 +11,6 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 from ..config.queues import Queue
@@ -32,6 +31,7 @@ _IMAGE_FIELDS = {
     "source_url",
     "sha256",
     "bytes",
+    "ignored_bytes",
     "content_type",
     "width",
     "height",
@@ -44,13 +44,12 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
 
     It is durable only after `write_record`, which costs less for several images at once.
     """
-    started = time.monotonic()
+    lease = _Lease(ctx, job)
     with ctx.storage.temporary() as file:
-        sha256, size = _download_to(ctx, job, image, file)
-        media = validate_media(file)
+        sha256, size = _download_to(ctx, image, file, lease)
+        media = validate_media(file, lease.keep)
         # To store it in a bucket may take as long as the fetch did.
-        if time.monotonic() - started > min(QUICK_S, ctx.settings.lease_s / 10):
-            _extend_lease(ctx, job)
+        lease.keep(min(QUICK_S, ctx.settings.lease_s / 10))
         uri = ctx.storage.put(
             f"{job.id}/{image.index}.{media.extension}",
             file,
@@ -66,6 +65,7 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
             "uri": uri,
             "sha256": sha256,
             "bytes": size,
+            "ignored_bytes": media.ignored_bytes or None,
             "content_type": media.content_type,
             "width": media.width,
             "height": media.height,
@@ -73,22 +73,35 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
     )
 
 
-def _download_to(ctx: Context, job: Job, image: Image, file: Temporary) -> tuple[str, int]:
+class _Lease:
+    """The lease of a job, extended during long work so that no other worker takes the job."""
+
+    def __init__(self, ctx: Context, job: Job) -> None:
+        self._ctx = ctx
+        self._job_id = job.id
+        self._extended_at = time.monotonic()
+
+    def keep(self, after_s: float | None = None) -> None:
+        """Extend the lease if `after_s` have passed since the last time; by default a third."""
+        lease_s = self._ctx.settings.lease_s
+        if time.monotonic() - self._extended_at > (lease_s / 3 if after_s is None else after_s):
+            until = add_seconds(self._ctx.now(), lease_s)
+            self._ctx.wakeups.wake_at(Queue.DOWNLOAD, self._job_id, until)
+            self._extended_at = time.monotonic()
+
+
+def _download_to(ctx: Context, image: Image, file: Temporary, lease: _Lease) -> tuple[str, int]:
     """Write an image's bytes to `file`; returns their SHA-256 in hex, and their number."""
     digest = hashlib.sha256()
 
     def write(piece: bytes) -> None:
+        lease.keep()
         digest.update(piece)
         file.write(piece)
 
     url = image.refreshed_url or image.source_url
-    size = Fetch(ctx.http, ctx.settings, url, write, partial(_extend_lease, ctx, job)).run()
+    size = Fetch(ctx.http, ctx.settings, url, write).run()
     return digest.hexdigest(), size
-
-
-def _extend_lease(ctx: Context, job: Job) -> None:
-    """Extend the lease, so that no other worker takes the job."""
-    ctx.wakeups.wake_at(Queue.DOWNLOAD, job.id, add_seconds(ctx.now(), ctx.settings.lease_s))
 
 
 def write_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:

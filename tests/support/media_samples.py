@@ -53,6 +53,7 @@ GOOD: dict[str, tuple[Media, bytes]] = {
     "PNG, palette": (PNG, made("PNG", make_image("P"))),
     "PNG, alpha": (PNG, made("PNG", make_image("LA"))),
     "PNG, animated": (PNG, made("PNG", make_image(), **FRAMES)),
+    "JPEG, plain": (JPEG, made("JPEG", make_image())),
     "JPEG, with a thumbnail": (JPEG, made("JPEG", make_image(), exif=EXIF)),
     "JPEG, progressive": (JPEG, made("JPEG", make_image(), exif=EXIF, progressive=True)),
     "JPEG, with restarts": (JPEG, made("JPEG", make_image("CMYK"), restart_marker_blocks=1)),

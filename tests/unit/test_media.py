@@ -20,8 +20,10 @@ from support.media_samples import (
     SIZE,
     VIDEO,
     box,
+    chunk,
     made,
     make_image,
+    patched,
     png,
 )
 
@@ -38,7 +40,10 @@ def check(tmp_path: Path) -> Callable[[bytes], Media]:
 @pytest.mark.parametrize(("media", "data"), GOOD.values(), ids=GOOD)
 def test_valid_file_is_identified(check: Any, media: Media, data: bytes) -> None:
     width, height = (None, None) if media == MP4 else SIZE
-    assert check(data) == media._replace(width=width, height=height)
+    found = check(data)
+    assert found._replace(ignored_bytes=0) == media._replace(width=width, height=height)
+    # The second image of a JPEG for print stands behind the first.
+    assert bool(found.ignored_bytes) == (b"MPF\0" in data)
 
 
 def test_interlaced_png_is_accepted(check: Any) -> None:
@@ -54,10 +59,56 @@ def test_largest_item_of_an_avif_counts(check: Any) -> None:
         assert check(data + box(b"meta", items)) == AVIF._replace(width=128, height=80)
 
 
-@pytest.mark.parametrize("more", [b"\0" * 64, EXIF, VIDEO], ids=["zeros", "preview", "motion"])
-def test_bytes_after_a_jpeg_are_accepted(check: Any, more: bytes) -> None:
-    data = GOOD["JPEG, progressive"][1]
-    assert check(data + more) == check(data)
+MORE = {"zeros": bytes(64), "page": b"<html>Bad gateway</html>", "image": EXIF, "video": VIDEO}
+
+
+@pytest.mark.parametrize("more", MORE.values(), ids=MORE)
+@pytest.mark.parametrize("name", GOOD)
+def test_bytes_after_the_end_are_ignored(check: Any, name: str, more: bytes) -> None:
+    data = GOOD[name][1]
+    before = check(data)
+    # More boxes belong to a video.
+    ignored = 0 if name.startswith(("MP4", "AVIF")) and more == VIDEO else len(more)
+    assert check(data + more) == before._replace(ignored_bytes=before.ignored_bytes + ignored)
+
+
+def test_missing_end_marker_is_accepted(check: Any) -> None:
+    for name, length in (("PNG", 12), ("JPEG, plain", 2), ("GIF", 1)):
+        data = GOOD[name][1]
+        for less in range(1, length + 1):
+            assert check(data[:-less])._replace(ignored_bytes=0) == check(data)
+
+
+def test_missing_end_marker_before_junk_is_accepted(check: Any) -> None:
+    for name, length in (("PNG", 12), ("JPEG, plain", 2), ("GIF", 1)):
+        data = GOOD[name][1]
+        whole = check(data)
+        assert check(data[:-length] + bytes(20))._replace(ignored_bytes=0) == whole
+
+
+def test_jpeg_without_end_is_refused_where_no_decoder_notices(check: Any) -> None:
+    for name in ("JPEG, progressive", "JPEG, with restarts"):
+        with pytest.raises(NotMediaError, match="cut off"):
+            check(GOOD[name][1][:-2])
+
+
+def test_checksum_of_ancillary_png_chunk_is_ignored(check: Any) -> None:
+    data = GOOD["PNG"][1]
+    spoilt = data[:33] + chunk(b"tEXt", b"a note")[:-1] + b"!" + data[33:]
+    assert check(spoilt) == check(data)
+    assert check(data[:-1] + b"!") == check(data)
+
+
+@pytest.mark.parametrize("name", ["WebP", "WebP, lossless", "WebP, alpha", "WebP, animated"])
+@pytest.mark.parametrize("change", [-40, -1, 2, 100, 0xFFFF_0000])
+def test_wrong_length_in_a_webp_header_is_no_fault(check: Any, name: str, change: int) -> None:
+    data = GOOD[name][1]
+    wrong = struct.pack("<I", len(data) - 8 + change)
+    if name == "WebP, animated" and change > 0:  # frames may be missing
+        with pytest.raises(NotMediaError, match="cut off"):
+            check(patched(data, 4, wrong))
+        return
+    assert check(patched(data, 4, wrong))._replace(ignored_bytes=0) == check(data)
 
 
 def test_jpeg_fill_bytes_are_accepted(check: Any) -> None:

@@ -1,8 +1,8 @@
-"""Walk the structure of each media format to check that a file is complete, and read its size.
+"""Walk the structure of each image format to find its end and its size.
 
-Pillow is not used here: it accepts some truncated files, and to be sure it has to decode the
-pixels, which costs seconds and hundreds of megabytes for a large or hostile image. These walkers
-decode nothing, read a memory map, and take constant memory for any file. They also check videos.
+Pillow is not used here: to be sure of a file it has to decode the pixels, which costs seconds and
+hundreds of megabytes for a large or hostile image. These walkers decode nothing, read a memory map,
+and take constant memory. What stands behind the last pixel is not judged: viewers ignore it.
 
 Every function raises BrokenError, or IndexError or struct.error where the bytes end too early.
 """
@@ -11,95 +11,131 @@ from __future__ import annotations
 
 import re
 import zlib
-from math import prod
 from mmap import mmap
 from struct import unpack_from
 
-Size = tuple[int, int]
+from .walk import BrokenError, CutOffError, Extent, Size, Walk, read_pair
 
+_PNG_HEADER = b"\0\0\0\x0dIHDR"
+_PNG_ANCILLARY = 0x20  # a bit of the first letter: viewers can do without this chunk
+_PNG_FRAMES = {b"acTL", b"fcTL", b"fdAT"}
 # Not markers: a stuffed byte, TEM, the restarts, and a fill byte.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
 _JPEG_START, _JPEG_END, _JPEG_SCAN = b"\xd8", b"\xd9", b"\xda"
 _JPEG_FRAMES = {b"\xc0", b"\xc1", b"\xc2", b"\xc9", b"\xca"}  # those that libjpeg decodes
+_JPEG_COMPLEX = {b"\xc2", b"\xca", b"\xdd"}  # progressive frames, and a restart interval
+# A search blocks the other threads until it returns.
+_SEARCH_BYTES = 64 * 1024
 _GIF_IMAGE, _GIF_EXTENSION, _GIF_END = 0x2C, 0x21, 0x3B
-_WEBP_IMAGES = {b"VP8 ", b"VP8L", b"ANMF"}
-_AVIF_SIZE = re.compile(rb"ispe\0{4}(.{8})", re.DOTALL)
+_WEBP_FRAME = b"ANMF"
+_WEBP_IMAGES = {b"VP8 ", b"VP8L", _WEBP_FRAME}
 
 
-class BrokenError(Exception):
-    """The file is incomplete or invalid; the message continues a sentence after the format."""
+def walk_png(walk: Walk) -> Extent:
+    """Require valid chunks from IHDR to IEND, with pixel data.
 
-
-def walk_png(data: mmap) -> Size:
-    """Require chunks with valid checksums from IHDR to IEND, pixel data, and nothing after."""
-    at, kind, pixels = 8, b"", False
+    Viewers ignore the checksums of ancillary chunks and of IEND.
+    """
+    data, at, has_pixels = walk.data, 8, False
+    if data[8:16] != _PNG_HEADER:
+        raise BrokenError("does not begin with its header")
     with memoryview(data) as view:  # a chunk may be as large as the file, so it is not copied
-        while kind != b"IEND":
+        while True:
+            walk.step()
+            if has_pixels and (at + 8 > len(data) or not data[at + 4 : at + 8].isalpha()):
+                raise CutOffError(at)
             length, kind = unpack_from(">I4s", data, at)
             end = at + 8 + length
+            if kind == b"IEND" and has_pixels:
+                return Extent(min(end + 4, len(data)), read_pair(">II", data, 16))
             (checksum,) = unpack_from(">I", data, end)
-            if zlib.crc32(view[at + 4 : end]) != checksum:
+            is_essential = kind in _PNG_FRAMES or not kind[0] & _PNG_ANCILLARY
+            if is_essential and zlib.crc32(view[at + 4 : end]) != checksum:
                 raise BrokenError(f"has a wrong checksum at byte {end}")
-            pixels |= kind == b"IDAT"
+            has_pixels |= kind == b"IDAT"
             at = end + 4
-    if data[8:16] != b"\0\0\0\x0dIHDR" or not pixels or at != len(data):
-        raise BrokenError("lacks its header or pixels, or has bytes after its end")
-    return _read_pair(">II", data, 16)
 
 
-def walk_jpeg(data: mmap) -> Size:
-    """Require segments with a frame and a scan up to the end; any bytes may follow, as many do."""
+def walk_jpeg(walk: Walk) -> Extent:
+    """Require segments with a frame and a scan up to the end."""
     # An embedded thumbnail has an end marker too, but inside a segment, which is skipped.
-    at, size, scans, in_scan = 2, (0, 0), 0, False
-    while found := _JPEG_MARKER.search(data, at):
+    data, at, size, scans, in_scan = walk.data, 2, (0, 0), 0, False
+    is_complex = False
+    while found := _find_jpeg_marker(walk, at):
         if not in_scan and data[at] != 0xFF:
             raise BrokenError(f"has no segment at byte {at}")
         marker, at = found[1], found.end()
         if marker in (_JPEG_START, _JPEG_END):
             break
         if marker in _JPEG_FRAMES:
-            size = _read_pair(">HH", data, at + 3)[::-1]
+            size = read_pair(">HH", data, at + 3)[::-1]
         in_scan = marker == _JPEG_SCAN
         scans += in_scan
+        is_complex |= marker in _JPEG_COMPLEX
         at += unpack_from(">H", data, at)[0]
-    if not found or marker != _JPEG_END or not scans:
-        raise BrokenError("is cut off")
-    return size
+    if found and marker == _JPEG_END and scans:
+        return Extent(at, size)
+    # In files of several parts, lost bytes may leave no gap that a decoder notices.
+    has_one_part = scans == 1 and not found and not is_complex
+    raise CutOffError(len(data)) if has_one_part else BrokenError("is cut off")
 
 
-def walk_gif(data: mmap) -> Size:
-    """Require blocks with an image up to the trailer, and nothing after."""
-    at, images = 13 + _gif_palette_bytes(data[10]), 0
-    while (kind := data[at]) != _GIF_END:
+def _find_jpeg_marker(walk: Walk, at: int) -> re.Match[bytes] | None:
+    while at < len(walk.data):
+        walk.step()
+        # One byte more, for a marker across the border.
+        if found := _JPEG_MARKER.search(walk.data, at, at + _SEARCH_BYTES + 1):
+            return found
+        at += _SEARCH_BYTES
+    return None
+
+
+def walk_gif(walk: Walk) -> Extent:
+    """Require blocks with an image up to the trailer."""
+    data, at, images = walk.data, 13 + _gif_palette_bytes(walk.data[10]), 0
+    while (kind := data[at] if at < len(data) else None) != _GIF_END:
+        walk.step()
         if kind not in (_GIF_IMAGE, _GIF_EXTENSION):
-            raise BrokenError(f"has no block at byte {at}")
+            # Viewers stop here and show the images so far.
+            raise CutOffError(at) if images else BrokenError(f"has no block at byte {at}")
         images += kind == _GIF_IMAGE
         at += 11 + _gif_palette_bytes(data[at + 9]) if kind == _GIF_IMAGE else 2
         while length := data[at]:
+            walk.step()
             at += 1 + length
         at += 1
-    if not images or at + 1 != len(data):
-        raise BrokenError("lacks an image, or has bytes after its end")
-    return _read_pair("<HH", data, 6)
+    if not images:
+        raise BrokenError("lacks an image")
+    return Extent(at + 1, read_pair("<HH", data, 6))
 
 
 def _gif_palette_bytes(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def walk_webp(data: mmap) -> Size:
-    """Require chunks that fill the file and the length in its header, with an image."""
-    at, images = 12, 0
-    if unpack_from("<I", data, 4)[0] != len(data) - 8:
-        raise BrokenError("is cut off, or has bytes after its end")
-    while at < len(data):
+def walk_webp(walk: Walk) -> Extent:
+    """Require chunks with an image up to the length in the header."""
+    kinds: set[bytes] = set()
+    data, at = walk.data, 12
+    stated_end = unpack_from("<I", data, 4)[0] + 8
+    while at + 8 <= len(data) and not (kinds and at >= stated_end):
+        walk.step()
         kind, length = unpack_from("<4sI", data, at)
-        images += kind in _WEBP_IMAGES
-        at += 8 + length + length % 2
+        is_image, end = kind in _WEBP_IMAGES, at + 8 + length
+        if end > len(data):
+            if is_image:
+                raise BrokenError("is cut off")
+            break
+        if is_image:
+            kinds.add(kind)
+        at = end + length % 2
+    if not kinds or (_WEBP_FRAME in kinds and stated_end > len(data)):
+        raise BrokenError("is cut off")
+    at = min(at, len(data))
     # Not every writer pads the last chunk.
-    if not images or at > len(data) + 1:
-        raise BrokenError("lacks an image, or a chunk is cut off")
-    return _read_webp_size(data)
+    if not at - 1 <= stated_end <= at:
+        raise CutOffError(at)
+    return Extent(at, _read_webp_size(data))
 
 
 def _read_webp_size(data: mmap) -> Size:
@@ -110,41 +146,6 @@ def _read_webp_size(data: mmap) -> Size:
         (bits,) = unpack_from("<I", data, 21)
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     if data[12:16] == b"VP8 " and data[23:26] == b"\x9d\x01\x2a":
-        width, height = _read_pair("<HH", data, 26)
+        width, height = read_pair("<HH", data, 26)
         return width & 0x3FFF, height & 0x3FFF
     raise BrokenError("does not begin with an image")
-
-
-def walk_avif(data: mmap) -> Size:
-    """Require boxes with metadata; the largest item is the image, others its tiles or alpha."""
-    found = _AVIF_SIZE.findall(data, *_find_box(b"meta", data))
-    return max((_read_pair(">II", each) for each in found), key=prod, default=(0, 0))
-
-
-def walk_mp4(data: mmap) -> None:
-    """Require boxes with the movie's metadata; its size is not read."""
-    _find_box(b"moov", data)
-
-
-def _find_box(wanted: bytes, data: mmap) -> Size:
-    """Return where a box starts and ends, if boxes fill the file and one holds the frames."""
-    at, spans = 0, {}
-    while at < len(data):
-        length, kind = unpack_from(">I4s", data, at)
-        if length == 1:  # the length follows in 64 bits
-            (length,) = unpack_from(">Q", data, at + 8)
-        elif length == 0:  # the last box reaches to the end
-            length = len(data) - at
-        if length < 8 or at + length > len(data):
-            raise BrokenError("is cut off")
-        if kind in (wanted, b"mdat"):
-            spans[kind] = at, at + length
-        at += length
-    if len(spans) < 2:
-        raise BrokenError("is cut off")
-    return spans[wanted]
-
-
-def _read_pair(layout: str, data: mmap | bytes, at: int = 0) -> Size:
-    first, second = unpack_from(layout, data, at)
-    return first, second

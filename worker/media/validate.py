@@ -1,4 +1,7 @@
-"""Find out what a file is by its bytes, and reject it unless it is a complete image or video."""
+"""Find out what a file is by its bytes, and reject it unless it is a complete image or video.
+
+A file is complete if it has every pixel that viewers show. Bytes behind the end are accepted.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,10 @@ from collections.abc import Callable
 from mmap import ACCESS_READ, mmap
 from typing import BinaryIO, NamedTuple
 
-from .formats import (
-    BrokenError,
-    Size,
-    walk_avif,
-    walk_gif,
-    walk_jpeg,
-    walk_mp4,
-    walk_png,
-    walk_webp,
-)
+from .boxes import walk_avif, walk_mp4
+from .decode import read_decoded_size
+from .formats import walk_gif, walk_jpeg, walk_png, walk_webp
+from .walk import BrokenError, CutOffError, Extent, Walk
 
 # A viewer needs four bytes for each pixel once the image is decoded.
 MAX_PIXELS = 100_000_000
@@ -28,6 +25,10 @@ class NotMediaError(Exception):
     """The file is not a complete image or video; the message says what it is instead."""
 
 
+class UnsupportedMediaError(NotMediaError):
+    """The file is complete and cannot be saved; another download would not change that."""
+
+
 class Media(NamedTuple):
     """A validated image or video; the size of a video is not read."""
 
@@ -35,6 +36,8 @@ class Media(NamedTuple):
     extension: str
     width: int | None = None
     height: int | None = None
+    ignored_bytes: int = 0
+    """How many bytes stand behind the end of the image, where no viewer looks."""
 
 
 class Format(NamedTuple):
@@ -42,7 +45,7 @@ class Format(NamedTuple):
 
     name: str
     magic: bytes
-    walk: Callable[[mmap], Size | None]
+    walk: Callable[[Walk], Extent]
     media: Media
 
 
@@ -55,12 +58,16 @@ FORMATS = (
     Format("AVIF", rb"....ftyp(....){0,16}?avi[fs]", walk_avif, Media("image/avif", "avif")),
     Format("MP4", rb"....ftyp(?!he[iv]|mif1|msf1)", walk_mp4, Media("video/mp4", "mp4")),
 )
-# What hosts send instead of an image, and unsupported images. The first match counts.
+# What hosts send instead of an image, perhaps for a while. The first match counts.
 OTHER_KINDS = (
-    (rb"(?i)\s*(<\?xml.*|<!doctype svg.*)?<svg", "an SVG image"),
     (rb"\s*<\?xml", "an XML document"),
     (rb"\s*<", "a web page"),
     (rb"\s*[{\[]\s*[\"{\[\]}]", "JSON"),
+    (rb"[^\0-\x08\x0e-\x1f]+\Z", "text"),
+    (rb"", "no known image or video"),
+)
+UNSUPPORTED_KINDS = (
+    (rb"(?i)\s*(<\?xml.*|<!doctype svg.*)?<svg", "an SVG image"),
     (rb"....ftyp", "a HEIC image"),
     (rb"II\*\0|MM\0\*", "a TIFF image"),
     (rb"BM....\0\0\0\0", "a BMP image"),
@@ -68,46 +75,61 @@ OTHER_KINDS = (
     (rb"\x1a\x45\xdf\xa3", "a WebM video"),
     (rb"%PDF-", "a PDF"),
     (rb"PK\x03\x04", "a ZIP archive"),
-    (rb"[^\0-\x08\x0e-\x1f]+\Z", "text"),
-    (rb"", "no known image or video"),
 )
 
 
-def validate_media(file: BinaryIO) -> Media:
-    """Return what an open file is, from its structure, without decoding; raises NotMediaError."""
+def _do_nothing() -> None:
+    """Nobody waits for this walk."""
+
+
+def validate_media(file: BinaryIO, tick: Callable[[], None] = _do_nothing) -> Media:
+    """Return what an open file is, from its structure; calls `tick` now and then.
+
+    Raises NotMediaError, and unchanged what `tick` raises.
+    """
     descriptor = file.fileno()
     try:
         mapped = mmap(descriptor, 0, access=ACCESS_READ)
     except ValueError:  # only an empty file raises this
         raise NotMediaError("the file is empty") from None
     with mapped:
-        return _identify(mapped)
+        return _identify(mapped, tick)
 
 
-def _identify(data: mmap) -> Media:
+def _identify(data: mmap, tick: Callable[[], None]) -> Media:
     head = data[:HEAD_BYTES]
     for form in FORMATS:
         if _starts_with(head, form.magic):
-            return _walk(form, data)
+            return _walk(form, Walk(data, tick))
     text = head.removeprefix(b"\xef\xbb\xbf")
-    kind = next(name for magic, name in OTHER_KINDS if _starts_with(text, magic))
-    raise NotMediaError(f"the file is {kind}")
+    for kinds, error in ((UNSUPPORTED_KINDS, UnsupportedMediaError), (OTHER_KINDS, NotMediaError)):
+        for magic, kind in kinds:
+            if _starts_with(text, magic):
+                raise error(f"the file is {kind}")
+    raise AssertionError("the last kind matches everything")
 
 
 def _starts_with(head: bytes, magic: bytes) -> bool:
     return re.match(magic, head, re.DOTALL) is not None
 
 
-def _walk(form: Format, data: mmap) -> Media:
+def _walk(form: Format, walk: Walk) -> Media:
+    length = len(walk.data)
     try:
-        size = form.walk(data)
+        end, size = form.walk(walk)
+    except CutOffError as error:
+        walk.tick()
+        end, size = error.end, read_decoded_size(walk.data, form.name, error.end)
+        if size is None:
+            raise NotMediaError(f"the {form.name} {error}") from None
     except BrokenError as error:
         raise NotMediaError(f"the {form.name} {error}") from None
     except (IndexError, struct.error):
         raise NotMediaError(f"the {form.name} is cut off") from None
+    media = form.media._replace(ignored_bytes=length - end)
     if size is None:
-        return form.media
+        return media
     width, height = size
     if not 0 < width * height <= MAX_PIXELS:
-        raise NotMediaError(f"the {form.name} has {width} x {height} pixels")
-    return form.media._replace(width=width, height=height)
+        raise UnsupportedMediaError(f"the {form.name} has {width} x {height} pixels")
+    return media._replace(width=width, height=height)

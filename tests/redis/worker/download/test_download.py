@@ -122,7 +122,7 @@ def test_killed_download_leaves_no_final_file(
     class Killed(BaseException):
         pass
 
-    def killed(file: Temporary) -> Any:
+    def killed(file: Temporary, _: Any) -> Any:
         assert Path(file.name).stat().st_size
         raise Killed
 

@@ -84,7 +84,7 @@ def test_failing_host_is_retried_until_url_expires(
 def test_untrusted_private_address_is_refused(ctx: Context, stub: Stub) -> None:
     other = stub.url.replace("127.0.0.1", "localhost")
     job_id = downloading(ctx, stub, ResultImage(url=f"{other}/0", lifetime_s=60))
-    assert download(ctx, job_id) is not None
+    assert download(ctx, job_id) is None
     assert "/0" not in [url for _, url, _ in stub.asked]
     assert "private address" in (ctx.store.get(job_id).images[0].error or "")
 
@@ -96,7 +96,7 @@ def test_redirect_to_private_address_is_refused(ctx: Context, stub: Stub) -> Non
     download(ctx, job_id)
     asked = [url for _, url, _ in stub.asked]
     assert (asked.count("/0"), asked.count("/secret")) == (1, 0)
-    assert ctx.store.get(job_id).images[0].state == "pending"
+    assert ctx.store.get(job_id).images[0].state == "expired"
 
 
 def test_too_large_file_is_given_up_at_once(ctx: Context, stub: Stub) -> None:

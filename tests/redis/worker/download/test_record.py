@@ -80,6 +80,7 @@ def test_record_says_what_made_the_image(ctx: Context, stub: Stub, host: Host) -
                 "source_url": f"{host.url}/0?sig=1",
                 "sha256": hashlib.sha256(PNG).hexdigest(),
                 "bytes": len(PNG),
+                "ignored_bytes": None,
                 "content_type": "image/png",
                 "width": 64,
                 "height": 48,
