@@ -13,7 +13,9 @@ from celery import bootsteps
 from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
+from ..config.process import exit_on_config_error
 from ..config.queues import Queue
+from ..errors import ConfigError
 from .context import Context
 
 log = get_logger(__name__)
@@ -22,6 +24,7 @@ log = get_logger(__name__)
 # While more is due than a queue takes, it is filled this often, so that workers do not run idle.
 # One message keeps a thread busy for up to 5 s.
 BACKLOG_EVERY_S = 0.2
+GREEN_POOLS = ("celery.concurrency.gevent", "celery.concurrency.eventlet")
 
 
 def sweep(ctx: Context) -> bool:
@@ -51,6 +54,13 @@ def _log_error(part: str) -> Iterator[None]:
         log.exception("sweep_failed", part=part)
 
 
+def check_pool(pool: type) -> None:
+    """Raise ConfigError for a pool of green threads: libcurl would block all of them at once."""
+    if pool.__module__ in GREEN_POOLS:
+        name = pool.__module__.rpartition(".")[2]
+        raise ConfigError(f"the pool {name} is not supported: start the worker with `-P threads`")
+
+
 class SweepStep(bootsteps.StartStopStep):
     """Runs the sweep in its own thread: a slow Redis must not block the worker's loop."""
 
@@ -58,6 +68,8 @@ class SweepStep(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
+        with exit_on_config_error():
+            check_pool(worker.pool_cls)
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 

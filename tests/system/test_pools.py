@@ -9,6 +9,7 @@ from conftest import Start
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
+from imagequeue.worker.app import make_worker_app
 from support.processes import sandbox
 
 WORKER = ("celery", "-A", "imagequeue.worker", "worker", "--without-gossip", "--without-mingle")
@@ -50,3 +51,18 @@ def test_worker_pool_finishes_every_job_once(start: Start, settings: Settings, p
     assert submissions.count(State.SUBMITTING) == JOBS
     assert "Traceback" not in worker.output
     assert worker.stop() == 0
+
+
+@pytest.mark.filterwarnings("ignore::celery.exceptions.SecurityWarning")
+@pytest.mark.parametrize("pool", ["gevent", "eventlet"])
+def test_pool_of_green_threads_is_refused(
+    settings: Settings, capfd: pytest.CaptureFixture[str], pool: str
+) -> None:
+    class TaskPool:
+        """Stands for Celery's own, whose library need not be installed."""
+
+    TaskPool.__module__ = f"celery.concurrency.{pool}"
+    with pytest.raises(SystemExit) as ended:
+        make_worker_app(settings).Worker(pool=TaskPool)
+    assert ended.value.code == 2
+    assert f"imagequeue: the pool {pool} is not supported" in capfd.readouterr().err
