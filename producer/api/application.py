@@ -6,10 +6,12 @@ from fastapi import FastAPI
 
 from ... import __version__
 from ...config.redis import connect, connect_briefly
+from ...config.security_headers import SecurityHeaders
 from ...config.settings import Settings
 from ...storage import open_storage
 from ...store.probe import check_writes
 from ..client import Client, reachable
+from ..dashboard.docs_routes import docs_router
 from ..dashboard.routes import dashboard_router
 from ..metrics import routes as metrics_routes
 from . import batch_routes, event_routes, image_routes, job_routes
@@ -47,6 +49,8 @@ def create_app(settings: Settings) -> FastAPI:
         # The operation id is the function's name, so that generated clients stay stable.
         generate_unique_id_function=lambda route: route.name,
         lifespan=build_lifespan(changes),
+        # Those of FastAPI need no key, and load scripts from another site.
+        openapi_url=None,
     )
     app.add_middleware(
         BodyLimit, max_bytes=MAX_BYTES, max_bytes_of={"/v1/batches": MAX_BATCH_BYTES}
@@ -58,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(image_routes.routes(client, access, storage))
     app.include_router(metrics_routes.routes(settings, access))
     app.include_router(dashboard_router(client, access))
+    app.include_router(docs_router(app, access))
 
     @app.get("/healthz", tags=["operations"], summary="Check the health")
     async def health() -> dict[str, str]:
@@ -71,4 +76,5 @@ def create_app(settings: Settings) -> FastAPI:
             await check_writes(reader)
         return {"status": "ok"}
 
+    app.middleware_stack = SecurityHeaders(app.build_middleware_stack())
     return app

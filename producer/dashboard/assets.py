@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +30,14 @@ def _read(path: Path) -> Asset:
     return Asset(content, hashlib.sha256(content).hexdigest()[:16], TYPES[path.suffix])
 
 
-ASSETS = {path.name: _read(path) for path in FOLDER.iterdir() if path.suffix in TYPES}
+def _list_files() -> Iterator[Path]:
+    yield from (path for path in FOLDER.iterdir() if path.suffix in TYPES)
+    # Of this package only the files of Swagger UI are used, for `/docs`.
+    package = Path(str(files("fastapi_offline")))
+    yield from (package / "static" / f"swagger-ui{end}" for end in (".css", "-bundle.js"))
+
+
+ASSETS = {path.name: _read(path) for path in _list_files()}
 
 
 def asset_url(name: str) -> str:
@@ -44,5 +53,5 @@ def serve_asset(digest: str, name: str) -> Response:
     asset = ASSETS.get(name)
     if asset is None or asset.digest != digest:
         raise HTTPException(404, f"this version of {name} does not exist: reload the page")
-    headers = {"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": IMMUTABLE}
     return Response(asset.content, headers=headers, media_type=asset.media_type)

@@ -12,14 +12,14 @@ from ...providers import PROVIDERS
 from . import formatting
 from .assets import asset_url
 
-SECURITY_HEADERS = {
-    # Markup injected by a prompt or a provider can load no script, frame or form.
-    "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "media-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; "
-        "form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
+# Markup injected by a prompt or a provider can load no script, frame or form.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "media-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+PAGE_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     # Not `no-referrer`: browsers would then hide the origin of our own forms from us.
     "Referrer-Policy": "same-origin",
     "Cache-Control": "private, no-cache",
@@ -45,4 +45,4 @@ templates.globals.update(
 def render(template: str, status: int = 200, **context: Any) -> HTMLResponse:
     """Render a template as a response."""
     html = templates.get_template(template).render(context)
-    return HTMLResponse(html, status, SECURITY_HEADERS)
+    return HTMLResponse(html, status, PAGE_HEADERS)

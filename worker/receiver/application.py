@@ -20,6 +20,7 @@ from starlette.routing import Route
 from ...config.celery import make_celery
 from ...config.logging import get_logger
 from ...config.redis import connect, connect_briefly, connect_broker
+from ...config.security_headers import SecurityHeaders
 from ...config.settings import Settings
 from ...jobs.callback import Callback
 from ...jobs.ids import is_job_id
@@ -157,7 +158,7 @@ async def _handle_disconnect(request: Request, error: Exception) -> Response:
 def create_app(settings: Settings) -> Starlette:
     """Return the receiver as an ASGI app; raises ConfigError if it cannot work."""
     receiver = Receiver(settings)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(
                 "/callbacks/{provider}/{job_id}/{token}",
@@ -171,3 +172,5 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={ClientDisconnect: _handle_disconnect},
         lifespan=receiver.run,
     )
+    app.middleware_stack = SecurityHeaders(app.build_middleware_stack())
+    return app

@@ -57,7 +57,7 @@ def api(overrides: dict[str, str]) -> Iterator[str]:
 
 @pytest.fixture
 def document(api: str) -> Any:
-    return requests.get(f"{api}/openapi.json", timeout=30).json()
+    return requests.get(f"{api}/openapi.json", headers=AUTH, timeout=30).json()
 
 
 def operations(document: Any) -> Iterator[dict[str, Any]]:
@@ -115,7 +115,7 @@ def test_every_response_matches_the_document(api: str, operation_id: str) -> Non
     batch = {"items": [{"provider": "acedata-flux", "prompt": "a cat"}] * 2}
     made = requests.post(f"{api}/v1/batches", json=batch, headers=AUTH, timeout=30).json()
     known = {"job_id": made["jobs"][0], "batch_id": made["id"]}
-    schema = schemathesis.openapi.from_url(f"{api}/openapi.json")
+    schema = schemathesis.openapi.from_url(f"{api}/openapi.json", headers=AUTH)
     (found,) = schema.include(operation_id=operation_id).get_all_operations()
 
     @hypothesis_settings(
