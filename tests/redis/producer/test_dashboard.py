@@ -157,7 +157,8 @@ def test_every_page_allows_only_own_content(site: str, ctx: Context) -> None:
 
 
 def test_assets_are_immutable_under_a_digest_url(site: str) -> None:
-    assert set(ASSETS) == {"dashboard.css", "live.js", "icon.svg"}
+    own = {"dashboard.css", "live.js", "docs.js", "icon.svg"}
+    assert set(ASSETS) == own | {"swagger-ui.css", "swagger-ui-bundle.js"}
     for name in ASSETS:
         answer = requests.get(site + asset_url(name), timeout=30)
         assert (answer.status_code, answer.content) == (200, ASSETS[name].content)
@@ -168,4 +169,6 @@ def test_assets_are_immutable_under_a_digest_url(site: str) -> None:
 
 def test_pages_are_not_in_the_openapi_document(settings: Settings) -> None:
     paths = create_app(settings).openapi()["paths"]
-    assert [path for path in paths if not path.startswith(("/v1/", "/healthz", "/metrics"))] == []
+    assert [
+        path for path in paths if not path.startswith(("/v1/", "/healthz", "/readyz", "/metrics"))
+    ] == []
