@@ -2,14 +2,15 @@
 
 import json
 import socket
+import struct
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pycurl
 import pytest
 
 from imagequeue.worker.http.client import HttpClient
@@ -60,6 +61,7 @@ def test_150_threads_share_a_client(echo: str) -> None:
 
     with ThreadPoolExecutor(150) as threads:
         assert list(threads.map(request, range(150))) == [str(number) for number in range(150)]
+    assert len(vars(http)["_idle"]) <= 64
 
 
 def test_a_request_inside_a_receiver_has_its_own_connection(echo: str) -> None:
@@ -121,35 +123,53 @@ def dying(heard: list[bytes]) -> Any:
     return listener
 
 
-def test_a_post_on_a_dead_kept_connection_is_not_sent_again() -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_free_request_on_a_dead_kept_connection_is_repeated(method: str) -> None:
     heard: list[bytes] = []
+    with dying(heard) as listener:
+        url, http = f"http://127.0.0.1:{listener.getsockname()[1]}/", HttpClient()
+        assert [send(url, http=http, method=method).body for _ in range(2)] == [b"ok", b"ok"]
+        listener.shutdown(socket.SHUT_RDWR)
+    assert heard[:3] == [method.encode()] * 3
+
+
+@pytest.mark.parametrize("has_reset", [False, True])
+def test_a_paid_request_is_sent_once_whatever_its_connection_does(has_reset: bool) -> None:
+    heard: list[socket.socket] = []
+
+    def speak(connection: socket.socket) -> None:
+        heard.append(connection)
+        if has_reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    http = HttpClient()
+    with serving(speak) as url:
+        with pytest.raises(NoResponseError):
+            send(url, http=http, method="POST", data=b"pay", reuse_connection=False)
+        assert len(heard) == 1
+
+
+def test_libcurl_may_not_repeat_a_paid_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[bytes] = []
+    # As if libcurl had taken a connection from before.
+    monkeypatch.setattr("pycurl.FRESH_CONNECT", pycurl.TCP_NODELAY)
+    monkeypatch.setattr("pycurl.FORBID_REUSE", pycurl.TCP_NODELAY)
     with dying(heard) as listener:
         url, http = f"http://127.0.0.1:{listener.getsockname()[1]}/", HttpClient()
         assert send(url, http=http).body == b"ok"
         with pytest.raises(NoResponseError, match="without a response"):
-            send(url, http=http, method="POST", data=b"pay")
+            send(url, http=http, method="POST", data=b"pay", reuse_connection=False)
         listener.shutdown(socket.SHUT_RDWR)
     assert heard[:2] == [b"GET", b"POST"]
     assert b"POST" not in heard[2:]
-
-
-def test_a_get_on_a_dead_kept_connection_is_repeated() -> None:
-    heard: list[bytes] = []
-    with dying(heard) as listener:
-        url, http = f"http://127.0.0.1:{listener.getsockname()[1]}/", HttpClient()
-        assert [send(url, http=http).body for _ in range(2)] == [b"ok", b"ok"]
-        listener.shutdown(socket.SHUT_RDWR)
-    assert heard[:3] == [b"GET"] * 3
 
 
 def test_a_connection_that_was_closed_while_idle_is_not_used_again() -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
     http = HttpClient()
     with serving(lambda connection: connection.sendall(answer)) as url:
-        for _ in range(2):
+        for _ in range(5):
             assert send(url, http=http, method="POST").body == b"{}"
-            # libcurl looks once a second which of its connections are dead.
-            time.sleep(1.1)
 
 
 def test_a_connection_with_an_unread_rest_is_not_used_again(echo: str) -> None:

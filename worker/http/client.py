@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections import deque
 from collections.abc import Collection, Mapping
 from json import dumps
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from .transfer import Receiver, Request, Response, Transfer
 from .url import get_origin, parse_url
 
 MAX_REDIRECTS = 5
+MAX_IDLE_HANDLES = 64
 
 
 class HttpClient:
@@ -42,8 +44,8 @@ class HttpClient:
             pycurl.PROXY_CAINFO: authorities,
         }
         # Last in, first out: what was used last is the most likely to be still connected.
-        # Appending and popping are atomic.
-        self._idle: list[pycurl.Curl] = []
+        # Appending and popping are atomic; what is too many closes.
+        self._idle: deque[pycurl.Curl] = deque(maxlen=MAX_IDLE_HANDLES)
         _clients.add(self)
 
     def request(
@@ -65,11 +67,11 @@ class HttpClient:
         """Send a GET or POST and return its response, all before `deadline` (monotonic clock).
 
         The body holds at most `max_bytes`; with a `receiver` it is streamed there instead. Only a
-        GET follows redirects; errors are then about its last step. A POST is never repeated. With
-        `reuse_connection=False` it gets a new connection, because a kept one may be dead already.
+        GET follows redirects; errors are then about its last step. `reuse_connection=False` sends
+        once, on a new connection; otherwise libcurl sends again if the connection was dead.
         Raises NotSentError, NoResponseError, and unchanged what the receiver raises.
         """
-        fields = {"User-Agent": "imagequeue"}
+        fields = {"User-Agent": "imagequeue", "Accept-Encoding": "gzip, deflate"}
         fields |= {name.title(): value for name, value in (headers or {}).items()}
         if json is not None:
             data = _encode_json(json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import pycurl
 
 from .address_guard import require_public
+from .decoder import Decoder
 from .errors import NoResponseError, NotSentError
 
 CONNECT_TIMEOUT_S = 10.0
@@ -28,7 +30,6 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SYSTEM_ERRORS = (pycurl.E_COULDNT_CONNECT, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR)
 MESSAGES = {
     pycurl.E_PEER_FAILED_VERIFICATION: "the server's TLS certificate is not trusted",
-    pycurl.E_WRITE_ERROR: "the response body cannot be decoded",
     pycurl.E_UNSUPPORTED_PROTOCOL: "the response is not HTTP",
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "the response is not HTTP",
     pycurl.E_PARTIAL_FILE: "the response is incomplete",
@@ -89,6 +90,7 @@ class Transfer:
         self._headers: dict[str, str] = {}
         self._head_bytes = 0
         self._has_head = False
+        self._decoder = Decoder("")
         self._write: Write | None = None
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
@@ -116,17 +118,25 @@ class Transfer:
                 opened.close()  # libcurl uses a duplicate
 
     def _finish(self, code: int) -> Response:
-        if self._failure and not isinstance(self._failure, _EnoughError):
-            raise self._failure
-        # Also before an error: a download resumes after what it received.
-        self._flush()
-        if code and not self._failure:
-            raise (NoResponseError if self._sent else NotSentError)(self._describe(code))
-        if not self._has_head:
-            # For libcurl, headers that are cut off are a success.
-            raise NoResponseError("the response is incomplete")
+        failure = self._failure
+        if not failure:
+            # Also before an error: a download resumes after what it received.
+            self._flush()
+            failure = self._find_failure(code)
         body = b"" if self._write else b"".join(self._gathered)[: self._request.max_bytes]
+        if isinstance(failure, NoResponseError) and self._has_head and _is_whole_json(body):
+            failure = None  # what was paid for has come; only what follows it is broken
+        if failure and not isinstance(failure, _EnoughError):
+            raise failure
         return Response(self._status, self._headers, body)
+
+    def _find_failure(self, code: int) -> Exception | None:
+        if code:
+            return (NoResponseError if self._sent else NotSentError)(self._describe(code))
+        # For libcurl, headers that are cut off are a success.
+        if not (self._has_head and self._decoder.is_complete()):
+            return NoResponseError("the response is incomplete")
+        return None
 
     def _describe(self, code: int) -> str:
         # Never libcurl's own sentence: it may hold the URL.
@@ -145,7 +155,6 @@ class Transfer:
             **self._options,
             pycurl.CURLU: request.url,
             pycurl.HTTPHEADER: _format_headers(request.headers),
-            pycurl.ACCEPT_ENCODING: request.headers.get("Accept-Encoding", ""),
             # Signals would interrupt other threads.
             pycurl.NOSIGNAL: 1,
             pycurl.TIMEOUT_MS: left_ms,
@@ -197,8 +206,8 @@ class Transfer:
     def _before_send(self, address: str, *_: object) -> int:
         """Check a connection, which may be a kept one, between its handshake and the first byte."""
         request = self._request
-        if self._sent and request.method != "GET":
-            # libcurl repeats a request whose kept connection died; this one may cost money.
+        if self._sent and not request.reuse_connection:
+            # libcurl repeats a request whose connection died; this one may cost money.
             raise NoResponseError("the connection was closed without a response")
         if time.monotonic() >= request.deadline:
             # A worker that was frozen until its deadline must not start to pay now.
@@ -231,6 +240,7 @@ class Transfer:
 
     def _start_body(self) -> None:
         request, response = self._request, Response(self._status, self._headers)
+        self._decoder = Decoder(self._headers.get("content-encoding", ""))
         if request.follow_redirects and response.redirect:
             raise _EnoughError
         if request.receiver:
@@ -239,14 +249,15 @@ class Transfer:
         elif not request.max_bytes:
             raise _EnoughError
 
-    def _take_body(self, piece: bytes) -> None:
-        self._gathered.append(piece)
-        self._gathered_bytes += len(piece)
-        if not self._write:
-            if self._gathered_bytes >= self._request.max_bytes:
+    def _take_body(self, encoded: bytes) -> None:
+        for piece in self._decoder.decode(encoded):
+            self._gathered.append(piece)
+            self._gathered_bytes += len(piece)
+            is_late = time.monotonic() - self._flushed_at > GATHER_S
+            if self._write and (is_late or self._gathered_bytes >= CHUNK_BYTES):
+                self._flush()
+            elif not self._write and self._gathered_bytes >= self._request.max_bytes:
                 raise _EnoughError
-        elif self._gathered_bytes >= CHUNK_BYTES or time.monotonic() - self._flushed_at > GATHER_S:
-            self._flush()
 
     def _flush(self) -> None:
         if self._write and self._gathered:
@@ -256,8 +267,20 @@ class Transfer:
             self._flushed_at = time.monotonic()
 
 
+def _is_whole_json(body: bytes) -> bool:
+    """Return whether a body is a JSON object or list: no part of one is another."""
+    try:
+        return isinstance(json.loads(body), dict | list)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _parse_status(line: bytes) -> int:
-    """Return the status of a response's first line; raises NoResponseError for an unusable one."""
+    """Return the status of a response's first line; raises NoResponseError for an unusable one.
+
+    libcurl itself refuses other versions than 1.0, 1.1 and 2, a line without a colon, a negative
+    length, and more than 300 KB of headers: such a response is no response, whatever its body.
+    """
     _, _, rest = line.partition(b" ")
     status = rest.strip()[:3]
     if not (line.startswith(b"HTTP/") and status.isdigit()):

@@ -107,8 +107,19 @@ def test_a_file_of_exactly_the_bound_is_saved(ctx: Context, stub: Stub, host: Ho
         raw(head(200, Transfer_Encoding="chunked") + chunked(PNG) + b"0\r\n\r\n"),
         raw(b"HTTP/1.0 200 OK\r\n\r\n" + PNG),
         says(200, zlib.compress(PNG, wbits=31), Content_Encoding="gzip"),
+        says(200, PNG, Content_Encoding="gzip"),
+        says(200, PNG, Content_Encoding="aws-chunked"),
+        says(200, PNG, Content_Encoding="utf-8"),
     ],
-    ids=["with a length", "chunked", "to the end of the connection", "gzip unasked"],
+    ids=[
+        "with a length",
+        "chunked",
+        "to the end of the connection",
+        "gzip unasked",
+        "no gzip after all",
+        "an unknown coding",
+        "a charset as coding",
+    ],
 )
 def test_a_png_called_jpg_is_saved_as_png(
     ctx: Context, stub: Stub, host: Host, speak: Speak

@@ -112,7 +112,10 @@ FAULTS: dict[str, tuple[Speak, str]] = {
         endless(head(200, Content_Encoding="gzip") + zlib.compress(PNG, wbits=31), bytes(65536)),
         "cannot be decoded",
     ),
-    "no gzip after all": (says(200, PNG, Content_Encoding="gzip"), "."),
+    "half a gzip": (
+        says(200, zlib.compress(PNG, wbits=31)[:-9], Content_Encoding="gzip"),
+        "incomplete",
+    ),
     "429": (says(429, PNG), "HTTP 429"),
     "500": (says(500, PNG), "HTTP 500"),
     "503": (says(503, PNG), "HTTP 503"),
