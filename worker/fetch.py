@@ -8,7 +8,7 @@ from http import HTTPStatus
 from ..config.settings import Settings
 from .http.client import HttpClient
 from .http.errors import NoResponseError
-from .http.transfer import Response, Write
+from .http.message import Response, Write
 
 # Statuses of a server with a fault; any other refusal is about this URL.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -13,7 +13,7 @@ from typing import Any
 import pycurl
 
 from imagequeue.worker.http.client import HttpClient
-from imagequeue.worker.http.transfer import Response
+from imagequeue.worker.http.message import Response
 
 
 @contextmanager

@@ -14,7 +14,8 @@ import pycurl
 
 from .address_guard import TrustedHosts, require_public_host
 from .errors import InvalidUrlError, NotSentError
-from .transfer import Receiver, Request, Response, Transfer
+from .message import Receiver, Request, Response
+from .transfer import Transfer
 from .url import get_origin, parse_url
 
 MAX_REDIRECTS = 5

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import pycurl
 
 from .address_guard import require_public
 from .decoder import Decoder
 from .errors import NoResponseError, NotSentError
+from .message import Request, Response, Write, format_headers, is_whole_json, parse_status
 
 CONNECT_TIMEOUT_S = 10.0
 # For streamed bodies; a provider may be silent until the deadline. libcurl takes whole seconds.
@@ -26,7 +25,6 @@ CHUNK_BYTES = 256 * 1024
 # A slow body still reaches its receiver, which keeps a lease alive.
 GATHER_S = 1.0
 MAX_KEPT_CONNECTIONS = 4
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SYSTEM_ERRORS = (pycurl.E_COULDNT_CONNECT, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR)
 MESSAGES = {
     pycurl.E_PEER_FAILED_VERIFICATION: "the server's TLS certificate is not trusted",
@@ -34,40 +32,6 @@ MESSAGES = {
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "the response is not HTTP",
     pycurl.E_PARTIAL_FILE: "the response is incomplete",
 }
-
-
-class Response(NamedTuple):
-    """A response. Header names are in lower case; of several with one name, the first counts."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def redirect(self) -> str:
-        """Where the response redirects to; empty if nowhere."""
-        return self.headers.get("location", "") if self.status in REDIRECTS else ""
-
-
-Write = Callable[[bytes], object]
-Receiver = Callable[[Response], Write]
-"""Takes the head of a response and returns what takes its body, in pieces of about 256 KB."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """A request as it goes out, and how much of its response is wanted."""
-
-    method: str
-    url: pycurl.CurlUrl
-    headers: Mapping[str, str]
-    body: bytes | None
-    deadline: float
-    max_bytes: int
-    receiver: Receiver | None
-    reuse_connection: bool
-    follow_redirects: bool
-    check_addresses: bool
 
 
 class _EnoughError(Exception):
@@ -92,8 +56,7 @@ class Transfer:
         self._has_head = False
         self._decoder = Decoder("")
         self._write: Write | None = None
-        self._gathered: list[bytes] = []
-        self._gathered_bytes = 0
+        self._gathered = bytearray()
         self._flushed_at = 0.0
 
     def run(self) -> Response:
@@ -123,8 +86,8 @@ class Transfer:
             # Also before an error: a download resumes after what it received.
             self._flush()
             failure = self._find_failure(code)
-        body = b"" if self._write else b"".join(self._gathered)[: self._request.max_bytes]
-        if isinstance(failure, NoResponseError) and self._has_head and _is_whole_json(body):
+        body = b"" if self._write else bytes(self._gathered[: self._request.max_bytes])
+        if isinstance(failure, NoResponseError) and self._has_head and is_whole_json(body):
             failure = None  # what was paid for has come; only what follows it is broken
         if failure and not isinstance(failure, _EnoughError):
             raise failure
@@ -154,7 +117,7 @@ class Transfer:
         options: dict[int, Any] = {
             **self._options,
             pycurl.CURLU: request.url,
-            pycurl.HTTPHEADER: _format_headers(request.headers),
+            pycurl.HTTPHEADER: format_headers(request.headers),
             # Signals would interrupt other threads.
             pycurl.NOSIGNAL: 1,
             pycurl.TIMEOUT_MS: left_ms,
@@ -226,7 +189,7 @@ class Transfer:
         if self._has_head:
             return  # a trailer
         if not self._status:
-            self._status = _parse_status(line)
+            self._status = parse_status(line)
         elif line.strip():
             name, _, value = line.decode("latin-1").partition(":")
             self._headers.setdefault(name.strip().lower(), value.strip())
@@ -251,48 +214,15 @@ class Transfer:
 
     def _take_body(self, encoded: bytes) -> None:
         for piece in self._decoder.decode(encoded):
-            self._gathered.append(piece)
-            self._gathered_bytes += len(piece)
+            self._gathered += piece
             is_late = time.monotonic() - self._flushed_at > GATHER_S
-            if self._write and (is_late or self._gathered_bytes >= CHUNK_BYTES):
+            if self._write and (is_late or len(self._gathered) >= CHUNK_BYTES):
                 self._flush()
-            elif not self._write and self._gathered_bytes >= self._request.max_bytes:
+            elif not self._write and len(self._gathered) >= self._request.max_bytes:
                 raise _EnoughError
 
     def _flush(self) -> None:
         if self._write and self._gathered:
-            self._write(b"".join(self._gathered))
+            self._write(bytes(self._gathered))
             self._gathered.clear()
-            self._gathered_bytes = 0
             self._flushed_at = time.monotonic()
-
-
-def _is_whole_json(body: bytes) -> bool:
-    """Return whether a body is a JSON object or list: no part of one is another."""
-    try:
-        return isinstance(json.loads(body), dict | list)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _parse_status(line: bytes) -> int:
-    """Return the status of a response's first line; raises NoResponseError for an unusable one.
-
-    libcurl itself refuses other versions than 1.0, 1.1 and 2, a line without a colon, a negative
-    length, and more than 300 KB of headers: such a response is no response, whatever its body.
-    """
-    _, _, rest = line.partition(b" ")
-    status = rest.strip()[:3]
-    if not (line.startswith(b"HTTP/") and status.isdigit()):
-        raise NoResponseError("the response is not HTTP")
-    return int(status)
-
-
-def _format_headers(headers: Mapping[str, str]) -> list[bytes]:
-    """Return header lines; raises ValueError for text that cannot stand in a header."""
-    for text in (*headers, *headers.values()):
-        if {"\r", "\n", "\0"} & set(text):
-            raise ValueError("a line break in a header")
-    lines = [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
-    # Without an empty one, libcurl waits for "100 Continue" before large bodies.
-    return [*lines, b"Expect:"]
