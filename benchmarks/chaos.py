@@ -21,6 +21,7 @@ from statistics import quantiles
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from benchmarks.chaos_modes import MODES, make_system
 from benchmarks.faults import SANDBOX_FAULTS, Faults
 from benchmarks.system import System, exit_on_sigterm
 from imagequeue.errors import RedisUnavailableError
@@ -73,9 +74,10 @@ class Verdict(NamedTuple):
         return not (self.lost or self.paid_twice or self.missing_or_corrupt)
 
 
-def run(jobs: int, seed: int, folder: Path, **settings: str) -> Verdict:
+def run(jobs: int, seed: int, folder: Path, mode: str = "plain", **settings: str) -> Verdict:
     """Submit jobs during faults, wait until every job has ended, and count."""
-    system = System(folder, SETTINGS | settings, (*SANDBOX, "--seed", str(seed), *_fault_flags()))
+    sandbox = (*SANDBOX, "--seed", str(seed), *_fault_flags())
+    system = make_system(mode, folder, SETTINGS | settings, sandbox)
     faults = Faults(system, seed)
     try:
         system.start_all()
@@ -216,15 +218,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Kill processes, and count what was lost.")
     parser.add_argument("--jobs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--mode", choices=MODES, default="plain")
     parser.add_argument("--keep", type=Path, help="write logs, jobs and images to this folder")
     options = parser.parse_args()
     exit_on_sigterm()
-    print(f"seed {options.seed}", flush=True)
+    print(f"seed {options.seed}: {MODES[options.mode]}", flush=True)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        verdict = run(options.jobs, options.seed, folder)
+        verdict = run(options.jobs, options.seed, folder, options.mode)
         print(format_report(verdict, options.seed, time.monotonic() - started))
     sys.exit(0 if verdict.clean else 1)
 

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import requests
 
@@ -55,6 +57,21 @@ def worker_command(name: str, queues: str, threads: int) -> list[str]:
     ]
 
 
+class RedisServer(Protocol):
+    """A Redis that can be killed, and started again with its data."""
+
+    url: str
+
+    def start(self) -> str:
+        """Start it and return its URL."""
+
+    def stop(self) -> None:
+        """Stop it for good."""
+
+    def kill(self) -> None:
+        """Kill it, as a crash would."""
+
+
 class System:
     """Redis, a sandbox, a receiver and workers in `folder`; each can be killed and started."""
 
@@ -66,12 +83,14 @@ class System:
         workers: int = 2,
         threads: int = 8,
         queues: str = QUEUES,
+        redis: RedisServer | None = None,
     ) -> None:
         self.folder = folder
+        self.log_files: dict[str, Path] = {}
         self.accepted = folder / "accepted.jsonl"
         self.sandbox_url = f"http://127.0.0.1:{free_port()}"
         self.receiver_url = f"http://127.0.0.1:{free_port()}"
-        self.redis = EmbeddedRedis(Settings(data_dir=folder / "data"))
+        self.redis = redis or EmbeddedRedis(Settings(data_dir=folder / "data"))
         self._overrides = {
             "data_dir": str(folder / "data"),
             "redis_url": self.redis.start(),
@@ -105,9 +124,9 @@ class System:
         return [name for name in self.commands if name.startswith("worker")]
 
     def start(self, name: str) -> None:
-        """Start a process; its output is appended to `{name}.log`."""
+        """Start a process; its output is appended to its log file, by default `{name}.log`."""
         variables = {f"{PREFIX}{key.upper()}": value for key, value in self._overrides.items()}
-        with (self.folder / f"{name}.log").open("ab") as log:
+        with self.log_files.get(name, self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 self.commands[name],
                 env={**os.environ, **IMPORTS, **variables, "PYTHONUNBUFFERED": "1"},
@@ -155,12 +174,14 @@ class System:
                 self.start(name)
 
     def restart_redis(self) -> None:
-        """Kill Redis and start it again from its append-only file."""
+        """Kill Redis and start it again with its data."""
         self.redis.kill()
         self.redis.start()
 
     def stop(self) -> None:
         """Kill everything that was started here."""
-        for name in self._running:
+        for name, process in self._running.items():
+            with suppress(ProcessLookupError):  # also what a killed worker had forked
+                os.killpg(process.pid, signal.SIGKILL)
             self.kill(name)
         self.redis.stop()

@@ -4,12 +4,15 @@ import random
 from pathlib import Path
 
 from benchmarks import chaos
+from benchmarks.chaos_modes import MODES
 
 
 def test_random_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path) -> None:
     seed = random.randrange(10**6)
-    verdict = chaos.run(60, seed, tmp_path, unconfirmed_after_s="12")
-    table = chaos.format_report(verdict, seed, 0)
+    # One a run: forked pools start too slowly for this short form, and have tests of their own.
+    mode = random.choice([mode for mode in MODES if mode != "prefork"])
+    verdict = chaos.run(60, seed, tmp_path, mode, unconfirmed_after_s="12")
+    table = f"{mode}: {chaos.format_report(verdict, seed, 0)}"
     assert verdict.accepted >= 60, table
     assert (verdict.lost, verdict.paid_twice, verdict.missing_or_corrupt) == (0, 0, 0), table
     assert verdict.struck, table

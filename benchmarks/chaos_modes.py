@@ -1,0 +1,38 @@
+"""What else is wrong during a whole run of `benchmarks.chaos`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.replicated_redis import ReplicatedRedis
+from benchmarks.system import System
+
+MODES = {
+    "plain": "nothing else",
+    "full-disk": "workers and receiver log to a full disk",
+    "clock-ahead": "the clock of one worker is an hour ahead",
+    "prefork": "workers fork their pool",
+    "failover": "a crash of Redis is a failover to its replica, behind the same address",
+}
+FULL_DISK = Path("/dev/full")
+
+
+def make_system(
+    mode: str, folder: Path, settings: dict[str, str], sandbox: tuple[str, ...]
+) -> System:
+    """Return the system of a mode, with its Redis running."""
+    redis = ReplicatedRedis(folder / "replicated") if mode == "failover" else None
+    system = System(folder, settings, sandbox, redis=redis)
+    if mode == "full-disk":
+        system.log_files = dict.fromkeys((*system.workers, "receiver"), FULL_DISK)
+    if mode == "clock-ahead":
+        replace(system.commands["worker-0"], "imagequeue.worker", "benchmarks.worker_ahead")
+    if mode == "prefork":
+        for name in system.workers:
+            replace(system.commands[name], "threads", "prefork")
+    return system
+
+
+def replace(words: list[str], old: str, new: str) -> None:
+    """Replace a word of a command."""
+    words[words.index(old)] = new
