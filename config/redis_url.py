@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
-DEFAULT_PORT = 6379
 SCHEMES = ("redis", "rediss", "unix")
 # The options that redis-py and kombu both understand.
 TLS_OPTIONS = frozenset(
@@ -40,8 +39,8 @@ def normalize_redis_url(url: str) -> str:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     db = _choose_db(parts.path.strip("/"), options.pop("db", ""))
     tls = f"?{urlencode({**VERIFY, **options})}" if parts.scheme == "rediss" else ""
-    credentials = _format_credentials(parts)
-    return f"{parts.scheme}://{credentials}{host}:{port or DEFAULT_PORT}/{db}{tls}"
+    address = f"{host}:{port}" if port else host
+    return f"{parts.scheme}://{_format_credentials(parts)}{address}/{db}{tls}"
 
 
 def to_broker_url(url: str) -> str:
