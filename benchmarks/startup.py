@@ -36,6 +36,7 @@ UP_LINES = {
     "API": r"api \| .*Uvicorn running",
     "worker": r"worker \| .*worker@.* ready",
     "downloader": r"downloader \| .*downloader@.* ready",
+    "notifier": r"notifier \| .*notifier@.* ready",
     "Flower": r"flower \| .*Visit me",
     "**ready**": r"ready ",
 }
@@ -47,6 +48,7 @@ COMMAND_PARTS = {
     "API": "producer.api",
     "worker": "submit,poll",
     "downloader": "download ",
+    "notifier": "notify ",
     "Flower": "flower",
 }
 

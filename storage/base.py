@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ CHUNK_BYTES = 256 * 1024
 ORPHAN_AFTER_S = 3600.0
 SWEEP_EVERY_S = 600.0
 UNKNOWN_TYPE = "application/octet-stream"
+# How every URI of an image ends, wherever its storage was.
+IMAGE_NAME = re.compile(r"/(job_\w+/\d+\.\w+)\Z", re.ASCII)
 PROBE = b"a probe of imagequeue, safe to remove\n"
 
 
@@ -62,6 +65,10 @@ class Temporary(FileIO):
 class Storage(ABC):
     """Stores images under names; `scratch` is the local folder of its temporary files."""
 
+    survives_fork = True
+    """Whether a process may use the storage before and after it forks."""
+    warning = ""
+    """What the storage cannot promise, as `check` has found; empty if it promises all."""
     remedy: str
     """What the user can do when `check` fails; ends its message."""
 
@@ -97,6 +104,7 @@ class Storage(ABC):
     def open(self, uri: str, start: int = 0, end: int | None = None) -> Blob:
         """Open the file that `put` stored under `uri`, from byte `start` to before byte `end`.
 
+        Images saved before the storage was moved or replaced are looked for under their names.
         Raises FileNotFoundError if the file is gone or outside this storage. Raises StorageError,
         also while `chunks` is read.
         """
@@ -108,6 +116,11 @@ class Storage(ABC):
     @abstractmethod
     def _remove(self, name: str) -> None:
         """Delete the file under a name; raises StorageError."""
+
+    def _relocate(self, uri: str) -> str:
+        """Return the URI at which this storage has an image that was saved under another one."""
+        found = None if uri.startswith(f"{self.url}/") else IMAGE_NAME.search(uri)
+        return self.uri(found[1]) if found else uri
 
     def temporary(self) -> Temporary:
         """Return a new file in `scratch`, to be used in a `with`; raises StorageError."""

@@ -61,6 +61,8 @@ _user_pids: set[int] = set()
 class BucketStorage(Storage):
     """Stores images in a bucket through obstore; credentials come from the environment."""
 
+    survives_fork = False
+
     def __init__(self, url: str, scratch: Path) -> None:
         parts = urlsplit(url)
         if "@" in parts.netloc or parts.query or parts.fragment:
@@ -98,7 +100,7 @@ class BucketStorage(Storage):
 
     def open(self, uri: str, start: int = 0, end: int | None = None) -> Blob:
         """Start to download an object; a range takes a second request. See Storage."""
-        key = self._parse_uri(uri)
+        key = self._parse_uri(self._relocate(uri))
         whole = start == 0 and end is None
         try:
             with self._map_errors():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import mimetypes
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -27,6 +29,10 @@ from .base import (
 # Python's own table only: what a machine adds to it differs from host to host.
 TYPES = mimetypes.MimeTypes()
 MAX_REMEMBERED = 1000
+# Network shares and the Windows folders of WSL refuse to flush a folder.
+NOT_SUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
+# With less space, images would be paid for that do not fit.
+MIN_FREE_BYTES = 100_000_000
 
 
 class FileStorage(Storage):
@@ -58,11 +64,23 @@ class FileStorage(Storage):
                 _flush_file(file)
                 _rename(file, target)
             if not more_follows:
-                _flush_folder(folder)
+                self._flush_folder(folder)
                 self._flush_parents(folder)
         except OSError as error:
             raise StorageError(f"{target} cannot be written: {format_os_error(error)}") from None
         return _to_uri(target)
+
+    def _flush_folder(self, folder: str) -> None:
+        """Flush a folder's names to the disk, where the file system can do so."""
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in NOT_SUPPORTED:
+                raise
+            self.warning = "its file system flushes no folders: a power cut may lose new images"
+        finally:
+            os.close(descriptor)
 
     def _flush_parents(self, folder: str) -> None:
         """Flush the names of the folders above, once a process: their creator may have died."""
@@ -70,7 +88,7 @@ class FileStorage(Storage):
             above = os.path.dirname(folder)
             # The parent of the root has another owner and may be unreadable.
             with suppress(PermissionError):
-                _flush_folder(above)
+                self._flush_folder(above)
             self._flushed[folder] = None
             if len(self._flushed) > MAX_REMEMBERED:
                 self._flushed.pop(next(iter(self._flushed)), None)
@@ -80,7 +98,7 @@ class FileStorage(Storage):
 
     def open(self, uri: str, start: int = 0, end: int | None = None) -> Blob:
         """Open the file of a URI; see Storage."""
-        path = self._parse_uri(uri)
+        path = self._parse_uri(self._relocate(uri))
         try:
             if not path.is_file():
                 raise FileNotFoundError(uri)
@@ -113,6 +131,12 @@ class FileStorage(Storage):
         if parts.scheme != "file" or parts.netloc:
             raise FileNotFoundError(uri)
         return path
+
+    def _probe(self) -> None:
+        """Write and read a probe, and require some free space; see Storage."""
+        super()._probe()
+        if shutil.disk_usage(self.folder).free < MIN_FREE_BYTES:
+            raise StorageError(f"{self.url}: less than {MIN_FREE_BYTES // 10**6} MB are free")
 
     def _remove(self, name: str) -> None:
         try:
@@ -167,12 +191,3 @@ def _flush_file(file: Temporary) -> None:
     os.fsync(descriptor)
     if hasattr(os, "posix_fadvise"):  # absent on macOS
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _flush_folder(folder: str) -> None:
-    """Flush a folder's names to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,7 +14,9 @@ from ..config.process import exit_on_config_error
 from ..config.queues import Queue
 from ..config.redis import get_durability
 from ..config.settings import Settings
-from .context import open_context
+from ..errors import ConfigError
+from ..storage import StorageError
+from .context import Context, open_context
 from .sweep import SweepStep
 from .tasks import register
 
@@ -31,6 +33,23 @@ class SecretStep(bootsteps.Step):
                 worker.app.context.settings.signing_secrets  # noqa: B018  raises ConfigError
 
 
+class StorageStep(bootsteps.Step):
+    """Refuses the start of a worker that pays for images or saves them, if it could not."""
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        context: Context = worker.app.context
+        uses_storage = {Queue.SUBMIT, Queue.DOWNLOAD} & {*worker.app.amqp.queues.consume_from}
+        # A forked process checks a bucket by itself, before it pays.
+        is_forked = worker.pool_cls.__module__ == "celery.concurrency.prefork"
+        if uses_storage and (context.storage.survives_fork or not is_forked):
+            with exit_on_config_error():
+                try:
+                    context.storage_check.require()
+                except StorageError as error:
+                    raise ConfigError(str(error)) from None
+
+
 def make_worker_app(settings: Settings, now: Callable[[], datetime] | None = None) -> Celery:
     """Return the app of workers and Flower; raises ConfigError or RedisUnavailableError."""
     app = make_celery(settings)
@@ -38,5 +57,5 @@ def make_worker_app(settings: Settings, now: Callable[[], datetime] | None = Non
     log.info("redis_connected", durability=get_durability(context.store.redis).value)
     app.context = context  # type: ignore[attr-defined]
     register(app)
-    app.steps["worker"].update({SecretStep, SweepStep})
+    app.steps["worker"].update({SecretStep, StorageStep, SweepStep})
     return app

@@ -23,12 +23,21 @@ from ..errors import (
     UnreadableJobError,
 )
 from ..jobs.job import add_seconds
+from ..storage import StorageError
 from ..store.wakeups import StartedStep
 from .context import Context
 from .give_up import give_up_on
 
 log = get_logger(__name__)
 
+# The worker's configuration, Redis, the broker or the storage is at fault, not the job.
+OWN_FAILURES = (
+    ConfigError,
+    StorageError,
+    RedisUnavailableError,
+    RedisError,
+    OperationalError,
+)
 RETRY_LATER_S = 15.0
 # A damaged record is tried again for the case that it was restored.
 DAMAGED_RETRY_S = 3600.0
@@ -111,7 +120,7 @@ class JobTask(Task[Any, int]):
                 # A worker of the newer version may take the job; nobody can use a damaged record.
                 is_newer = isinstance(error, NewerRecordError)
                 self._retry_later(job_id, error, RETRY_LATER_S if is_newer else DAMAGED_RETRY_S)
-            except (ConfigError, RedisUnavailableError, RedisError, OperationalError) as error:
+            except OWN_FAILURES as error:
                 self._retry_later(job_id, error)
             except Exception:
                 # Celery's own log names the message, which may be that of another job.
@@ -122,7 +131,7 @@ class JobTask(Task[Any, int]):
     def _retry_later(
         self, job_id: str, error: Exception, retry_in_s: float = RETRY_LATER_S
     ) -> None:
-        """Retry in a moment: the configuration, Redis, the broker or the record is at fault."""
+        """Retry in a moment: this worker, what it depends on, or the record is at fault."""
         log.error("step_postponed", error=type(error).__name__, why=str(error))
         ctx = self.context
         ctx.wakeups.wake_at(self.stage, job_id, add_seconds(ctx.now(), retry_in_s))

@@ -24,6 +24,7 @@ from ..store.starts import StepStarts
 from ..store.wakeups import Priority, WakeUps
 from ..store.webhooks import WebhookOutbox
 from .http.client import HttpClient
+from .storage_check import StorageCheck
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class Context:
     webhook_http: HttpClient
     """For URLs that callers choose: other hosts are trusted than for images."""
     storage: Storage
+    storage_check: StorageCheck
     now: Callable[[], datetime]
     api_versions: dict[str, str] = field(default_factory=dict)
     """The API version that is tried first with each provider; learned from its responses."""
@@ -86,6 +88,7 @@ def open_context(
     """Return a context with open connections; raises ConfigError or RedisUnavailableError."""
     client = connect(settings)
     wakeups = WakeUps(client, settings.lease_s)
+    storage = open_storage(settings.images_url, settings.scratch)
     return Context(
         settings=settings,
         store=Store(client),
@@ -99,7 +102,8 @@ def open_context(
         pauses=AccountPauses(client),
         http=_open_http(settings, settings.download_trusted_hosts),
         webhook_http=_open_http(settings, settings.webhook_trusted_hosts),
-        storage=open_storage(settings.images_url, settings.scratch),
+        storage=storage,
+        storage_check=StorageCheck(storage),
         now=now or RedisClock(client),
         api_versions=dict(settings.api_versions),
     )

@@ -21,7 +21,13 @@ from ..storage import StorageError
 from ..store.wakeups import Priority
 from .context import Context
 from .fetch import ServerUnavailableError, TooLargeError, UrlRefusedError
-from .http.errors import InvalidUrlError, NoResponseError, NotSentError, PrivateAddressError
+from .http.errors import (
+    HostBusyError,
+    InvalidUrlError,
+    NoResponseError,
+    NotSentError,
+    PrivateAddressError,
+)
 from .media.validate import NotMediaError, UnsupportedMediaError
 from .refresh_url import refresh_url
 from .save import save, write_record
@@ -46,6 +52,8 @@ TEMPORARY_FAILURES = (
     StorageError,
     OSError,
 )
+# Until an image is tried whose host had no slot free.
+BUSY_RETRY_S = 2.0
 # How often progress is recorded. After a crash, the images since the last record are fetched again
 # and found to be stored.
 RECORD_EVERY_S = 2.0
@@ -88,6 +96,8 @@ def _try_image(ctx: Context, job: Job, image: Image) -> Image:
     """Return the image after one try to save it: stored, pending for the next try, or expired."""
     try:
         return _save_or_refresh(ctx, job, image)
+    except HostBusyError:
+        return image
     except LASTING_FAILURES as error:
         return _fail_image(image, error, give_up=True)
     except URL_FAILURES as error:
@@ -134,6 +144,8 @@ def _fail_image(image: Image, error: Exception, *, give_up: bool) -> Image:
 
 def _retry_delay_s(ctx: Context, image: Image) -> float:
     """Return the backoff until the next try, shortened so that tries are left before expiry."""
+    if not image.attempts:
+        return BUSY_RETRY_S
     left_s = (image.expires_at - ctx.now()).total_seconds()
     delay_s = backoff(image.attempts)
     return min(delay_s, max(1.0, left_s / 2)) if left_s > 0 else delay_s

@@ -8,12 +8,16 @@ from http import HTTPStatus
 from ..config.settings import Settings
 from .http.client import HttpClient
 from .http.errors import NoResponseError
+from .http.host_slots import HostSlots
 from .http.message import Response, Write
 
 # Statuses of a server with a fault; any other refusal is about this URL.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 # A broken transfer is resumed this often; then the whole try counts as failed.
 MAX_RESUMPTIONS = 5
+# Of the 8 threads of a downloader, two are left for other hosts.
+MAX_DOWNLOADS_PER_HOST = 6
+_slots = HostSlots(MAX_DOWNLOADS_PER_HOST)
 
 
 class ServerUnavailableError(Exception):
@@ -44,9 +48,13 @@ class Fetch:
     def run(self) -> int:
         """Write the file in pieces, at most `download_max_bytes`, and return its size.
 
-        Raises ServerUnavailableError, UrlRefusedError, TooLargeError, what HttpClient.request
+        Raises HostBusyError, ServerUnavailableError, UrlRefusedError, TooLargeError, what HttpClient.request
         raises, and unchanged what `write` raises.
         """
+        with _slots.hold(self._url):
+            return self._transfer()
+
+    def _transfer(self) -> int:
         for resumption in range(MAX_RESUMPTIONS + 1):
             before = self._size
             try:

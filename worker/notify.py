@@ -18,11 +18,16 @@ from ..config.queues import Queue
 from ..providers.parsing import parse_host
 from ..store.webhooks import Webhook
 from .context import Context
-from .http.errors import NoResponseError, NotSentError
+from .http.errors import HostBusyError, NoResponseError, NotSentError
+from .http.host_slots import HostSlots
 
 log = get_logger(__name__)
 
 TIMEOUT_S = 15.0
+CONNECT_TIMEOUT_S = 5.0
+# Of the 16 threads of a notifier, half are left for other hosts.
+MAX_WEBHOOKS_PER_HOST = 8
+_slots = HostSlots(MAX_WEBHOOKS_PER_HOST)
 MIN_DELAY_S = 1.0
 MAX_DELAY_S = 3600.0
 # The delay is this share of the age of the webhook, so that no tries need to be counted.
@@ -68,7 +73,10 @@ def _try_webhook(ctx: Context, job_id: str, entry: bytes, deadline: float) -> fl
     # Never the URL, which may hold a token.
     webhook_log = log.bind(webhook_id=webhook.id, host=parse_host(webhook.url))
     try:
-        _send(ctx, webhook, deadline)
+        with _slots.hold(webhook.url):
+            _send(ctx, webhook, deadline)
+    except HostBusyError:
+        return MIN_DELAY_S * random.uniform(1, 3)  # noqa: S311
     except DELIVERY_FAILURES as error:
         age_s = (ctx.now() - datetime.fromtimestamp(webhook.at, UTC)).total_seconds()
         left_s = ctx.settings.webhook_give_up_s - age_s
@@ -91,6 +99,7 @@ def _send(ctx: Context, webhook: Webhook, deadline: float) -> None:
         "POST",
         webhook.url,
         deadline=deadline,
+        connect_timeout_s=CONNECT_TIMEOUT_S,
         block_private_addresses=True,
         reuse_connection=False,
         headers=_build_headers(ctx, webhook),

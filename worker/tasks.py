@@ -31,6 +31,8 @@ def register(app: Celery) -> None:
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.submit")
     def submit_task(self: JobTask, job_id: str) -> None:
+        # An image that cannot be saved must not be paid for.
+        self.context.storage_check.require()
         self.retry_in(submit(self.context, job_id), job_id)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.poll")

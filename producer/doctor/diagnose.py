@@ -53,7 +53,8 @@ def _check_webhooks(settings: Settings) -> str:
 def _check_storage(settings: Settings) -> str:
     storage = open_storage(settings.images_url, settings.scratch)
     storage.check()
-    return f"images can be written to and read from {storage.url}"
+    works = f"images can be written to and read from {storage.url}"
+    return f"{works}; {storage.warning}" if storage.warning else works
 
 
 CHECKS: dict[str, Callable[[Settings], str]] = {

@@ -39,7 +39,7 @@ STOP_MARGIN_S = 20.0
 # Paths that answer without a key, on the processes that listen.
 PROBES = {"api": "/readyz", "receiver": "/readyz", "flower": "/healthcheck"}
 # The names in the Procfile that are Celery node names too.
-WORKERS = frozenset({"worker", "downloader"})
+WORKERS = frozenset({"worker", "downloader", "notifier"})
 
 
 @dataclass(frozen=True, kw_only=True)

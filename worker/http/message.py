@@ -41,6 +41,8 @@ class Request:
     headers: Mapping[str, str]
     body: bytes | None
     deadline: float
+    connect_timeout_s: float | None
+    """None for the usual one."""
     max_bytes: int
     receiver: Receiver | None
     reuse_connection: bool

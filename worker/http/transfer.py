@@ -16,7 +16,9 @@ from .errors import NoResponseError, NotSentError
 from .message import Request, Response, Write, format_headers, is_whole_json, parse_status
 
 CONNECT_TIMEOUT_S = 10.0
-# For streamed bodies; a provider may be silent until the deadline. libcurl takes whole seconds.
+# A streamed body that is slower for this long is given up; a provider may be silent until the
+# deadline. libcurl takes whole seconds.
+MIN_BYTES_PER_S = 1024
 MAX_SILENCE_S = 15
 # Also the size of trailers and of interim responses.
 MAX_HEAD_BYTES = 64 * 1024
@@ -121,7 +123,9 @@ class Transfer:
             # Signals would interrupt other threads.
             pycurl.NOSIGNAL: 1,
             pycurl.TIMEOUT_MS: left_ms,
-            pycurl.CONNECTTIMEOUT_MS: min(left_ms, int(CONNECT_TIMEOUT_S * 1000)),
+            pycurl.CONNECTTIMEOUT_MS: min(
+                left_ms, int((request.connect_timeout_s or CONNECT_TIMEOUT_S) * 1000)
+            ),
             pycurl.MAXCONNECTS: MAX_KEPT_CONNECTIONS,
             pycurl.BUFFERSIZE: CHUNK_BYTES,
             pycurl.PREREQFUNCTION: self._guarded(self._before_send, pycurl.PREREQFUNC_ABORT),
@@ -135,7 +139,10 @@ class Transfer:
         if not request.reuse_connection:
             options |= {pycurl.FRESH_CONNECT: 1, pycurl.FORBID_REUSE: 1}
         if request.receiver:
-            options |= {pycurl.LOW_SPEED_LIMIT: 1, pycurl.LOW_SPEED_TIME: MAX_SILENCE_S}
+            options |= {
+                pycurl.LOW_SPEED_LIMIT: MIN_BYTES_PER_S,
+                pycurl.LOW_SPEED_TIME: MAX_SILENCE_S,
+            }
         if request.check_addresses:
             options[pycurl.OPENSOCKETFUNCTION] = self._guarded(self._open_socket, pycurl.SOCKET_BAD)
         for option, value in options.items():

@@ -1,6 +1,8 @@
 """The check says in one line what to change, and shows no secret."""
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from imagequeue.storage import Storage, StorageError, buckets, open_storage
 from support.s3 import S3, SECRET, keep
-from support.storage import DATA, LARGE, NAME, names
+from support.storage import DATA, LARGE, NAME, names, read
 
 
 def refused(storage: Storage) -> str:
@@ -96,3 +98,31 @@ def test_signature_in_url_is_not_shown(
     assert line.startswith("az://container/prefix: ")
     assert "error sending request; does that bucket exist" in line
     assert "AZURE_STORAGE_ACCOUNT_KEY right" in line
+
+
+@pytest.mark.parametrize("kind", ["file"])
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_folder_that_cannot_be_flushed_is_used(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    fsync = os.fsync
+
+    def refuse_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    storage.check()
+    assert storage.warning == ""
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    storage.check()
+    assert storage.warning == (
+        "its file system flushes no folders: a power cut may lose new images"
+    )
+    assert read(storage, keep(storage, NAME, DATA)) == DATA
+
+
+@pytest.mark.parametrize("kind", ["file"])
+def test_nearly_full_disk_is_reported(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagequeue.storage.files.MIN_FREE_BYTES", 10**18)
+    assert "less than 1000000000000 MB are free; let this user write" in refused(storage)
