@@ -11,16 +11,34 @@ from ..field_types import is_http_url
 from .wire import MalformedResponseError
 
 _MAX_MESSAGE_CHARACTERS = 300
+MAX_LEVELS = 8
+_WRAPPED = ("{", "[", '"')
+_AROUND_URLS = " \t\r\n\"'`<>\u00a0\u200b\ufeff\u2018\u2019\u201c\u201d"
 _MODERATION = re.compile(
     r"content polic|moderat|nsfw|flagged|sensitive (?:content|word)|violat|内容政策|敏感",
     re.IGNORECASE,
 )
 
 
+def decode(value: object) -> object:
+    """Return the value inside of JSON strings, one in another; a plain text stays as it is.
+
+    Vendors wrap lists, objects and numbers in strings, and change that without notice.
+    """
+    for _ in range(MAX_LEVELS):
+        if not isinstance(value, str) or not value.strip().startswith(_WRAPPED):
+            break
+        try:
+            value = json.loads(value.strip())
+        except (ValueError, RecursionError):
+            break
+    return value
+
+
 def parse_object(body: bytes | str) -> dict[str, Any]:
     """Return the JSON object in `body`; raises MalformedResponseError on anything else."""
     try:
-        value = json.loads(body)
+        value = decode(json.loads(body))
     except (ValueError, RecursionError):  # invalid UTF-8 is a ValueError, deep nesting the other
         raise MalformedResponseError("the body is not JSON") from None
     if not isinstance(value, dict):
@@ -29,39 +47,58 @@ def parse_object(body: bytes | str) -> dict[str, Any]:
 
 
 def to_object(value: object) -> dict[str, Any]:
-    """Return an object, also one inside of a JSON string; anything else is empty."""
-    if isinstance(value, str):
-        try:
-            return parse_object(value)
-        except MalformedResponseError:
-            return {}
+    """Return an object, also the only one of a list; anything else is empty."""
+    value = decode(value)
+    if isinstance(value, list) and len(value) == 1:
+        value = decode(value[0])
     return value if isinstance(value, dict) else {}
-
-
-def to_list(value: object) -> list[Any]:
-    """Return a list; anything else is empty."""
-    return value if isinstance(value, list) else []
 
 
 def to_text(value: object) -> str:
     """Return a string that can be stored, also from an integer; anything else is empty."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, str) and value.startswith('"') and isinstance(decode(value), str):
+        value = decode(value)
     # JSON can spell half a surrogate pair, which no UTF-8 writer accepts.
     return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def to_int(value: object) -> int | None:
-    """Return an integer, also from a string of digits; anything else is None."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+    """Return an integer, also from digits in a string; anything else is None."""
+    value = decode(value)
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value.strip()):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def to_bool(value: object) -> bool | None:
+    """Return true or false, also from a word in a string; anything else is None."""
+    value = decode(value)
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
+
+
+def to_urls(value: object, *names: str, levels: int = MAX_LEVELS) -> list[str]:
+    """Return the http(s) URLs in a text, in a list, or in an object under one of `names`."""
+    value = decode(value)
+    inner: list[Any] = []
+    if isinstance(value, str):
+        url = to_text(value).strip(_AROUND_URLS)
+        return [url] if is_http_url(url) else []
+    if isinstance(value, list):
+        inner = value
+    elif isinstance(value, dict):
+        inner = [value[name] for name in names if name in value]
+    return [url for each in inner if levels for url in to_urls(each, *names, levels=levels - 1)]
+
+
 def to_url(value: object) -> str:
-    """Return an http(s) URL; anything else is empty."""
-    url = to_text(value)
-    return url if is_http_url(url) else ""
+    """Return the first http(s) URL in a text or a list; empty if there is none."""
+    return next(iter(to_urls(value)), "")
 
 
 def to_message(*values: object) -> str:

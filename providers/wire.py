@@ -120,6 +120,16 @@ class Failed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Unreadable:
+    """The task has succeeded, but no result URL was found: its images exist and are paid for."""
+
+    message: str = "it succeeded, but no result URL was found"
+    task_id: str | None = None
+    body: str = ""
+    """What was received, to be read again by a later version."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TaskNotFound:
     """The provider does not know the task, perhaps not yet."""
 
@@ -135,7 +145,7 @@ class StatusUnavailable:
     retry_after_s: float | None = None
 
 
-TaskStatus = Pending | Succeeded | Failed | TaskNotFound | StatusUnavailable
+TaskStatus = Pending | Succeeded | Failed | Unreadable | TaskNotFound | StatusUnavailable
 
 
 class MalformedResponseError(Exception):

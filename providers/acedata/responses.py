@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..parsing import is_moderation, parse_object, to_list, to_message, to_object, to_text, to_url
+from ..parsing import (
+    is_moderation,
+    parse_object,
+    to_bool,
+    to_message,
+    to_object,
+    to_text,
+    to_urls,
+)
 from ..wire import (
     Accepted,
     MalformedResponseError,
@@ -30,6 +38,8 @@ REASONS: Mapping[str, RefusalReason] = {
     "used_up": "credit",
 }
 """Error codes that mean the same in every response."""
+
+_URL_FIELDS = ("image_url", "image_urls", "url")
 
 _REASONS_BY_STATUS: Mapping[int, RefusalReason] = {
     400: "bad_input",
@@ -74,7 +84,7 @@ def parse_submit_response(response: ProviderResponse, other_version: str | None)
     except MalformedResponseError:
         body = {}
     task_id, error = to_text(body.get("task_id")), ApiError.parse(body)
-    reason = None if body.get("success") is True else error.to_reason(response.status)
+    reason = None if to_bool(body.get("success")) else error.to_reason(response.status)
     if task_id and response.status < 300 and reason is None:
         return Accepted(task_id=task_id, images=to_images(body))
     code = error.code or str(response.status)
@@ -98,5 +108,5 @@ def _is_temporary(status: int, code: str) -> bool:
 
 def to_images(body: Mapping[str, Any]) -> tuple[ResultImage, ...]:
     """Return the images in a final body; how long their URLs live is not documented."""
-    urls = (to_url(to_object(entry).get("image_url")) for entry in to_list(body.get("data")))
-    return tuple(ResultImage(url=url) for url in urls if url)
+    found = to_urls(body.get("data"), *_URL_FIELDS) or to_urls(body.get("image_url"))
+    return tuple(ResultImage(url=url) for url in found)

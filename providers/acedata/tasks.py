@@ -6,10 +6,12 @@ its record has a `finished_at`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from ..parsing import is_moderation, parse_object, to_object, to_text
+from ..parsing import decode, is_moderation, parse_object, to_bool, to_object, to_text
 from ..wire import (
     Failed,
     MalformedResponseError,
@@ -19,6 +21,7 @@ from ..wire import (
     Succeeded,
     TaskNotFound,
     TaskStatus,
+    Unreadable,
 )
 from .responses import REASONS, ApiError, to_images
 
@@ -40,9 +43,10 @@ def parse_batch_status_response(
     body = _parse_body(response)
     if isinstance(body, StatusUnavailable):
         return body
-    if not isinstance(body.get("items"), list):
+    items = decode(body.get("items"))
+    if not isinstance(items, list):
         raise MalformedResponseError("the batch response has no items")
-    records = map(to_object, body["items"])
+    records = map(to_object, items)
     return {to_text(record.get("id")): _parse_item(record) for record in records if record}
 
 
@@ -73,19 +77,23 @@ def _parse_item(record: Mapping[str, Any]) -> TaskStatus:
         # Outside of the task's response, this is the status request's own error.
         return _to_unavailable(record, "")
     try:
-        return _parse_record(record)
+        status = _parse_record(record)
+        if isinstance(status, Unreadable):
+            return replace(status, body=json.dumps(record))
+        return status
     except MalformedResponseError as error:
         return StatusUnavailable(code=type(error).__name__, message=str(error))
 
 
 def _parse_record(record: Mapping[str, Any]) -> TaskStatus:
-    task_id, response = to_text(record.get("id")), record.get("response")
+    task_id, response = to_text(record.get("id")), decode(record.get("response"))
     if not task_id:
         raise MalformedResponseError("the body is not a task record")
-    if response is not None and not isinstance(response, dict):
+    response = {} if response in (None, "") else response
+    if not isinstance(response, dict):
         raise MalformedResponseError("the task's response is not an object")
-    status = _parse_result({"task_id": task_id, **(response or {})})
-    if isinstance(status, Pending) and isinstance(record.get("finished_at"), int | float):
+    status = _parse_result({"task_id": task_id, **response})
+    if isinstance(status, Pending) and isinstance(record.get("finished_at"), int | float | str):
         message = "finished without a result"
         return Failed(reason="provider", code="finished", message=message, task_id=status.task_id)
     return status
@@ -102,15 +110,15 @@ def parse_callback(body: bytes) -> TaskStatus:
 def _parse_result(result: Mapping[str, Any]) -> TaskStatus:
     """Return the status in a callback or in a record's `response`, which have one shape."""
     task_id = to_text(result.get("task_id")) or None
-    success = result.get("success")
-    if not isinstance(success, bool | None):
+    success = to_bool(result.get("success"))
+    if success is None and result.get("success") is not None:
         raise MalformedResponseError("success is neither true nor false")
-    if success is False or result.get("error"):
+    if success is False or decode(result.get("error")):
         return _to_failed(ApiError.parse(result), task_id)
     if images := to_images(result):
         return Succeeded(images=images, task_id=task_id)
-    if result.get("data"):
-        raise MalformedResponseError("the task has results, but no URL among them")
+    if decode(result.get("data")):
+        return Unreadable(task_id=task_id)
     return Pending(task_id=task_id)
 
 

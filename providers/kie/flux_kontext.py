@@ -97,8 +97,7 @@ class KieFluxKontext(KieProvider):
         The jobs API lists its URLs in a JSON string.
         """
         pair = to_object(data.get("response")) or to_object(data.get("info"))
-        listed = to_object(data.get("resultJson")).get("resultUrls")
-        images = tasks.to_images([pair.get("resultImageUrl")]) + tasks.to_images(listed)
+        images = tasks.to_images(pair) + tasks.to_images(data.get("resultJson"))
         if origin := to_url(pair.get("originImageUrl")):
             images += (ResultImage(url=origin, lifetime_s=ORIGIN_LIFETIME_S, kind="origin"),)
         return images

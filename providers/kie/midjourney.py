@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ..base import Request
-from ..parsing import to_object
 from ..wire import ProviderRequest, ResultImage
 from . import tasks
 from .midjourney_requests import VIDEO_TASKS, Edit, Extend, Generate, Upscale, Vary
@@ -68,5 +67,5 @@ class KieMidjourney(KieProvider):
 
         There are four images, or one video.
         """
-        listed = to_object(data.get("resultInfoJson")).get("resultUrls")
-        return tasks.to_images(data.get("resultUrls")) or tasks.to_images(listed)
+        listed = tasks.to_images(data.get("resultUrls"))
+        return listed or tasks.to_images(data.get("resultInfoJson"))

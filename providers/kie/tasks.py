@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from ..parsing import is_moderation, parse_host, to_int, to_list, to_message, to_text, to_url
+from ..parsing import is_moderation, parse_host, to_int, to_message, to_text, to_urls
 from ..wire import (
     Failed,
     MalformedResponseError,
@@ -22,12 +22,16 @@ from ..wire import (
     Succeeded,
     TaskNotFound,
     TaskStatus,
+    Unreadable,
 )
 from .responses import REFUSALS, Envelope, get_code, parse_envelope
 
 RESULT_LIFETIME_S = 14 * 86400
 """How long media live on kie's own hosts; other hosts document nothing."""
 _HOSTS = (".aiquickdraw.com",)
+
+_URL_FIELDS = ("resultUrls", "resultUrl", "resultImageUrl", "url")
+_RESULT_FIELDS = ("info", "response", "resultJson", "resultInfoJson", *_URL_FIELDS)
 
 ParseImages = Callable[[Mapping[str, Any]], tuple[ResultImage, ...]]
 
@@ -79,9 +83,9 @@ def parse_callback(body: bytes, parse_images: ParseImages) -> TaskStatus:
 
 
 def to_images(urls: object) -> tuple[ResultImage, ...]:
-    """Return the images of a list of URLs, or of objects with a `resultUrl`."""
-    valid = [to_url(u.get("resultUrl") if isinstance(u, dict) else u) for u in to_list(urls)]
-    return tuple(ResultImage(url=url, lifetime_s=_find_lifetime_s(url)) for url in valid if url)
+    """Return the images of URLs in any of the shapes that kie has sent them in."""
+    found = to_urls(urls, *_URL_FIELDS)
+    return tuple(ResultImage(url=url, lifetime_s=_find_lifetime_s(url)) for url in found)
 
 
 def _find_lifetime_s(url: str) -> int | None:
@@ -96,14 +100,20 @@ def _parse_task(envelope: Envelope, parse_images: ParseImages) -> TaskStatus:
         return _to_failed(envelope)
     images = parse_images(envelope.data)
     if not any(image.kind == "result" for image in images):
-        raise MalformedResponseError("the task succeeded, but no result URL was found")
+        # One API may send what another one documents.
+        fields = [envelope.data[name] for name in _RESULT_FIELDS if name in envelope.data]
+        images = to_images(fields) + images
+    if not any(image.kind == "result" for image in images):
+        if not envelope.task_id:
+            raise MalformedResponseError("the response has neither a task nor a result URL")
+        return Unreadable(task_id=envelope.task_id)
     return Succeeded(images=images, task_id=envelope.task_id or None)
 
 
 def _parse_state(envelope: Envelope) -> _State:
     state: _State | None
     if "state" in envelope.data:
-        state = _STATES.get(to_text(envelope.data["state"]))
+        state = _STATES.get(to_text(envelope.data["state"]).strip().lower())
     elif "successFlag" in envelope.data:
         state = _FLAGS.get(to_int(envelope.data["successFlag"]))
     elif envelope.code in REFUSALS:

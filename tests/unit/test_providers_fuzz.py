@@ -91,7 +91,13 @@ def require_harmless(parsed: Any, kind: str) -> None:
         "refresh_url": REQUIRED_OF_REFRESHES,
     }
     allowed = {**REQUIRED, **optional}[kind]
-    assert type(parsed).__name__ in {*allowed, "TryOtherVersion", "Pending", "NoneType"}
+    assert type(parsed).__name__ in {
+        *allowed,
+        "TryOtherVersion",
+        "Pending",
+        "Unreadable",
+        "NoneType",
+    }
     if parsed is not None:
         json.dumps(asdict(parsed)).encode("ascii")
         assert len(getattr(parsed, "message", "")) <= 300
