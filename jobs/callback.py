@@ -23,10 +23,13 @@ class Callback(NamedTuple):
 
     @classmethod
     def load(cls, entry: bytes) -> Callback:
-        """Parse an entry that `dump` made."""
+        """Parse an entry that `dump` made; one that is damaged is all body, without a time."""
         head, _, body = entry.partition(b"\n")
-        fields = json.loads(head)
-        return cls(datetime.fromtimestamp(fields["at"], UTC), fields["headers"], body)
+        try:
+            fields = json.loads(head)
+            return cls(datetime.fromtimestamp(fields["at"], UTC), dict(fields["headers"]), body)
+        except (ValueError, TypeError, LookupError, OverflowError):
+            return cls(datetime.fromtimestamp(0, UTC), {}, entry)
 
 
 class Outcome(StrEnum):

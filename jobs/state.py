@@ -43,6 +43,7 @@ class Reason(StrEnum):
     CREDIT = "credit"
     PROVIDER = "provider"
     TIMED_OUT = "timed_out"
+    UNREADABLE = "unreadable"
     UNCONFIRMED = "unconfirmed"
     CANCELLED = "cancelled"
 
@@ -65,7 +66,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     _S.CANCELLED: frozenset(),
 }
 # Reasons that imagequeue gave without a report of the provider: a success does not contradict them.
-PROVISIONAL = frozenset({Reason.TIMED_OUT, Reason.UNCONFIRMED})
+PROVISIONAL = frozenset({Reason.TIMED_OUT, Reason.UNREADABLE, Reason.UNCONFIRMED})
 
 # The queue whose due set has the job's wake-up. A finished job waits for the end of its retention.
 QUEUE_OF: dict[State, Queue | None] = {

@@ -86,6 +86,8 @@ class OutcomeUnknown:
 
     code: str
     message: str
+    body: str = ""
+    """What was received with a successful HTTP status, to be read again by a later version."""
 
 
 SubmitOutcome = Accepted | RetryLater | Refused | TryOtherVersion | OutcomeUnknown

@@ -49,8 +49,12 @@ class CallbackInbox:
 
     def list_unread(self, job_id: str) -> dict[bytes, Callback]:
         """Return a job's callbacks, oldest first, each under the entry that `acknowledge` takes."""
+        return {entry: Callback.load(entry) for entry in self.list_entries(job_id)}
+
+    def list_entries(self, job_id: str) -> Sequence[bytes]:
+        """Return the entries of a job's callbacks, oldest first, whether they can be read or not."""
         entries: Any = self._redis.lrange(keys.callbacks(job_id), 0, -1)
-        return {entry: Callback.load(entry) for entry in entries}
+        return tuple(entries)
 
     def acknowledge(self, job_id: str, outcomes: Mapping[bytes, Outcome]) -> None:
         """Remove processed callbacks, count their outcomes, and quarantine what was not applied."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+from ..config.logging import get_logger
 from ..jobs.job import Job, State
 from .counters import PendingCounts
+
+log = get_logger(__name__)
 
 
 class TransitionEffects(NamedTuple):
@@ -28,16 +31,25 @@ def describe_effects(before: Job, after: Job) -> TransitionEffects:
         counts.observe("saved.left", remaining_ms)
     opened = before.is_finished - after.is_finished
     has_webhook = has_new_state and after.is_finished and after.webhook_url
-    return TransitionEffects(counts, opened, build_webhook_entry(after) if has_webhook else b"")
+    return TransitionEffects(counts, opened, _build_webhook(after) if has_webhook else b"")
+
+
+def _build_webhook(job: Job) -> bytes:
+    """Return the webhook's entry; a job that cannot be shown ends all the same, with a short one."""
+    try:
+        return build_webhook_entry(job)
+    except Exception as error:
+        log.exception("webhook_not_built", job_id=job.id, error=type(error).__name__)
+        return _build_entry(job, {"id": job.id, "state": job.state, "provider": job.provider})
 
 
 def build_webhook_entry(job: Job) -> bytes:
     """Return the entry of a webhook about the job as it is now; its body is sent unchanged."""
-    body = {
-        "type": f"job.{job.state}",
-        "timestamp": job.updated_at.isoformat(),
-        "data": job.model_dump(mode="json", by_alias=True),
-    }
+    return _build_entry(job, job.model_dump(mode="json", by_alias=True))
+
+
+def _build_entry(job: Job, data: Mapping[str, Any]) -> bytes:
+    body = {"type": f"job.{job.state}", "timestamp": job.updated_at.isoformat(), "data": data}
     entry = {
         # The same for every attempt, so that receivers can recognise repetitions.
         "id": f"{job.id.replace('job_', 'evt_')}_{job.revision}",

@@ -13,7 +13,14 @@ from ..jobs.callback import Callback, Outcome
 from ..jobs.job import Job, State
 from ..providers import get as get_provider
 from ..providers.account import SignatureError
-from ..providers.wire import Failed, MalformedResponseError, Pending, Succeeded, TaskStatus
+from ..providers.wire import (
+    Failed,
+    MalformedResponseError,
+    Pending,
+    Succeeded,
+    TaskStatus,
+    Unreadable,
+)
 from .callback_trust import (
     CONFIRM_RETRY_S,
     ConfirmationUnavailableError,
@@ -23,6 +30,7 @@ from .callback_trust import (
 )
 from .context import Context
 from .settle import DifferentTaskError, has_second_result, require_own_task, settle
+from .unreadable import mark_unreadable, parse_stored
 
 log = get_logger(__name__)
 
@@ -72,17 +80,28 @@ def _read(ctx: Context, job_id: str, callback: Callback) -> Outcome:
 
 def _parse_trusted(ctx: Context, job: Job, callback: Callback) -> TaskStatus:
     """Return the status that a callback reports, once it is signed or confirmed as required."""
+    if (stored := parse_stored(job, callback)) is not None:
+        return _require_readable(ctx, job, stored)
     status = get_provider(job.provider).parse_callback(callback.body)
-    if not isinstance(status, Pending | Succeeded | Failed):
+    if not isinstance(status, Pending | Succeeded | Failed | Unreadable):
         raise MalformedResponseError(f"a callback that reports {type(status).__name__}")
     if len(status.task_id or "") > MAX_TASK_ID:
         raise MalformedResponseError(f"a task id of more than {MAX_TASK_ID} characters")
     require_signature(ctx, job, callback, status.task_id or "")
+    status = _require_readable(ctx, job, status)
     require_own_task(job, status)
     # Nothing in a callback is acted on once the images are known.
-    if job.images or isinstance(status, Pending):
+    if job.images or not isinstance(status, Succeeded | Failed):
         return status
     return confirm(ctx, job, status, callback.at)
+
+
+def _require_readable(ctx: Context, job: Job, status: TaskStatus) -> TaskStatus:
+    """Return the status; raises MalformedResponseError for a success that cannot be read."""
+    if isinstance(status, Unreadable):
+        mark_unreadable(ctx, job, status, "callback")
+        raise MalformedResponseError(status.message)
+    return status
 
 
 def _settle_with(ctx: Context, job: Job, status: TaskStatus) -> Outcome:

@@ -23,10 +23,11 @@ from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import countdowns_for, next_poll
 from ..providers import PROVIDERS
 from ..providers.base import BatchProvider
-from ..providers.wire import Failed, StatusUnavailable, Succeeded, TaskStatus
+from ..providers.wire import Failed, StatusUnavailable, Succeeded, TaskStatus, Unreadable
 from .context import Context
 from .settle import apply_status, fail, settle
 from .task_status import look_up, look_up_together
+from .unreadable import is_unreadable, store_poll_body
 
 log = get_logger(__name__)
 
@@ -78,12 +79,17 @@ def _schedule_next_poll(ctx: Context, job: Job, status: TaskStatus) -> float | N
     Returns None if the job timed out.
     """
     settings = ctx.settings
+    if isinstance(status, Unreadable):
+        job = store_poll_body(ctx, job, status)
     elapsed_s = (ctx.now() - job.accepted_at).total_seconds()
     if elapsed_s >= settings.give_up_after_s:
         ctx.transition(job, partial(_time_out, ctx, status))
         return None
     countdowns = countdowns_for(job.delivery, settings.poll_countdowns)
     following = next_poll(elapsed_s, countdowns, settings.poll_tail_s)
+    if following.overdue and isinstance(status, Unreadable):
+        ctx.transition(job, partial(_time_out, ctx, status))
+        return None
     in_s = min(following.in_s, settings.give_up_after_s - elapsed_s)
     if isinstance(status, StatusUnavailable):
         log.warning("status_unavailable", code=status.code, error=status.message)
@@ -100,6 +106,8 @@ def _schedule_next_poll(ctx: Context, job: Job, status: TaskStatus) -> float | N
 def _time_out(ctx: Context, status: TaskStatus, job: Job) -> Job:
     if job.state not in POLLED:
         raise InvalidTransitionError(f"{job.id} is {job.state}: it was settled meanwhile")
+    if job.error and is_unreadable(job):
+        return fail(ctx, job, "unreadable", job.error)
     message = getattr(status, "message", "") or "the provider still calls it unfinished"
     error = JobError(reason=Reason.TIMED_OUT, message=message)
     return fail(ctx, job, "gave up", error)

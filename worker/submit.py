@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from functools import partial
 
 from redis.exceptions import RedisError
@@ -21,9 +22,11 @@ from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import backoff
 from ..jobs.tokens import build_callback_url
 from ..providers import get as get_provider
+from ..providers.base import Provider
 from ..providers.wire import (
     Accepted,
     OutcomeUnknown,
+    ProviderResponse,
     Refused,
     RetryLater,
     SubmitOutcome,
@@ -34,6 +37,7 @@ from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import send
 from .settle import add_note, fail, start_download, start_waiting
+from .unreadable import store_submit_body
 
 log = get_logger(__name__)
 
@@ -72,6 +76,8 @@ def submit(ctx: Context, job_id: str) -> float | None:
         _record_outcome(ctx, job, outcome)
     finally:
         log.info("job_submitted", attempt=job.attempts, **_describe(outcome))
+    if isinstance(outcome, OutcomeUnknown):
+        store_submit_body(ctx, job, outcome)
     if isinstance(outcome, RetryLater) and outcome.rate_limited:
         wait_s = outcome.retry_after_s or ctx.settings.rate_limit_pause_s
         ctx.pauses.begin(account, Queue.SUBMIT, wait_s)
@@ -125,7 +131,7 @@ def _call_provider(ctx: Context, job: Job, deadline: float) -> SubmitOutcome:
         build = partial(provider.build_submit_request, checked, _callback_url(ctx, job))
         request = build(api_version)
         response = send(ctx, provider, request, deadline, reuse_connection=False)
-        outcome = provider.parse_submit_response(response, api_version)
+        outcome = _parse_response(provider, response, api_version)
         if isinstance(outcome, TryOtherVersion) and build(outcome.api_version) == request:
             # Both versions send the same request, so the version was not the reason.
             return Refused(reason="bad_input", code=outcome.code, message=outcome.message)
@@ -135,6 +141,21 @@ def _call_provider(ctx: Context, job: Job, deadline: float) -> SubmitOutcome:
         return RetryLater(code="not sent", message=str(error))
     except NoResponseError as error:
         return OutcomeUnknown(code="no answer", message=str(error))
+    return outcome
+
+
+def _parse_response(
+    provider: Provider, response: ProviderResponse, api_version: str
+) -> SubmitOutcome:
+    """Return the outcome in a response, which may have been paid for: this never raises."""
+    try:
+        outcome = provider.parse_submit_response(response, api_version)
+    except Exception as error:
+        log.exception("response_not_parsed")
+        message = f"the response could not be parsed: {type(error).__name__}"
+        outcome = OutcomeUnknown(code=str(response.status), message=message)
+    if isinstance(outcome, OutcomeUnknown) and 200 <= response.status < 300:
+        return replace(outcome, body=response.body.decode(errors="surrogateescape"))
     return outcome
 
 

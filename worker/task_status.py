@@ -18,12 +18,14 @@ from ..providers.wire import (
     Succeeded,
     TaskNotFound,
     TaskStatus,
+    Unreadable,
 )
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import LOOKUP_TIMEOUT_S, send
 
 # ImageQueueError: even with its provider or its key unset, a job has to reach its timeout.
+TASK_STATUSES = (Pending, Succeeded, Failed, Unreadable)
 LOOKUP_FAILURES = (NotSentError, NoResponseError, MalformedResponseError, ImageQueueError)
 
 
@@ -35,7 +37,10 @@ def look_up(ctx: Context, job: Job, task_id: str | None = None) -> TaskStatus:
         api_version = job.api_version or provider.api_versions[0]
         request = provider.build_status_request(task_id, api_version)
         response = send(ctx, provider, request, _lookup_deadline(ctx))
-        return _name_task(provider.parse_status_response(response, api_version), task_id)
+        status = _name_task(provider.parse_status_response(response, api_version), task_id)
+        if isinstance(status, Unreadable):
+            return replace(status, body=response.body.decode(errors="surrogateescape"))
+        return status
     except LOOKUP_FAILURES as error:
         return _to_unavailable(error)
 
@@ -59,7 +64,7 @@ def look_up_together(
 
 def _name_task(status: TaskStatus, task_id: str) -> TaskStatus:
     """Return a status with the id of the task that was asked for."""
-    if not isinstance(status, Pending | Succeeded | Failed) or status.task_id == task_id:
+    if not isinstance(status, TASK_STATUSES) or status.task_id == task_id:
         return status
     if status.task_id:
         return StatusUnavailable(code="mismatched", message="the response is about another task")

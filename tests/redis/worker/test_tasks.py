@@ -121,3 +121,50 @@ def test_worker_fault_postpones_the_job_and_never_ends_it(
     assert ctx.store.get(job_id).state is State.QUEUED
     due = ctx.store.redis.zscore(keys.due(Queue.SUBMIT), job_id)
     assert due == add_seconds(ctx.now(), 15).timestamp()
+
+
+def test_job_that_breaks_its_webhook_ends_visibly(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = queued(ctx)
+    ctx.transition(
+        ctx.store.get(job_id), lambda job: job.evolve(ctx.now(), webhook_url="https://x.example/")
+    )
+    breaking(monkeypatch, "submit", ZeroDivisionError())
+    monkeypatch.setattr("imagequeue.store.transition_effects.build_webhook_entry", lambda _: 1 / 0)
+    for _ in range(ctx.settings.max_crashes):
+        with pytest.raises(ZeroDivisionError):
+            app.tasks["imagequeue.submit"](job_id)
+    app.tasks["imagequeue.submit"](job_id)
+    assert ctx.store.get(job_id).state is State.FAILED
+    (entry,) = ctx.outbox.list_unsent(job_id)
+    assert job_id.encode() in entry
+
+
+def test_record_that_cannot_be_written_ends_without_its_request(
+    app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = queued(ctx, prompt="a mark that is replaced")
+    key = keys.record(job_id)
+    record = ctx.store.redis.get(key)
+    assert isinstance(record, bytes)
+    # Half a surrogate pair is valid JSON, and no UTF-8 writer accepts it.
+    ctx.store.redis.set(key, record.replace(b"a mark that is replaced", rb"\ud800"))
+    breaking(monkeypatch, "submit", ZeroDivisionError())
+    for _ in range(ctx.settings.max_crashes):
+        with pytest.raises(ZeroDivisionError):
+            app.tasks["imagequeue.submit"](job_id)
+    app.tasks["imagequeue.submit"](job_id)
+    job = ctx.store.get(job_id)
+    assert job.error
+    assert (job.state, job.error.code, job.prompt) == (State.FAILED, "poison", "")
+    assert ctx.store.redis.hlen(keys.STARTS) == 0
+
+
+def test_damaged_callback_is_quarantined(app: Celery, ctx: Context) -> None:
+    job_id = queued(ctx)
+    ctx.store.redis.rpush(keys.callbacks(job_id), b"no head")
+    ctx.store.redis.zadd(keys.due(Queue.CALLBACK), {job_id: 0})
+    app.tasks["imagequeue.callback"](job_id)
+    (stored,) = Quarantine(ctx.store.redis)
+    assert (stored.job_id, stored.callback.body) == (job_id, b"no head")
