@@ -81,7 +81,7 @@ def _parse_item(record: Mapping[str, Any]) -> TaskStatus:
         if isinstance(status, Unreadable):
             return replace(status, body=json.dumps(record))
         return status
-    except MalformedResponseError as error:
+    except (MalformedResponseError, RecursionError) as error:
         return StatusUnavailable(code=type(error).__name__, message=str(error))
 
 
