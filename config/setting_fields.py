@@ -15,6 +15,7 @@ from ..field_types import BaseURL, HttpURL, Unset
 from .setting_types import (
     CertificateFile,
     FilePath,
+    Networks,
     ProxyURL,
     RedisURL,
     Seconds,
@@ -70,7 +71,13 @@ class SettingFields(BaseSettings):
     webhook_give_up_s: Seconds = Field(86400, description="How long a failed webhook is retried.")
     webhook_trusted_hosts: Texts = Field(
         (),
-        description="Webhook hosts (`host:port`, comma-separated) that may have private addresses.",
+        description="Webhook hosts (`host:port` or `*.example.com:port`, comma-separated) "
+        "that may have private addresses.",
+    )
+    webhook_trusted_networks: Networks = Field(
+        (),
+        description="Private networks (CIDR, comma-separated) that webhooks may lead to, "
+        "such as the fake addresses of a proxy: `198.18.0.0/15`.",
     )
 
     # Callbacks
@@ -141,8 +148,13 @@ class SettingFields(BaseSettings):
     )
     download_trusted_hosts: Texts = Field(
         (),
-        description="Download hosts (`host:port`, comma-separated) "
+        description="Download hosts (`host:port` or `*.example.com:port`, comma-separated) "
         "that may have private addresses.",
+    )
+    download_trusted_networks: Networks = Field(
+        (),
+        description="Private networks (CIDR, comma-separated) that downloads may lead to, "
+        "such as the fake addresses of a proxy: `198.18.0.0/15`.",
     )
     max_queued_messages: PositiveInt = Field(
         16, description="Messages in one queue; further jobs wait in Redis, in order."

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import NoDecode
 
 from .redis_url import normalize_redis_url
@@ -77,6 +77,7 @@ _COMMAS = (NoDecode, BeforeValidator(_split_list))
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 SecondsOrZero = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 SecondsList = Annotated[tuple[Seconds, ...], *_COMMAS]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], *_COMMAS]
 Texts = Annotated[tuple[str, ...], *_COMMAS]
 Secrets = Annotated[tuple[SecretStr, ...], *_COMMAS]
 WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_secrets), *_COMMAS]

@@ -8,7 +8,6 @@ only if its URLs lead to unknown hosts.
 from __future__ import annotations
 
 from datetime import datetime
-from fnmatch import fnmatch
 
 from ..config.queues import Queue
 from ..config.settings import Settings
@@ -18,7 +17,8 @@ from ..providers import get as get_provider
 from ..providers.wire import Failed, Pending, StatusUnavailable, Succeeded, TaskStatus
 from .context import Context
 from .http.errors import InvalidUrlError
-from .http.url import get_host, parse_url
+from .http.host_patterns import HostPatterns
+from .http.url import parse_url
 from .task_status import look_up
 
 # The poll of a job whose callback was not confirmed comes no later than this.
@@ -71,15 +71,14 @@ def _is_trusted(settings: Settings, status: Succeeded | Failed) -> bool:
         return False
     if isinstance(status, Failed) or not settings.callback_hosts:
         return True
-    known = [pattern.lower() for pattern in settings.callback_hosts]
-    hosts = [_parse_host(image.url) for image in status.images]
-    return all(any(fnmatch(host, pattern) for pattern in known) for host in hosts)
+    known = HostPatterns(settings.callback_hosts, needs_port=False)
+    return all(_is_of(known, image.url) for image in status.images)
 
 
-def _parse_host(url: str) -> str:
-    """Return the host that a download would connect to, or an empty string."""
+def _is_of(hosts: HostPatterns, url: str) -> bool:
+    """Return whether a download of the URL would connect to one of the hosts."""
     # Other parsers find another host in `evil\@known`.
     try:
-        return get_host(parse_url(url))
+        return parse_url(url) in hosts
     except InvalidUrlError:
-        return ""
+        return False

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from celery import Celery
 
 from ..config.logging import add_log_context
 from ..config.queues import Queue
 from ..config.redis import connect, connect_broker
-from ..config.settings import Settings
+from ..config.settings import PREFIX, Settings
 from ..jobs.job import QUEUE_OF, Job
 from ..storage import Storage, open_storage
 from ..store.callbacks import CallbackInbox
@@ -23,6 +24,7 @@ from ..store.pauses import AccountPauses
 from ..store.starts import StepStarts
 from ..store.wakeups import Priority, WakeUps
 from ..store.webhooks import WebhookOutbox
+from .http.address_guard import AddressGuard
 from .http.client import HttpClient
 from .storage_check import StorageCheck
 
@@ -100,8 +102,8 @@ def open_context(
         outbox=WebhookOutbox(client),
         starts=StepStarts(client),
         pauses=AccountPauses(client),
-        http=_open_http(settings, settings.download_trusted_hosts),
-        webhook_http=_open_http(settings, settings.webhook_trusted_hosts),
+        http=_open_http(settings, "download"),
+        webhook_http=_open_http(settings, "webhook"),
         storage=storage,
         storage_check=StorageCheck(storage),
         now=now or RedisClock(client),
@@ -109,5 +111,10 @@ def open_context(
     )
 
 
-def _open_http(settings: Settings, trusted_hosts: tuple[str, ...]) -> HttpClient:
-    return HttpClient(trusted_hosts, settings.proxy_url, str(settings.ca_file or ""))
+def _open_http(settings: Settings, kind: Literal["download", "webhook"]) -> HttpClient:
+    guard = AddressGuard(
+        getattr(settings, f"{kind}_trusted_hosts"),
+        getattr(settings, f"{kind}_trusted_networks"),
+        remedy=f"{PREFIX}{kind.upper()}_TRUSTED_NETWORKS",
+    )
+    return HttpClient(guard, settings.proxy_url, str(settings.ca_file or ""))

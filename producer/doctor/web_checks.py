@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import socket
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -18,6 +21,8 @@ from ...providers.wire import ProviderResponse, Refused, StatusUnavailable
 from ..outgoing import open_session
 
 TIMEOUT_S = 5.0
+# Clash and its like answer every name with an address from here.
+FAKE_NETWORK = ip_network("198.18.0.0/15")
 
 
 def check_provider_keys(settings: Settings) -> str:
@@ -30,11 +35,38 @@ def check_provider_keys(settings: Settings) -> str:
 
 
 def check_outgoing(settings: Settings) -> str:
-    """Return which way requests to providers, image hosts and webhooks take."""
+    """Return which way requests to providers, image hosts and webhooks take.
+
+    Raises ImageQueueError where names lead to the fake addresses of a proxy on this network.
+    """
     # Without its user and password.
     proxy = settings.proxy_url.rstrip("/").rpartition("@")[2].rpartition("/")[2]
     way = f"through the proxy {proxy}" if proxy else "direct, without a proxy"
+    if not proxy:
+        _require_real_addresses(settings)
     return f"{way}; trusting {settings.ca_file or 'the public certificate authorities'}"
+
+
+def _require_real_addresses(settings: Settings) -> None:
+    if FAKE_NETWORK in settings.download_trusted_networks:
+        return
+    for account in (settings.account(kind) for kind in accounts()):
+        host = urlsplit(account.base_url).hostname or ""
+        for address in _resolve(host) if account.key else ():
+            if ip_address(address) in FAKE_NETWORK:
+                raise ImageQueueError(
+                    f"{host} leads to {address}, a fake address of a proxy on this network, so no "
+                    f"image is downloaded: set {PREFIX}DOWNLOAD_TRUSTED_NETWORKS={FAKE_NETWORK}, "
+                    f"and {PREFIX}WEBHOOK_TRUSTED_NETWORKS for webhooks"
+                )
+
+
+def _resolve(host: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:  # the check of the provider's key reports it
+        return []
+    return [str(address[0]).partition("%")[0] for *_, address in found]
 
 
 def check_callbacks(settings: Settings) -> str:

@@ -1,33 +1,118 @@
 """The address guard: which addresses are public, and which host a URL leads to."""
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
 import pytest
 
-from imagequeue.worker.http.address_guard import TrustedHosts, is_public, require_public_host
+from imagequeue.worker.http.address_guard import AddressGuard, is_public
 from imagequeue.worker.http.errors import InvalidUrlError, PrivateAddressError
+from imagequeue.worker.http.host_patterns import HostPatterns
 from imagequeue.worker.http.url import get_host, get_origin, parse_url
+
+# Every block of IANA's two registries of special addresses, and the multicast and reserved ones.
+SPECIAL = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.0.9/32",
+    "192.0.0.170/32",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "255.255.255.255/32",
+    "::/128",
+    "::1/128",
+    "::/96",
+    "::ffff:0:0:0/96",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "100:0:0:1::/64",
+    "2001::/23",
+    "2001::/32",
+    "2001:1::1/128",
+    "2001:2::/48",
+    "2001:3::/32",
+    "2001:4:112::/48",
+    "2001:10::/28",
+    "2001:20::/28",
+    "2001:30::/28",
+    "2001:db8::/32",
+    "2002::/16",
+    "3fff::/20",
+    "5f00::/16",
+    "fc00::/7",
+    "fe80::/10",
+    "fec0::/10",
+    "ff00::/8",
+]
+PRIVATE = [ip_network(each) for each in SPECIAL]
+
+
+@pytest.mark.parametrize("network", PRIVATE, ids=str)
+def test_special_network_is_not_public(network: IPv4Network | IPv6Network) -> None:
+    for ip in (network.network_address, network.broadcast_address):
+        assert not is_public(str(ip))
+        if ip.version == 4:
+            assert not is_public(f"::ffff:{ip}")
+            assert not is_public(f"64:ff9b::{ip}")
 
 
 @pytest.mark.parametrize(
-    ("address", "public"),
+    "address",
     [
-        ("93.184.216.34", True),
-        ("2606:2800:220:1::1", True),
-        ("127.0.0.1", False),
-        ("10.0.0.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),
-        ("224.0.0.1", False),
-        ("::1", False),
-        ("::", False),
-        ("fe80::1%eth0", False),
-        ("fd00::1", False),
-        ("::ffff:127.0.0.1", False),
-        ("::ffff:93.184.216.34", True),
+        *("93.184.216.34", "1.1.1.1", "192.31.196.1", "192.0.1.1", "198.17.255.255", "198.20.0.0"),
+        *("2606:2800:220:1::1", "2001:200::1", "2620:4f:8000::1", "::ffff:93.184.216.34"),
+        "64:ff9b::93.184.216.34",
     ],
 )
-def test_public_addresses(address: str, public: bool) -> None:
-    assert is_public(address) is public
+def test_other_address_is_public(address: str) -> None:
+    assert is_public(address)
+
+
+def test_address_with_a_zone_is_not_public() -> None:
+    assert not is_public("fe80::1%eth0")
+
+
+def test_trusted_network_is_allowed() -> None:
+    guard = AddressGuard(networks=[ip_network("198.18.0.0/15")], remedy="THE_SETTING")
+    for allowed in ("198.19.255.255", "::ffff:198.18.0.1", "93.184.216.34"):
+        guard.require_allowed(allowed)
+    guard.require_allowed_host(parse_url("http://198.18.0.1/"))
+    with pytest.raises(PrivateAddressError, match=r"^10.0.0.1 is a private .* in THE_SETTING$"):
+        guard.require_allowed("10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "url", "matches", "matches_with_port"),
+    [
+        ("*.example.com:443", "https://a.example.com/", True, True),
+        ("*.example.com:443", "https://a.b.EXAMPLE.com/", True, True),
+        ("*.example.com:443", "https://example.com/", False, False),
+        ("*.example.com:443", "http://a.example.com/", False, False),
+        ("*.example.com:443", "https://a.example.com.evil/", False, False),
+        ("*.example.com", "https://a.example.com/", True, False),
+        ("[::1]:8080", "http://[0:0::1]:8080/", True, True),
+        ("[0:0::1]:8080", "http://[::1]:8080/", True, True),
+        ("[::1]:8080", "http://[::1]/", False, False),
+        ("[::1]", "http://[::1]:8080/", True, False),
+        ("::1", "http://[::1]:8080/", True, False),
+        ("A.example:80", "http://a.example/", True, True),
+        ("a.example", "http://a.example:81/", True, False),
+        ("[abc].example:80", "http://a.example/", False, False),
+    ],
+)
+def test_host_pattern(pattern: str, url: str, matches: bool, matches_with_port: bool) -> None:
+    assert (parse_url(url) in HostPatterns([pattern], needs_port=False)) is matches
+    assert (parse_url(url) in HostPatterns([pattern], needs_port=True)) is matches_with_port
 
 
 @pytest.mark.parametrize(
@@ -86,16 +171,16 @@ def test_a_relative_url_keeps_its_origin() -> None:
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "my.localhost", "10.0.0.1", "[::1]"])
 def test_a_host_that_is_private_by_its_name_alone_is_refused(host: str) -> None:
     with pytest.raises(PrivateAddressError):
-        require_public_host(parse_url(f"http://{host}/"))
+        AddressGuard().require_allowed_host(parse_url(f"http://{host}/"))
 
 
 @pytest.mark.parametrize("host", ["images.example", "93.184.216.34", "localhost.example"])
 def test_other_hosts_pass_until_they_are_resolved(host: str) -> None:
-    require_public_host(parse_url(f"http://{host}/"))
+    AddressGuard().require_allowed_host(parse_url(f"http://{host}/"))
 
 
 def test_a_trusted_host_is_its_name_and_port() -> None:
-    trusted = TrustedHosts(["Inside.example:80", "[::1]:8080", "10.0.0.1:443"])
+    trusted = AddressGuard(["Inside.example:80", "[::1]:8080", "10.0.0.1:443"]).trusted_hosts
     assert parse_url("http://inside.EXAMPLE/a") in trusted
     assert parse_url("http://[0:0::1]:8080/a") in trusted
     assert parse_url("https://10.0.0.1/a") in trusted

@@ -13,6 +13,7 @@ from typing import Any
 import pycurl
 import pytest
 
+from imagequeue.worker.http.address_guard import AddressGuard
 from imagequeue.worker.http.client import HttpClient
 from imagequeue.worker.http.errors import NoResponseError, PrivateAddressError
 from support.http_servers import echoing, resolve, send, serving
@@ -78,6 +79,7 @@ def test_a_request_inside_a_receiver_has_its_own_connection(echo: str) -> None:
 
 FORKING = """
 import json, os, sys, time
+from imagequeue.worker.http.address_guard import AddressGuard
 from imagequeue.worker.http.client import HttpClient
 
 http = HttpClient()
@@ -181,7 +183,7 @@ def test_a_connection_with_an_unread_rest_is_not_used_again(echo: str) -> None:
 
 
 def test_a_kept_connection_is_checked_again_when_guarded(echo: str) -> None:
-    http, port = HttpClient([echo]), int(echo.split(":")[1])
+    http, port = HttpClient(AddressGuard([echo])), int(echo.split(":")[1])
     resolve(http, port, inside_example="127.0.0.1")
     connection_of(http, f"inside.example:{port}")
     with pytest.raises(PrivateAddressError, match=r"^127\.0\.0\.1 is a private address$"):

@@ -8,55 +8,74 @@ from collections.abc import Collection
 import pycurl
 
 from .errors import PrivateAddressError
-from .url import get_host, get_origin
+from .host_patterns import HostPatterns
+from .url import get_host
 
-# IPv6 addresses that lead to an IPv4 address (compatible, mapped, NAT64, 6to4), and the bit at
-# which that address begins.
-_EMBEDS_IPV4_AT = {
-    ipaddress.IPv6Network("::/96"): 96,
-    ipaddress.IPv6Network("::ffff:0:0/96"): 96,
-    ipaddress.IPv6Network("::ffff:0:0:0/96"): 96,
-    ipaddress.IPv6Network("64:ff9b::/96"): 96,
-    ipaddress.IPv6Network("64:ff9b:1::/48"): 96,
-    ipaddress.IPv6Network("2002::/16"): 16,
-}
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# Mapped addresses and NAT64: what counts is the IPv4 address in their last 32 bits.
+_EMBEDS_IPV4 = [ipaddress.ip_network(each) for each in ("::ffff:0:0/96", "64:ff9b::/96")]
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# By the registries of IANA; some versions of Python count parts of these as global.
+_NOT_PUBLIC = [
+    ipaddress.ip_network(each)
+    for each in (
+        "192.0.0.0/24",  # protocol assignments
+        "192.88.99.0/24",  # relays of 6to4
+        "2001::/23",  # protocol assignments, with Teredo
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4
+        "3fff::/20",  # documentation
+    )
+]
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address, and one embedded in it, belongs to the public internet."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        for network, start in _EMBEDS_IPV4_AT.items():
-            if ip in network:
-                ip = ipaddress.IPv4Address(int(ip) >> (96 - start) & 0xFFFFFFFF)
-                break
+    """Return whether an IP address, or the one embedded in it, is of the public internet."""
+    ip = _parse(address)
+    if any(ip in network for network in _NOT_PUBLIC):
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip not in _GLOBAL_UNICAST:
+        return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
-def require_public(address: str) -> None:
-    """Raise PrivateAddressError unless an IP address is public."""
-    if not is_public(address):
-        raise PrivateAddressError(f"{address} is a private address")
+def _parse(address: str) -> Address:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if any(ip in network for network in _EMBEDS_IPV4):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip
 
 
-def require_public_host(url: pycurl.CurlUrl) -> None:
-    """Raise PrivateAddressError for a host that is a private address without any resolving."""
-    host = get_host(url)
-    if host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost"):
-        raise PrivateAddressError("localhost is a private address")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return
-    require_public(host)
+class AddressGuard:
+    """Which private addresses a client may connect to: `hosts` with ports, and `networks`.
 
+    `remedy` is the setting that an error names.
+    """
 
-class TrustedHosts:
-    """Hosts, as `host:port`, that may have private addresses."""
+    def __init__(
+        self, hosts: Collection[str] = (), networks: Collection[Network] = (), remedy: str = ""
+    ) -> None:
+        self.trusted_hosts = HostPatterns(hosts, needs_port=True)
+        self._networks = networks
+        self._hint = f"; if that is right, list its network in {remedy}" if remedy else ""
 
-    def __init__(self, hosts: Collection[str]) -> None:
-        self._hosts = {host.translate({ord("["): "", ord("]"): ""}).lower() for host in hosts}
+    def require_allowed(self, address: str) -> None:
+        """Raise PrivateAddressError unless an IP address is public or in a trusted network."""
+        if is_public(address):
+            return
+        ip = _parse(address)
+        if not any(ip in network for network in self._networks):
+            raise PrivateAddressError(f"{address} is a private address{self._hint}")
 
-    def __contains__(self, url: pycurl.CurlUrl) -> bool:
-        _, host, port = get_origin(url)
-        return f"{host}:{port}" in self._hosts
+    def require_allowed_host(self, url: pycurl.CurlUrl) -> None:
+        """Raise PrivateAddressError for a host that is a private address without any resolving."""
+        host = get_host(url)
+        if host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost"):
+            raise PrivateAddressError("localhost is a private address")
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return
+        self.require_allowed(host)

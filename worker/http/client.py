@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import weakref
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from json import dumps
 from urllib.parse import urlencode
 
 import certifi
 import pycurl
 
-from .address_guard import TrustedHosts, require_public_host
+from .address_guard import AddressGuard
 from .errors import InvalidUrlError, NotSentError
 from .message import Receiver, Request, Response
 from .transfer import Transfer
@@ -25,16 +25,16 @@ MAX_IDLE_HANDLES = 64
 class HttpClient:
     """HTTP for any number of threads.
 
-    `trusted_hosts` (`host:port`) may have private addresses. `proxy` is an http:// or https:// URL;
+    `guard` says which private addresses are allowed. `proxy` is an http:// or https:// URL;
     a proxy resolves names itself, so behind one only literal private addresses are blocked.
     `ca_file` replaces the public certificate authorities. No .netrc and no proxy of the environment
     is used: either could replace a key or carry it elsewhere.
     """
 
     def __init__(
-        self, trusted_hosts: Collection[str] = (), proxy: str = "", ca_file: str = ""
+        self, guard: AddressGuard | None = None, proxy: str = "", ca_file: str = ""
     ) -> None:
-        self._trusted = TrustedHosts(trusted_hosts)
+        self._guard = guard or AddressGuard()
         self._has_proxy = bool(proxy)
         authorities = ca_file or certifi.where()
         self._options: dict[int, object] = {
@@ -81,9 +81,9 @@ class HttpClient:
         follow_redirects = follow_redirects and method == "GET"
         target = parse_url(f"{url}?{urlencode(params)}" if params else url)
         for _ in range(MAX_REDIRECTS + 1):
-            is_guarded = block_private_addresses and target not in self._trusted
+            is_guarded = block_private_addresses and target not in self._guard.trusted_hosts
             if is_guarded:
-                require_public_host(target)
+                self._guard.require_allowed_host(target)
             response = self._run(
                 Request(
                     method=method,
@@ -96,7 +96,7 @@ class HttpClient:
                     receiver=receiver,
                     reuse_connection=reuse_connection,
                     follow_redirects=follow_redirects,
-                    check_addresses=is_guarded and not self._has_proxy,
+                    guard=self._guard if is_guarded and not self._has_proxy else None,
                 )
             )
             if not (follow_redirects and response.redirect):

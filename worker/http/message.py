@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pycurl
 
+from .address_guard import AddressGuard
 from .errors import NoResponseError
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -47,7 +48,8 @@ class Request:
     receiver: Receiver | None
     reuse_connection: bool
     follow_redirects: bool
-    check_addresses: bool
+    guard: AddressGuard | None
+    """Checks each address; None allows all."""
 
 
 def is_whole_json(body: bytes) -> bool:

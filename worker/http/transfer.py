@@ -10,7 +10,6 @@ from typing import Any
 
 import pycurl
 
-from .address_guard import require_public
 from .decoder import Decoder
 from .errors import NoResponseError, NotSentError
 from .message import Request, Response, Write, format_headers, is_whole_json, parse_status
@@ -143,7 +142,7 @@ class Transfer:
                 pycurl.LOW_SPEED_LIMIT: MIN_BYTES_PER_S,
                 pycurl.LOW_SPEED_TIME: MAX_SILENCE_S,
             }
-        if request.check_addresses:
+        if request.guard:
             options[pycurl.OPENSOCKETFUNCTION] = self._guarded(self._open_socket, pycurl.SOCKET_BAD)
         for option, value in options.items():
             self._handle.setopt(option, value)
@@ -165,7 +164,8 @@ class Transfer:
     def _open_socket(self, _: int, address: Any) -> socket.socket | int:
         """Check each address that a name was resolved to, at the moment of connecting to it."""
         family, kind, protocol, sockaddr = address
-        require_public(sockaddr[0])
+        if self._request.guard:
+            self._request.guard.require_allowed(sockaddr[0])
         try:
             opened = socket.socket(family, kind, protocol)
         except OSError:  # this machine has no IPv6: libcurl tries the next address
@@ -182,8 +182,8 @@ class Transfer:
         if time.monotonic() >= request.deadline:
             # A worker that was frozen until its deadline must not start to pay now.
             raise NotSentError("Timeout was reached")
-        if request.check_addresses:
-            require_public(address)
+        if request.guard:
+            request.guard.require_allowed(address)
         self._sent = True
         return pycurl.PREREQFUNC_OK
 

@@ -223,3 +223,18 @@ def test_the_way_out_is_named_without_its_password(
     assert found.ok["provider keys"].startswith("kie: ")
     assert any("/api/v1/chat/credit" in line for line in proxy.first_lines)
     assert "s3cr3t" not in str(found)
+
+
+def test_fake_addresses_of_a_proxy_are_detected(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+
+    def answer_fakes(host: Any, *rest: Any, **options: Any) -> Any:
+        return resolve("198.18.0.5" if host == "api.acedata.cloud" else host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer_fakes)
+    found = doctor().failed["outgoing"]
+    assert "api.acedata.cloud leads to 198.18.0.5, a fake address" in found
+    assert "IMAGEQUEUE_DOWNLOAD_TRUSTED_NETWORKS=198.18.0.0/15" in found
+    assert "outgoing" in doctor(download_trusted_networks="198.18.0.0/15").ok

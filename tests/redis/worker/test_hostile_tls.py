@@ -8,6 +8,7 @@ import pytest
 
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
+from imagequeue.worker.http.address_guard import AddressGuard
 from imagequeue.worker.http.client import HttpClient
 from support.clock import Clock
 from support.hostile import (
@@ -54,7 +55,9 @@ def test_a_host_is_asked_only_if_its_certificate_is_trusted(
 ) -> None:
     with hosting(tls=certify(tmp_path)) as host:
         host.speak = says(200, PNG)
-        http = HttpClient([host.netloc], ca_file=str(tmp_path / "host.pem") if vouched else "")
+        http = HttpClient(
+            AddressGuard([host.netloc]), ca_file=str(tmp_path / "host.pem") if vouched else ""
+        )
         vars(ctx)["http"] = http
         job_id = downloading(ctx, stub, f"https://{host.netloc}/0")
         pause_s = download(ctx, job_id)

@@ -13,6 +13,7 @@ from imagequeue.producer.local.up import read_or_make_secret
 from imagequeue.store.webhooks import Webhook
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
+from imagequeue.worker.http.address_guard import AddressGuard
 from imagequeue.worker.http.client import HttpClient
 from imagequeue.worker.notify import notify
 from support.clock import Clock
@@ -74,7 +75,7 @@ class TestRotation:
 
 def test_own_url_of_a_job_gets_its_webhook(ctx: Context, listener: Listener) -> None:
     with hosting() as elsewhere:
-        vars(ctx)["webhook_http"] = HttpClient([elsewhere.netloc])
+        vars(ctx)["webhook_http"] = HttpClient(AddressGuard([elsewhere.netloc]))
         job_id = failed(ctx, webhook_url=f"{elsewhere.url}/mine")
         notify(ctx, job_id)
         assert elsewhere.paths == ["/mine"]

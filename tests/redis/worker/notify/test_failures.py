@@ -15,6 +15,7 @@ from imagequeue.producer.local.ports import free_port
 from imagequeue.worker import notify as notify_module
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
+from imagequeue.worker.http.address_guard import AddressGuard
 from imagequeue.worker.http.client import HttpClient
 from imagequeue.worker.notify import notify
 from support.clock import Clock
@@ -86,7 +87,7 @@ def test_missing_response_is_sent_again(
     monkeypatch.setattr(notify_module, "TIMEOUT_S", 1.0)
     with hosting() as host:
         host.speak = speak
-        vars(ctx)["webhook_http"] = HttpClient([host.netloc])
+        vars(ctx)["webhook_http"] = HttpClient(AddressGuard([host.netloc]))
         job_id = failed(ctx, webhook_url=host.url)
         assert notify(ctx, job_id) is not None
         assert len(host.asked) == 1
@@ -104,7 +105,7 @@ def test_invalid_url_is_tried_again(ctx: Context, url: str) -> None:
 
 def test_refused_connection_is_tried_again(ctx: Context) -> None:
     netloc = f"127.0.0.1:{free_port()}"
-    vars(ctx)["webhook_http"] = HttpClient([netloc])
+    vars(ctx)["webhook_http"] = HttpClient(AddressGuard([netloc]))
     assert notify(ctx, failed(ctx, webhook_url=f"http://{netloc}")) is not None
 
 

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from imagequeue.worker.context import Context
+from imagequeue.worker.http.address_guard import AddressGuard
 from imagequeue.worker.http.client import HttpClient
 from imagequeue.worker.notify import MAX_WEBHOOKS_PER_HOST, notify
 from support.hostile import hosting
@@ -16,7 +17,7 @@ def test_webhook_passes_those_of_a_silent_host(ctx: Context, listener: Listener)
     ended = threading.Event()
     with hosting() as slow:
         slow.speak = lambda *_: ended.wait(60)
-        vars(ctx)["webhook_http"] = HttpClient([slow.netloc, listener.netloc])
+        vars(ctx)["webhook_http"] = HttpClient(AddressGuard([slow.netloc, listener.netloc]))
         stuck = [failed(ctx, webhook_url=slow.url) for _ in range(THREADS)]
         normal = failed(ctx)
         with ThreadPoolExecutor(THREADS) as threads:
