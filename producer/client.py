@@ -153,7 +153,8 @@ class Client:
         With `on_error="skip"` the valid ones are queued and the others listed as refused. A request
         may have an `idempotency_key` of its own, and with `files` an `image` as in `submit`.
         """
-        items = list(requests)
+        # A sequence may parse each item when it is asked for.
+        items = requests if isinstance(requests, Sequence) else list(requests)
         caller = submitted_by or self._name
         return self._submitter.submit_batch(items, caller, idempotency_key, on_error, files=files)
 

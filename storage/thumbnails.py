@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import IO
@@ -10,10 +10,16 @@ from typing import IO
 from PIL import Image, ImageOps
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
+JPEG_FORMATS = ("JPEG", "MPO")
 QUALITY = 75
-# A decoded pixel takes four bytes, and eight while its mode is converted.
-MAX_PIXELS = 50_000_000
+# WebP takes 16 bytes for a pixel, which is the most: 270 MB for 4096 x 4096.
+MAX_PIXELS = 4096 * 4096
+# Pillow decodes a JPEG at an eighth of its size: 150 MB for so many pixels.
+MAX_JPEG_PIXELS = 50_000_000
+SMALL_PIXELS = 4_000_000
 _slots = BoundedSemaphore(2)
+# Of the larger ones, one at a time.
+_large_slot = BoundedSemaphore(1)
 
 
 class NoThumbnailError(ValueError):
@@ -36,12 +42,18 @@ def make_thumbnail(path: Path, target: Path, px: int = 320) -> None:
 
 
 def _draw(file: IO[bytes], px: int) -> Image.Image:
-    image: Image.Image = Image.open(file, formats=FORMATS)
-    if image.width * image.height > MAX_PIXELS:
-        raise NoThumbnailError(f"{image.width} x {image.height} pixels")
+    image: Image.Image = Image.open(file, formats=FORMATS)  # reads the header only
+    pixels = image.width * image.height
+    if pixels > (MAX_JPEG_PIXELS if image.format in JPEG_FORMATS else MAX_PIXELS):
+        raise NoThumbnailError(f"{image.width} x {image.height} pixels are too many")
+    with _large_slot if pixels > SMALL_PIXELS else nullcontext():
+        return _decode(image, px)
+
+
+def _decode(image: Image.Image, px: int) -> Image.Image:
     mode = "RGBA" if image.has_transparency_data else "RGB"
     # Palette colours cannot be scaled. A JPEG has none, and Pillow decodes it at reduced size.
-    if image.format not in ("JPEG", "MPO") and image.mode != mode:
+    if image.format not in JPEG_FORMATS and image.mode != mode:
         image = image.convert(mode)
     image.thumbnail((px, px))
     image.load()

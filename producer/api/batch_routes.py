@@ -79,7 +79,7 @@ def routes(client: Client, access: Access) -> APIRouter:
     )
     def submit_batch(
         request: Request,
-        body: Annotated[bytes, Depends(_read_body)],
+        body: Annotated[bytearray, Depends(_read_body)],
         caller: Annotated[Caller, Depends(access)],
         response: Response,
         on_error: Annotated[OnError, Query(description="For a JSON Lines body.")] = "refuse",
@@ -90,10 +90,10 @@ def routes(client: Client, access: Access) -> APIRouter:
         The body is one JSON object, or JSON Lines with one item per line.
         """
         items = parse_items(body, request.headers.get("content-type", ""), on_error)
-        access.acquire(caller, len(items.items))
+        access.acquire(caller, len(items))
         try:
             submitted = client.submit_batch(
-                items.items,
+                items,
                 on_error=items.on_error,
                 idempotency_key=idempotency_key,
                 submitted_by=caller.name,
@@ -127,8 +127,11 @@ def routes(client: Client, access: Access) -> APIRouter:
     return router
 
 
-async def _read_body(request: Request) -> bytes:
-    return await request.body()
+async def _read_body(request: Request) -> bytearray:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+    return body
 
 
 def _to_response(submitted: SubmittedBatch, items: Items) -> AcceptedBatch:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from fastapi import HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
@@ -18,6 +19,9 @@ from ...storage.thumbnails import NoThumbnailError, make_thumbnail
 # A saved image never changes: saved again, it has the same bytes.
 IMMUTABLE = "private, max-age=31536000, immutable"
 THUMBNAIL_TYPE = "image/webp"
+# Requests that wait for their turn to draw occupy threads that other requests need.
+MAX_DRAWING = 16
+_drawing_slots = BoundedSemaphore(MAX_DRAWING)
 
 
 def find_image(job: Job, n: int) -> Image:
@@ -53,9 +57,21 @@ def serve_thumbnail(storage: Storage, job: Job, image: Image) -> Response:
         try:
             data = b"".join(storage.open(storage.uri(name)).chunks)
         except FileNotFoundError:
-            data = _create_thumbnail(storage, image, name)
+            with _drawing():
+                data = _create_thumbnail(storage, image, name)
     headers = {"Cache-Control": IMMUTABLE}
     return Response(data, headers=headers, media_type=THUMBNAIL_TYPE)
+
+
+@contextmanager
+def _drawing() -> Iterator[None]:
+    """Count a request that draws a thumbnail; raises HTTPException 503 above the limit."""
+    if not _drawing_slots.acquire(blocking=False):
+        raise HTTPException(503, "many thumbnails are being made: try again", {"Retry-After": "1"})
+    try:
+        yield
+    finally:
+        _drawing_slots.release()
 
 
 def _create_thumbnail(storage: Storage, image: Image, name: str) -> bytes:

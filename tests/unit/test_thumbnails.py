@@ -1,5 +1,7 @@
 """Thumbnails: small, upright, without metadata, and few at once."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from PIL import Image
 from imagequeue.storage import thumbnails
 from imagequeue.storage.thumbnails import NoThumbnailError, make_thumbnail
 from support.media_samples import GOOD, HUGE, MP4, SIZE, VIDEO, made, make_image
+from support.paths import ROOT
 
 IMAGES = {name: data for name, (media, data) in GOOD.items() if media != MP4}
 
@@ -126,3 +129,36 @@ def test_at_most_two_are_drawn_at_once(tmp_path: Path, monkeypatch: pytest.Monke
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda n: make_thumbnail(source, tmp_path / f"{n}.webp"), range(6)))
     assert most == 2
+
+
+DRAW = """
+import resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from imagequeue.storage.thumbnails import make_thumbnail
+source = Path(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(lambda n: make_thumbnail(source, Path(f"{source}.{n}")), range(4)))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "side"), [("WEBP", 4096), ("JPEG", 7000)], ids=["webp", "reduced jpeg"]
+)
+def test_largest_images_are_drawn_in_bounded_memory(tmp_path: Path, kind: str, side: int) -> None:
+    source = tmp_path / "source"
+    Image.new("RGB", (side, side)).save(source, kind, method=0)
+    command = [sys.executable, "-c", DRAW, str(source)]
+    drawn = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(drawn.stdout) < 400 * 1024
+
+
+@pytest.mark.parametrize(("kind", "side"), [("PNG", 4097), ("JPEG", 7100)])
+def test_image_beyond_the_limit_is_refused_before_it_is_decoded(
+    thumbnail: Any, monkeypatch: pytest.MonkeyPatch, kind: str, side: int
+) -> None:
+    monkeypatch.setattr(thumbnails, "_decode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(NoThumbnailError, match=f"{side} x {side} pixels are too many"):
+        thumbnail(made(kind, Image.new("L", (side, side))))

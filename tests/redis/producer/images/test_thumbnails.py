@@ -2,6 +2,7 @@
 
 import io
 import os
+from threading import BoundedSemaphore
 from typing import Any
 
 import PIL.Image
@@ -40,6 +41,14 @@ def test_thumbnail_is_made_once_and_stored(
     assert get(f"{url}/thumbnail").content == first.content
     assert len(made) == 1
     assert list(ctx.storage.scratch.glob("*")) == []
+
+
+def test_excess_thumbnails_get_503(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "_drawing_slots", BoundedSemaphore(1))
+    with images._drawing():
+        refused = get(f"{url}/thumbnail")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert get(f"{url}/thumbnail").ok
 
 
 def test_stored_thumbnail_is_served(url: str, ctx: Context) -> None:
