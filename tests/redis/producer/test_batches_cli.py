@@ -42,10 +42,10 @@ def test_file_of_a_windows_editor_loses_no_line(
     (tmp_path / "b.jsonl").write_bytes(content)
     ran = imagequeue("batch", "b.jsonl", settings=overrides)
     assert (ran.status, len(ran.out.splitlines())) == (0, 2), ran.err
-    parsed = parse_items(content, "application/jsonl", "refuse")
-    assert (parsed.items, parsed.lines) == ([GOOD, GOOD], [1, 3])
+    parsed = parse_items(bytearray(content), "application/jsonl", "refuse")
+    assert ([*parsed], parsed.line_of(0), parsed.line_of(1)) == ([GOOD, GOOD], 1, 3)
     body = BOM_UTF8 + json.dumps({"items": [GOOD]}).encode()
-    assert parse_items(body, "application/json", "refuse").items == [GOOD]
+    assert [*parse_items(bytearray(body), "application/json", "refuse")] == [GOOD]
 
 
 def test_cli_queues_a_batch_once_and_waits(
