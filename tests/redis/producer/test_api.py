@@ -20,7 +20,7 @@ FIELDS = (
     "created_at updated_at history charged"
 )
 IMAGE_FIELDS = (
-    "index kind source_url expires_at state error uri sha256 bytes content_type width height"
+    "index kind source_url expires_at state error uri sha256 bytes ignored_bytes content_type width height"
 )
 REQUEST = {
     "provider": "acedata-flux",
