@@ -23,9 +23,18 @@ def test_other_types_are_empty_texts(value: object) -> None:
 
 @pytest.mark.parametrize(
     ("value", "number"),
-    [(7, 7), ("200", 200), ("٢", None), ("9" * 99, None), ("", None), (True, None), (2.0, None)],
+    [
+        (7, 7),
+        ("200", 200),
+        ("٢", None),
+        ("9" * 99, None),
+        ("", None),
+        (True, None),
+        (2.0, 2),
+        (2.5, None),
+    ],
 )
-def test_only_digits_are_integers(value: object, number: int | None) -> None:
+def test_only_whole_numbers_are_integers(value: object, number: int | None) -> None:
     assert to_int(value) == number
 
 
