@@ -1,4 +1,4 @@
-"""The worker's app on a machine whose clock is an hour ahead: `celery -A benchmarks.worker_ahead`."""
+"""The worker's app with a clock an hour ahead: `celery -A benchmarks.worker_ahead`."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class CallbackInbox:
         return {entry: Callback.load(entry) for entry in self.list_entries(job_id)}
 
     def list_entries(self, job_id: str) -> Sequence[bytes]:
-        """Return the entries of a job's callbacks, oldest first, whether they can be read or not."""
+        """Return the entries of a job's callbacks, oldest first, unreadable ones included."""
         entries: Any = self._redis.lrange(keys.callbacks(job_id), 0, -1)
         return tuple(entries)
 

@@ -35,7 +35,7 @@ def describe_effects(before: Job, after: Job) -> TransitionEffects:
 
 
 def _build_webhook(job: Job) -> bytes:
-    """Return the webhook's entry; a job that cannot be shown ends all the same, with a short one."""
+    """Return the webhook's entry, a short one for a job that cannot be serialized."""
     try:
         return build_webhook_entry(job)
     except Exception as error:

@@ -48,8 +48,8 @@ class Fetch:
     def run(self) -> int:
         """Write the file in pieces, at most `download_max_bytes`, and return its size.
 
-        Raises HostBusyError, ServerUnavailableError, UrlRefusedError, TooLargeError, what HttpClient.request
-        raises, and unchanged what `write` raises.
+        Raises HostBusyError, ServerUnavailableError, UrlRefusedError, TooLargeError, what
+        HttpClient.request raises, and unchanged what `write` raises.
         """
         with _slots.hold(self._url):
             return self._transfer()

@@ -50,7 +50,7 @@ def give_up_on(ctx: Context, job_id: str, stage: Queue, starts: int) -> None:
     except EXPECTED:
         raise
     except Exception:
-        # Whatever broke its steps breaks its end as well: it ends without the fields of its request.
+        # What broke its steps breaks its end as well: it ends without the fields of its request.
         log.exception("job_ended_without_its_request")
         ctx.transition(job, lambda current: _end_job(ctx, error, _strip(current)))
 

@@ -59,8 +59,8 @@ def require_local(request: Request) -> None:
     if not is_local_request(request.client, version, request.headers):
         raise HTTPException(
             403,
-            "without API keys only programs of this user on this machine have access, at localhost, "
-            "by HTTP/1.1 and without a proxy: "
+            "without API keys only programs of this user on this machine have access, at "
+            "localhost, by HTTP/1.1 and without a proxy: "
             f"create a key with `imagequeue keys add NAME`, or set {PREFIX}API_KEYS",
         )
     if {"origin", "sec-fetch-site"} & set(request.headers):

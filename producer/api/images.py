@@ -12,6 +12,7 @@ from threading import BoundedSemaphore
 from fastapi import HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
 
+from ...config.security_headers import IMAGE_POLICY
 from ...jobs.job import Image, Job
 from ...storage import Blob, Storage, StorageError
 from ...storage.thumbnails import NoThumbnailError, make_thumbnail
@@ -35,7 +36,12 @@ def find_image(job: Job, n: int) -> Image:
 def serve_image(storage: Storage, image: Image, request: Request) -> Response:
     """Return an image or video, or the range of it that the request asks for."""
     etag = f'"{image.sha256}"'
-    headers = {"ETag": etag, "Cache-Control": IMMUTABLE, "Accept-Ranges": "bytes"}
+    headers = {
+        "ETag": etag,
+        "Cache-Control": IMMUTABLE,
+        "Accept-Ranges": "bytes",
+        "Content-Security-Policy": IMAGE_POLICY,
+    }
     known = request.headers.get("if-none-match", "")
     if etag in known or known == "*":  # also in a list, or made weak by a proxy
         return Response(status_code=304, headers=headers)

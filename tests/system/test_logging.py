@@ -20,6 +20,8 @@ from imagequeue.config.settings import Settings
 def _restore_logging() -> Iterator[None]:
     root, config = logging.getLogger(), structlog.get_config()
     handlers, level = list(root.handlers), root.level
+    # A test that calls a step directly leaves the context of its job behind.
+    structlog.contextvars.clear_contextvars()
     yield
     structlog.configure(**config)
     structlog.contextvars.clear_contextvars()

@@ -19,7 +19,10 @@ FIELDS = (
     "submitted_by batch webhook_url error images "
     "created_at updated_at history charged"
 )
-IMAGE_FIELDS = "index kind source_url expires_at state error uri sha256 bytes ignored_bytes content_type width height"
+IMAGE_FIELDS = (
+    "index kind source_url expires_at state error uri sha256 bytes ignored_bytes content_type "
+    "width height"
+)
 REQUEST = {
     "provider": "acedata-flux",
     "action": "edit",

@@ -25,6 +25,10 @@ def test_image_is_served_whole(url: str) -> None:
     assert answer.headers["ETag"] == ETAG
     assert "immutable" in answer.headers["Cache-Control"]
     assert "private" in answer.headers["Cache-Control"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
 
 
 PARTS = [
