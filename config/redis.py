@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -163,3 +165,12 @@ def to_unavailable_error(error: RedisError) -> RedisUnavailableError:
     return RedisUnavailableError(
         f"Redis does not answer ({error}): check {PREFIX}REDIS_URL and that the server runs"
     )
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turn errors of the Redis client into RedisUnavailableError, which names the remedy."""
+    try:
+        yield
+    except RedisError as error:
+        raise to_unavailable_error(error) from error

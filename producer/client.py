@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from redis.exceptions import RedisError
-
 from ..config.celery import make_celery
 from ..config.queues import Queue
-from ..config.redis import connect, connect_broker, to_unavailable_error
+from ..config.redis import connect, connect_broker, reachable
 from ..config.settings import Settings, get_settings
 from ..jobs.batch import Batch
 from ..jobs.job import Job, State, add_seconds
@@ -30,15 +27,6 @@ from .wait import iter_completed
 
 Jobs = list[Job]
 Request = Mapping[str, Any]
-
-
-@contextmanager
-def reachable() -> Iterator[None]:
-    """Turn errors of the Redis client into RedisUnavailableError, which names the remedy."""
-    try:
-        yield
-    except RedisError as error:
-        raise to_unavailable_error(error) from error
 
 
 class Submitted(NamedTuple):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from ... import __version__
-from ...config.redis import connect, connect_briefly
+from ...config.redis import connect, connect_briefly, reachable
 from ...config.security_headers import SecurityHeaders
 from ...config.settings import Settings
 from ...storage import open_storage
 from ...store.probe import check_writes
-from ..client import Client, reachable
+from ..client import Client
 from ..dashboard.docs_routes import docs_router
 from ..dashboard.routes import dashboard_router
 from ..metrics import routes as metrics_routes

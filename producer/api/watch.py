@@ -10,11 +10,11 @@ from typing import Any
 
 import redis.asyncio
 
+from ...config.redis import reachable
 from ...jobs.ids import is_job_id
 from ...jobs.job import Job
 from ...store import keys
 from ...store.codec import load_visible
-from ..client import reachable
 from .changes import Changes
 
 # The record is read this often even without a change, in case one was missed.

@@ -112,3 +112,9 @@ def echoing() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def bytewise(connection: socket.socket, answer: bytes) -> None:
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for at in range(len(answer)):
+        connection.sendall(answer[at : at + 1])

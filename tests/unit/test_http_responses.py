@@ -1,4 +1,4 @@
-"""HTTP responses: odd ones that are read, broken ones that are refused, and content encodings."""
+"""HTTP responses: odd ones that are read, and broken ones that are refused."""
 
 import socket
 import struct
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from imagequeue.worker.http.errors import NoResponseError
-from support.http_servers import send, serving
+from support.http_servers import bytewise, send, serving
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = OK + b"Content-Length: 5\r\n"
@@ -71,12 +71,6 @@ REFUSED = {
 
 def whole(connection: socket.socket, answer: bytes) -> None:
     connection.sendall(answer)
-
-
-def bytewise(connection: socket.socket, answer: bytes) -> None:
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for at in range(len(answer)):
-        connection.sendall(answer[at : at + 1])
 
 
 Way = Callable[[socket.socket, bytes], None]
@@ -203,50 +197,3 @@ def test_a_whole_json_body_is_read_though_the_server_never_ends_it() -> None:
 
     with serving(speak) as url:
         assert send(url, timeout_s=0.3).body == JSON
-
-
-HELLO = b"hello" * 100_000
-TWO_MEMBERS = zlib.compress(HELLO[:9], wbits=31) + zlib.compress(HELLO[9:], wbits=31)
-
-
-@pytest.mark.parametrize(
-    ("codings", "body"),
-    [
-        ("gzip", zlib.compress(HELLO, wbits=31)),
-        ("GZIP, aws-chunked", zlib.compress(HELLO, wbits=31)),
-        ("gzip", zlib.compress(HELLO, wbits=15)),
-        ("deflate", zlib.compress(HELLO, wbits=15)),
-        ("deflate", zlib.compress(HELLO, wbits=-15)),
-        ("x-gzip", zlib.compress(HELLO, wbits=31)),
-        ("gzip", TWO_MEMBERS),
-        ("gzip", HELLO),
-        ("aws-chunked", HELLO),
-        ("utf-8", HELLO),
-        ("identity", HELLO),
-        ("", HELLO),
-    ],
-)
-@pytest.mark.parametrize("headers", [{}, {"Accept-Encoding": "identity"}], ids=["any", "identity"])
-def test_a_body_is_decoded_or_passed_on(codings: str, body: bytes, headers: dict[str, str]) -> None:
-    head = f"Content-Encoding: {codings}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    with serving(lambda connection: connection.sendall(OK + head + body)) as url:
-        assert send(url, headers=headers).body == HELLO
-
-
-def test_an_encoded_body_is_decoded_byte_by_byte() -> None:
-    with serving(lambda connection: bytewise(connection, AS_GZIP + b"\r\n" + GZIP * 2)) as url:
-        assert send(url).body == JSON * 2
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"\x1f\x8bxxxxxxxx", b"\x1f", TWO_MEMBERS[:-9], TWO_MEMBERS[:-1], TWO_MEMBERS + b"junk"],
-    ids=["a broken head", "half a head", "half a body", "half a checksum", "junk behind it"],
-)
-def test_a_body_that_cannot_be_decoded_is_refused(body: bytes) -> None:
-    answer = AS_GZIP + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
-    with (
-        serving(lambda connection: connection.sendall(answer)) as url,
-        pytest.raises(NoResponseError, match=r"decoded|incomplete"),
-    ):
-        send(url)

@@ -1,0 +1,137 @@
+"""The settings and secrets that docker-compose.yml gives to each service."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from imagequeue.config.process import CANNOT_START
+from imagequeue.config.settings import PREFIX, read_settings, settings_class
+from support.compose import (
+    COMPOSE_FILE,
+    PROCESSES,
+    PROCFILE,
+    SECRET,
+    SERVICES,
+    VARIABLE,
+    interpolate,
+)
+from support.processes import BIN, Process
+from support.stub import stub_server
+
+ENV = {
+    "FLOWER_BASIC_AUTH": "user:password",
+    "IMAGEQUEUE_SECRET_KEY": "a secret",
+    "IMAGEQUEUE_API_KEYS": "one,two",
+    "IMAGEQUEUE_KIE_API_KEY": "a kie key",
+    "IMAGEQUEUE_ACEDATA_API_KEY": "an acedata key",
+    "IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY": "a kie signature",
+    "IMAGEQUEUE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "IMAGEQUEUE_REDIS_URL": "redis://localhost/9",
+    "IMAGEQUEUE_BROKER_URL": "redis://broker/8",
+    "IMAGEQUEUE_STORAGE_URL": "s3://bucket/images",
+    "IMAGEQUEUE_DATA_DIR": "/home/somebody",
+}
+PROVIDER_KEYS = {"IMAGEQUEUE_KIE_API_KEY", "IMAGEQUEUE_ACEDATA_API_KEY"}
+SECRETS_OF = {
+    # It uploads input images.
+    "api": {"IMAGEQUEUE_API_KEYS"} | PROVIDER_KEYS,
+    "receiver": {"IMAGEQUEUE_SECRET_KEY"},
+    "submit": {"IMAGEQUEUE_SECRET_KEY"} | PROVIDER_KEYS,
+    "poll": PROVIDER_KEYS,
+    "callback": {"IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY"} | PROVIDER_KEYS,
+    # It asks providers for another URL of an image.
+    "download": PROVIDER_KEYS,
+    "notify": {"IMAGEQUEUE_WEBHOOK_SECRET"},
+    "flower": {"FLOWER_BASIC_AUTH"},
+}
+
+
+def environment(name: str) -> dict[str, str]:
+    """Return the variables of a container whose `.env` has all of `ENV`."""
+    assert PROCESSES[name]["env_file"] == ".env"
+    own = PROCESSES[name]["environment"].items()
+    return ENV | {key: interpolate(text, ENV) for key, text in own}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_service_gets_the_secrets_that_it_needs(name: str) -> None:
+    given = {key for key, value in environment(name).items() if value and SECRET.search(key)}
+    assert given == SECRETS_OF[name]
+
+
+def test_worker_needs_the_secret_of_its_queue_alone(
+    start: Callable[..., Process], overrides: dict[str, str]
+) -> None:
+    overrides["secret_key"] = ""
+    command = (str(BIN / "celery"), "-A", "imagequeue.worker", "worker", "-P", "solo", "-Q")
+    notify, submit = start(*command, "notify"), start(*command, "submit")
+    notify.wait_for(" ready.")
+    assert submit.popen.wait(60) == CANNOT_START
+    assert submit.output.splitlines()[-1].startswith("imagequeue: IMAGEQUEUE_SECRET_KEY is not set")
+
+
+def test_every_secret_setting_is_given_out_or_withheld() -> None:
+    fields = settings_class().model_fields.items()
+    secret = {
+        f"{PREFIX}{key.upper()}" for key, field in fields if "Secret" in str(field.annotation)
+    }
+    # A proxy's password is needed wherever requests go out.
+    assert secret - {f"{PREFIX}HTTP_PROXY"} == {key for key in ENV if key in secret}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_container_settings_win_over_env_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in environment(name).items():
+        monkeypatch.setenv(key, value)
+    settings = read_settings()  # refuses an unknown setting
+    assert settings.redis_url == "redis://redis:6379/0"
+    assert str(settings.data_dir) == "/data"
+    assert (settings.broker_url, settings.images_url) == ("redis://broker/8", "s3://bucket/images")
+
+
+@pytest.mark.parametrize(("prefix", "path"), [("", ""), ("/a/b/", "/a/b"), ("tasks", "/tasks")])
+def test_flower_is_checked_under_its_prefix(prefix: str, path: str) -> None:
+    """The check runs against a server that answers at one path only."""
+    test = PROCESSES["flower"]["healthcheck"]["test"]
+    with stub_server() as server:
+        server.answer = lambda _, asked, __: (200 if asked == f"{path}/healthcheck" else 404, {})
+        words = [interpolate(word, {"FLOWER_URL_PREFIX": prefix}) for word in test[1:]]
+        words[-2] = server.url.rpartition(":")[2]
+        assert subprocess.run([sys.executable, *words[1:]]).returncode == 0
+
+
+def test_every_variable_is_known() -> None:
+    used = {match[1] or match[4] for match in VARIABLE.finditer(COMPOSE_FILE.read_text())} - {None}
+    of_procfile = {match[1] for line in PROCFILE.values() for match in VARIABLE.finditer(line)}
+    settings = {f"{PREFIX}{name.upper()}" for name in settings_class().model_fields}
+    assert used <= settings | of_procfile | {"FLOWER_BASIC_AUTH", "FLOWER_URL_PREFIX"}
+
+
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [
+        ("submit", "IMAGEQUEUE_SECRET_KEY"),
+        ("receiver", "IMAGEQUEUE_SECRET_KEY"),
+        ("api", "IMAGEQUEUE_API_KEYS"),
+        ("flower", "FLOWER_BASIC_AUTH"),
+    ],
+)
+def test_missing_secret_stops_compose_with_a_reason(service: str, name: str) -> None:
+    match = VARIABLE.fullmatch(PROCESSES[service]["environment"][name])
+    assert match
+    assert match[1] == name
+    assert match[2] == ":?"
+    assert ".env" in match[3]
+
+
+def test_compose_file_contains_no_secret() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            assert not SECRET.search(name) or re.fullmatch(r"(\$\{\w+:[?-][^}]*\})?", value), name
+    text = COMPOSE_FILE.read_text()
+    assert not re.search(r"://[^/\s]*:[^/\s]*@|--requirepass|--basic[-_]auth", text)
