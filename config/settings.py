@@ -14,8 +14,11 @@ from pydantic import ValidationError, create_model
 from pydantic_settings import SettingsConfigDict
 
 from ..errors import ConfigError
-from ..providers import accounts
+from ..providers import accounts, services_of
 from ..providers.account import Account
+from ..providers.account_keys import AccountKey, find_key_problem
+from ..providers.base import Provider
+from ..providers.limits import ProviderLimits
 from .local_up import find_local_up
 from .setting_fields import SettingFields
 
@@ -61,16 +64,26 @@ class Settings(SettingFields):
         return tuple(secret.get_secret_value() for secret in self.webhook_secret)
 
     def account(self, kind: type[A]) -> A:
-        """Return a vendor's account as these settings describe it; its key may be missing."""
+        """Return a vendor's account as these settings describe it; it may have no key."""
         fields = {name: getattr(self, f"{kind.name}_{name}") for name in kind.model_fields}
         return kind.model_validate(fields)
 
-    def account_with_key(self, kind: type[A]) -> A:
-        """Return an account that can pay; raises ConfigError without its key."""
-        account = self.account(kind)
-        if not account.key:
-            raise ConfigError(f"no key for {kind.name}: set {variable_of(kind, 'api_key')}")
-        return account
+    def usable_keys(self, provider: Provider) -> list[AccountKey]:
+        """Return the keys that can pay for a provider, in order of preference, at least one.
+
+        Raises ConfigError without any.
+        """
+        account = self.account(provider.account)
+        usable = [key for key in account.keys if key.serves(provider.service)]
+        if not usable:
+            field = "api_keys" if account.keys else "api_key"
+            of = provider.quota if account.keys else account.name
+            raise ConfigError(f"no key for {of}: set {variable_of(provider.account, field)}")
+        return usable
+
+    def limits(self, provider: Provider) -> ProviderLimits:
+        """Return the limits of each key over all jobs of the provider's quota."""
+        return self.account(provider.account).adjust_limits(provider.limits)
 
     @property
     def api_versions(self) -> dict[str, str]:
@@ -132,7 +145,8 @@ def read_settings(*, alone: bool = False, **overrides: Any) -> Settings:
     try:
         settings = model(**overrides)
         up = None if alone or settings.redis_url else find_local_up(settings.data_dir)
-        return model(_env_file=(up, ENV_FILE), **overrides) if up else settings
+        if up:
+            settings = model(_env_file=(up, ENV_FILE), **overrides)
     except ValidationError as error:
         lines = (
             f"{PREFIX}{'.'.join(str(part) for part in detail['loc']).upper()}: "
@@ -140,6 +154,14 @@ def read_settings(*, alone: bool = False, **overrides: Any) -> Settings:
             for detail in error.errors(include_url=False, include_input=False)
         )
         raise ConfigError("; ".join(lines)) from None
+    _check_account_keys(settings)
+    return settings
+
+
+def _check_account_keys(settings: Settings) -> None:
+    for kind in accounts():
+        if problem := find_key_problem(settings.account(kind).keys, services_of(kind)):
+            raise ConfigError(f"{variable_of(kind, 'api_keys')}: {problem}")
 
 
 @lru_cache(maxsize=1)

@@ -29,7 +29,7 @@ def build_job(
         problem = f"must be at most {MAX_CALLER_CHARACTERS} printable characters"
         raise InvalidRequestError([Problem("submitted_by", problem)])
     provider = get_provider(request.provider)
-    settings.account_with_key(provider.account)
+    settings.usable_keys(provider)
     checked = provider.validate_request(
         request.action, request.prompt, request.image_urls, request.params
     )

@@ -55,6 +55,9 @@ class Job(Value):
     params: StoredObject = Field(default_factory=dict)
     delivery: Literal["callback", "poll"]
     task_id: str | None = Field(None, description="The provider's id of the task.")
+    account_key: str = Field(
+        "", description="The name of the provider's key that the job was sent with."
+    )
     metadata: StoredObject = Field(default_factory=dict, description="Yours; never sent on.")
     submitted_by: str = Field("", description="The name of the API key, or of the program.")
     batch: str | None = Field(None, description="The batch that the job was submitted with.")

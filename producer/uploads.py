@@ -136,7 +136,9 @@ def _inspect(path: Path, provider: Provider) -> ImageFile:
 
 def _upload(settings: Settings, image: ImageFile) -> str:
     """Upload a file and return its URL at the provider; raises UploadError."""
-    account = settings.account_with_key(image.provider.account)
+    (key, *_) = settings.usable_keys(image.provider)
+    full = settings.account(image.provider.account)
+    account = full.with_key(key)
     try:
         outcome = _send_with_retries(settings, image, account)
     except OSError as error:
@@ -148,7 +150,7 @@ def _upload(settings: Settings, image: ImageFile) -> str:
     where = f"{image.path} was not uploaded to {account.upload_url}"
     if isinstance(outcome, Refused) and outcome.reason == "auth":
         raise UploadError(
-            f"{where}: the key was refused; check {variable_of(type(account), 'api_key')}"
+            f"{where}: the key was refused; check {variable_of(type(account), full.field_of(key))}"
         )
     # A server may quote the key that it received.
     detail = f"{outcome.code} {outcome.message}".replace(account.key, "...")

@@ -33,6 +33,15 @@ def accounts() -> tuple[type[Account], ...]:
     return tuple(dict.fromkeys(provider.account for provider in PROVIDERS.values()))
 
 
+def services_of(account: type[Account]) -> set[str]:
+    """Return the services that a key of the account may be limited to."""
+    return {
+        provider.service
+        for provider in PROVIDERS.values()
+        if provider.account is account and provider.service
+    }
+
+
 def sandbox_settings(url: str) -> dict[str, str]:
     """Return the settings that send every account's requests to the sandbox at `url`."""
     addresses = {
@@ -41,4 +50,8 @@ def sandbox_settings(url: str) -> dict[str, str]:
         for field in account.model_fields
         if field.endswith("_url")
     }
-    return addresses | {f"{account.name}_api_key": "sandbox" for account in accounts()}
+    # Real keys of the environment must not get there.
+    keys = {"api_key": "", "api_keys": "sandbox:sandbox"}
+    return addresses | {
+        f"{account.name}_{field}": value for account in accounts() for field, value in keys.items()
+    }

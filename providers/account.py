@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..field_types import BaseURL, OptionalSecret
+from .account_keys import MAIN, AccountKey, AccountKeys
+from .limits import MaxInFlight, ProviderLimits, RateLimit
 from .wire import ProviderRequest, ProviderResponse, Refused, StatusUnavailable
 
 
@@ -21,7 +23,7 @@ class Account(BaseModel, ABC):
     """An account that several providers of one vendor may share.
 
     Each field is a setting: `api_key` of the account `kie` is `IMAGEQUEUE_KIE_API_KEY`.
-    A subclass gives every field a default and a description.
+    A subclass gives every field that has none a default and a description.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -31,15 +33,58 @@ class Account(BaseModel, ABC):
     """The callback headers that `verify_callback` reads, in lower case; no others are stored."""
 
     api_key: OptionalSecret
+    api_keys: AccountKeys = Field(
+        (),
+        description="Further keys, `NAME:KEY`, comma-separated; `API_KEY` is called `main`. "
+        "`NAME/SERVICE:KEY` limits one to a service.",
+    )
     base_url: BaseURL
+    rate_limit: RateLimit = Field(
+        None,
+        description="Submissions of each key, `TASKS/SECONDS` or `off`; if unset, as the vendor "
+        "documents.",
+    )
+    max_in_flight: MaxInFlight = Field(
+        None,
+        description="Unfinished tasks of each key, a number or `off`; if unset, as the vendor "
+        "documents.",
+    )
+
+    @property
+    def keys(self) -> tuple[AccountKey, ...]:
+        """Every key, in order of preference."""
+        main = (AccountKey(MAIN, self.api_key),) if self.api_key else ()
+        return (*main, *self.api_keys)
 
     @property
     def key(self) -> str:
-        """The API key in plain text; empty if it is not set."""
-        return self.api_key.get_secret_value() if self.api_key else ""
+        """The first API key in plain text; empty if none is set."""
+        return self.keys[0].secret.get_secret_value() if self.keys else ""
+
+    def find_key(self, name: str) -> AccountKey | None:
+        """Return the key called `name`; an empty name is that of a job of an earlier release."""
+        return next((key for key in self.keys if key.name == (name or MAIN)), None)
+
+    def field_of(self, key: AccountKey) -> str:
+        """Return the field that holds a key of this account."""
+        return "api_key" if key.secret == self.api_key else "api_keys"
+
+    def with_key(self, key: AccountKey) -> Self:
+        """Return the account with one key alone."""
+        return self.model_copy(update={"api_key": None, "api_keys": (key,)})
+
+    def adjust_limits(self, documented: ProviderLimits) -> ProviderLimits:
+        """Return a provider's documented limits, with what these settings say instead."""
+        tasks, seconds = self.rate_limit or (documented.tasks, documented.seconds)
+        in_flight = self.max_in_flight
+        return ProviderLimits(
+            tasks=tasks,
+            seconds=seconds,
+            max_in_flight=documented.max_in_flight if in_flight is None else in_flight,
+        )
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that authenticate a request."""
+        """Return the headers that authenticate a request with the first key."""
         return {"Authorization": f"Bearer {self.key}"}
 
     def api_versions(self) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from ..errors import InvalidRequestError, Problem
 from ..field_types import is_http_url
 from .account import Account
+from .limits import ProviderLimits
 from .wire import (
     ProviderRequest,
     ProviderResponse,
@@ -52,12 +53,21 @@ class Provider(ABC):
 
     name: ClassVar[str]
     account: ClassVar[type[Account]]
-    """The account that pays; its settings, key and rate limit are shared with other providers."""
+    """The account that pays; its settings and keys are shared with other providers."""
+    service: ClassVar[str] = ""
+    """The part of the account with keys and limits of its own; empty if it has no parts."""
+    limits: ClassVar[ProviderLimits] = ProviderLimits()
+    """What the vendor allows each key, the same for all providers of a quota."""
     actions: ClassVar[Mapping[str, type[Request]]]
     api_versions: ClassVar[tuple[str, ...]] = ("v1",)
     """The versions of the API it can use, the default first; a job keeps the one it was sent in."""
     charges_failed_tasks: ClassVar[bool | None] = None
     """Whether it charges for an accepted task that fails; None if it does not say."""
+
+    @property
+    def quota(self) -> str:
+        """The name of what shares the limits of a key: `vendor`, or `vendor.service`."""
+        return f"{self.account.name}.{self.service}" if self.service else self.account.name
 
     def validate_request(
         self, action: str, prompt: str, image_urls: Sequence[str], params: Mapping[str, Any]

@@ -1,7 +1,7 @@
 """A job as bytes in Redis: compact JSON without the fields that have their default value.
 
 The revision comes first, so that Lua scripts can read it without decoding the rest. `v` is the
-version of this format; a record without it is of version 1, which has the same fields. Times are
+version of this format: 3 added `account_key`, and a record without `v` is of version 1. Times are
 integer milliseconds since the epoch. History entries are `[time, state, cause]`.
 """
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from ..errors import NewerRecordError, UnknownJobError, UnreadableJobError
 from ..jobs.job import Job
 
-VERSION = 2
+VERSION = 3
 """Raise it with every change that an older process would not understand or would drop."""
 
 _RENAMED = {"revision": "rev", "changes": "log"}

@@ -95,9 +95,9 @@ def rate_limit(caller: str) -> str:
     return f"iq:admitted:{caller}"
 
 
-def pause(account: str, queue: Queue) -> str:
-    """String that exists while requests to an account are paused."""
-    return f"iq:pause:{account}:{queue}"
+def pause(quota: str, key: str, queue: Queue) -> str:
+    """String that exists while requests with an account key, given by its name, are paused."""
+    return f"iq:pause:{quota}:{key}:{queue}"
 
 
 def callbacks(job_id: str) -> str:

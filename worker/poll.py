@@ -144,6 +144,7 @@ def _find_peers(ctx: Context, job: Job, now: datetime, max_peers: int) -> list[J
         peer
         for peer in ctx.store.iter_jobs(ctx.wakeups.list_due_soon(Queue.POLL, now))
         if peer.id != job.id and peer.provider == job.provider
+        if peer.account_key == job.account_key
         if peer.state in POLLED and peer.task_id
     )
     return list(islice(peers, max_peers))

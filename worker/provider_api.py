@@ -1,9 +1,10 @@
-"""Calls to a provider: its base URL, its key, and a limit on the size of its response."""
+"""Calls to a provider: its base URL, the job's key, and a limit on the size of its response."""
 
 from __future__ import annotations
 
-from ..providers.base import Provider
+from ..jobs.job import Job
 from ..providers.wire import ProviderRequest, ProviderResponse
+from .account_keys import get_account
 from .context import Context
 
 # The largest documented response, a batch look-up, is far smaller.
@@ -15,14 +16,17 @@ MAX_RETRY_AFTER_S = 3600.0
 
 def send(
     ctx: Context,
-    provider: Provider,
+    job: Job,
     call: ProviderRequest,
     deadline: float,
     *,
     reuse_connection: bool = True,
 ) -> ProviderResponse:
-    """Send a request and return its response; raises NotSentError or NoResponseError."""
-    account = ctx.settings.account_with_key(provider.account)
+    """Send a request with a job's key and return its response.
+
+    Raises NotSentError, NoResponseError, or ConfigError without a key.
+    """
+    account = get_account(ctx, job)
     response = ctx.http.request(
         call.method,
         account.base_url + call.path,

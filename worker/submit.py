@@ -16,7 +16,6 @@ from functools import partial
 from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
-from ..config.queues import Queue
 from ..errors import InvalidRequestError, InvalidTransitionError, NotDurableError
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import backoff
@@ -33,6 +32,7 @@ from ..providers.wire import (
     TryOtherVersion,
 )
 from ..store.clock import MAX_CLOCK_SKEW_S
+from .account_keys import choose_key, pause_key
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import send
@@ -57,13 +57,13 @@ def submit(ctx: Context, job_id: str) -> float | None:
     if job.state is State.SUBMITTING:
         ctx.transition(job, partial(_end_abandoned, ctx))
         return None
-    account = ctx.settings.account_with_key(get_provider(job.provider).account).name
-    if pause_s := ctx.pauses.remaining_s(account, Queue.SUBMIT):
-        return _with_jitter(pause_s)
+    key, wait_s = choose_key(ctx, job)
+    if wait_s:
+        return _with_jitter(wait_s)
     # Counted from before the transition: a worker that freezes here will find its deadline past.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
     try:
-        job = ctx.transition(job, partial(_start_submitting, ctx), durable=True)
+        job = ctx.transition(job, partial(_start_submitting, ctx, key), durable=True)
     except NotDurableError as error:
         # A power cut could undo the recorded intent, so nothing may be paid.
         job = ctx.load(job_id)
@@ -75,12 +75,11 @@ def submit(ctx: Context, job_id: str) -> float | None:
     try:
         _record_outcome(ctx, job, outcome)
     finally:
-        log.info("job_submitted", attempt=job.attempts, **_describe(outcome))
+        log.info("job_submitted", attempt=job.attempts, account_key=key, **_describe(outcome))
     if isinstance(outcome, OutcomeUnknown):
         store_submit_body(ctx, job, outcome)
     if isinstance(outcome, RetryLater) and outcome.rate_limited:
-        wait_s = outcome.retry_after_s or ctx.settings.rate_limit_pause_s
-        ctx.pauses.begin(account, Queue.SUBMIT, wait_s)
+        pause_key(ctx, job, outcome.retry_after_s or ctx.settings.rate_limit_pause_s)
     return None
 
 
@@ -96,8 +95,8 @@ def _with_jitter(pause_s: float) -> float:
     return pause_s * random.uniform(1, 2)  # noqa: S311
 
 
-def _start_submitting(ctx: Context, job: Job) -> Job:
-    """Return the job with the intent to pay; the request is sent once this is stored."""
+def _start_submitting(ctx: Context, key: str, job: Job) -> Job:
+    """Return the job with the intent to pay by a key; the request is sent once this is stored."""
     now, settings = ctx.now(), ctx.settings
     if job.state is not State.QUEUED:
         raise InvalidTransitionError(f"{job.id} is {job.state}: another worker submits it")
@@ -118,6 +117,7 @@ def _start_submitting(ctx: Context, job: Job) -> Job:
         wake_at=add_seconds(now, lease_s),
         attempts=job.attempts + 1,
         submissions=job.submissions + 1,
+        account_key=key,
         api_version=job.api_version or ctx.api_versions.get(job.provider, ""),
     )
 
@@ -130,7 +130,7 @@ def _call_provider(ctx: Context, job: Job, deadline: float) -> SubmitOutcome:
         checked = provider.validate_request(job.action, job.prompt, job.image_urls, job.params)
         build = partial(provider.build_submit_request, checked, _callback_url(ctx, job))
         request = build(api_version)
-        response = send(ctx, provider, request, deadline, reuse_connection=False)
+        response = send(ctx, job, request, deadline, reuse_connection=False)
         outcome = _parse_response(provider, response, api_version)
         if isinstance(outcome, TryOtherVersion) and build(outcome.api_version) == request:
             # Both versions send the same request, so the version was not the reason.

@@ -17,6 +17,7 @@ from ...errors import ImageQueueError
 from ...jobs.tokens import sign_challenge
 from ...providers import accounts
 from ...providers.account import Account, CreditAccount
+from ...providers.account_keys import AccountKey
 from ...providers.wire import ProviderResponse, Refused, StatusUnavailable
 from ..outgoing import open_session
 
@@ -27,11 +28,20 @@ FAKE_NETWORK = ip_network("198.18.0.0/15")
 
 def check_provider_keys(settings: Settings) -> str:
     """Return what each key is good for; raises ImageQueueError without a key that can pay."""
-    set_up = [account for kind in accounts() if (account := settings.account(kind)).key]
-    if not set_up:
+    set_up = [settings.account(kind) for kind in accounts()]
+    if not any(account.keys for account in set_up):
         names = (variable_of(kind, "api_key") for kind in accounts())
         raise ImageQueueError(f"none: set {' or '.join(names)}")
-    return "; ".join(f"{account.name}: {_check_key(settings, account)}" for account in set_up)
+    found, problems = [], []
+    for account in set_up:
+        for key in account.keys:
+            try:
+                found.append(_check_key(settings, account, key))
+            except ImageQueueError as error:
+                problems.append(str(error))
+    if problems:
+        raise ImageQueueError("; ".join(problems))
+    return "; ".join(found)
 
 
 def check_outgoing(settings: Settings) -> str:
@@ -52,7 +62,7 @@ def _require_real_addresses(settings: Settings) -> None:
         return
     for account in (settings.account(kind) for kind in accounts()):
         host = urlsplit(account.base_url).hostname or ""
-        for address in _resolve(host) if account.key else ():
+        for address in _resolve(host) if account.keys else ():
             if ip_address(address) in FAKE_NETWORK:
                 raise ImageQueueError(
                     f"{host} leads to {address}, a fake address of a proxy on this network, so no "
@@ -100,15 +110,17 @@ def check_callbacks(settings: Settings) -> str:
     return f"the receiver answers at {settings.public_url}"
 
 
-def _check_key(settings: Settings, account: Account) -> str:
+def _check_key(settings: Settings, account: Account, key: AccountKey) -> str:
+    """Return a key's name and credit; raises ImageQueueError if it cannot pay."""
+    name = account.name if len(account.keys) == 1 else f"{account.name} {key.name}"
     if not isinstance(account, CreditAccount):
-        return "set, not checked"
+        return f"{name}: set, not checked"
     request = account.build_credit_request()
     response = _get(
         settings,
         account.base_url + request.path,
         variable_of(type(account), "base_url"),
-        headers=account.headers(),
+        headers=account.with_key(key).headers(),
         params=request.query,
     )
     credit = account.parse_credit_response(
@@ -116,15 +128,13 @@ def _check_key(settings: Settings, account: Account) -> str:
     )
     match credit:
         case Refused(code=code):
-            key = variable_of(type(account), "api_key")
-            raise ImageQueueError(f"{account.name} refuses the key ({code}): correct {key}")
+            variable = variable_of(type(account), account.field_of(key))
+            raise ImageQueueError(f"{name} refuses the key ({code}): correct {variable}")
         case StatusUnavailable(code=code):
-            raise ImageQueueError(
-                f"{account.name} does not report the credit ({code}): try again later"
-            )
+            raise ImageQueueError(f"{name} does not report the credit ({code}): try again later")
     if credit <= 0:
-        raise ImageQueueError(f"{account.name}: {credit} credits left: top up, or its jobs fail")
-    return f"{credit} credits left"
+        raise ImageQueueError(f"{name}: {credit} credits left: top up, or its jobs fail")
+    return f"{name}: {credit} credits left"
 
 
 def _get(

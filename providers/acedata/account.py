@@ -9,7 +9,7 @@ from ..account import Account
 
 
 class AceDataAccount(Account):
-    """One token; it may be limited to single services."""
+    """Its tokens may each be for single services."""
 
     name = "acedata"
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ...errors import Problem
 from ..base import ImageURL, Prompt, Request
+from ..limits import ProviderLimits
 from ..wire import MAX_IMAGES, ProviderRequest, ProviderResponse, SubmitOutcome
 from . import responses
 from .provider import AceDataProvider
@@ -72,6 +73,7 @@ class AceDataFlux(AceDataProvider):
 
     name = "acedata-flux"
     service = "flux"
+    limits = ProviderLimits(tasks=5, seconds=1, max_in_flight=10)
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
     api_versions = ("edits", "edit")
 

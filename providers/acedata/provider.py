@@ -18,7 +18,7 @@ class AceDataProvider(BatchProvider):
     max_batch_size = 50
     charges_failed_tasks = False  # billed when the task succeeds
     service: ClassVar[str]
-    """The first part of its paths."""
+    """The first part of its paths; a token may be for one service, and has limits in each."""
 
     def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         """`POST /{service}/tasks`, free of charge."""

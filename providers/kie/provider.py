@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from ..limits import ProviderLimits
 from ..wire import ProviderResponse, ResultImage, SubmitOutcome, TaskStatus
 from . import responses, tasks
 from .refresh_url import KieUrlRefreshProvider
@@ -14,6 +15,9 @@ from .uploads import KieUploadProvider
 
 class KieProvider(KieUploadProvider, KieUrlRefreshProvider):
     """An API of kie.ai; each differs in its requests, and in where `data` has the image URLs."""
+
+    # Of the account, over all of its APIs; an excess submission is refused with 429.
+    limits = ProviderLimits(tasks=20, seconds=10, max_in_flight=100)
 
     @abstractmethod
     def parse_images(self, data: Mapping[str, Any]) -> tuple[ResultImage, ...]:

@@ -28,7 +28,9 @@ ENV = {
     "IMAGEQUEUE_SECRET_KEY": "a secret",
     "IMAGEQUEUE_API_KEYS": "one,two",
     "IMAGEQUEUE_KIE_API_KEY": "a kie key",
+    "IMAGEQUEUE_KIE_API_KEYS": "spare:another kie key",
     "IMAGEQUEUE_ACEDATA_API_KEY": "an acedata key",
+    "IMAGEQUEUE_ACEDATA_API_KEYS": "spare:another acedata key",
     "IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY": "a kie signature",
     "IMAGEQUEUE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "IMAGEQUEUE_REDIS_URL": "redis://localhost/9",
@@ -36,7 +38,9 @@ ENV = {
     "IMAGEQUEUE_STORAGE_URL": "s3://bucket/images",
     "IMAGEQUEUE_DATA_DIR": "/home/somebody",
 }
-PROVIDER_KEYS = {"IMAGEQUEUE_KIE_API_KEY", "IMAGEQUEUE_ACEDATA_API_KEY"}
+PROVIDER_KEYS = {
+    f"IMAGEQUEUE_{account}_API_{keys}" for account in ("KIE", "ACEDATA") for keys in ("KEY", "KEYS")
+}
 SECRETS_OF = {
     # It uploads input images.
     "api": {"IMAGEQUEUE_API_KEYS"} | PROVIDER_KEYS,
@@ -78,7 +82,9 @@ def test_worker_needs_the_secret_of_its_queue_alone(
 def test_every_secret_setting_is_given_out_or_withheld() -> None:
     fields = settings_class().model_fields.items()
     secret = {
-        f"{PREFIX}{key.upper()}" for key, field in fields if "Secret" in str(field.annotation)
+        f"{PREFIX}{key.upper()}"
+        for key, field in fields
+        if re.search("Secret|AccountKey", str(field.annotation))
     }
     # A proxy's password is needed wherever requests go out.
     assert secret - {f"{PREFIX}HTTP_PROXY"} == {key for key in ENV if key in secret}

@@ -22,7 +22,10 @@ from support.settings_docs import FILES, SECTIONS
 FIELDS = settings_class().model_fields
 EXAMPLE = ROOT / ".env.example"
 SECRET = "s3cr3t-of-nobody"
-SECRETS = ("secret_key", "api_keys", "kie_api_key", "acedata_api_key", "kie_webhook_hmac_key")
+SECRETS = (
+    *("secret_key", "api_keys", "kie_webhook_hmac_key"),
+    *("kie_api_key", "kie_api_keys", "acedata_api_key", "acedata_api_keys"),
+)
 
 
 def set_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

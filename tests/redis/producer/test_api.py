@@ -15,7 +15,7 @@ from support.asgi import serving
 from support.jobs import move, picture, queued
 
 FIELDS = (
-    "id state provider action prompt image_urls params delivery task_id metadata "
+    "id state provider action prompt image_urls params delivery task_id account_key metadata "
     "submitted_by batch webhook_url error images "
     "created_at updated_at history charged"
 )

@@ -14,6 +14,7 @@ from imagequeue.producer.doctor.redis_checks import check_records
 from imagequeue.producer.metrics.snapshot import take_snapshot
 from imagequeue.producer.wait import iter_completed
 from imagequeue.store import keys
+from imagequeue.store.codec import VERSION
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.base_task import DAMAGED_RETRY_S, RETRY_LATER_S
 from imagequeue.worker.context import Context
@@ -27,7 +28,7 @@ DAMAGE = {
     "a list": lambda record: b"[]",
     "unknown state": lambda record: record.replace(b'"cancelled"', b'"paused"'),
     "without a provider": lambda record: record.replace(b'"provider"', b'"vendor"'),
-    "newer": lambda record: record.replace(b'"v":2', b'"v":3'),
+    "newer": lambda record: record.replace(b'"v":%d' % VERSION, b'"v":%d' % (VERSION + 1)),
 }
 
 
@@ -156,7 +157,7 @@ def test_record_of_the_release_before_is_upgraded(ctx: Context) -> None:
     changed = job.transition_to(State.OVERDUE, "test", ctx.now(), ctx.now() + timedelta(seconds=9))
     assert ctx.store.transition(job, lambda _: changed) == changed
     record = json.loads(ctx.store.redis.get(keys.record(job_id)))
-    assert (record["v"], record["api_version"], "dialect" in record) == (2, "legacy", False)
+    assert (record["v"], record["api_version"], "dialect" in record) == (VERSION, "legacy", False)
     assert ctx.store.get(job_id) == changed
 
 

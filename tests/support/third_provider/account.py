@@ -24,7 +24,9 @@ class ThirdAccount(CreditAccount):
 
     api_key: OptionalSecret = Field(None, description="Your key at the third vendor.")
     base_url: BaseURL = Field("https://api.third.example", description="The third vendor.")
-    callback_key: OptionalSecret = Field(None, description="Verifies its callbacks.")
+    callback_key: OptionalSecret = Field(
+        None, description="Verifies its callbacks; if unset, the API key."
+    )
 
     def headers(self) -> dict[str, str]:
         return {"x-key": self.key}
@@ -40,7 +42,7 @@ class ThirdAccount(CreditAccount):
     def verify_callback(
         self, headers: Mapping[str, str], body: bytes, task_id: str, received_at: datetime
     ) -> None:
-        key = self.callback_key.get_secret_value().encode() if self.callback_key else b""
-        expected = hmac.new(key, body, hashlib.sha256).hexdigest()
+        key = self.callback_key.get_secret_value() if self.callback_key else self.key
+        expected = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, headers.get("x-third-signature", "")):
             raise SignatureError("the signature does not match")
