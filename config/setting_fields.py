@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 from pydantic_settings import BaseSettings
 
-from ..field_types import BaseURL, HttpURL, Unset
+from ..field_types import BaseURL, HttpURL, Secrets, Unset
 from .setting_types import (
     CertificateFile,
     FilePath,
@@ -21,7 +21,6 @@ from .setting_types import (
     Seconds,
     SecondsList,
     SecondsOrZero,
-    Secrets,
     StorageURL,
     Texts,
     WebhookSecrets,

@@ -6,25 +6,18 @@ import base64
 import re
 import ssl
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr
-from pydantic_settings import NoDecode
+from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr
 
+from ..field_types import COMMAS
 from .redis_url import normalize_redis_url
 
 # Later dates cannot be computed: `inf` would stop a worker in the middle of its work.
 MAX_SECONDS = 10 * 365 * 86400
 
 _BUCKET_URL = r"(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^\s/?#]+)*/?"
-
-
-def _split_list(value: Any) -> Any:
-    """Turn `a, b` into ("a", "b"), without empty entries."""
-    if not isinstance(value, str):
-        return value
-    return tuple(part for part in (raw.strip() for raw in value.split(",")) if part)
 
 
 def _check_storage_url(url: str) -> str:
@@ -71,16 +64,12 @@ def _check_webhook_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, .
     return secrets
 
 
-# The marker and the validator of a comma-separated list; unpacked into `Annotated`.
-_COMMAS = (NoDecode, BeforeValidator(_split_list))
-
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 SecondsOrZero = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
-SecondsList = Annotated[tuple[Seconds, ...], *_COMMAS]
-Networks = Annotated[tuple[IPvAnyNetwork, ...], *_COMMAS]
-Texts = Annotated[tuple[str, ...], *_COMMAS]
-Secrets = Annotated[tuple[SecretStr, ...], *_COMMAS]
-WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_secrets), *_COMMAS]
+SecondsList = Annotated[tuple[Seconds, ...], *COMMAS]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], *COMMAS]
+Texts = Annotated[tuple[str, ...], *COMMAS]
+WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_secrets), *COMMAS]
 RedisURL = Annotated[str, AfterValidator(normalize_redis_url)]
 ProxyURL = Annotated[SecretStr, AfterValidator(_check_proxy_url)]
 FilePath = Annotated[Path, AfterValidator(_expand_home)]

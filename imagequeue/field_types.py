@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
+from pydantic_settings import NoDecode
 
 # Also without control characters, which libcurl refuses.
 _HTTP_URL = re.compile(r"https?://[^\s/?#\0-\x1f\x7f]+[^\s\0-\x1f\x7f]*", re.IGNORECASE)
@@ -29,6 +30,13 @@ def _check_http_url(url: str) -> str:
     return url
 
 
+def split_list(value: Any) -> Any:
+    """Turn `a, b` into ("a", "b"), without empty entries; what is not text is returned as it is."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part for part in (raw.strip() for raw in value.split(",")) if part)
+
+
 def _empty_to_none(value: Any) -> Any:
     return None if value == "" else value
 
@@ -45,3 +53,8 @@ BaseURL = Annotated[str, AfterValidator(_check_base_url)]
 
 HttpURL = Annotated[URLText, AfterValidator(_check_http_url)]
 OptionalSecret = Annotated[SecretStr | None, Unset]
+
+COMMAS = (NoDecode, BeforeValidator(split_list))
+"""The marker and the validator of a comma-separated list; unpacked into `Annotated`."""
+
+Secrets = Annotated[tuple[SecretStr, ...], *COMMAS]

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
+from ..field_types import split_list
+
 MAIN = "main"
 """The name of a key that was given without one."""
 
@@ -36,7 +38,7 @@ def _parse_keys(value: Any) -> Any:
     """Turn `main:KEY, art/flux:KEY` into AccountKeys; errors quote nothing, as it may be a key."""
     if not isinstance(value, str):
         return value
-    entries = [entry for entry in (raw.strip() for raw in value.split(",")) if entry]
+    entries = split_list(value)
     return tuple(_parse_entry(entry, at, len(entries)) for at, entry in enumerate(entries, 1))
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...field_types import BaseURL, OptionalSecret
+from ...field_types import BaseURL, OptionalSecret, Secrets
 from ..account import CreditAccount, SignatureError, UploadAccount
 from ..wire import (
     MalformedResponseError,
@@ -40,9 +40,10 @@ class KieAccount(UploadAccount, CreditAccount):
     flux_api: Literal["legacy", "jobs"] = Field(
         "legacy", description="The version of kie's Flux Kontext API that new jobs are sent in."
     )
-    webhook_hmac_key: OptionalSecret = Field(
-        None,
-        description="If set, kie callbacks with a missing or invalid signature are quarantined.",
+    webhook_hmac_key: Secrets = Field(
+        (),
+        description="If set, kie callbacks with a missing or invalid signature are quarantined; "
+        "comma-separated: all verify.",
     )
 
     def api_versions(self) -> Mapping[str, str]:
@@ -72,11 +73,12 @@ class KieAccount(UploadAccount, CreditAccount):
         self, headers: Mapping[str, str], body: bytes, task_id: str, received_at: datetime
     ) -> None:
         """The signature covers the task id and the time, but not the body."""
-        if self.webhook_hmac_key is None:
+        if not self.webhook_hmac_key:
             return
         timestamp = headers.get(_TIMESTAMP, "")
         if not is_recent(timestamp, received_at):
             raise SignatureError("the signature's time is missing or outside its window")
-        key = self.webhook_hmac_key.get_secret_value()
-        if not is_signed(key, task_id, timestamp, headers.get(_SIGNATURE, "")):
+        signature = headers.get(_SIGNATURE, "")
+        keys = (secret.get_secret_value() for secret in self.webhook_hmac_key)
+        if not any(is_signed(key, task_id, timestamp, signature) for key in keys):
             raise SignatureError("the signature does not match")

@@ -163,6 +163,28 @@ def test_useless_provider_key_fails(doctor: Doctor, stub: Stub, answer: Any, wor
     assert words in found.failed["provider keys"]
 
 
+def test_each_key_is_checked(doctor: Doctor, stub: Stub) -> None:
+    """Of three keys one is refused, one has no credit: both are named, each with its setting."""
+    keys = {"kie_api_key": "fine", "kie_api_keys": "spare:hunter2, poor:whsec_"}
+    credit = iter([(200, 7), (401, None), (200, 0)])
+
+    def answer(*_: object) -> object:
+        code, left = next(credit)
+        return 200, {"code": code, "msg": "", "data": left}
+
+    stub.answer = answer
+    found = doctor(kie_base_url=stub.url, **keys)
+    assert found.failed["provider keys"] == (
+        "kie spare refuses the key (401): correct IMAGEQUEUE_KIE_API_KEYS; "
+        "kie poor: 0 credits left: top up, or its jobs fail"
+    )
+    sent = [headers["authorization"] for headers in stub.headers]
+    assert sent == ["Bearer fine", "Bearer hunter2", "Bearer whsec_"]
+    stub.answer = lambda *_: (200, {"code": 200, "msg": "", "data": 7})
+    found = doctor(kie_base_url=stub.url, **keys)
+    assert found.ok["provider keys"].startswith("kie main: 7 credits left; kie spare: 7 credits")
+
+
 def test_missing_provider_keys_fail(doctor: Doctor) -> None:
     found = doctor(kie_api_key="", acedata_api_key="")
     assert "set IMAGEQUEUE_KIE_API_KEY" in found.failed["provider keys"]

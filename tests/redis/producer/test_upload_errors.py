@@ -187,6 +187,14 @@ def test_wrong_key_is_named_but_not_shown(
     assert traces(overrides["redis_url"]) == []
 
 
+def test_wrong_key_of_several_is_named_by_its_setting(
+    overrides: dict[str, str], sandbox: Sandbox, cat: Path
+) -> None:
+    keys = {"kie_api_key": "", "kie_api_keys": f"first:bad {KEY},second:fine"}
+    with pytest.raises(UploadError, match="check IMAGEQUEUE_KIE_API_KEYS"):
+        client_of(overrides, sandbox.url, **keys).submit(**EDIT, image=cat)
+
+
 @pytest.mark.parametrize("image", LOCAL)
 def test_outside_request_reads_no_local_file(
     overrides: dict[str, str], stub: Any, ctx: Context, cat: Path, image: dict[str, Any]

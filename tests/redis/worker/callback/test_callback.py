@@ -169,13 +169,19 @@ def test_unread_callbacks_are_limited(ctx: Context) -> None:
 
 @pytest.mark.parametrize(
     ("key", "age_s", "settled"),
-    [("right", 0, True), ("wrong", 0, False), ("right", 301, False), (None, 0, False)],
-    ids=["good", "wrong key", "too old", "unsigned"],
+    [
+        ("right", 0, True),
+        ("second", 0, True),
+        ("wrong", 0, False),
+        ("right", 301, False),
+        (None, 0, False),
+    ],
+    ids=["good", "second key", "wrong key", "too old", "unsigned"],
 )
 def test_unsigned_callback_is_untrusted_if_kie_signs(
     ctx: Context, stub: Stub, key: str | None, age_s: int, settled: bool
 ) -> None:
-    signing = {"kie_webhook_hmac_key": SecretStr("right")}
+    signing = {"kie_webhook_hmac_key": (SecretStr("right"), SecretStr("second"))}
     vars(ctx)["settings"] = ctx.settings.model_copy(update=signing)
     job_id = waiting(ctx, stub)
     headers = {}
