@@ -9,11 +9,13 @@ from .account import Account
 from .acedata.flux import AceDataFlux
 from .base import Provider
 from .kie.flux_kontext import KieFluxKontext
+from .kie.jobs import KieJobs
 from .kie.midjourney import KieMidjourney
 
 # A new provider needs one more entry here, and nothing outside of this package.
 PROVIDERS: dict[str, Provider] = {
-    provider.name: provider for provider in (KieFluxKontext(), KieMidjourney(), AceDataFlux())
+    provider.name: provider
+    for provider in (KieJobs(), KieFluxKontext(), KieMidjourney(), AceDataFlux())
 }
 
 

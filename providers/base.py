@@ -69,20 +69,27 @@ class Provider(ABC):
         """The name of what shares the limits of a key: `vendor`, or `vendor.service`."""
         return f"{self.account.name}.{self.service}" if self.service else self.account.name
 
+    def find_request_type(self, action: str, params: Mapping[str, Any]) -> type[Request]:
+        """Return the type of a request; raises InvalidRequestError if there is none.
+
+        `params` are not validated yet: they may choose among several types of one action.
+        """
+        if action not in self.actions:
+            raise InvalidRequestError(
+                [Problem("action", f"{self.name} offers {', '.join(self.actions)}")]
+            )
+        return self.actions[action]
+
     def validate_request(
         self, action: str, prompt: str, image_urls: Sequence[str], params: Mapping[str, Any]
     ) -> Request:
         """Return the typed request; raises InvalidRequestError with every problem found."""
-        model = self.actions.get(action)
-        if model is None:
-            raise InvalidRequestError(
-                [Problem("action", f"{self.name} offers {', '.join(self.actions)}")]
-            )
         fields: dict[str, Any] = dict(params)
         if misplaced := [name for name in _TOP_LEVEL if name in fields]:
             raise InvalidRequestError(
                 [Problem(f"params.{n}", f"belongs beside params, as `{n}`") for n in misplaced]
             )
+        model = self.find_request_type(action, params)
         if prompt or "prompt" in model.model_fields:
             fields["prompt"] = prompt
         if image_urls:
@@ -169,7 +176,7 @@ def _to_problem(model: type[Request], detail: ErrorDetails) -> Problem:
         return Problem(name if is_top_level else field, _describe_unknown(model, name))
     if detail["type"] == "missing":
         return Problem(field, "is required for this action")
-    if is_top_level and detail["type"] in ("string_too_short", "too_short"):
+    if is_top_level and detail.get("ctx", {}).get("min_length") == 1:
         return Problem(name, "must not be empty")
     return Problem(field, detail["msg"].removeprefix("Value error, "))
 

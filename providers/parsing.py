@@ -96,6 +96,15 @@ def to_urls(value: object, *names: str, levels: int = MAX_LEVELS) -> list[str]:
     return [url for each in inner if levels for url in to_urls(each, *names, levels=levels - 1)]
 
 
+def find_urls(value: object, levels: int = MAX_LEVELS) -> list[str]:
+    """Return the http(s) URLs at any place of a value."""
+    value = decode(value)
+    if not isinstance(value, dict | list):
+        return to_urls(value)
+    inner = value.values() if isinstance(value, dict) else value
+    return [url for each in inner if levels for url in find_urls(each, levels - 1)]
+
+
 def to_url(value: object) -> str:
     """Return the first http(s) URL in a text or a list; empty if there is none."""
     return next(iter(to_urls(value)), "")

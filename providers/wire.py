@@ -145,6 +145,8 @@ class StatusUnavailable:
     code: str
     message: str
     retry_after_s: float | None = None
+    may_be_final: bool = False
+    """Perhaps it means that the task has failed: asking for a whole day will not help."""
 
 
 TaskStatus = Pending | Succeeded | Failed | Unreadable | TaskNotFound | StatusUnavailable

@@ -87,7 +87,8 @@ def _schedule_next_poll(ctx: Context, job: Job, status: TaskStatus) -> float | N
         return None
     countdowns = countdowns_for(job.delivery, settings.poll_countdowns)
     following = next_poll(elapsed_s, countdowns, settings.poll_tail_s)
-    if following.overdue and isinstance(status, Unreadable):
+    is_hopeless = isinstance(status, Unreadable) or getattr(status, "may_be_final", False)
+    if following.overdue and is_hopeless:
         ctx.transition(job, partial(_time_out, ctx, status))
         return None
     in_s = min(following.in_s, settings.give_up_after_s - elapsed_s)

@@ -5,6 +5,7 @@ Many errors arrive as HTTP 200 with another `code` in the body. Source: docs.kie
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -36,7 +37,13 @@ REFUSALS: Mapping[int, RefusalReason] = {
     501: "provider",
     505: "provider",  # the feature is switched off
 }
-"""Codes that end a request. 408 is missing: a silent upstream may still finish the task."""
+"""Codes that end a request.
+
+408 is missing, as a silent upstream may still finish the task, and so are 409, 531 and 550, which
+were seen and are not documented.
+"""
+
+_IP_REFUSED = re.compile(r"\bip\b.*white ?-?list|white ?-?list.*\bip\b", re.IGNORECASE)
 
 NO_MESSAGE = "the response has no documented message"
 
@@ -103,6 +110,9 @@ def _find_meaning(status: int, envelope: Envelope) -> _Meaning | None:
         return "rate_limited"
     if envelope.code is None or envelope.message is None:
         return "later" if status == 503 else None  # a gateway's error page: nothing got through
+    if envelope.code == 403:
+        # The key may be limited to the IP addresses on a list; no other 403 is documented.
+        return "auth" if _IP_REFUSED.search(envelope.message) else None
     by_code = _MEANINGS.get(envelope.code)
     if status == 200:
         return by_code

@@ -71,6 +71,7 @@ def parse_status_response(response: ProviderResponse, parse_images: ParseImages)
         code=str(get_code(response, envelope)),
         message=message,
         retry_after_s=response.retry_after_s,
+        may_be_final=envelope.code == 501 and not envelope.data,
     )
 
 
@@ -133,7 +134,8 @@ def _to_failed(envelope: Envelope) -> Failed:
     message = to_message(
         data.get("failMsg"), data.get("errorMessage"), outer[1], "failed without a reason"
     )
-    reason: RefusalReason = "bad_input" if code == "422" else "provider"
-    if code == "400" or is_moderation(message):
+    reason: RefusalReason = "bad_input" if code in ("400", "422") else "provider"
+    # The jobs API has the code 400 for invalid parameters, too; the older ones for policy alone.
+    if is_moderation(message) or (code == "400" and "state" not in data):
         reason = "policy"
     return Failed(reason=reason, code=code, message=message, task_id=envelope.task_id or None)

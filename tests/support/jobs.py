@@ -8,6 +8,7 @@ from imagequeue.jobs.job import Image, Job, State
 from imagequeue.providers.request import JobRequest
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
+from support.kie_models import REQUIRED_PARAMS
 
 TASK = "task-1"
 KIE_ACCEPTED = (200, {"code": 200, "msg": "success", "data": {"taskId": TASK}})
@@ -32,7 +33,9 @@ def kie_callback(url: str = "", code: int = 200, task: str = TASK) -> dict[str, 
 
 def queued(ctx: Context, **fields: Any) -> str:
     """A job that is kept and due; returns its id."""
-    request = JobRequest(**{"provider": "kie-flux-kontext", "prompt": "a cat", **fields})
+    fields = {"provider": "kie-flux-kontext", "prompt": "a cat", **fields}
+    fields.setdefault("params", REQUIRED_PARAMS.get(fields["provider"], {}))
+    request = JobRequest(**fields)
     job = build_job(ctx.settings, request, ctx.now())
     ctx.store.add([job])
     return job.id

@@ -8,6 +8,7 @@ import pytest
 
 from imagequeue.errors import InvalidRequestError
 from imagequeue.providers import PROVIDERS, get
+from support.kie_models import REQUIRED_PARAMS
 
 FLUX, MIDJOURNEY, ACEDATA = "kie-flux-kontext", "kie-midjourney", "acedata-flux"
 CAT = "https://cdn.acedata.cloud/ytj2qy.png"
@@ -17,7 +18,9 @@ def problems(
     provider: str, action: str, prompt: str = "a cat", urls: tuple[str, ...] = (), **params: Any
 ) -> dict[str, str]:
     with pytest.raises(InvalidRequestError) as caught:
-        get(provider).validate_request(action, prompt, urls, params)
+        get(provider).validate_request(
+            action, prompt, urls, REQUIRED_PARAMS.get(provider, {}) | params
+        )
     return {problem.field: problem.message for problem in caught.value.problems}
 
 

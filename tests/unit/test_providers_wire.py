@@ -9,6 +9,7 @@ import pytest
 from imagequeue.errors import InvalidRequestError
 from imagequeue.providers import PROVIDERS, get
 from imagequeue.providers.base import BatchProvider
+from support.kie_models import REQUIRED_PARAMS
 
 FLUX, MIDJOURNEY, ACEDATA = "kie-flux-kontext", "kie-midjourney", "acedata-flux"
 CAT = "https://cdn.acedata.cloud/ytj2qy.png"
@@ -26,6 +27,7 @@ def build(
     **params: Any,
 ) -> tuple[str, dict[str, object] | None]:
     api = get(provider)
+    params = REQUIRED_PARAMS.get(provider, {}) | params
     request = api.validate_request(action, prompt, urls, params)
     built = api.build_submit_request(request, callback_url, api_version or api.api_versions[0])
     assert built.method == "POST"

@@ -81,7 +81,7 @@ def test_filters_combine_and_counts_are_per_state(site: str, ctx: Context) -> No
     assert f'href="/?state=submitting&amp;provider={PROVIDERS[1]}"' in html
     assert html.count('aria-current="true"') == 2
     assert "there are queued, submitting" in get(f"{site}/", 400, params={"state": "lost"})
-    assert "known: kie-flux-kontext" in get(f"{site}/", 400, params={"provider": "dall-e"})
+    assert "known: kie, kie-flux-kontext" in get(f"{site}/", 400, params={"provider": "dall-e"})
 
 
 @pytest.mark.parametrize("q", ["BÄR", "rot bär", "  order-77 ", "{id}"])

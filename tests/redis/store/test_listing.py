@@ -103,7 +103,7 @@ def test_deleted_job_leaves_no_index(ctx: Context) -> None:
     ("filters", "words"),
     [
         ({"provider": "acedata-flx"}, "did you mean acedata-flux?"),
-        ({"provider": ""}, "known: kie-flux-kontext"),
+        ({"provider": ""}, "known: kie, kie-flux-kontext"),
         ({"state": "wating"}, "did you mean waiting?"),
         ({"state": ""}, "known: queued"),
     ],

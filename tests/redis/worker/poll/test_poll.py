@@ -93,6 +93,22 @@ def test_failed_look_up_is_repeated_soon(ctx: Context, stub: Stub, answer: Any) 
     assert ctx.store.get(job_id).state is State.WAITING
 
 
+def test_status_that_may_be_final_ends_after_the_countdowns(
+    ctx: Context, stub: Stub, clock: Clock
+) -> None:
+    job_id = waiting(ctx, stub)
+    stub.answer = lambda *_: kie_refused(501)
+    for seconds in (60, 300):
+        clock.advance(seconds)
+        assert 30 <= (poll(ctx, job_id) or 0) <= 60
+        assert ctx.store.get(job_id).state is State.WAITING
+    clock.advance(900)
+    assert poll(ctx, job_id) is None
+    job = ctx.store.get(job_id)
+    assert job.error
+    assert (job.state, job.error.reason) == (State.FAILED, "timed_out")
+
+
 def test_unread_callback_comes_before_poll(ctx: Context, stub: Stub) -> None:
     vars(ctx)["settings"] = ctx.settings.model_copy(update={"public_url": stub.url})
     job_id = waiting(ctx, stub, delivery="callback")

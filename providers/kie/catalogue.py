@@ -1,0 +1,123 @@
+"""The catalogue of kie.ai's models in `models.toml`: what each takes, makes and costs."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from .price import Price
+
+Action = Literal["generate", "edit"]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Prompt(_Entry):
+    """How a model takes the prompt; the bounds are in characters."""
+
+    required: bool = True
+    min: int = 1
+    max: int | None = None
+
+
+class Images(_Entry):
+    """How a model takes the input images."""
+
+    field: str
+    single: bool = False
+    required: bool = True
+    max: int | None = None
+
+
+class Parameter(_Entry):
+    """Another field of a model's `input`; its bounds are of the number, the text or the list."""
+
+    type: Literal["text", "url", "integer", "number", "boolean", "list", "object"] = "text"
+    list: bool = False
+    enum: tuple[str, ...] = ()
+    required: bool = False
+    default: bool | int | float | str | None = None
+    """kie's own default, which is sent only if the field is required."""
+    min: int | float | None = None
+    max: int | float | None = None
+    send_as: str | None = None
+    description: str
+
+
+class Model(_Entry):
+    """One model of the unified API."""
+
+    name: str
+    title: str
+    actions: tuple[Action, ...]
+    prompt: Prompt | None = None
+    images: Images | None = None
+    one_of: tuple[str, ...] = ()
+    credits: Annotated[Price | None, BeforeValidator(Price.parse)] = None
+    count: str | None = None
+    first_poll_s: float | None = None
+    params: Mapping[str, Parameter] = {}
+    edit_params: Mapping[str, Parameter] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_actions(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        images = fields.get("images")
+        if images is None:
+            actions = ["generate"]
+        else:
+            actions = ["edit"] if images.get("required", True) else ["generate", "edit"]
+        return {"actions": actions, **fields}
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        known = {"image_urls", *self.params}
+        priced = self.credits.by if self.credits else ()
+        named = {*self.one_of, *self.edit_params, *priced, self.count or "image_urls"}
+        if unknown := named - known:
+            raise ValueError(f"no parameters of {self.name}: {', '.join(sorted(unknown))}")
+        return self
+
+    def list_params(self, action: str) -> Mapping[str, Parameter]:
+        """Return the parameters that an action takes, by name."""
+        return {**self.params, **(self.edit_params if action == "edit" else {})}
+
+    def estimate(self, params: Mapping[str, object], input_images: int) -> float | None:
+        """Return the price of a task in credits; None if it is not known.
+
+        What is not given has kie's own default; a boolean without one is off, and a count is 1.
+        """
+        off = {name: False for name, each in self.params.items() if each.type == "boolean"}
+        defaults = {n: p.default for n, p in self.params.items() if p.default is not None}
+        values = off | defaults | dict(params)
+        price = self.credits.compute(values, input_images) if self.credits else None
+        count = values.get(self.count) if self.count else None
+        return price if price is None else price * int(str(count or 1))
+
+
+@cache
+def load_models() -> Mapping[str, Model]:
+    """Return every model by its name."""
+    text = resources.files(__package__).joinpath("models.toml").read_text(encoding="utf-8")
+    return parse_models(text)
+
+
+def parse_models(text: str) -> Mapping[str, Model]:
+    """Return the models of a catalogue; raises ValueError if one is invalid."""
+    tables = tomllib.loads(text)
+    descriptions = tables["descriptions"]
+    for fields in tables["models"].values():
+        for table in (fields.get("params", {}), fields.get("edit_params", {})):
+            for name, param in table.items():
+                param.setdefault("description", descriptions.get(name))
+    return {
+        name: Model.model_validate({"name": name, **fields})
+        for name, fields in tables["models"].items()
+    }
