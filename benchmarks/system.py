@@ -57,6 +57,14 @@ def worker_command(name: str, queues: str, threads: int) -> list[str]:
     ]
 
 
+NO_LIMITS = {
+    f"{account}_{limit}": "off"
+    for account in ("kie", "acedata")
+    for limit in ("rate_limit", "max_in_flight")
+}
+"""The settings of accounts without limits, as the sandbox has them here."""
+
+
 class RedisServer(Protocol):
     """A Redis that can be killed, and started again with its data."""
 
@@ -97,6 +105,7 @@ class System:
             "secret_key": "a secret of the benchmark",
             "public_url": self.receiver_url,
             **sandbox_settings(self.sandbox_url),
+            **NO_LIMITS,
             "download_trusted_hosts": self.sandbox_url.removeprefix("http://"),
             **settings,
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic_settings import BaseSettings
 
 from ..field_types import BaseURL, HttpURL, Secrets, Unset
@@ -154,6 +154,14 @@ class SettingFields(BaseSettings):
         (),
         description="Private networks (CIDR, comma-separated) that downloads may lead to, "
         "such as the fake addresses of a proxy: `198.18.0.0/15`.",
+    )
+    max_in_flight: NonNegativeInt = Field(
+        0, description="Jobs at all providers at once; 0 for no limit beyond that of each key."
+    )
+    caller_max_in_flight: NonNegativeInt = Field(
+        0,
+        description="Jobs of one caller at all providers at once; 0 for no limit. "
+        "`imagequeue keys` sets it for one key.",
     )
     max_queued_messages: PositiveInt = Field(
         16, description="Messages in one queue; further jobs wait in Redis, in order."

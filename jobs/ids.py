@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 import re
+import threading
+from datetime import datetime
 from urllib.parse import quote
+
+from ulid import ULID
 
 # A ULID in Crockford's base32; the first character has three bits only.
 _ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+_RANDOM_BITS = 80
 _JOB_ID = re.compile(f"job_{_ULID}")
 _BATCH_ID = re.compile(f"batch_{_ULID}")
+
+
+class _MonotonicIds:
+    """ULIDs that sort in the order in which this process makes them, also within a millisecond."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def make(self, at: datetime) -> ULID:
+        """Return a ULID of the time, or one above the last if that is of the same millisecond."""
+        made = int(ULID.from_datetime(at))
+        with self._lock:
+            if made >> _RANDOM_BITS == self._last >> _RANDOM_BITS:
+                made = self._last + 1
+            self._last = made
+        return ULID.from_int(made)
+
+
+_ids = _MonotonicIds()
+
+
+def make_job_id(at: datetime) -> str:
+    """Return a new job id; ids sort by the time of their creation."""
+    return f"job_{_ids.make(at)}"
 
 
 def is_job_id(text: str) -> bool:

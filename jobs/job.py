@@ -7,19 +7,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, computed_field
-from ulid import ULID
 
 from ..errors import InvalidTransitionError
 from ..json_values import StoredObject
 from ..providers import PROVIDERS
+from ..providers.request import Priority
 from .charge import Charged, Submitted, find_charge, list_submissions
 from .history import MAX_NOTES, RETRY, Change, Entry, fold_repeats, to_entries
+from .ids import make_job_id
 from .image import Image, JobError, Value
-from .state import FINISHED, PROVISIONAL, QUEUE_OF, TRANSITIONS, Reason, State
+from .state import FINISHED, IN_FLIGHT, PROVISIONAL, QUEUE_OF, TRANSITIONS, Reason, State
 
 # All that belongs to a job, from one module.
 __all__ = [
     "FINISHED",
+    "IN_FLIGHT",
     "MAX_NOTES",
     "PROVISIONAL",
     "QUEUE_OF",
@@ -58,6 +60,8 @@ class Job(Value):
     account_key: str = Field(
         "", description="The name of the provider's key that the job was sent with."
     )
+    priority: Priority = "normal"
+    not_before: datetime | None = Field(None, description="The job is not sent earlier.")
     metadata: StoredObject = Field(default_factory=dict, description="Yours; never sent on.")
     submitted_by: str = Field("", description="The name of the API key, or of the program.")
     batch: str | None = Field(None, description="The batch that the job was submitted with.")
@@ -180,10 +184,11 @@ class Job(Value):
         return self.model_copy(update=update)
 
 
-def new_job(at: datetime, **fields: Any) -> Job:
-    """Return a queued job, due at once; its id sorts by the time of its creation."""
-    job_id = f"job_{ULID.from_datetime(at)}"
-    return Job(id=job_id, created_at=at, wake_at=at, **fields)
+def new_job(at: datetime, not_before: datetime | None = None, **fields: Any) -> Job:
+    """Return a queued job, due at once or at `not_before`; its id sorts by its creation."""
+    wake_at = max(at, not_before) if not_before else at
+    job_id = make_job_id(at)
+    return Job(id=job_id, created_at=at, wake_at=wake_at, not_before=not_before, **fields)
 
 
 def utc_now() -> datetime:

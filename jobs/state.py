@@ -81,6 +81,8 @@ QUEUE_OF: dict[State, Queue | None] = {
     _S.FAILED: None,
     _S.CANCELLED: None,
 }
+IN_FLIGHT = frozenset({_S.SUBMITTING, _S.UNCONFIRMED, _S.WAITING, _S.OVERDUE})
+"""The states in which the provider works on a job, or may do so."""
 FINISHED = frozenset(state for state, queue in QUEUE_OF.items() if queue is None)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..config.celery import make_celery
 from ..config.queues import Queue
-from ..config.redis import connect, connect_broker, reachable
+from ..config.redis import connect, reachable
 from ..config.settings import Settings, get_settings
 from ..jobs.batch import Batch
 from ..jobs.job import Job, State, add_seconds
@@ -16,10 +16,9 @@ from ..jobs.state import parse_state
 from ..providers import get as get_provider
 from ..providers.request import JobRequest
 from ..store.clock import RedisClock
-from ..store.dispatcher import Dispatcher
+from ..store.dispatcher import open_dispatcher
 from ..store.jobs import Store
 from ..store.listing import Page
-from ..store.wakeups import WakeUps
 from . import commands
 from .submission import OnError, SubmittedBatch, Submitter
 from .uploads import Images
@@ -58,12 +57,7 @@ class Client:
         client = connect(self.settings)
         self._now = now or RedisClock(client)
         self._store = Store(client)
-        self._dispatcher = Dispatcher(
-            WakeUps(client, self.settings.lease_s),
-            connect_broker(self.settings, client),
-            make_celery(self.settings),
-            self.settings.max_queued_messages,
-        )
+        self._dispatcher = open_dispatcher(self.settings, client, make_celery(self.settings))
         self._submitter = Submitter(self.settings, self._store, self._dispatcher, self._now)
 
     @reachable()

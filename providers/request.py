@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InvalidRequestError, Problem
 from ..field_types import HttpURL, URLText
@@ -14,6 +14,8 @@ from ..json_values import JsonObject
 MAX_PROMPT_CHARACTERS = 20_000
 MAX_NAME_CHARACTERS = 100
 MAX_IMAGE_URLS = 64
+
+Priority = Literal["high", "normal", "low"]
 
 
 class JobRequest(BaseModel):
@@ -33,6 +35,12 @@ class JobRequest(BaseModel):
     )
     params: JsonObject = Field(
         default_factory=dict, description="The provider's parameters; unknown ones are refused."
+    )
+    priority: Priority = Field(
+        "normal", description="Jobs of a higher priority leave first; a key may limit it."
+    )
+    not_before: AwareDatetime | None = Field(
+        None, description="The job is sent at this time at the earliest; with a time zone."
     )
     delivery: Literal["auto", "callback", "poll"] = Field(
         "auto", description="`auto`: callback if a public URL is set, else poll."

@@ -20,10 +20,11 @@ RESERVED = re.compile(r"local|celery|cli|python|env-.*")
 
 
 class Limits(NamedTuple):
-    """How many jobs a caller may submit; 0 for no limit."""
+    """How many jobs a caller may submit, and how many are at providers at once; 0 for no limit."""
 
     per_minute: int = 0
     open_jobs: int = 0
+    in_flight: int = 0
 
 
 class ApiKey(BaseModel):
@@ -112,11 +113,12 @@ class ApiKeys:
         *,
         per_minute: int | None = None,
         open_jobs: int | None = None,
+        in_flight: int | None = None,
         is_admin: bool | None = None,
         is_read_only: bool | None = None,
     ) -> ApiKey:
         """Change what is not None; raises ApiKeyError if there is no such key."""
-        limits = _drop_none(per_minute=per_minute, open_jobs=open_jobs)
+        limits = _drop_none(per_minute=per_minute, open_jobs=open_jobs, in_flight=in_flight)
         rights = _drop_none(is_admin=is_admin, is_read_only=is_read_only)
 
         def apply(pipe: Any) -> ApiKey:

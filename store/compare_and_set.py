@@ -8,9 +8,10 @@ from typing import Any
 import redis
 
 from ..config.queues import Queue
-from ..jobs.job import QUEUE_OF, Job
+from ..jobs.job import IN_FLIGHT, QUEUE_OF, Job, State
 from . import keys
 from .codec import dump
+from .places import dump_place, ready_key
 from .scripts import register_script
 from .transition_effects import describe_effects
 
@@ -42,6 +43,10 @@ class CompareAndSet:
                 keys.batch(after.batch) if after.batch else "",
                 keys.webhooks(after.id),
                 keys.due(Queue.NOTIFY),
+                ready_key(before),
+                keys.PLACES,
+                keys.PERMITS,
+                keys.IN_FLIGHT,
                 *keys.indexes(before.state, before.submitted_by, before.provider),
                 *keys.indexes(after.state, after.submitted_by, after.provider),
             ],
@@ -58,7 +63,17 @@ class CompareAndSet:
                 effects.opened,
                 effects.webhook,
                 after.updated_at.timestamp(),
+                dump_place(after) if after.state is State.QUEUED else "",
+                int(after.state in IN_FLIGHT),
+                _find_sent_at(before, after),
                 *chain.from_iterable(effects.counts.items()),
             ],
             client=client,
         )
+
+
+def _find_sent_at(before: Job, after: Job) -> float | str:
+    """Return the latest time at which the provider counted the submission; "" for no change."""
+    if after.state is State.SUBMITTING:
+        return after.wake_at.timestamp()
+    return after.updated_at.timestamp() if before.state is State.SUBMITTING else ""

@@ -14,7 +14,10 @@ from redis.exceptions import LockError
 
 from ..config.logging import get_logger
 from ..config.queues import Queue
+from ..config.redis import connect_broker
+from ..config.settings import Settings
 from . import keys
+from .submit_queue import LeasedSubmits, SubmitQueue, open_submit_queue
 from .wakeups import Priority, StartedStep, WakeUps
 
 log = get_logger(__name__)
@@ -32,6 +35,8 @@ class SweepResult(NamedTuple):
 
     dispatched: list[str]
     has_more: bool
+    next_at: datetime | None = None
+    """When a limit allows the next submission, as far as that is known."""
 
 
 class Dispatcher:
@@ -41,9 +46,15 @@ class Dispatcher:
     """
 
     def __init__(
-        self, wakeups: WakeUps, broker: redis.Redis, celery: Celery, max_messages: int
+        self,
+        wakeups: WakeUps,
+        submits: SubmitQueue,
+        broker: redis.Redis,
+        celery: Celery,
+        max_messages: int,
     ) -> None:
         self._wakeups = wakeups
+        self._submits = submits
         self._broker = broker
         self._celery = celery
         self._max_messages = max_messages
@@ -55,10 +66,16 @@ class Dispatcher:
         now: datetime,
         priority: Priority = Priority.NORMAL,
     ) -> None:
-        """Send messages for due jobs while the queue has room; a sweep does the rest."""
+        """Send messages for due jobs while the queue has room; a sweep does the rest.
+
+        In the submit queue that may be other jobs, whose turn comes before these.
+        """
         try:
             room = self._measure_room(queue)[priority]
-            if room and job_ids:
+            if room and queue is Queue.SUBMIT:
+                leased = self._submits.lease(now, room).job_ids
+                self._send(queue, dict.fromkeys(leased, priority))
+            elif room and job_ids:
                 # A sweep may have dispatched some already: those are leased and are not sent twice.
                 leased = self._wakeups.lease_due_ones(queue, job_ids[:room], now)
                 self._send(queue, dict.fromkeys(leased, priority))
@@ -68,7 +85,8 @@ class Dispatcher:
 
     def sweep(self, queue: Queue, now: datetime) -> SweepResult:
         """Fill the queue with due jobs, in order, unless another worker is doing it."""
-        if not self._wakeups.has_due(queue, now):
+        is_ready = queue is Queue.SUBMIT and self._submits.has_ready()
+        if not is_ready and not self._wakeups.has_due(queue, now):
             return SweepResult([], has_more=False)
         # Two workers that measure the same room would exceed the limit together.
         lock = self._wakeups.redis.lock(keys.sweep_lock(queue), timeout=SWEEP_LOCK_S)
@@ -76,6 +94,8 @@ class Dispatcher:
             return SweepResult([], has_more=True)
         try:
             room, low_room = (min(room, MAX_AT_ONCE) for room in self._measure_room(queue))
+            if queue is Queue.SUBMIT:
+                return self._send_submits(self._submits.lease(now, room), room)
             leased = self._wakeups.lease(queue, now, room, low_room)
             self._send(queue, leased)
             return SweepResult(list(leased), has_more=len(leased) == room)
@@ -88,8 +108,16 @@ class Dispatcher:
 
         A LOW job is left while NORMAL messages wait in the queue.
         """
+        if queue is Queue.SUBMIT:
+            leased = self._submits.lease(now, 1, finished=finished)
+            return StartedStep(leased.job_ids[0], leased.starts) if leased.job_ids else None
         allow_low = queue is not Queue.DOWNLOAD or not self.has_normal_messages(queue)
         return self._wakeups.take_next(queue, now, finished, allow_low=allow_low)
+
+    def _send_submits(self, leased: LeasedSubmits, room: int) -> SweepResult:
+        self._send(Queue.SUBMIT, dict.fromkeys(leased.job_ids, Priority.NORMAL))
+        is_full = len(leased.job_ids) >= room
+        return SweepResult(leased.job_ids, has_more=is_full, next_at=leased.next_at)
 
     def has_normal_messages(self, queue: Queue) -> bool:
         """Whether a NORMAL message waits in the queue, so that LOW work should make way."""
@@ -117,6 +145,19 @@ class Dispatcher:
                     producer=producer,
                     ignore_result=True,
                 )
+
+
+def open_dispatcher(
+    settings: Settings, client: redis.Redis, celery: Celery, max_messages: int | None = None
+) -> Dispatcher:
+    """Return the dispatcher of a process; at most `max_messages` are in each of its queues."""
+    return Dispatcher(
+        WakeUps(client, settings.lease_s),
+        open_submit_queue(client, settings),
+        connect_broker(settings, client),
+        celery,
+        max_messages or settings.max_queued_messages,
+    )
 
 
 def _list_key(queue: Queue, priority: Priority) -> str:

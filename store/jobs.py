@@ -27,6 +27,7 @@ from .batches import BATCH_TTL_S, Batches
 from .codec import dump, load_visible
 from .compare_and_set import MAX_CHANGES, CompareAndSet
 from .listing import PAGE, Page, index_earlier_jobs, iter_jobs, list_jobs, report_unreadable
+from .places import dump_place
 from .scripts import register_script
 
 IDEMPOTENCY_KEY_TTL_S = 86400
@@ -70,9 +71,17 @@ class Store:
             indexes = keys.indexes(job.state, job.submitted_by, job.provider)
             job_keys += [keys.record(job.id), due, key, *indexes]
             wake_up = job.wake_at.timestamp()
-            job_args += [job.id, dump(job), wake_up, digest, job.state, job.provider]
+            job_args += [
+                job.id,
+                dump(job),
+                wake_up,
+                digest,
+                job.state,
+                job.provider,
+                dump_place(job),
+            ]
         is_added, *answer = self._add(
-            keys=[keys.COUNTERS, keys.OPEN_JOBS, keys.CHANGES, *batch_keys, *job_keys],
+            keys=[keys.COUNTERS, keys.OPEN_JOBS, keys.CHANGES, keys.PLACES, *batch_keys, *job_keys],
             args=[
                 IDEMPOTENCY_KEY_TTL_S,
                 BATCH_TTL_S,

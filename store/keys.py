@@ -44,6 +44,18 @@ DEAD_WEBHOOKS = "iq:webhooks:dead"
 INDEXED = "iq:indexed"
 """String that exists once the jobs of earlier versions are in every index of `indexes`."""
 
+PLACES = "iq:places"
+"""Hash: where each queued job stands, as JSON: quota, priority, line, provider, caller, since."""
+
+PERMITS = "iq:permits"
+"""Hash: the permit of each job that is leased to be sent, or in flight, as JSON."""
+
+GRANTED = "iq:granted"
+"""Hash: when each account key was last granted a permit."""
+
+IN_FLIGHT = "iq:in_flight"
+"""Set of the jobs that have a permit."""
+
 UNREADABLE = "iq:unreadable"
 """Hash: the job ids whose records could not be read, and why."""
 
@@ -126,3 +138,31 @@ def batch_jobs(batch_id: str) -> str:
 def webhooks(job_id: str) -> str:
     """List of a job's webhooks that were not delivered yet, in order."""
     return f"iq:webhooks:{job_id}"
+
+
+def lines(quota: str, priority: str) -> str:
+    """Sorted set of the lines that have jobs, by their turn; `...:{line}` has the jobs of one.
+
+    `...:ended` is the hash of where lines ended that have none.
+    """
+    return f"iq:lines:{quota}:{priority}"
+
+
+def ready(quota: str, priority: str, line: str) -> str:
+    """Sorted set of the jobs of a line that may be sent, oldest first."""
+    return f"{lines(quota, priority)}:{line}"
+
+
+def sent(quota: str, key: str) -> str:
+    """Sorted set of the submissions of an account key by the time when they were counted."""
+    return f"iq:sent:{quota}:{key}"
+
+
+def in_flight_at(quota: str, key: str) -> str:
+    """Set of the jobs that have a permit of an account key."""
+    return f"iq:in_flight:at:{quota}:{key}"
+
+
+def in_flight_by(caller: str) -> str:
+    """Set of the jobs of a caller that have a permit."""
+    return f"iq:in_flight:by:{quote_caller(caller)}"

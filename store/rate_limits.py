@@ -27,11 +27,11 @@ class RateLimiter:
 
         Jobs that are rejected afterwards stay counted for a minute.
         """
-        if limits == Limits():
+        if not (limits.per_minute or limits.open_jobs):
             return
         result, *rest = self._acquire(
             keys=[keys.rate_limit(caller), keys.OPEN_JOBS],
-            args=[caller, jobs, math.floor(now), *limits],
+            args=[caller, jobs, math.floor(now), limits.per_minute, limits.open_jobs],
         )
         if result != b"ok":
             raise _make_limit_error(result.decode(), limits, jobs, *rest)

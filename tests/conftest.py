@@ -28,6 +28,11 @@ SETTINGS = {
     "secret_key": "a secret of the tests",
     "kie_api_key": "a kie key",
     "acedata_api_key": "an acedata key",
+    # The stubs and sandboxes of most tests have no limits.
+    "kie_rate_limit": "off",
+    "kie_max_in_flight": "off",
+    "acedata_rate_limit": "off",
+    "acedata_max_in_flight": "off",
 }
 
 

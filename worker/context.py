@@ -12,16 +12,17 @@ from celery import Celery
 
 from ..config.logging import add_log_context
 from ..config.queues import Queue
-from ..config.redis import connect, connect_broker
+from ..config.redis import connect
 from ..config.settings import PREFIX, Settings
 from ..jobs.job import QUEUE_OF, Job
 from ..storage import Storage, open_storage
 from ..store.callbacks import CallbackInbox
 from ..store.clock import RedisClock
-from ..store.dispatcher import Dispatcher
+from ..store.dispatcher import Dispatcher, open_dispatcher
 from ..store.jobs import Store, Transition
 from ..store.pauses import AccountPauses
 from ..store.starts import StepStarts
+from ..store.submit_queue import SubmitQueue, open_submit_queue
 from ..store.wakeups import Priority, WakeUps
 from ..store.webhooks import WebhookOutbox
 from .http.address_guard import AddressGuard
@@ -36,6 +37,7 @@ class Context:
     settings: Settings
     store: Store
     wakeups: WakeUps
+    submits: SubmitQueue
     dispatcher: Dispatcher
     inbox: CallbackInbox
     outbox: WebhookOutbox
@@ -89,15 +91,13 @@ def open_context(
 ) -> Context:
     """Return a context with open connections; raises ConfigError or RedisUnavailableError."""
     client = connect(settings)
-    wakeups = WakeUps(client, settings.lease_s)
     storage = open_storage(settings.images_url, settings.scratch)
     return Context(
         settings=settings,
         store=Store(client),
-        wakeups=wakeups,
-        dispatcher=Dispatcher(
-            wakeups, connect_broker(settings, client), celery, settings.max_queued_messages
-        ),
+        wakeups=WakeUps(client, settings.lease_s),
+        submits=open_submit_queue(client, settings),
+        dispatcher=open_dispatcher(settings, client, celery),
         inbox=CallbackInbox(client, settings.retention_s),
         outbox=WebhookOutbox(client),
         starts=StepStarts(client),

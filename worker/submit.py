@@ -8,7 +8,6 @@ and is never sent again by itself.
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from functools import partial
 from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
+from ..config.queues import Queue
 from ..errors import InvalidRequestError, InvalidTransitionError, NotDurableError
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import backoff
@@ -32,7 +32,6 @@ from ..providers.wire import (
     TryOtherVersion,
 )
 from ..store.clock import MAX_CLOCK_SKEW_S
-from .account_keys import choose_key, pause_key
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import send
@@ -48,39 +47,45 @@ RECORD_TIMEOUT_S = 300.0
 RECORD_RETRY_S = 0.5
 
 
-def submit(ctx: Context, job_id: str) -> float | None:
-    """Send a queued job to its provider, or give up on a submission whose worker died.
-
-    Returns the seconds until the next try if the provider has asked for a pause, else None.
-    """
+def submit(ctx: Context, job_id: str) -> None:
+    """Send a queued job to its provider, or give up on a submission whose worker died."""
     job = ctx.load(job_id)
     if job.state is State.SUBMITTING:
         ctx.transition(job, partial(_end_abandoned, ctx))
-        return None
-    key, wait_s = choose_key(ctx, job)
-    if wait_s:
-        return _with_jitter(wait_s)
+        return
+    permit = ctx.submits.get_permit(job_id, ctx.now())
+    if permit is None:
+        ctx.settings.usable_keys(get_provider(job.provider))  # raises if there is none
+        raise InvalidTransitionError(f"{job_id} waits for its turn")
+    if ctx.pauses.remaining_s(permit.quota, permit.account_key, Queue.SUBMIT):
+        ctx.submits.put_back(job, permit, ctx.now())
+        return
     # Counted from before the transition: a worker that freezes here will find its deadline past.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
     try:
-        job = ctx.transition(job, partial(_start_submitting, ctx, key), durable=True)
+        job = ctx.transition(job, partial(_start_submitting, ctx, permit.account_key), durable=True)
     except NotDurableError as error:
         # A power cut could undo the recorded intent, so nothing may be paid.
         job = ctx.load(job_id)
         outcome: SubmitOutcome = RetryLater(code="not durable", message=str(error))
     else:
         if job.state is not State.SUBMITTING:
-            return None
+            return
         outcome = _call_provider(ctx, job, deadline)
     try:
         _record_outcome(ctx, job, outcome)
     finally:
-        log.info("job_submitted", attempt=job.attempts, account_key=key, **_describe(outcome))
+        log.info(
+            "job_submitted",
+            attempt=job.attempts,
+            account_key=permit.account_key,
+            **_describe(outcome),
+        )
     if isinstance(outcome, OutcomeUnknown):
         store_submit_body(ctx, job, outcome)
     if isinstance(outcome, RetryLater) and outcome.rate_limited:
-        pause_key(ctx, job, outcome.retry_after_s or ctx.settings.rate_limit_pause_s)
-    return None
+        wait_s = outcome.retry_after_s or ctx.settings.rate_limit_pause_s
+        ctx.pauses.begin(permit.quota, permit.account_key, Queue.SUBMIT, wait_s)
 
 
 def _end_abandoned(ctx: Context, job: Job) -> Job:
@@ -88,11 +93,6 @@ def _end_abandoned(ctx: Context, job: Job) -> Job:
     if job.state is not State.SUBMITTING or ctx.now() < job.wake_at:
         raise InvalidTransitionError(f"{job.id} is {job.state}, and its worker may be alive")
     return _mark_unconfirmed(ctx, job, "the worker died while the request was out")
-
-
-def _with_jitter(pause_s: float) -> float:
-    """Return up to twice the pause: jobs refused together must not come back together."""
-    return pause_s * random.uniform(1, 2)  # noqa: S311
 
 
 def _start_submitting(ctx: Context, key: str, job: Job) -> Job:
@@ -202,7 +202,7 @@ def _apply_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> 
         case TryOtherVersion(api_version=api_version):
             return _requeue(ctx, job, 0, attempts=job.attempts - 1, api_version=api_version)
         case RetryLater(rate_limited=True, retry_after_s=wait_s):
-            pause_s = _with_jitter(wait_s or ctx.settings.rate_limit_pause_s)
+            pause_s = wait_s or ctx.settings.rate_limit_pause_s
             return _requeue(ctx, job, pause_s, attempts=job.attempts - 1)
         case RetryLater(code=code, message=message, retry_after_s=wait_s):
             error = JobError(reason=Reason.PROVIDER, code=code, message=message)

@@ -24,24 +24,30 @@ log = get_logger(__name__)
 # While more is due than a queue takes, it is filled this often, so that workers do not run idle.
 # One message keeps a thread busy for up to 5 s.
 BACKLOG_EVERY_S = 0.2
+# Permits that come free one after the other are granted together.
+MIN_PAUSE_S = 0.02
 GREEN_POOLS = ("celery.concurrency.gevent", "celery.concurrency.eventlet")
 
 
-def sweep(ctx: Context) -> bool:
-    """Dispatch due jobs and delete expired ones; return whether more jobs are due.
+def sweep(ctx: Context) -> float:
+    """Dispatch due jobs and delete expired ones; return the seconds until the next sweep.
 
     The due sets are in Redis: after an error, the next sweep finds them unchanged.
     """
-    has_more = False
+    pause_s = ctx.settings.sweep_every_s
     for queue in Queue:
         with _log_error(queue):  # one queue's error must not keep the others from their jobs
             swept = ctx.dispatcher.sweep(queue, ctx.now())
-            has_more |= swept.has_more
+            if swept.has_more:
+                pause_s = min(pause_s, BACKLOG_EVERY_S)
+            if swept.next_at:
+                until_s = (swept.next_at - ctx.now()).total_seconds()
+                pause_s = min(pause_s, max(until_s, MIN_PAUSE_S))
             if swept.dispatched:
                 log.debug("jobs_dispatched", queue=queue, jobs=len(swept.dispatched))
     with _log_error("expired"):
         ctx.store.delete_expired(ctx.now())
-    return has_more
+    return pause_s
 
 
 @contextmanager
@@ -93,9 +99,7 @@ class SweepStep(bootsteps.StartStopStep):
         pause_s = ctx.settings.sweep_every_s
         try:
             while not self._stopped.wait(pause_s):
-                has_more = sweep(ctx)
-                pause_s = ctx.settings.sweep_every_s
-                pause_s = min(pause_s, BACKLOG_EVERY_S) if has_more else pause_s
+                pause_s = sweep(ctx)
         finally:
             if not self._stopped.is_set():
                 # A worker without its sweep would look healthy: its supervisor starts another.

@@ -33,7 +33,7 @@ def register(app: Celery) -> None:
     def submit_task(self: JobTask, job_id: str) -> None:
         # An image that cannot be saved must not be paid for.
         self.context.storage_check.require()
-        self.retry_in(submit(self.context, job_id), job_id)
+        submit(self.context, job_id)
 
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.poll")
     def poll_task(self: JobTask, job_id: str) -> None:

@@ -14,9 +14,9 @@ from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import State, add_seconds, utc_now
 from imagequeue.producer.local.ports import LOOPBACK
 from imagequeue.store import keys
-from imagequeue.store.dispatcher import Dispatcher
+from imagequeue.store.dispatcher import open_dispatcher
 from imagequeue.store.jobs import Store
-from imagequeue.store.wakeups import Priority, WakeUps
+from imagequeue.store.wakeups import Priority
 
 URL_LIFETIME_S = 14 * 86400
 NOT_YET_S = 3600
@@ -40,12 +40,7 @@ class Workers:
         self.store = Store(self.client)
         settings = self._system.settings
         self._celery = make_celery(settings)
-        self._dispatcher = Dispatcher(
-            WakeUps(self.client, settings.lease_s),
-            self.client,
-            self._celery,
-            settings.max_queued_messages,
-        )
+        self._dispatcher = open_dispatcher(settings, self.client, self._celery)
         self._succeeded = 0
         for name in self._system.workers:
             self._system.start(name)

@@ -127,6 +127,8 @@ class Processes:
             "IMAGEQUEUE_SECRET_KEY": "a secret of the benchmark",
             "IMAGEQUEUE_ACEDATA_BASE_URL": self.provider_url,
             "IMAGEQUEUE_ACEDATA_API_KEY": "key",
+            "IMAGEQUEUE_ACEDATA_RATE_LIMIT": "off",
+            "IMAGEQUEUE_ACEDATA_MAX_IN_FLIGHT": "off",
             "IMAGEQUEUE_DOWNLOAD_TRUSTED_HOSTS": self.provider_url.rpartition("/")[2],
             "IMAGEQUEUE_POLL_COUNTDOWNS": FIRST_POLL_S,
             **self._trust(),

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 per_minute = click.option("--per-minute", type=click.IntRange(0), help="Maximum jobs per minute.")
 open_jobs = click.option("--open-jobs", type=click.IntRange(0), help="Maximum unfinished jobs.")
+in_flight = click.option(
+    "--in-flight", type=click.IntRange(0), help="Maximum jobs at providers at once; others wait."
+)
 ADMIN_HELP = "Access to the jobs of every caller."
 READ_ONLY_HELP = "May read jobs and /metrics, and change nothing."
 
@@ -32,6 +35,7 @@ def keys() -> None:
 @click.argument("name")
 @per_minute
 @open_jobs
+@in_flight
 @click.option("--admin", "is_admin", is_flag=True, help=ADMIN_HELP)
 @click.option("--read-only", "is_read_only", is_flag=True, help=READ_ONLY_HELP)
 @as_json
@@ -39,6 +43,7 @@ def add(
     name: str,
     per_minute: int | None,
     open_jobs: int | None,
+    in_flight: int | None,
     is_admin: bool,
     is_read_only: bool,
     as_json: bool,
@@ -47,7 +52,7 @@ def add(
     from ...jobs.job import utc_now
     from ...store.api_keys import Limits
 
-    limits = Limits(per_minute or 0, open_jobs or 0)
+    limits = Limits(per_minute or 0, open_jobs or 0, in_flight or 0)
     store = _open_keys()
     key = store.add(name, limits, utc_now(), is_admin=is_admin, is_read_only=is_read_only)
     shown = {"name": name, "key": key, **_to_dict(store.all()[name])}
@@ -93,6 +98,7 @@ def remove(name: str) -> None:
 @click.argument("name")
 @per_minute
 @open_jobs
+@in_flight
 @click.option("--admin/--no-admin", "is_admin", default=None, help=ADMIN_HELP)
 @click.option("--read-only/--no-read-only", "is_read_only", default=None, help=READ_ONLY_HELP)
 @as_json
@@ -100,7 +106,8 @@ def limit(name: str, as_json: bool, **changes: Any) -> None:
     """Change a key's limits and rights; what is omitted stays."""
     if all(each is None for each in changes.values()):
         raise click.UsageError(
-            "give --per-minute or --open-jobs, where 0 removes the limit, --admin or --read-only"
+            "give --per-minute, --open-jobs or --in-flight, where 0 removes the limit, --admin or "
+            "--read-only"
         )
     key = _open_keys().change(name, **changes)
     shown = json.dumps({"name": name, **_to_dict(key)})
@@ -121,5 +128,11 @@ def _to_dict(key: ApiKey) -> dict[str, int | None]:
 def _describe(key: ApiKey) -> str:
     limits = key.limits
     rights = "  admin" * key.is_admin + "  read-only" * key.is_read_only
-    minute = f"  {limits.per_minute} a minute at most" if limits.per_minute else ""
-    return rights + minute + (f"  {limits.open_jobs} open at most" if limits.open_jobs else "")
+    words = (
+        f"{limits.per_minute} a minute",
+        f"{limits.open_jobs} open",
+        f"{limits.in_flight} sent",
+    )
+    return rights + "".join(
+        f"  {text} at most" for limit, text in zip(limits, words, strict=True) if limit
+    )

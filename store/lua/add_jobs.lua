@@ -1,24 +1,24 @@
 -- Store new jobs, all or none: records, index by state, first wake-ups, counters, and their batch.
 -- A job whose idempotency key is known is not stored: the id of the original job is returned for it.
 -- Returns {1, id of each job}, or {0, indexes of the jobs whose key belongs to another request}.
-local counters, open_jobs, changes, batch, batch_jobs = unpack(KEYS, 1, 5) -- no batch: ''
+local counters, open_jobs, changes, places, batch, batch_jobs = unpack(KEYS, 1, 6) -- no batch: ''
 local key_ttl_s, batch_ttl_s, max_changes, caller = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local batch_document = ARGV[5] -- '' for no batch
-local FIRST = 6 -- of the jobs, with 7 keys and 6 arguments each
+local FIRST_KEY, FIRST = 7, 6 -- of the jobs, with 7 keys and 7 arguments each
 
 local function read_job(index)
-  local key, arg = FIRST + 7 * index, FIRST + 6 * index
+  local key, arg = FIRST_KEY + 7 * index, FIRST + 7 * index
   return {
     record_key = KEYS[key], due_key = KEYS[key + 1], idempotency_key = KEYS[key + 2],
     index_keys = {unpack(KEYS, key + 3, key + 6)},
     id = ARGV[arg], record = ARGV[arg + 1], wake_up = ARGV[arg + 2],
     digest = ARGV[arg + 3], -- of the request; '' for no idempotency key
-    state = ARGV[arg + 4], provider = ARGV[arg + 5],
+    state = ARGV[arg + 4], provider = ARGV[arg + 5], place = ARGV[arg + 6],
   }
 end
 
 local ids, conflicts, new_jobs = {1}, {0}, {}
-for index = 0, (#KEYS - FIRST + 1) / 7 - 1 do
+for index = 0, (#KEYS - FIRST_KEY + 1) / 7 - 1 do
   local job = read_job(index)
   local known = job.digest ~= '' and redis.call('GET', job.idempotency_key)
   if known then
@@ -37,6 +37,7 @@ for _, job in ipairs(new_jobs) do
   redis.call('SET', job.record_key, job.record)
   for _, index_key in ipairs(job.index_keys) do redis.call('ZADD', index_key, 0, job.id) end
   redis.call('ZADD', job.due_key, job.wake_up, job.id)
+  redis.call('HSET', places, job.id, job.place)
   if job.digest ~= '' then
     redis.call('SET', job.idempotency_key, job.id .. ' ' .. job.digest, 'EX', key_ttl_s)
   end

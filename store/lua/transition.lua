@@ -4,13 +4,17 @@
 -- Returns 1 if the job is written, 0 if it has changed.
 local record, old_due, new_due, deadlines = unpack(KEYS, 1, 4)
 local counters, open_jobs, changes, batch, webhooks, due_webhooks = unpack(KEYS, 5, 10)
-local FIRST_INDEX, INDEXES = 11, 4 -- of the keys: those of the old state, then of the new state
+local ready, places, permits, all_in_flight = unpack(KEYS, 11, 14)
+local FIRST_INDEX, INDEXES = 15, 4 -- of the keys: those of the old state, then of the new state
 local job_id, old_revision, new_record, wake_up = unpack(ARGV, 1, 4)
 local deadline = ARGV[5] -- '' for none
 local old_state, new_state, max_changes, caller = unpack(ARGV, 6, 9)
 local opened = ARGV[10] -- how many more open jobs the caller has: -1, 0 or 1
 local webhook, webhook_wake_up = ARGV[11], ARGV[12] -- '' for no webhook
-local FIRST_COUNT = 13 -- of pairs: counter, what to add to it
+local place = ARGV[13] -- the job's place among queued jobs; '' if it is not queued
+local is_in_flight = ARGV[14] == '1'
+local sent_at = ARGV[15] -- the latest time at which the provider counted the task; '' for no change
+local FIRST_COUNT = 16 -- of pairs: counter, what to add to it
 
 local REVISION = '^{"rev":"(%x+)"'
 local revision = string.match(redis.call('GET', record) or '', REVISION)
@@ -35,6 +39,25 @@ if deadline ~= '' then
   redis.call('ZADD', deadlines, deadline, job_id)
 else
   redis.call('ZREM', deadlines, job_id)
+end
+
+-- A queued job has its place, and a permit only while it is leased or in flight.
+if place ~= '' then
+  redis.call('HSET', places, job_id, place)
+else
+  redis.call('HDEL', places, job_id)
+  redis.call('ZREM', ready, job_id)
+end
+local permit = redis.call('HGET', permits, job_id)
+permit = permit and cjson.decode(permit)
+if permit and sent_at ~= '' then
+  redis.call('ZADD', 'iq:sent:' .. permit.at, 'XX', sent_at, permit.send)
+end
+if permit and not is_in_flight then
+  redis.call('SREM', all_in_flight, job_id)
+  redis.call('SREM', 'iq:in_flight:at:' .. permit.at, job_id)
+  redis.call('SREM', 'iq:in_flight:by:' .. permit.caller, job_id)
+  redis.call('HDEL', permits, job_id)
 end
 
 for i = FIRST_COUNT, #ARGV, 2 do redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end

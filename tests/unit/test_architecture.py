@@ -17,7 +17,7 @@ ALLOWED = {
     "providers": {"errors", "field_types", "json_values"},
     "jobs": {"config", "providers", "errors", "json_values"},
     "storage": {"errors"},
-    "store": {"config", "jobs", "errors"},
+    "store": {"config", "jobs", "providers", "errors"},
     "producer": {"config", "jobs", "providers", "storage", "store", "errors", "__version__"},
     "worker": {"config", "jobs", "providers", "storage", "store", "errors"},
     "sandbox": set(),

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from ...config.celery import make_celery
 from ...config.logging import get_logger
-from ...config.redis import connect, connect_briefly, connect_broker
+from ...config.redis import connect, connect_briefly
 from ...config.security_headers import SecurityHeaders
 from ...config.settings import Settings
 from ...jobs.callback import Callback
@@ -28,8 +28,7 @@ from ...jobs.tokens import is_valid_challenge, is_valid_token, sign_challenge
 from ...providers import accounts
 from ...store.clock import RedisClock
 from ...store.counters import Counters, PendingCounts
-from ...store.dispatcher import Dispatcher
-from ...store.wakeups import WakeUps
+from ...store.dispatcher import open_dispatcher
 from .callback_dispatcher import CallbackDispatcher
 from .callback_writer import CallbackNotStoredError, CallbackWriter
 
@@ -58,12 +57,7 @@ class Receiver:
         self._async_client = connect_briefly(settings)
         self._writer = CallbackWriter(self._async_client)
         self._dispatcher = CallbackDispatcher(
-            Dispatcher(
-                WakeUps(client, settings.lease_s),
-                connect_broker(settings, client),
-                make_celery(settings),
-                MAX_QUEUED_MESSAGES,
-            ),
+            open_dispatcher(settings, client, make_celery(settings), MAX_QUEUED_MESSAGES),
             self._clock,
         )
 

@@ -86,7 +86,8 @@ def test_commands_add_and_list_keys(run: Any, keys: ApiKeys, ctx: Context) -> No
     assert KEY.fullmatch(made.out.strip())
     other = json.loads(run("add", "other", "--open-jobs", "5", "--json").out)
     assert KEY.fullmatch(other.pop("key"))
-    assert other == {"name": "other", "per_minute": None, "open_jobs": 5, **NO_RIGHTS}
+    limits = {"per_minute": None, "open_jobs": 5, "in_flight": None}
+    assert other == {"name": "other", **limits, **NO_RIGHTS}
     request = JobRequest(provider="kie-flux-kontext", prompt="a cat")
     ctx.store.add([build_job(ctx.settings, request, ctx.now(), submitted_by="shop")])
     keys.record_use("shop", "2026-11-20")
@@ -102,6 +103,7 @@ def test_commands_add_and_list_keys(run: Any, keys: ApiKeys, ctx: Context) -> No
         "name": "shop",
         "per_minute": 100,
         "open_jobs": None,
+        "in_flight": None,
         **NO_RIGHTS,
         "last_used": "2026-11-20",
         "open_jobs_now": 1,
@@ -121,6 +123,7 @@ def test_limits_change_one_by_one_and_0_removes_them(run: Any, keys: ApiKeys) ->
         "name": "shop",
         "per_minute": None,
         "open_jobs": 5,
+        "in_flight": None,
         **NO_RIGHTS,
     }
     assert run("limit", "shop", "--open-jobs", "0").out == "shop  no limits\n"
@@ -144,7 +147,10 @@ def test_removing_the_last_key_warns(run: Any, keys: ApiKeys) -> None:
         (["add", "two", "--per-minute", "-1"], "-1 is not in the range x>=0"),
         (["remove", "nobody"], "no key is named nobody; `imagequeue keys list`"),
         (["limit", "nobody", "--open-jobs", "1"], "no key is named nobody"),
-        (["limit", "shop"], "give --per-minute or --open-jobs, where 0 removes the limit"),
+        (
+            ["limit", "shop"],
+            "give --per-minute, --open-jobs or --in-flight, where 0 removes the limit",
+        ),
     ],
 )
 def test_invalid_command_prints_one_line(

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from imagequeue.config.queues import Queue
 from imagequeue.errors import ImageQueueError, InvalidTransitionError
-from imagequeue.jobs.job import QUEUE_OF, TRANSITIONS, Entry, Job, State, new_job
+from imagequeue.jobs.job import IN_FLIGHT, QUEUE_OF, TRANSITIONS, Entry, Job, State, new_job
 from imagequeue.producer.client import Client
 from imagequeue.providers.wire import (
     Accepted,
@@ -35,6 +35,7 @@ from imagequeue.providers.wire import (
     TryOtherVersion,
 )
 from imagequeue.store import keys
+from imagequeue.store.places import ready_key
 from imagequeue.worker import download, give_up, poll, submit
 from imagequeue.worker.context import Context
 from imagequeue.worker.settle import settle
@@ -107,7 +108,7 @@ class Machine(RuleBasedStateMachine):
     @rule(target=posts, job_id=jobs)
     def begin_to_submit(self, job_id: str) -> tuple[str, int]:
         """A hint, doubled or not: whoever's intent is recorded sends the request."""
-        job = self.attempt(job_id, partial(submit._start_submitting, self.ctx))
+        job = self.attempt(job_id, partial(submit._start_submitting, self.ctx, "main"))
         if job is None or job.state is not State.SUBMITTING:
             return job_id, 0
         assert not self.perhaps_paid[job_id], "a request that may have been paid is sent again"
@@ -212,10 +213,25 @@ class Machine(RuleBasedStateMachine):
         assert len(scores) == counts[State.DOWNLOADING]
         for job in jobs:
             wakes = [q for q in (*Queue, None) if redis.zscore(keys.due(q), job.id) is not None]
-            assert wakes == [QUEUE_OF[job.state]]
+            is_ready = redis.zscore(ready_key(job), job.id) is not None
+            assert is_ready <= (job.state is State.QUEUED)
+            assert wakes == ([] if is_ready else [QUEUE_OF[job.state]])
+            assert redis.hexists(keys.PLACES, job.id) == (job.state is State.QUEUED)
+            if job.state not in (State.QUEUED, *IN_FLIGHT):
+                assert not redis.hexists(keys.PERMITS, job.id)
             moves = [entry for entry in job.history if not is_note(entry)]
             assert all(entry.to in TRANSITIONS[entry.from_] for entry in moves)
             assert (job.history[-1].to if job.history else State.QUEUED) is job.state
+
+    @invariant()
+    def permits_and_jobs_in_flight_agree(self) -> None:
+        redis: Any = self.ctx.store.redis
+        permits = set(redis.hkeys(keys.PERMITS))
+        assert redis.smembers(keys.IN_FLIGHT) == permits
+        at_key: set[bytes] = redis.smembers(keys.in_flight_at("acedata.flux", "main"))
+        assert at_key == permits
+        by_caller = [redis.smembers(keys.in_flight_by(caller)) for caller in ("", "shop")]
+        assert sum(map(len, by_caller)) == len(set.union(*by_caller)) == len(permits)
 
     @invariant()
     def each_caller_s_open_jobs_are_counted(self) -> None:

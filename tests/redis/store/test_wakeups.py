@@ -16,7 +16,12 @@ def wake(ctx: Context, now: datetime) -> list[str]:
 
 def add(ctx: Context, count: int) -> list[Job]:
     jobs = [
-        new_job(add_seconds(ctx.now(), n / 1000), provider="p", action="generate", delivery="poll")
+        new_job(
+            add_seconds(ctx.now(), n / 1000),
+            provider="acedata-flux",
+            action="generate",
+            delivery="poll",
+        )
         for n in range(count)
     ]
     ctx.store.add(jobs)
@@ -73,9 +78,9 @@ def test_messages_stay_under_the_limit(ctx: Context) -> None:
 def test_one_worker_at_a_time_fills_a_queue(ctx: Context) -> None:
     (job,) = add(ctx, 1)
     ctx.store.redis.set(keys.sweep_lock(Queue.SUBMIT), 1)
-    assert ctx.dispatcher.sweep(Queue.SUBMIT, ctx.now()) == ([], True)
+    assert ctx.dispatcher.sweep(Queue.SUBMIT, ctx.now()) == ([], True, None)
     ctx.store.redis.delete(keys.sweep_lock(Queue.SUBMIT))
-    assert ctx.dispatcher.sweep(Queue.SUBMIT, ctx.now()) == ([job.id], False)
+    assert ctx.dispatcher.sweep(Queue.SUBMIT, ctx.now()) == ([job.id], False, None)
     assert not ctx.store.redis.exists(keys.sweep_lock(Queue.SUBMIT))
 
 
@@ -84,7 +89,7 @@ def test_sweep_reports_a_backlog(ctx: Context) -> None:
     add(ctx, 61)
     later = add_seconds(ctx.now(), 10)
     assert ctx.dispatcher.sweep(Queue.SUBMIT, later).has_more
-    assert ctx.dispatcher.sweep(Queue.SUBMIT, later) == ([], True)
+    assert ctx.dispatcher.sweep(Queue.SUBMIT, later) == ([], True, None)
     ctx.store.redis.delete("submit")
     assert not ctx.dispatcher.sweep(Queue.SUBMIT, later).has_more
 

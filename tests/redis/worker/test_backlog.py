@@ -11,6 +11,7 @@ from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State, add_seconds
 from imagequeue.store import keys
+from imagequeue.store.places import ready_key
 from imagequeue.worker import tasks as worker_tasks
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.base_task import MAX_STEPS
@@ -58,8 +59,7 @@ def test_message_ends_after_its_maximum_of_steps(
     turns = recording(monkeypatch, ctx)
     assert app.tasks["imagequeue.submit"](jobs[0]) == MAX_STEPS
     assert turns == jobs[:MAX_STEPS]
-    due = ctx.store.redis.zcount(keys.due(Queue.SUBMIT), "-inf", ctx.now().timestamp())
-    assert due == 5
+    assert ctx.store.redis.zcard(ready_key(ctx.store.get(jobs[-1]))) == 5
     assert ctx.store.redis.hlen(keys.STARTS) == 0
 
 
@@ -101,21 +101,22 @@ def test_retry_does_not_end_the_backlog(
     app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = [queued(ctx) for _ in range(3)]
+    ctx.store.redis.zadd(keys.due(Queue.POLL), dict.fromkeys(jobs, 0))
     turns: list[str] = []
 
     def pause(_: Context, job_id: str) -> float:
         turns.append(job_id)
         return 30
 
-    monkeypatch.setattr("imagequeue.worker.tasks.submit", pause)
-    task = app.tasks["imagequeue.submit"]
+    monkeypatch.setattr("imagequeue.worker.tasks.poll", pause)
+    task = app.tasks["imagequeue.poll"]
     # As in a worker: called by hand, a task's retry would only be an error.
     task.push_request(id="of the message", args=(jobs[0],), called_directly=False)
     with pytest.raises(Retry):
         task(jobs[0])
     task.pop_request()
     assert turns == jobs
-    due: Any = ctx.store.redis.zrange(keys.due(Queue.SUBMIT), 0, -1, withscores=True)
+    due: Any = ctx.store.redis.zrange(keys.due(Queue.POLL), 0, -1, withscores=True)
     assert {score for _, score in due} == {add_seconds(ctx.now(), 30).timestamp()}
     assert ctx.store.redis.hlen(keys.STARTS) == 0
 

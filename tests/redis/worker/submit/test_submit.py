@@ -9,6 +9,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from imagequeue.errors import ConfigError, InvalidTransitionError
 from imagequeue.jobs.job import State
 from imagequeue.providers.wire import Pending
+from imagequeue.store.submit_queue import open_submit_queue
 from imagequeue.worker.context import Context
 from imagequeue.worker.settle import settle
 from imagequeue.worker.submit import submit
@@ -130,7 +131,8 @@ def test_outcome_is_recorded_before_it_is_logged(
 
 def test_missing_key_leaves_job_queued(ctx: Context, stub: Stub) -> None:
     job_id = queued(ctx)
-    vars(ctx)["settings"] = ctx.settings.model_copy(update={"kie_api_key": None})
+    vars(ctx)["settings"] = settings = ctx.settings.model_copy(update={"kie_api_key": None})
+    vars(ctx)["submits"] = open_submit_queue(ctx.store.redis, settings)
     with pytest.raises(ConfigError):
         submit(ctx, job_id)
     assert path(ctx.store.get(job_id)) == ["queued"]

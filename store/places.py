@@ -1,0 +1,43 @@
+"""Where a queued job stands: in a line of its quota, by its priority."""
+
+from __future__ import annotations
+
+import json
+
+from ..jobs.ids import quote_caller
+from ..jobs.job import Job
+from ..providers import PROVIDERS
+from ..providers.account_keys import MAIN
+from . import keys
+
+
+def get_quota(provider: str) -> str:
+    """Return the name of the limits that a provider's jobs share with others."""
+    known = PROVIDERS.get(provider)
+    return known.quota if known else provider
+
+
+def get_line(job: Job) -> str:
+    """Return the line of a job: jobs of one caller for one provider, which leave in order."""
+    return f"{job.provider}|{quote_caller(job.submitted_by)}"
+
+
+def ready_key(job: Job) -> str:
+    """Return the sorted set that holds the job while it may be sent."""
+    return keys.ready(get_quota(job.provider), job.priority, get_line(job))
+
+
+def dump_place(job: Job) -> str:
+    """Return the place of a queued job, as `lease_submits` reads it."""
+    place: dict[str, object] = {
+        "quota": get_quota(job.provider),
+        "priority": job.priority,
+        "line": get_line(job),
+        "provider": job.provider,
+        "caller": quote_caller(job.submitted_by),
+        "since": round(job.asked_at.timestamp() * 1000),
+    }
+    if job.former_tasks or job.has_lost_task:
+        # Only the key that an earlier task was sent with is sure to see it.
+        place["key"] = job.account_key or MAIN
+    return json.dumps(place, separators=(",", ":"))

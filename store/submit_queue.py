@@ -1,0 +1,205 @@
+"""The order in which queued jobs are sent, and the limits within which they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import redis
+
+from ..config.queues import Queue
+from ..config.settings import Settings
+from ..jobs.job import Job, add_seconds
+from ..providers import PROVIDERS
+from . import keys
+from .places import get_line, get_quota
+from .scripts import register_script
+
+PRIORITIES = ("high", "normal", "low")
+# Between two permits of a limited key, as a part of the time that its limit allows for one task.
+# Jobs that are sent at the same instant overtake each other.
+SPACING = 0.1
+
+
+class Quota(NamedTuple):
+    """The limits that a group of jobs shares, for each of the account's keys; 0 for none."""
+
+    keys: tuple[str, ...]
+    """The names of the keys that may be used for these jobs."""
+    tasks: int = 0
+    seconds: float = 0.0
+    """At most `tasks` submissions in any `seconds`."""
+    max_in_flight: int = 0
+
+
+class LeasedSubmits(NamedTuple):
+    """The jobs that may be sent now, and when to look again."""
+
+    job_ids: list[str]
+    next_at: datetime | None
+    """When the next permit is free, as far as that is known."""
+    starts: int
+    """Unfinished starts of the first job, if its step was started."""
+
+
+class Permit(NamedTuple):
+    """The right to send one job with one key."""
+
+    quota: str
+    account_key: str
+
+
+class Position(NamedTuple):
+    """Where a queued job stands."""
+
+    ahead: int
+    """How many jobs are sent before it, as far as can be said now."""
+    wait_s: float | None
+    """How long they take within the rate limits; None without a limit."""
+
+
+class SubmitQueue:
+    """Queued jobs leave by priority, in turn between callers, and each caller's in order.
+
+    Each is leased with a permit: one submission within the sliding window of an account key, and
+    one job in flight. The permit is counted from the provider's answer on, so that the provider
+    never counts more than the limit in any window.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        lease_s: float,
+        quotas: Mapping[str, Quota],
+        max_in_flight: int = 0,
+        caller_max_in_flight: int = 0,
+    ) -> None:
+        self._redis = client
+        self._lease_s = lease_s
+        self._quotas = quotas
+        self._limits = _dump_limits(quotas, max_in_flight, caller_max_in_flight)
+        self._lease = register_script(client, "lease_submits")
+
+    def lease(
+        self, now: datetime, max_jobs: int, *, wanted: str = "", finished: str = ""
+    ) -> LeasedSubmits:
+        """Lease jobs that may be sent now, in order, or only the `wanted` one before its turn.
+
+        With `finished`, the step of that job is finished, and that of the first leased one started.
+        """
+        next_at, starts, *leased = self._lease(
+            keys=[
+                keys.due(Queue.SUBMIT),
+                keys.PLACES,
+                keys.PERMITS,
+                keys.STARTS,
+                keys.GRANTED,
+                keys.API_KEYS,
+                keys.IN_FLIGHT,
+            ],
+            args=[
+                now.timestamp(),
+                add_seconds(now, self._lease_s).timestamp(),
+                max_jobs,
+                self._limits,
+                wanted,
+                finished,
+                keys.step("", Queue.SUBMIT),
+            ],
+        )
+        return LeasedSubmits(
+            [job_id.decode() for job_id in leased],
+            datetime.fromtimestamp(float(next_at), UTC) if next_at else None,
+            starts,
+        )
+
+    def has_ready(self) -> bool:
+        """Whether any job waits for a permit."""
+        lines = [keys.lines(quota, p) for quota in self._quotas for p in PRIORITIES]
+        return bool(lines and self._redis.exists(*lines))
+
+    def get_permit(self, job_id: str, now: datetime) -> Permit | None:
+        """Return the permit of a job; without one, try to get it before the job's turn.
+
+        A job without a permit was named by a message of a process that knows of none.
+        """
+        found: Any = self._redis.hget(keys.PERMITS, job_id)
+        if found is None:
+            self.lease(now, 1, wanted=job_id)
+            found = self._redis.hget(keys.PERMITS, job_id)
+        if found is None:
+            return None
+        permit = json.loads(found)
+        return Permit(permit["at"].removesuffix(f":{permit['key']}"), permit["key"])
+
+    def put_back(self, job: Job, permit: Permit, now: datetime) -> None:
+        """Return the permit of a job that is not sent after all; the job keeps its place."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hdel(keys.PERMITS, job.id)
+            pipe.srem(keys.IN_FLIGHT, job.id)
+            pipe.srem(keys.in_flight_at(permit.quota, permit.account_key), job.id)
+            pipe.srem(keys.in_flight_by(job.submitted_by), job.id)
+            pipe.zadd(keys.due(Queue.SUBMIT), {job.id: now.timestamp()}, xx=True)
+            pipe.execute()
+
+    def measure_position(self, job: Job) -> Position:
+        """Return where a queued job stands: priorities first, then lines in turn."""
+        name, line = get_quota(job.provider), get_line(job)
+        higher = PRIORITIES[: PRIORITIES.index(job.priority)]
+        with self._redis.pipeline(transaction=False) as pipe:
+            for priority in (*higher, job.priority):
+                pipe.zrange(keys.lines(name, priority), 0, -1)
+            pipe.zrank(keys.ready(name, job.priority, line), job.id)
+            *lines, rank = pipe.execute()
+            for priority, names in zip((*higher, job.priority), lines, strict=True):
+                for each in names:
+                    pipe.zcard(keys.ready(name, priority, each.decode()))
+            sizes = iter(pipe.execute())
+        rank = rank or 0
+        ahead = rank + sum(next(sizes) for names in lines[:-1] for _ in names)
+        for each in lines[-1]:
+            size = next(sizes)
+            ahead += min(size, rank + 1) if each.decode() != line else 0
+        return Position(ahead, self._estimate_wait_s(name, ahead))
+
+    def _estimate_wait_s(self, name: str, ahead: int) -> float | None:
+        quota = self._quotas.get(name)
+        if quota is None or not quota.tasks or not quota.keys:
+            return None
+        return ahead * quota.seconds / (quota.tasks * len(quota.keys))
+
+
+def open_submit_queue(client: redis.Redis, settings: Settings) -> SubmitQueue:
+    """Return the submit queue with the limits and keys of these settings."""
+    quotas = {}
+    for provider in PROVIDERS.values():
+        account = settings.account(provider.account)
+        usable = tuple(key.name for key in account.keys if key.serves(provider.service))
+        limits = settings.limits(provider)
+        quotas[provider.quota] = Quota(usable, limits.tasks, limits.seconds, limits.max_in_flight)
+    return SubmitQueue(
+        client,
+        settings.lease_s,
+        quotas,
+        settings.max_in_flight,
+        settings.caller_max_in_flight,
+    )
+
+
+def _dump_limits(quotas: Mapping[str, Quota], max_in_flight: int, caller_max_in_flight: int) -> str:
+    """Return the limits as `lease_submits` reads them."""
+    return json.dumps(
+        {
+            "quotas": {
+                name: {
+                    **quota._asdict(),
+                    "spacing": SPACING * quota.seconds / quota.tasks if quota.tasks else 0,
+                }
+                for name, quota in quotas.items()
+            },
+            "max_in_flight": max_in_flight,
+            "caller_max_in_flight": caller_max_in_flight,
+        }
+    )
