@@ -1,6 +1,7 @@
 """Several keys of one account, and the limits of each, as settings."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, TypeAdapter
 
-from imagequeue.config.settings import read_settings
+from imagequeue.config.settings import ENV_FILE, read_settings
 from imagequeue.errors import ConfigError
-from imagequeue.providers import get
+from imagequeue.providers import get, sandbox_settings
 from imagequeue.providers.account_keys import AccountKey, AccountKeys
 from imagequeue.providers.acedata.account import AceDataAccount
 from imagequeue.providers.kie.account import KieAccount
@@ -100,6 +101,14 @@ def test_no_text_shows_its_secret_in_an_error(text: str) -> None:
         assert SECRET not in detail["msg"]
     else:
         assert SECRET not in repr(keys)
+
+
+def test_no_real_key_goes_to_the_sandbox() -> None:
+    Path(ENV_FILE).write_text(
+        "IMAGEQUEUE_KIE_API_KEY=real\nIMAGEQUEUE_ACEDATA_API_KEYS=main:real,spare:real-too\n"
+    )
+    found = read(**sandbox_settings("http://127.0.0.1:9000"))
+    assert found == [("sandbox", "", "sandbox")] * 2
 
 
 def test_limited_key_serves_its_service_only() -> None:
