@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 
 from starlette.requests import Request
 
@@ -27,7 +27,7 @@ class Accounts:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._recent: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
-        self._spent: Counter[tuple[str, str]] = Counter()
+        self._spent: defaultdict[tuple[str, str], float] = defaultdict(int)
 
     def acquire(self, account: str, key: str, limit: int) -> bool:
         """Count one more submission; return False if that exceeds `limit` in 10 seconds."""
@@ -40,10 +40,10 @@ class Accounts:
         recent.append(now)
         return True
 
-    def charge(self, account: str, key: str, price: int) -> None:
+    def charge(self, account: str, key: str, price: float) -> None:
         """Deduct the price of one task."""
         self._spent[account, key] += price
 
-    def balance(self, account: str, key: str) -> int:
+    def balance(self, account: str, key: str) -> float:
         """Return the credit of a key; one that begins with `broke` has none."""
         return 0 if key.startswith("broke") else OPENING_CREDITS - self._spent[account, key]

@@ -70,14 +70,14 @@ class Fields:
         value = self.read_text(name, required=required)
         if not value:
             return None
-        if not _is_url(value):
+        if not is_url(value):
             raise self.build_refusal(name, "must be an http or https URL")
         return value
 
     def read_urls(self, name: str) -> list[str]:
         """Return a list of URLs; empty if it is absent."""
         values: Any = self._value(name, [])
-        if not isinstance(values, list) or not all(map(_is_url, values)):
+        if not isinstance(values, list) or not all(map(is_url, values)):
             raise self.build_refusal(name, "must be a list of http or https URLs")
         return values
 
@@ -107,7 +107,8 @@ async def read_body(request: Request, to_error: ToError) -> Fields:
     return Fields(body, to_error)
 
 
-def _is_url(value: object) -> bool:
+def is_url(value: object) -> bool:
+    """Return whether a value is an http or https URL."""
     if not isinstance(value, str):
         return False
     try:

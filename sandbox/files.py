@@ -24,7 +24,7 @@ REFRESHED_LIFE_S = 1200
 _VIDEO = Path(__file__).with_name("sample.mp4")
 
 _URL = re.compile(r"/files/([^/]+)/(?:until-\d+/)?([^/]+)$")
-_NAME = re.compile(r"(?:origin-)?(\d{1,2})\.(jpeg|png|mp4)")
+_NAME = re.compile(r"(?:origin-)?(\d{1,2})\.(jpeg|png|webp|mp4)")
 
 
 class Files:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from .clock import format_iso
 from .tasks import Task
 
-PROVIDERS = ("kie-flux-kontext", "kie-midjourney", "acedata-flux")
+PROVIDERS = ("kie", "kie-flux-kontext", "kie-midjourney", "acedata-flux")
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class Counts:
     received: int = 0
     accepted: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    charged: int = 0
+    charged: float = 0
     lookups: int = 0
     callbacks_sent: int = 0
     callbacks_delivered: int = 0

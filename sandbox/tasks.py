@@ -11,7 +11,7 @@ from typing import Literal
 from .faults.faults import Faults
 
 State = Literal["generating", "success", "fail"]
-Extension = Literal["jpeg", "png", "mp4"]
+Extension = Literal["jpeg", "png", "webp", "mp4"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +21,7 @@ class Order:
     prompt: str
     body: dict[str, object]
     callback_url: str | None
-    credits: int
+    credits: float
     ratio: str = "1:1"
     extension: Extension = "jpeg"
     count: int = 1

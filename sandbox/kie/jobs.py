@@ -1,8 +1,9 @@
-"""kie.ai's jobs API: the current version of Flux Kontext, and flux-2."""
+"""kie.ai's jobs API: every image model, and any other model unchecked."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,26 +11,18 @@ from starlette.routing import Route
 
 from ..fields import Fields
 from ..submit_route import submit_route
-from ..tasks import Order, Task
-from .api import RATIOS, KieApi, get_message, wrap
-from .flux_kontext import OUT_OF_TOLERANCE
+from ..tasks import Extension, Order, Task
+from . import catalogue
+from .api import KieApi, get_message, wrap
 
-CREDITS = {
-    "flux1-kontext": 5,
-    "custom_flux_kontext": 5,
-    "flux-2/pro-text-to-image": 5,
-    "flux-2/pro-image-to-image": 5,
-    "flux-2/flex-text-to-image": 14,
-    "flux-2/flex-image-to-image": 14,
-}
-_FLUX_2_RATIOS = (*RATIOS, "3:2", "2:3", "auto")
+_EXTENSIONS: Mapping[str, Extension] = {"jpg": "jpeg", "png": "png", "webp": "webp"}
 
 
 class KieJobs(KieApi):
-    """`/api/v1/jobs`: createTask, recordInfo, and a callback with the same data."""
+    """`/api/v1/jobs`: createTask, recordInfo, and a callback with nearly the same data."""
 
     name = "kie-jobs"
-    provider = "kie-flux-kontext"
+    provider = "kie"
 
     def build_routes(self) -> list[Route]:
         """Return its endpoints."""
@@ -46,6 +39,7 @@ class KieJobs(KieApi):
     def build_callback_body(self, task: Task, task_id: str) -> dict[str, object]:
         """Return the result; every failure has code 501, and its own code inside of data."""
         data = self._to_record(task, task_id)
+        data["costTime"] = round(task.ends_at - task.created_at)  # seconds, unlike in a record
         if task.faults.fail is None:
             return wrap(200, "Playground task completed successfully.", data)
         return wrap(501, "Playground task failed.", data)
@@ -61,41 +55,59 @@ class KieJobs(KieApi):
             "state": state if ended else _get_stage(task, now),
             "param": json.dumps(task.order.body),
             # kie puts a JSON string inside of the JSON.
-            "resultJson": json.dumps({"resultUrls": task.urls()}) if state == "success" else "",
+            "resultJson": json.dumps(_to_result(task)) if state == "success" else "",
             "failCode": str(fail) if fail else "",
             "failMsg": get_message(fail) if fail else "",
             "costTime": _to_milliseconds(task.ends_at - task.created_at) if ended else None,
             "completeTime": _to_milliseconds(task.ends_at) if ended else None,
             "createTime": _to_milliseconds(task.created_at),
             "updateTime": _to_milliseconds(min(now, task.ends_at)),
+            "creditsConsumed": task.order.credits if state == "success" else 0,
         }
 
     def _read_order(self, fields: Fields) -> Order:
-        model = fields.read_choice("model", CREDITS)
+        name = fields.read_text("model", required=True)
+        if name.startswith("unknown"):
+            raise self.build_refusal(422, "The page does not exist")
         callback_url = fields.read_url("callBackUrl")
         inner = fields.read_object("input")
-        prompt = inner.read_text("prompt", required=True)
-        kontext = not model.startswith("flux-2/")
-        image = inner.read_url("input_image") if kontext else inner.read_urls("input_urls")
-        if kontext:
-            self._check_kontext(inner, edit=bool(image))
-        ratios = RATIOS if kontext else _FLUX_2_RATIOS
-        ratio = inner.read_choice("aspect_ratio", ratios, "1:1" if image else "16:9")
+        model = catalogue.load_models().get(name)
+        if model is None:
+            return _read_unlisted(fields.body, inner, callback_url, name)
+        images = catalogue.check_input(model, inner)
+        values = catalogue.fill_defaults(model, inner.body, edit=bool(images))
         return Order(
-            prompt=prompt,
+            # Faults are chosen by words in the prompt: a model without one has none.
+            prompt=inner.read_text("prompt") or name,
             body=fields.body,
             callback_url=callback_url,
-            credits=CREDITS[model],
-            ratio="1:1" if ratio == "auto" else ratio,
-            extension=inner.read_choice("output_format", ("jpeg", "png"), "jpeg"),
-            edit=bool(image),
+            credits=catalogue.compute_credits(model, values, len(images)),
+            ratio=catalogue.choose_ratio(values),
+            extension=_EXTENSIONS.get(values.get("output_format", "png"), "jpeg"),
+            count=catalogue.count_images(model, values),
+            edit=bool(images),
         )
 
-    def _check_kontext(self, inner: Fields, *, edit: bool) -> None:
-        inner.check_flags("enable_translation", "upload_cn", "prompt_upsampling")
-        inner.read_text("watermark")
-        if not 0 <= inner.read_integer("safety_tolerance", 2) <= (2 if edit else 6):
-            raise self.build_refusal(500, OUT_OF_TOLERANCE)
+
+def _read_unlisted(
+    body: dict[str, object], inner: Fields, callback_url: str | None, name: str
+) -> Order:
+    """Return the order of a model outside of the catalogue: one video or image, unchecked."""
+    is_video = "video" in name or "duration" in inner.body
+    return Order(
+        prompt=inner.read_text("prompt") or name,
+        body=body,
+        callback_url=callback_url,
+        credits=catalogue.UNLISTED_CREDITS,
+        ratio=catalogue.choose_ratio(inner.body),
+        extension="mp4" if is_video else "png",
+    )
+
+
+def _to_result(task: Task) -> dict[str, object]:
+    if str(task.order.body["model"]).endswith("segment-map"):
+        return {"resultObject": {"segments": [{"index": 0, "mask": task.urls()[0]}]}}
+    return {"resultUrls": task.urls()}
 
 
 def _get_stage(task: Task, now: float) -> str:
