@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
@@ -23,8 +23,8 @@ from .wire import (
     TaskStatus,
 )
 
-# The fields of a job request that stand outside of its `params`.
-_TOP_LEVEL = ("prompt", "image_urls")
+TOP_LEVEL = ("prompt", "image_urls")
+"""The fields of a request that stand outside of a job request's `params`."""
 
 
 def _check_url(url: str) -> str:
@@ -46,6 +46,20 @@ class Request(BaseModel):
     def find_conflicts(self) -> Sequence[Problem]:
         """Return what is wrong between fields that are each valid alone."""
         return ()
+
+
+class RequestForm(NamedTuple):
+    """One kind of request that a provider takes."""
+
+    action: str
+    type: type[Request]
+    model: str = ""
+    """Empty if the requests of an action do not differ by model."""
+    title: str = ""
+    price: str = ""
+    """In words; empty if it is not known."""
+    credits: object = None
+    """The same in the vendor's credits: a number, or what it depends on."""
 
 
 class Provider(ABC):
@@ -80,12 +94,17 @@ class Provider(ABC):
             )
         return self.actions[action]
 
+    def list_forms(self) -> Iterator[RequestForm]:
+        """Yield each kind of request: for each action, or for each model and action."""
+        for action, request_type in self.actions.items():
+            yield RequestForm(action, request_type)
+
     def validate_request(
         self, action: str, prompt: str, image_urls: Sequence[str], params: Mapping[str, Any]
     ) -> Request:
         """Return the typed request; raises InvalidRequestError with every problem found."""
         fields: dict[str, Any] = dict(params)
-        if misplaced := [name for name in _TOP_LEVEL if name in fields]:
+        if misplaced := [name for name in TOP_LEVEL if name in fields]:
             raise InvalidRequestError(
                 [Problem(f"params.{n}", f"belongs beside params, as `{n}`") for n in misplaced]
             )
@@ -170,7 +189,7 @@ def _to_problem(model: type[Request], detail: ErrorDetails) -> Problem:
     """Convert one pydantic error to a field of the job request and what to change."""
     path = [str(part) for part in detail["loc"]]
     name = path[0] if path else ""
-    is_top_level = name in _TOP_LEVEL
+    is_top_level = name in TOP_LEVEL
     field = ".".join(path if is_top_level else ["params", *path])
     if detail["type"] == "extra_forbidden":
         return Problem(name if is_top_level else field, _describe_unknown(model, name))
@@ -182,9 +201,9 @@ def _to_problem(model: type[Request], detail: ErrorDetails) -> Problem:
 
 
 def _describe_unknown(model: type[Request], name: str) -> str:
-    if name in _TOP_LEVEL:
+    if name in TOP_LEVEL:
         return "this action takes none; leave it out"
-    known = [field for field in model.model_fields if field not in _TOP_LEVEL]
+    known = [field for field in model.model_fields if field not in TOP_LEVEL]
     near = difflib.get_close_matches(name, known, n=1)
     advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
     return f"unknown parameter; {advice}"

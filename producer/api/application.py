@@ -14,7 +14,7 @@ from ..client import Client
 from ..dashboard.docs_routes import docs_router
 from ..dashboard.routes import dashboard_router
 from ..metrics import routes as metrics_routes
-from . import batch_routes, event_routes, image_routes, job_routes
+from . import batch_routes, event_routes, image_routes, job_routes, provider_routes
 from .access import Access
 from .body_limit import MAX_BATCH_BYTES, MAX_BYTES, BodyLimit
 from .changes import Changes
@@ -28,6 +28,7 @@ TAGS = [
     {"name": "batches", "description": "Jobs submitted together, and their progress."},
     {"name": "events", "description": "Job changes as server-sent events."},
     {"name": "images", "description": "Saved images and thumbnails."},
+    {"name": "providers", "description": "What each provider takes, and its prices."},
     {"name": "operations", "description": "Health of the API."},
 ]
 
@@ -60,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(batch_routes.routes(client, access))
     app.include_router(event_routes.routes(access, changes, watch, listeners))
     app.include_router(image_routes.routes(client, access, storage))
+    app.include_router(provider_routes.routes(access))
     app.include_router(metrics_routes.routes(settings, access))
     app.include_router(dashboard_router(client, access))
     app.include_router(docs_router(app, access))

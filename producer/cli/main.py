@@ -18,6 +18,7 @@ from .callback_commands import callbacks
 from .job_commands import JOB_COMMANDS
 from .key_commands import keys
 from .printing import as_json
+from .provider_commands import providers
 from .webhook_commands import webhooks
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -37,6 +38,7 @@ for command in JOB_COMMANDS:
     cli.add_command(command)
 cli.add_command(callbacks)
 cli.add_command(keys)
+cli.add_command(providers)
 cli.add_command(webhooks)
 
 

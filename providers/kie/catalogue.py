@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Literal, Self
@@ -89,7 +90,7 @@ class Model(_Entry):
         """Return the parameters that an action takes, by name."""
         return {**self.params, **(self.edit_params if action == "edit" else {})}
 
-    def estimate(self, params: Mapping[str, object], input_images: int) -> float | None:
+    def estimate(self, params: Mapping[str, object], input_images: int) -> Decimal | None:
         """Return the price of a task in credits; None if it is not known.
 
         What is not given has kie's own default; a boolean without one is off, and a count is 1.

@@ -19,6 +19,7 @@ from pydantic import (
     create_model,
     model_serializer,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from ...errors import Problem
 from ..base import ImageURL, Request
@@ -49,10 +50,9 @@ class CatalogueRequest(Request):
     """A request for a model; a subclass for each model and action has its parameters."""
 
     model: str = Field(description="Which model to use; `imagequeue providers kie` lists them.")
-    unchecked: Literal[False] = Field(
-        False,
-        exclude=True,
-        description="`true`: the other parameters are sent as they are, whatever the model.",
+    # Not in the schema: `true` selects the other type.
+    unchecked: SkipJsonSchema[Literal[False]] = Field(
+        False, exclude=True, description="`true`: the other parameters are sent as they are."
     )
 
     def find_conflicts(self) -> Sequence[Problem]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from ...errors import InvalidRequestError, Problem
-from ..base import Request
+from ..base import Request, RequestForm
 from ..parsing import decode, find_urls, to_object
 from ..wire import ProviderRequest, ProviderResponse, Refused, ResultImage, SubmitOutcome
 from . import tasks
@@ -50,6 +50,22 @@ class KieJobs(KieProvider):
         if action not in models[name].actions:
             raise InvalidRequestError([Problem("action", _describe_others(name, action))])
         return build_request_type(name, action)
+
+    def list_forms(self) -> Iterator[RequestForm]:
+        """Yield the requests for each model, then those that are not checked."""
+        for model in load_models().values():
+            price = model.credits
+            for action in model.actions:
+                yield RequestForm(
+                    action=action,
+                    type=build_request_type(model.name, action),
+                    model=model.name,
+                    title=model.title,
+                    price=price.describe(each=bool(model.count)) if price else "",
+                    credits=price and price.to_json(),
+                )
+        for name in self.actions:
+            yield RequestForm(name, UncheckedRequest, title="Any other model, unchecked")
 
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str

@@ -68,7 +68,8 @@ def list_requests() -> list[dict[str, Any]]:
 def estimate(job: Job) -> float | None:
     """Return what the catalogue says that the job costs, for all of its images."""
     model = load_models().get(job.params["model"])
-    return model.estimate(job.params, len(job.image_urls)) if model else None
+    price = model.estimate(job.params, len(job.image_urls)) if model else None
+    return price if price is None else float(price)
 
 
 def count_images(job: Job) -> int:

@@ -1,0 +1,43 @@
+"""The API describes the providers."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from imagequeue.config.settings import read_settings
+from imagequeue.producer.api.application import create_app
+from support.asgi import serving
+
+AUTH = {"Authorization": "Bearer a-key"}
+
+
+@pytest.fixture
+def api(overrides: dict[str, str]) -> Iterator[str]:
+    with serving(create_app(read_settings(**overrides, api_keys="a-key"))) as url:
+        yield f"{url}/v1/providers"
+
+
+def test_providers_and_their_requests_are_described(api: str) -> None:
+    listed = requests.get(api, headers=AUTH, timeout=30).json()
+    assert listed[0] == {"name": "kie", "actions": ["generate", "edit"], "models": 61}
+    whole = requests.get(f"{api}/kie", headers=AUTH, timeout=30).json()
+    assert len({each["model"] for each in whole["requests"]}) == 62
+    query = {"model": "seedream/4.5-edit"}
+    one = requests.get(f"{api}/kie", params=query, headers=AUTH, timeout=30).json()
+    (request,) = one["requests"]
+    assert (request["action"], request["price"], request["credits"]) == ("edit", "6.5 credits", 6.5)
+    assert request["schema"]["properties"]["params"]["required"] == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [("dall-e", 404, "known: kie"), ("kie?model=seedream", 422, "did you mean")],
+)
+def test_unknown_name_is_refused(api: str, path: str, status: int, words: str) -> None:
+    answer = requests.get(f"{api}/{path}", headers=AUTH, timeout=30)
+    assert (answer.status_code, words in answer.json()["detail"]) == (status, True)
+
+
+def test_description_needs_a_key(api: str) -> None:
+    assert requests.get(api, timeout=30).status_code == 401
