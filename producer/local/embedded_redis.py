@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import redis
 from redis.exceptions import RedisError
 
@@ -21,6 +22,7 @@ from ...errors import ConfigError
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 20
+UNLOCK_TIMEOUT_S = 5
 # The kernel limits a socket's path to 107 bytes.
 SOCKET_PATH_MAX = 100
 
@@ -94,17 +96,18 @@ class EmbeddedRedis:
         return self._process.poll() if self._process else None
 
     def _lock_folder(self) -> int:
-        path = self.folder / "lock"
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = _describe_holder(os.read(lock, 40).decode().split())
-            os.close(lock)
-            raise ConfigError(
-                f"{self.folder} is in use by {holder}: "
-                "stop it, or choose another IMAGEQUEUE_DATA_DIR"
-            ) from None
+        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        deadline = time.monotonic() + UNLOCK_TIMEOUT_S
+        while not _try_lock(lock):
+            holders = os.pread(lock, 40, 0).decode().split()
+            # The threads of a server that has ended may keep its files open a moment longer.
+            if any(map(_is_alive, holders)) or time.monotonic() > deadline:
+                os.close(lock)
+                raise ConfigError(
+                    f"{self.folder} is in use by {_describe_holder(holders)}: "
+                    "stop it, or choose another IMAGEQUEUE_DATA_DIR"
+                )
+            time.sleep(0.02)
         os.ftruncate(lock, 0)
         os.write(lock, str(os.getpid()).encode())
         return lock
@@ -176,10 +179,18 @@ def _refuse_two_data_sets(folder: Path) -> None:
         )
 
 
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _describe_holder(pids: list[str]) -> str:
     """Say who holds the lock, from the pids in its file: the owner's, then its server's."""
     owner, *server = pids or ["unknown"]
-    if server and not _is_alive(int(owner)):
+    if server and not _is_alive(owner):
         return (
             f"the server (pid {server[0]}) of an imagequeue that was killed (pid {owner}), "
             "which ends once its workers have finished"
@@ -187,11 +198,11 @@ def _describe_holder(pids: list[str]) -> str:
     return f"an imagequeue that runs already (pid {owner})"
 
 
-def _is_alive(pid: int) -> bool:
+def _is_alive(pid: str) -> bool:
+    """Say whether a process runs; one that has ended and is not reaped does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
+    except psutil.AccessDenied:
         return True
-    return True

@@ -1,8 +1,10 @@
 """The embedded Redis: acknowledged writes survive it, and no second server shares its files."""
 
+import fcntl
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -164,6 +166,24 @@ def test_orphaned_server_is_named_and_keeps_the_folder(start: Start, tmp_path: P
     with connect(settings) as client:
         assert client.get("job") == b"paid for"
     third.stop()
+
+
+def test_lock_of_a_server_that_has_ended_is_awaited(settings: Settings) -> None:
+    folder = settings.data_dir / "redis"
+    folder.mkdir(parents=True)
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    # As the last thread of an ending server does, it unlocks after the process is gone.
+    holder = (folder / "lock").open("w")
+    holder.write(f"{ended.pid} {ended.pid}")
+    holder.flush()
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    unlock = threading.Timer(0.1, holder.close)
+    unlock.start()
+    server = EmbeddedRedis(settings)
+    server.start()
+    server.stop()
+    unlock.join()
 
 
 @pytest.fixture
