@@ -54,16 +54,17 @@ def submit(ctx: Context, job_id: str) -> None:
         ctx.transition(job, partial(_end_abandoned, ctx))
         return
     permit = ctx.submits.get_permit(job_id, ctx.now())
+    names = [key.name for key in ctx.settings.usable_keys(get_provider(job.provider))]
     if permit is None:
-        ctx.settings.usable_keys(get_provider(job.provider))  # raises if there is none
         raise InvalidTransitionError(f"{job_id} waits for its turn")
-    if ctx.pauses.remaining_s(permit.quota, permit.account_key, Queue.SUBMIT):
+    quota, key = permit
+    if key not in names or ctx.pauses.remaining_s(quota, key, Queue.SUBMIT):
         ctx.submits.put_back(job, permit, ctx.now())
         return
     # Counted from before the transition: a worker that freezes here will find its deadline past.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
     try:
-        job = ctx.transition(job, partial(_start_submitting, ctx, permit.account_key), durable=True)
+        job = ctx.transition(job, partial(_start_submitting, ctx, key), durable=True)
     except NotDurableError as error:
         # A power cut could undo the recorded intent, so nothing may be paid.
         job = ctx.load(job_id)
@@ -75,17 +76,12 @@ def submit(ctx: Context, job_id: str) -> None:
     try:
         _record_outcome(ctx, job, outcome)
     finally:
-        log.info(
-            "job_submitted",
-            attempt=job.attempts,
-            account_key=permit.account_key,
-            **_describe(outcome),
-        )
+        log.info("job_submitted", attempt=job.attempts, account_key=key, **_describe(outcome))
     if isinstance(outcome, OutcomeUnknown):
         store_submit_body(ctx, job, outcome)
     if isinstance(outcome, RetryLater) and outcome.rate_limited:
         wait_s = outcome.retry_after_s or ctx.settings.rate_limit_pause_s
-        ctx.pauses.begin(permit.quota, permit.account_key, Queue.SUBMIT, wait_s)
+        ctx.pauses.begin(quota, key, Queue.SUBMIT, wait_s)
 
 
 def _end_abandoned(ctx: Context, job: Job) -> Job:

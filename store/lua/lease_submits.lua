@@ -113,6 +113,13 @@ local function measure_room(at, quota)
   return math.min(room, -excess)
 end
 
+-- Returns the key that a job must have, if it is configured still.
+local function get_required(place, quota)
+  for _, key in ipairs(quota.keys) do
+    if key == place.key then return key end
+  end
+end
+
 -- Returns the key with the most room, of all or of the one that a job must have.
 local function find_key(name, quota, required)
   local best, best_room, best_load
@@ -169,7 +176,9 @@ local function grant_next(name, quota)
         leave(lines, line)
       else
         local place = read_place(id)
-        local key = place.key and find_key(name, quota, place.key) or not place.key and any_key
+        local required = get_required(place, quota)
+        local key = any_key
+        if required then key = find_key(name, quota, required) end
         if key and not is_paused(place.provider) and has_caller_room(place.caller) then
           redis.call('ZREM', ready, id)
           redis.call('ZINCRBY', lines, 1, line)
@@ -195,7 +204,7 @@ local function lease_wanted()
   if not quota or redis.call('HEXISTS', permits, wanted) == 1 then return end
   if wake_up and tonumber(wake_up) > lease_end or not has_room() then return end
   if is_paused(place.provider) or not has_caller_room(place.caller) then return end
-  local key = find_key(place.quota, quota, place.key)
+  local key = find_key(place.quota, quota, get_required(place, quota))
   if key then
     redis.call('ZREM', get_ready(get_lines(place), place.line), wanted)
     grant(wanted, place, key)

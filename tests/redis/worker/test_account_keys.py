@@ -10,11 +10,12 @@ import pytest
 from imagequeue import providers
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import read_settings
+from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.job import Job, State
-from imagequeue.producer.client import Client
+from imagequeue.producer.commands import retry
 from imagequeue.providers import get as get_provider
 from imagequeue.store import codec
-from imagequeue.worker.account_keys import choose_key
+from imagequeue.store.submit_queue import open_submit_queue
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
@@ -39,7 +40,8 @@ def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
 
 def change(ctx: Context, overrides: dict[str, str], **changed: str) -> None:
     """Configure the worker anew."""
-    vars(ctx)["settings"] = read_settings(**{**overrides, **changed})
+    vars(ctx)["settings"] = settings = read_settings(**{**overrides, **changed})
+    vars(ctx)["submits"] = open_submit_queue(ctx.store.redis, settings)
 
 
 def pause(ctx: Context, key: str, quota: str = "kie", seconds: float = 60) -> None:
@@ -71,13 +73,13 @@ def sent_with(ctx: Context, stub: Stub, key: str, **fields: Any) -> Job:
     return job
 
 
-def test_first_key_is_preferred(ctx: Context, stub: Stub) -> None:
+def test_keys_share_the_jobs(ctx: Context, stub: Stub) -> None:
     stub.answer = lambda *_: KIE_ACCEPTED
     jobs = [queued(ctx), queued(ctx)]
     for job_id in jobs:
         submit(ctx, job_id)
-    assert [ctx.store.get(job_id).account_key for job_id in jobs] == ["main", "main"]
-    assert bearers(stub) == ["kie-main", "kie-main"]
+    assert [ctx.store.get(job_id).account_key for job_id in jobs] == ["main", "spare"]
+    assert bearers(stub) == ["kie-main", "kie-spare"]
 
 
 def test_rate_limit_pauses_its_key_alone(ctx: Context, stub: Stub) -> None:
@@ -86,28 +88,27 @@ def test_rate_limit_pauses_its_key_alone(ctx: Context, stub: Stub) -> None:
     submit(ctx, limited)
     submit(ctx, other)
     assert bearers(stub) == ["kie-main", "kie-spare"]
-    wait_s = submit(ctx, last)
-    assert wait_s
-    assert 29 <= wait_s <= 60
+    with pytest.raises(InvalidTransitionError, match="waits for its turn"):
+        submit(ctx, last)
     assert bearers(stub) == []
 
 
-def test_job_waits_for_the_key_that_is_free_first(ctx: Context) -> None:
-    pause(ctx, "main", seconds=90)
-    pause(ctx, "spare", seconds=30)
-    name, wait_s = choose_key(ctx, ctx.store.get(queued(ctx)))
-    assert (name, 0 < wait_s <= 30) == ("spare", True)
-
-
+@pytest.mark.parametrize(("service", "key"), [("flux", "ace-art"), ("midjourney", "ace-all")])
 def test_key_limited_to_another_service_is_not_used(
-    ctx: Context, overrides: dict[str, str], stub: Stub, monkeypatch: pytest.MonkeyPatch
+    ctx: Context,
+    overrides: dict[str, str],
+    stub: Stub,
+    monkeypatch: pytest.MonkeyPatch,
+    service: str,
+    key: str,
 ) -> None:
     keys = {"acedata_api_key": "", "acedata_api_keys": "art/flux:ace-art,all:ace-all"}
     change(ctx, overrides, **keys)
-    job = ctx.store.get(queued(ctx, provider="acedata-flux"))
-    assert choose_key(ctx, job) == ("art", 0)
-    monkeypatch.setattr(type(get_provider("acedata-flux")), "service", "midjourney")
-    assert choose_key(ctx, job) == ("all", 0)
+    monkeypatch.setattr(type(get_provider("acedata-flux")), "service", service)
+    vars(ctx)["submits"] = open_submit_queue(ctx.store.redis, ctx.settings)
+    stub.answer = lambda *_: (200, {"task_id": TASK})
+    submit(ctx, queued(ctx, provider="acedata-flux"))
+    assert bearers(stub) == [key]
 
 
 def test_poll_goes_by_the_key_that_took_the_job(ctx: Context, stub: Stub, clock: Clock) -> None:
@@ -181,16 +182,50 @@ def test_job_of_an_earlier_release_goes_by_main(
     assert bearers(stub) == ["kie-main"]
 
 
-def test_retry_stays_with_the_key_of_its_former_task(ctx: Context, stub: Stub) -> None:
+def lost_and_retried(ctx: Context, stub: Stub) -> str:
+    """Return a job whose submission with the spare key had no answer, and that is paid again."""
     job_id = queued(ctx)
     pause(ctx, "main")
     stub.answer = lambda *_: None
     submit(ctx, job_id)
     resume(ctx)
-    Client(ctx.settings, now=ctx.now).retry(job_id, pay_again=True)
+    ctx.store.transition(ctx.store.get(job_id), lambda job: retry(job, ctx.now(), pay_again=True))
+    stub.answer = lambda *_: KIE_ACCEPTED
+    assert bearers(stub) == ["kie-spare"]
+    return job_id
+
+
+def test_retry_stays_with_the_key_of_its_former_task(ctx: Context, stub: Stub) -> None:
+    submit(ctx, lost_and_retried(ctx, stub))
+    assert bearers(stub) == ["kie-spare"]
+
+
+@pytest.mark.parametrize("in_turn", [True, False], ids=["swept", "by a message"])
+def test_retry_takes_another_key_if_its_own_was_removed(
+    ctx: Context, overrides: dict[str, str], stub: Stub, in_turn: bool
+) -> None:
+    job_id, later = lost_and_retried(ctx, stub), queued(ctx)
+    change(ctx, overrides, kie_api_keys="")
+    if in_turn:
+        assert ctx.submits.lease(ctx.now(), 9).job_ids == [job_id, later]
+    submit(ctx, job_id)
+    assert (ctx.store.get(job_id).account_key, bearers(stub)) == ("main", ["kie-main"])
+
+
+def test_permit_of_a_removed_key_is_returned(
+    ctx: Context, overrides: dict[str, str], stub: Stub
+) -> None:
+    job_id = queued(ctx)
+    pause(ctx, "main")
+    assert ctx.submits.lease(ctx.now(), 9).job_ids == [job_id]
+    resume(ctx)
+    change(ctx, overrides, kie_api_keys="")
     stub.answer = lambda *_: KIE_ACCEPTED
     submit(ctx, job_id)
-    assert bearers(stub) == ["kie-spare", "kie-spare"]
+    assert bearers(stub) == []
+    assert ctx.submits.lease(ctx.now(), 9).job_ids == [job_id]
+    submit(ctx, job_id)
+    assert (ctx.store.get(job_id).account_key, bearers(stub)) == ("main", ["kie-main"])
 
 
 def test_job_that_was_refused_may_take_another_key(ctx: Context, stub: Stub, clock: Clock) -> None:
