@@ -126,12 +126,13 @@ class Storage(ABC):
         """Return a new file in `scratch`, to be used in a `with`; raises StorageError."""
         name = f"{self._scratch}/{os.urandom(16).hex()}.part"
         try:
-            self._remove_orphans()
             try:
-                return Temporary(name, "xb+")
+                file = Temporary(name, "xb+")
             except FileNotFoundError:
                 self.scratch.mkdir(parents=True, exist_ok=True)
-                return Temporary(name, "xb+")
+                file = Temporary(name, "xb+")
+            self._remove_orphans(file)
+            return file
         except OSError as error:
             raise StorageError(f"{self.scratch} cannot be used: {format_os_error(error)}") from None
 
@@ -156,14 +157,18 @@ class Storage(ABC):
         finally:
             self._remove(name)
 
-    def _remove_orphans(self) -> None:
-        """Delete, at intervals, the files that killed workers left; those in use are newer."""
+    def _remove_orphans(self, new: Temporary) -> None:
+        """Delete, at intervals, the files that killed workers left; those in use are newer.
+
+        `new` is a file of just now: the clock of a shared folder may not be that of this machine.
+        """
         if time.monotonic() - self._swept_at < SWEEP_EVERY_S:
             return
         self._swept_at = time.monotonic()
+        now = os.fstat(new.fileno()).st_mtime
         for path in self.scratch.glob("*.part"):
             with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > ORPHAN_AFTER_S:
+                if now - path.stat().st_mtime > ORPHAN_AFTER_S:
                     path.unlink()
 
 

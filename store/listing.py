@@ -14,6 +14,7 @@ from ..jobs.ids import is_job_id
 from ..jobs.job import Job, State
 from . import keys
 from .codec import load
+from .scripts import register_script
 
 PAGE = 200
 
@@ -72,19 +73,19 @@ def list_jobs(
 def index_earlier_jobs(client: redis.Redis) -> None:
     """Index the jobs that an earlier version stored by caller and provider; done once.
 
-    Called by the first listing that needs it, which takes some seconds for 100,000 jobs.
+    Called by the first listing that needs it, which takes some seconds for 100,000 jobs. Other
+    processes may do the same meanwhile, and change or delete the jobs.
     """
     if client.exists(keys.INDEXED):
         return
+    index_job = register_script(client, "index_job")
     for state in State:
         jobs = iter_jobs(client, _iter_ids(client, keys.index(state), None))
         while page := list(islice(jobs, PAGE)):
             with client.pipeline(transaction=False) as pipe:
                 for job in page:
-                    # Where the job has changed meanwhile, this entry is never listed.
-                    # The first index has the job already.
-                    for index in keys.indexes(job.state, job.submitted_by, job.provider)[1:]:
-                        pipe.zadd(index, {job.id: 0})
+                    indexes = keys.indexes(job.state, job.submitted_by, job.provider)
+                    index_job(keys=indexes, args=[job.id], client=pipe)
                 pipe.execute()
     client.set(keys.INDEXED, 1)
 

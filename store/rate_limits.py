@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from datetime import datetime
 
 import redis
 
@@ -22,7 +22,7 @@ class RateLimiter:
     def __init__(self, client: redis.Redis) -> None:
         self._acquire = register_script(client, "acquire_rate_limit")
 
-    def acquire(self, caller: str, limits: Limits, jobs: int, now: float) -> None:
+    def acquire(self, caller: str, limits: Limits, jobs: int, now: datetime) -> None:
         """Count jobs that are about to be submitted; raises LimitError, and then counts none.
 
         Jobs that are rejected afterwards stay counted for a minute.
@@ -31,7 +31,7 @@ class RateLimiter:
             return
         result, *rest = self._acquire(
             keys=[keys.rate_limit(caller), keys.OPEN_JOBS],
-            args=[caller, jobs, math.floor(now), limits.per_minute, limits.open_jobs],
+            args=[caller, jobs, int(now.timestamp()), limits.per_minute, limits.open_jobs],
         )
         if result != b"ok":
             raise _make_limit_error(result.decode(), limits, jobs, *rest)

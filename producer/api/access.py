@@ -6,7 +6,7 @@ import hmac
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, NamedTuple
 
 import redis
@@ -18,6 +18,7 @@ from ...config.redis import to_unavailable_error
 from ...config.settings import PREFIX, Settings
 from ...errors import ConfigError
 from ...store.api_keys import SAFE_NAME, ApiKeys, Limits, hash_key
+from ...store.clock import RedisClock
 from ...store.rate_limits import RateLimiter
 from . import browser
 
@@ -51,9 +52,12 @@ class Access:
     """
 
     def __init__(
-        self, settings: Settings, client: redis.Redis, now: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        client: redis.Redis,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
-        self._now = now
+        self._now = now or RedisClock(client)
         self._environment = list(_read_environment_keys(settings))
         self._keys = ApiKeys(client)
         self._limiter = RateLimiter(client)
@@ -130,12 +134,11 @@ class Access:
             yield key.hash, Caller(name, key.limits, key.is_admin, key.is_read_only)
 
     def _record_use(self, name: str) -> None:
-        day = datetime.fromtimestamp(self._now(), UTC).date().isoformat()
-        if self._used.get(name) == day:
-            return
-        self._used[name] = day
         with suppress(RedisError):  # informational: no reason to refuse the request
-            self._keys.record_use(name, day)
+            day = self._now().date().isoformat()
+            if self._used.get(name) != day:
+                self._used[name] = day
+                self._keys.record_use(name, day)
 
 
 def _require_right(request: Request, caller: Caller | None) -> Caller | None:

@@ -49,12 +49,13 @@ def add(
     as_json: bool,
 ) -> None:
     """Create a key and print it; it is not shown again."""
-    from ...jobs.job import utc_now
-    from ...store.api_keys import Limits
+    from ...store.api_keys import ApiKeys, Limits
+    from ...store.clock import RedisClock
 
     limits = Limits(per_minute or 0, open_jobs or 0, in_flight or 0)
-    store = _open_keys()
-    key = store.add(name, limits, utc_now(), is_admin=is_admin, is_read_only=is_read_only)
+    client = open_redis()
+    store, now = ApiKeys(client), RedisClock(client)
+    key = store.add(name, limits, now(), is_admin=is_admin, is_read_only=is_read_only)
     shown = {"name": name, "key": key, **_to_dict(store.all()[name])}
     click.echo(json.dumps(shown) if as_json else key)
 

@@ -7,11 +7,15 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from imagequeue.config.celery import make_celery
+from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings
+from imagequeue.errors import LimitError
 from imagequeue.jobs.job import State, add_seconds
+from imagequeue.producer.api.access import Access, Caller
 from imagequeue.producer.client import Client
 from imagequeue.store import clock as clock_module
 from imagequeue.store import keys
+from imagequeue.store.api_keys import Limits
 from imagequeue.store.clock import MAX_CLOCK_SKEW_S, REFRESH_S, RedisClock
 from imagequeue.worker.context import open_context
 from imagequeue.worker.sweep import sweep
@@ -73,6 +77,18 @@ def test_wrong_clock_ends_no_job(
         created = Client(settings).submit("acedata-flux", "a cat", delivery="poll")
         assert is_true_time(created.created_at)
         assert is_true_time(created.wake_at)
+
+
+@pytest.mark.parametrize("ahead_s", AHEAD_S.values(), ids=AHEAD_S)
+def test_wrong_clock_lifts_no_rate_limit(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    shop = Caller("shop", Limits(per_minute=1))
+    Access(settings, connect(settings)).acquire(shop, 1)
+    shift_clock(monkeypatch, ahead_s)
+    with pytest.raises(LimitError) as refused:
+        Access(settings, connect(settings)).acquire(shop, 1)
+    assert 0 < (refused.value.retry_after_s or 0) <= 61
 
 
 def test_time_goes_on_between_answers_and_follows_redis(monkeypatch: pytest.MonkeyPatch) -> None:

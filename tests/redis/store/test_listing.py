@@ -91,6 +91,26 @@ def test_jobs_of_an_earlier_version_are_indexed_once(
     assert sum(reads) <= PAGE
 
 
+def test_job_that_changes_while_it_is_indexed_is_counted_once(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = add(ctx, PROVIDERS[0])
+    for index in keys.indexes(State.QUEUED, "shop", PROVIDERS[0])[1:]:
+        ctx.store.redis.delete(index)
+    ctx.store.redis.delete(keys.INDEXED)
+    mget = redis.Redis.mget
+
+    def change_after_reading(self: redis.Redis, names: list[str]) -> object:
+        monkeypatch.setattr(redis.Redis, "mget", mget)
+        records = mget(self, names)
+        move(ctx, job.id, State.SUBMITTING)
+        return records
+
+    monkeypatch.setattr(redis.Redis, "mget", change_after_reading)
+    counts = ctx.store.count_by_state(submitted_by="shop")
+    assert {state: count for state, count in counts.items() if count} == {State.SUBMITTING: 1}
+
+
 def test_deleted_job_leaves_no_index(ctx: Context) -> None:
     job = add(ctx, PROVIDERS[0])
     move(ctx, job.id, State.CANCELLED)

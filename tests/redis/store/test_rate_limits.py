@@ -21,7 +21,7 @@ from support.clock import Clock
 
 def opened(settings: Settings, clock: Clock) -> Access:
     """The access of one API process."""
-    return Access(settings, connect(settings), lambda: clock().timestamp())
+    return Access(settings, connect(settings), clock)
 
 
 def refusal(access: Access, caller: Caller, jobs: int) -> LimitError:

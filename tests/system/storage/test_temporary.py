@@ -38,6 +38,17 @@ def test_orphans_are_removed_at_intervals(
         assert [old.exists(), young.exists(), foreign.exists()] == [not removed, True, True]
 
 
+def test_wrong_clock_of_the_machine_removes_no_file(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with storage.temporary() as in_use:
+        monkeypatch.setattr(base, "SWEEP_EVERY_S", 0)
+        ahead = time.time() + 86400
+        monkeypatch.setattr(time, "time", lambda: ahead)
+        with storage.temporary():
+            assert Path(in_use.name).exists()
+
+
 def test_temporary_file_is_always_removed(storage: Storage) -> None:
     for error in (None, KeyboardInterrupt):
         try:
