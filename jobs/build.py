@@ -8,6 +8,7 @@ from ..config.settings import PREFIX, Settings
 from ..errors import InvalidRequestError, Problem
 from ..providers import get as get_provider
 from ..providers.request import JobRequest
+from .cost import to_micro
 from .job import Job, new_job
 
 MAX_CALLER_CHARACTERS = 255
@@ -37,6 +38,7 @@ def build_job(
     provider.build_submit_request(
         checked, None, settings.api_versions.get(provider.name, provider.api_versions[0])
     )
+    estimate = to_micro(provider.estimate(request.action, checked))
     delivery = _delivery(settings, request.delivery)
     webhook_url = request.webhook_url or settings.webhook_url
     if webhook_url:
@@ -45,6 +47,7 @@ def build_job(
         now,
         **request.model_dump(exclude={"delivery", "webhook_url"}),
         delivery=delivery,
+        estimate=estimate,
         webhook_url=webhook_url,
         submitted_by=submitted_by,
         batch=batch,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import InvalidRequestError, Problem
-from .ids import quote_caller
+from .ids import quote_name
 
 MAX_KEY_LENGTH = 255
 
@@ -33,4 +33,4 @@ def build_idempotency_key(key: str, fields: Mapping[str, Any], caller: str = "")
     except (TypeError, ValueError, RecursionError):
         problem = "cannot name a request that is not JSON"
         raise InvalidRequestError([Problem("idempotency_key", problem)]) from None
-    return IdempotencyKey(f"{quote_caller(caller)}:{key}", hashlib.sha256(canonical).hexdigest())
+    return IdempotencyKey(f"{quote_name(caller)}:{key}", hashlib.sha256(canonical).hexdigest())

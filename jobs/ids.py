@@ -51,9 +51,9 @@ def is_batch_id(text: str) -> bool:
     return _BATCH_ID.fullmatch(text) is not None
 
 
-def quote_caller(caller: str) -> str:
-    """Return a caller's name without separators, so that no name can be part of another key.
+def quote_name(name: str) -> str:
+    """Return a name without separators, so that no name can be part of another key.
 
     The names of API keys stay as they are; other programs name themselves as they like.
     """
-    return quote(caller, safe="", errors="replace")
+    return quote(name, safe="", errors="replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, computed_field
@@ -13,6 +14,7 @@ from ..json_values import StoredObject
 from ..providers import PROVIDERS
 from ..providers.request import Priority
 from .charge import Charged, Submitted, find_charge, list_submissions
+from .cost import Cost, TaskCost, follow_transition, sum_costs
 from .history import MAX_NOTES, RETRY, Change, Entry, fold_repeats, to_entries
 from .ids import make_job_id
 from .image import Image, JobError, Value
@@ -85,6 +87,10 @@ class Job(Value):
     """All submissions sent; the number of one assigns a response to it."""
     former_tasks: tuple[str, ...] = Field((), exclude=True)
     """Other tasks of this job, from before a retry; their images are as good as its own."""
+    estimate: int | None = Field(None, exclude=True)
+    """The expected price of one submission, in millionths of a credit."""
+    costs: tuple[TaskCost, ...] = Field((), exclude=True)
+    """What each submission costs that may be charged."""
     changes: tuple[Change, ...] = Field((), exclude=True)
 
     @computed_field  # type: ignore[prop-decorator]
@@ -111,6 +117,15 @@ class Job(Value):
             has_images=bool(self.images),
             charges_failed_tasks=provider.charges_failed_tasks if provider else None,
         )
+
+    @computed_field(  # type: ignore[prop-decorator]
+        description="What it costs so far, as stated by the provider or else estimated."
+    )
+    @property
+    def cost(self) -> Cost:
+        """What the job costs so far, without what is certainly not charged."""
+        provider = PROVIDERS.get(self.provider)
+        return sum_costs(self.costs, provider.account.credit_usd if provider else None)
 
     @property
     def is_finished(self) -> bool:
@@ -154,10 +169,17 @@ class Job(Value):
         return to in TRANSITIONS[self.state]
 
     def transition_to(
-        self, to: State, cause: str, at: datetime, wake_at: datetime, **fields: Any
+        self,
+        to: State,
+        cause: str,
+        at: datetime,
+        wake_at: datetime,
+        cost: Decimal | None = None,
+        **fields: Any,
     ) -> Job:
         """Return the job in another state, with other fields changed as given.
 
+        `cost` is what the provider says that its task costs, in credits.
         Raises InvalidTransitionError if TRANSITIONS does not allow it.
         """
         if not self.can_become(to):
@@ -165,7 +187,11 @@ class Job(Value):
                 f"{self.id} is {self.state}: it cannot become {to} ({cause})"
             )
         changes = fold_repeats((*self.changes, Change(at, to, cause)))
-        return self.evolve(wake_at, state=to, changes=changes, **fields)
+        job = self.evolve(wake_at, state=to, changes=changes, **fields)
+        provider = PROVIDERS.get(self.provider)
+        charges_failed = provider.charges_failed_tasks if provider else None
+        costs = follow_transition(self, job, cause, cost, charges_failed)
+        return job.model_copy(update={"costs": costs})
 
     def with_note(self, cause: str, at: datetime, wake_at: datetime) -> Job:
         """Return the job with a history entry that does not change its state.

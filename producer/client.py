@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from ..config.celery import make_celery
@@ -18,8 +18,10 @@ from ..providers.request import JobRequest
 from ..store.clock import RedisClock
 from ..store.dispatcher import open_dispatcher
 from ..store.jobs import Store
+from ..store.ledger import CostRow, Ledger
 from ..store.listing import Page
 from . import commands
+from .costs import CostRequest, parse_dimensions, report_costs
 from .submission import OnError, SubmittedBatch, Submitter
 from .uploads import Images
 from .wait import iter_completed
@@ -57,6 +59,7 @@ class Client:
         client = connect(self.settings)
         self._now = now or RedisClock(client)
         self._store = Store(client)
+        self._ledger = Ledger(client)
         self._dispatcher = open_dispatcher(self.settings, client, make_celery(self.settings))
         self._submitter = Submitter(self.settings, self._store, self._dispatcher, self._now)
 
@@ -166,6 +169,24 @@ class Client:
     ) -> Page:
         """Return a page of a batch's jobs, oldest first; pass its `cursor` to get the next page."""
         return self._store.batches.list_jobs(batch_id, limit, cursor, submitted_by)
+
+    @reachable()
+    def report_costs(
+        self,
+        by: str = "day",
+        since: date | None = None,
+        until: date | None = None,
+        submitted_by: str | None = None,
+        batch: str | None = None,
+    ) -> list[CostRow]:
+        """Return what was spent by `day`, `provider`, `model`, `key` or `caller`, or by a batch.
+
+        The days are in UTC, by default the last 30. Raises InvalidRequestError.
+        """
+        if batch is not None:
+            self.batch(batch, submitted_by=submitted_by)
+        request = CostRequest(parse_dimensions(by), since, until, submitted_by, batch)
+        return report_costs(self._ledger, self._now().date(), request)
 
     @reachable()
     def list(

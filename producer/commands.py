@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from ..errors import InvalidTransitionError
 from ..jobs.job import RETRY, Charged, Image, Job, JobError, Reason, State
@@ -30,7 +31,13 @@ def retry(job: Job, at: datetime, *, pay_again: bool) -> Job:
             f"{job.id} is {job.state}: {_describe_price(job)}: give pay_again to allow it"
         )
     former = (*job.former_tasks, job.task_id) if job.task_id else job.former_tasks
-    reset = {"attempts": 0, "task_id": None, "api_version": "", "error": None, "images": ()}
+    reset: dict[str, Any] = {
+        "attempts": 0,
+        "task_id": None,
+        "api_version": "",
+        "error": None,
+        "images": (),
+    }
     return job.transition_to(State.QUEUED, RETRY, at, at, former_tasks=former, **reset)
 
 

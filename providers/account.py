@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +30,8 @@ class Account(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     name: ClassVar[str]
+    credit_usd: ClassVar[Decimal | None] = None
+    """What one of its credits costs in dollars; None if that is not known."""
     signature_headers: ClassVar[tuple[str, ...]] = ()
     """The callback headers that `verify_callback` reads, in lower case; no others are stored."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -122,6 +123,13 @@ class Provider(ABC):
         if conflicts := request.find_conflicts():
             raise InvalidRequestError(conflicts)
         return request
+
+    def estimate(self, action: str, request: Request) -> Decimal | None:
+        """Return the expected price of a valid request in the account's credits.
+
+        None if it is not known.
+        """
+        return None
 
     @abstractmethod
     def build_submit_request(

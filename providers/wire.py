@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
 RefusalReason = Literal["policy", "bad_input", "auth", "credit", "provider"]
@@ -50,6 +51,8 @@ class Accepted:
 
     task_id: str
     images: tuple[ResultImage, ...] = ()
+    cost: Decimal | None = None
+    """What the provider says that the task costs, in its credits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +112,7 @@ class Succeeded:
 
     images: tuple[ResultImage, ...]
     task_id: str | None = None
+    cost: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +123,7 @@ class Failed:
     code: str
     message: str
     task_id: str | None = None
+    cost: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,12 +11,15 @@ from ..config.queues import Queue
 from ..jobs.job import IN_FLIGHT, QUEUE_OF, Job, State
 from . import keys
 from .codec import dump
+from .ledger_entries import dump_entries
 from .places import dump_place, ready_key
 from .scripts import register_script
 from .transition_effects import describe_effects
 
 # Followers of the change stream can catch up with this many missed changes.
 MAX_CHANGES = 10_000
+# About 300 bytes each; the sums by day stay.
+MAX_LEDGER_ENTRIES = 200_000
 
 
 class CompareAndSet:
@@ -47,6 +50,7 @@ class CompareAndSet:
                 keys.PLACES,
                 keys.PERMITS,
                 keys.IN_FLIGHT,
+                *_ledger_keys(after),
                 *keys.indexes(before.state, before.submitted_by, before.provider),
                 *keys.indexes(after.state, after.submitted_by, after.provider),
             ],
@@ -66,10 +70,23 @@ class CompareAndSet:
                 dump_place(after) if after.state is State.QUEUED else "",
                 int(after.state in IN_FLIGHT),
                 _find_sent_at(before, after),
+                dump_entries(before, after),
+                MAX_LEDGER_ENTRIES,
                 *chain.from_iterable(effects.counts.items()),
             ],
             client=client,
         )
+
+
+def _ledger_keys(job: Job) -> list[str]:
+    day = f"{job.updated_at:%Y-%m-%d}"
+    return [
+        keys.LEDGER,
+        keys.costs_of_day(day),
+        keys.costs_of_batch(job.batch) if job.batch else "",
+        keys.spent(day),
+        keys.spent(day[:7]),
+    ]
 
 
 def _find_sent_at(before: Job, after: Job) -> float | str:

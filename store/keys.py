@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from ..config.queues import Queue
-from ..jobs.ids import quote_caller
+from ..jobs.ids import quote_name
 from ..jobs.job import State
 
 RETENTION = "iq:retention"
@@ -56,6 +56,9 @@ GRANTED = "iq:granted"
 IN_FLIGHT = "iq:in_flight"
 """Set of the jobs that have a permit."""
 
+LEDGER = "iq:ledger"
+"""Stream of what each submission cost, in JSON: entries are added and never changed."""
+
 UNREADABLE = "iq:unreadable"
 """Hash: the job ids whose records could not be read, and why."""
 
@@ -79,7 +82,7 @@ def index(state: State, submitted_by: str | None = None, provider: str | None = 
 
     Of all jobs, of a caller's, of a provider's, or of a caller's at a provider.
     """
-    of_caller = "" if submitted_by is None else f":by:{quote_caller(submitted_by)}"
+    of_caller = "" if submitted_by is None else f":by:{quote_name(submitted_by)}"
     of_provider = "" if provider is None else f":at:{provider}"
     return f"iq:state:{state}{of_caller}{of_provider}"
 
@@ -165,4 +168,22 @@ def in_flight_at(quota: str, key: str) -> str:
 
 def in_flight_by(caller: str) -> str:
     """Set of the jobs of a caller that have a permit."""
-    return f"iq:in_flight:by:{quote_caller(caller)}"
+    return f"iq:in_flight:by:{quote_name(caller)}"
+
+
+def costs_of_day(day: str) -> str:
+    """Hash: the sums of a day, an ISO date, by `{group}|{amount}`."""
+    return f"iq:costs:{day}"
+
+
+def costs_of_batch(batch_id: str) -> str:
+    """Hash: the sums of a batch, by the amount's name."""
+    return f"iq:costs:{batch_id}"
+
+
+def spent(period: str) -> str:
+    """Hash: what was spent in a day or month, by `{unit}|*` and `{unit}|{caller}`.
+
+    The unit is `usd` or the name of an account, whose credits are meant; in millionths.
+    """
+    return f"iq:spent:{period}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ..jobs.ids import quote_caller
+from ..jobs.ids import quote_name
 from ..jobs.job import Job
 from ..providers import PROVIDERS
 from ..providers.account_keys import MAIN
@@ -19,7 +19,7 @@ def get_quota(provider: str) -> str:
 
 def get_line(job: Job) -> str:
     """Return the line of a job: jobs of one caller for one provider, which leave in order."""
-    return f"{job.provider}|{quote_caller(job.submitted_by)}"
+    return f"{job.provider}|{quote_name(job.submitted_by)}"
 
 
 def ready_key(job: Job) -> str:
@@ -34,7 +34,7 @@ def dump_place(job: Job) -> str:
         "priority": job.priority,
         "line": get_line(job),
         "provider": job.provider,
-        "caller": quote_caller(job.submitted_by),
+        "caller": quote_name(job.submitted_by),
         "since": round(job.asked_at.timestamp() * 1000),
     }
     if job.former_tasks or job.has_lost_task:

@@ -23,7 +23,7 @@ EXPECTED = (ImageQueueError, RedisError, OperationalError)
 ESSENTIAL = (
     *("id", "state", "provider", "action", "delivery", "submitted_by", "batch", "created_at"),
     *("revision", "wake_at", "task_id", "former_tasks", "submissions", "attempts", "images"),
-    *("changes", "api_version"),
+    *("changes", "api_version", "account_key", "priority", "estimate", "costs"),
 )
 # The reason that the owner sees. A success that is reported later revives the job.
 REASONS = {

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from ..config.logging import get_logger
 from ..errors import InvalidTransitionError
+from ..jobs.charge import Charged
+from ..jobs.cost import put_cost
 from ..jobs.job import FINISHED, PROVISIONAL, Image, Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import countdowns_for
 from ..providers.wire import MAX_IMAGES, Failed, Pending, ResultImage, Succeeded, TaskStatus
@@ -37,15 +41,15 @@ def apply_status(ctx: Context, status: TaskStatus, cause: str, job: Job) -> Job:
     match status:
         case Succeeded() if job.images:
             return _note_second_result(ctx, job, status, cause)
-        case Succeeded(images=images, task_id=task_id):
-            return start_download(ctx, job, cause, images, task_id)
+        case Succeeded(images=images, task_id=task_id, cost=cost):
+            return start_download(ctx, job, cause, images, task_id, cost)
         case Failed(code=code) if job.images:
             return add_note(ctx, job, f"{cause} reported a failure: {code}")
         case Failed(task_id=None) if job.state is State.SUBMITTING:
             raise InvalidTransitionError(f"{job.id} is being submitted: the failure names no task")
-        case Failed(reason=reason, code=code, message=message, task_id=task_id):
+        case Failed(reason=reason, code=code, message=message, task_id=task_id, cost=cost):
             error = JobError(reason=Reason(reason), code=code, message=message)
-            return fail(ctx, job, cause, error, task_id=job.task_id or task_id)
+            return fail(ctx, job, cause, error, task_id=job.task_id or task_id, cost=cost)
         case Pending(task_id=task_id) if task_id and job.task_id is None:
             # The response to the submission was lost, but the provider had accepted it.
             return start_waiting(ctx, job, cause, task_id)
@@ -86,7 +90,12 @@ def start_waiting(ctx: Context, job: Job, cause: str, task_id: str) -> Job:
 
 
 def start_download(
-    ctx: Context, job: Job, cause: str, images: Iterable[ResultImage], task_id: str | None
+    ctx: Context,
+    job: Job,
+    cause: str,
+    images: Iterable[ResultImage],
+    task_id: str | None,
+    cost: Decimal | None = None,
 ) -> Job:
     """Return the job with its result URLs, due for download now.
 
@@ -109,14 +118,15 @@ def start_download(
     )
     fields = {"images": found, **_assign_task(job, task_id)}
     if job.state is State.CANCELLED:
-        return job.evolve(job.wake_at, **fields)
+        costs = put_cost(job, job.costs, job.submissions, Charged.YES, task_id, cost)
+        return job.evolve(job.wake_at, costs=costs, **fields)
     if job.error and job.state is State.FAILED and job.error.reason not in PROVISIONAL:
         with suppress(InvalidTransitionError):  # a full history must not cost the images
             job = add_note(ctx, job, f"{cause} contradicts the failure: {job.error.code}")
-    return job.transition_to(State.DOWNLOADING, cause, now, now, error=None, **fields)
+    return job.transition_to(State.DOWNLOADING, cause, now, now, cost, error=None, **fields)
 
 
-def _assign_task(job: Job, task_id: str | None) -> dict[str, object]:
+def _assign_task(job: Job, task_id: str | None) -> dict[str, Any]:
     """Return the fields of a job whose images are those of `task_id`, by default of its own."""
     task_id = task_id or job.task_id
     others = (*job.former_tasks, job.task_id or "")
@@ -146,7 +156,7 @@ def has_second_result(job: Job, task_id: str | None) -> bool:
     return any(change.cause.endswith(note) for change in job.changes)
 
 
-def fail(ctx: Context, job: Job, cause: str, error: JobError, **fields: object) -> Job:
+def fail(ctx: Context, job: Job, cause: str, error: JobError, **fields: Any) -> Job:
     """Return the job failed for the reason in `error`, to be deleted after its retention."""
     now = ctx.now()
     expires_at = add_seconds(now, ctx.settings.retention_s)

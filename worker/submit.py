@@ -11,12 +11,15 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
 from ..config.queues import Queue
 from ..errors import InvalidRequestError, InvalidTransitionError, NotDurableError
+from ..jobs.charge import Charged
+from ..jobs.cost import put_cost
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import backoff
 from ..jobs.tokens import build_callback_url
@@ -193,8 +196,8 @@ def _apply_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> 
     match outcome:
         case Accepted(task_id=task_id, images=()):
             return start_waiting(ctx, job, "accepted", task_id)
-        case Accepted(task_id=task_id, images=images):
-            return start_download(ctx, job, "answer", images, task_id)
+        case Accepted(task_id=task_id, images=images, cost=cost):
+            return start_download(ctx, job, "answer", images, task_id, cost)
         case TryOtherVersion(api_version=api_version):
             return _requeue(ctx, job, 0, attempts=job.attempts - 1, api_version=api_version)
         case RetryLater(rate_limited=True, retry_after_s=wait_s):
@@ -216,22 +219,26 @@ def _record_late(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> Jo
     What was accepted is charged, so its task is never forgotten, and its images are welcome.
     """
     match outcome:
-        case Accepted(task_id=task_id, images=images) if images and not job.images:
-            return start_download(ctx, job, "answer", images, task_id)
+        case Accepted(task_id=task_id, images=images, cost=cost) if images and not job.images:
+            return start_download(ctx, job, "answer", images, task_id, cost)
         case Accepted(task_id=task_id) if task_id not in (job.task_id, *job.former_tasks):
+            costs = put_cost(job, job.costs, nth, Charged.YES, task_id)
             is_latest = job.submissions == nth and job.state is not State.QUEUED
             if is_latest and job.task_id is None:
-                known: dict[str, object] = {"task_id": task_id}
+                known: dict[str, Any] = {"task_id": task_id}
             else:
                 known = {"former_tasks": (*job.former_tasks, task_id)}
-            return add_note(ctx, job, f"accepted as task {task_id}, which is charged", **known)
+            note = f"accepted as task {task_id}, which is charged"
+            return add_note(ctx, job, note, costs=costs, **known)
         case OutcomeUnknown() if job.former_tasks or job.has_lost_task:
-            return add_note(ctx, job, "another submission had no answer: it may be charged")
+            costs = put_cost(job, job.costs, nth, Charged.UNKNOWN)
+            note = "another submission had no answer: it may be charged"
+            return add_note(ctx, job, note, costs=costs)
         case _:
             raise InvalidTransitionError(f"{job.id} is {job.state}: it was settled meanwhile")
 
 
-def _requeue(ctx: Context, job: Job, pause_s: float, **fields: object) -> Job:
+def _requeue(ctx: Context, job: Job, pause_s: float, **fields: Any) -> Job:
     now = ctx.now()
     return job.transition_to(
         State.QUEUED, "refused for now", now, add_seconds(now, pause_s), **fields

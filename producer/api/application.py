@@ -14,7 +14,14 @@ from ..client import Client
 from ..dashboard.docs_routes import docs_router
 from ..dashboard.routes import dashboard_router
 from ..metrics import routes as metrics_routes
-from . import batch_routes, event_routes, image_routes, job_routes, provider_routes
+from . import (
+    batch_routes,
+    cost_routes,
+    event_routes,
+    image_routes,
+    job_routes,
+    provider_routes,
+)
 from .access import Access
 from .body_limit import MAX_BATCH_BYTES, MAX_BYTES, BodyLimit
 from .changes import Changes
@@ -59,6 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     install_handlers(app)
     app.include_router(job_routes.routes(client, access, watch, listeners))
     app.include_router(batch_routes.routes(client, access))
+    app.include_router(cost_routes.routes(client, access))
     app.include_router(event_routes.routes(access, changes, watch, listeners))
     app.include_router(image_routes.routes(client, access, storage))
     app.include_router(provider_routes.routes(access))

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from ..parsing import (
     is_moderation,
     parse_object,
+    to_amount,
     to_bool,
     to_message,
     to_object,
@@ -86,7 +88,7 @@ def parse_submit_response(response: ProviderResponse, other_version: str | None)
     task_id, error = to_text(body.get("task_id")), ApiError.parse(body)
     reason = None if to_bool(body.get("success")) else error.to_reason(response.status)
     if task_id and response.status < 300 and reason is None:
-        return Accepted(task_id=task_id, images=to_images(body))
+        return Accepted(task_id=task_id, images=to_images(body), cost=parse_cost(body))
     code = error.code or str(response.status)
     if not task_id and _is_temporary(response.status, error.code):
         return RetryLater(
@@ -104,6 +106,12 @@ def parse_submit_response(response: ProviderResponse, other_version: str | None)
 
 def _is_temporary(status: int, code: str) -> bool:
     return status == 429 or (status == 503 and code in ("", "service_unavailable"))
+
+
+def parse_cost(body: Mapping[str, Any]) -> Decimal | None:
+    """Return what a task cost, which only a final body of some services says."""
+    cost = to_object(body.get("cost"))
+    return to_amount(cost.get("amount")) if cost.get("currency", "credit") == "credit" else None
 
 
 def to_images(body: Mapping[str, Any]) -> tuple[ResultImage, ...]:

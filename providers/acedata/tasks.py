@@ -23,7 +23,7 @@ from ..wire import (
     TaskStatus,
     Unreadable,
 )
-from .responses import REASONS, ApiError, to_images
+from .responses import REASONS, ApiError, parse_cost, to_images
 
 
 def parse_status_response(response: ProviderResponse) -> TaskStatus:
@@ -116,7 +116,7 @@ def _parse_result(result: Mapping[str, Any]) -> TaskStatus:
     if success is False or decode(result.get("error")):
         return _to_failed(ApiError.parse(result), task_id)
     if images := to_images(result):
-        return Succeeded(images=images, task_id=task_id)
+        return Succeeded(images=images, task_id=task_id, cost=parse_cost(result))
     if decode(result.get("data")):
         return Unreadable(task_id=task_id)
     return Pending(task_id=task_id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field
@@ -30,6 +31,7 @@ class KieAccount(UploadAccount, CreditAccount):
     """Callbacks are signed once the user has asked for it at kie.ai/settings."""
 
     name = "kie"
+    credit_usd = Decimal("0.005")
     signature_headers = (_TIMESTAMP, _SIGNATURE)
 
     api_key: OptionalSecret = Field(None, description="Your key at kie.ai.")

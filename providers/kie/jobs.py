@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from ...errors import InvalidRequestError, Problem
@@ -66,6 +67,15 @@ class KieJobs(KieProvider):
                 )
         for name in self.actions:
             yield RequestForm(name, UncheckedRequest, title="Any other model, unchecked")
+
+    def estimate(self, action: str, request: Request) -> Decimal | None:
+        """The price of the catalogue; None for what it does not list."""
+        if not isinstance(request, CatalogueRequest):
+            return None
+        given = request.model_dump(exclude={"model", "prompt", "image_urls"}, exclude_none=True)
+        images = getattr(request, "image_urls", None) or ()
+        price = load_models()[request.model].estimate(given, len(images))
+        return None if price is None else Decimal(str(price))
 
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
-from ..parsing import is_moderation, parse_host, to_int, to_message, to_text, to_urls
+from ..parsing import is_moderation, parse_host, to_amount, to_int, to_message, to_text, to_urls
 from ..wire import (
     Failed,
     MalformedResponseError,
@@ -108,7 +109,9 @@ def _parse_task(envelope: Envelope, parse_images: ParseImages) -> TaskStatus:
         if not envelope.task_id:
             raise MalformedResponseError("the response has neither a task nor a result URL")
         return Unreadable(task_id=envelope.task_id)
-    return Succeeded(images=images, task_id=envelope.task_id or None)
+    return Succeeded(
+        images=images, task_id=envelope.task_id or None, cost=_parse_cost(envelope.data)
+    )
 
 
 def _parse_state(envelope: Envelope) -> _State:
@@ -138,4 +141,15 @@ def _to_failed(envelope: Envelope) -> Failed:
     # The jobs API has the code 400 for invalid parameters, too; the older ones for policy alone.
     if is_moderation(message) or (code == "400" and "state" not in data):
         reason = "policy"
-    return Failed(reason=reason, code=code, message=message, task_id=envelope.task_id or None)
+    return Failed(
+        reason=reason,
+        code=code,
+        message=message,
+        task_id=envelope.task_id or None,
+        cost=_parse_cost(data),
+    )
+
+
+def _parse_cost(data: Mapping[str, Any]) -> Decimal | None:
+    """Return the credits that a task used; a callback seen in 2025 had the second name."""
+    return to_amount(data.get("creditsConsumed", data.get("consumeCredits")))

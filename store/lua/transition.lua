@@ -5,7 +5,8 @@
 local record, old_due, new_due, deadlines = unpack(KEYS, 1, 4)
 local counters, open_jobs, changes, batch, webhooks, due_webhooks = unpack(KEYS, 5, 10)
 local ready, places, permits, all_in_flight = unpack(KEYS, 11, 14)
-local FIRST_INDEX, INDEXES = 15, 4 -- of the keys: those of the old state, then of the new state
+local ledger, day_costs, batch_costs, day_spent, month_spent = unpack(KEYS, 15, 19)
+local FIRST_INDEX, INDEXES = 20, 4 -- of the keys: those of the old state, then of the new state
 local job_id, old_revision, new_record, wake_up = unpack(ARGV, 1, 4)
 local deadline = ARGV[5] -- '' for none
 local old_state, new_state, max_changes, caller = unpack(ARGV, 6, 9)
@@ -14,7 +15,8 @@ local webhook, webhook_wake_up = ARGV[11], ARGV[12] -- '' for no webhook
 local place = ARGV[13] -- the job's place among queued jobs; '' if it is not queued
 local is_in_flight = ARGV[14] == '1'
 local sent_at = ARGV[15] -- the latest time at which the provider counted the task; '' for no change
-local FIRST_COUNT = 16 -- of pairs: counter, what to add to it
+local ledger_entries, max_ledger_entries = ARGV[16], ARGV[17] -- '' for no entry
+local FIRST_COUNT = 18 -- of pairs: counter, what to add to it
 
 local REVISION = '^{"rev":"(%x+)"'
 local revision = string.match(redis.call('GET', record) or '', REVISION)
@@ -58,6 +60,21 @@ if permit and not is_in_flight then
   redis.call('SREM', 'iq:in_flight:at:' .. permit.at, job_id)
   redis.call('SREM', 'iq:in_flight:by:' .. permit.caller, job_id)
   redis.call('HDEL', permits, job_id)
+end
+
+-- The amounts are text, as Lua's numbers would round large ones.
+for _, each in ipairs(ledger_entries ~= '' and cjson.decode(ledger_entries) or {}) do
+  redis.call('XADD', ledger, 'MAXLEN', '~', max_ledger_entries, '*', 'job', job_id, 'entry', each.entry)
+  for name, amount in pairs(each.amounts) do
+    redis.call('HINCRBY', day_costs, each.group .. '|' .. name, amount)
+    if batch_costs ~= '' then redis.call('HINCRBY', batch_costs, name, amount) end
+  end
+  for unit, amount in pairs(each.spent) do
+    for _, spent in ipairs({day_spent, month_spent}) do
+      redis.call('HINCRBY', spent, unit .. '|*', amount)
+      redis.call('HINCRBY', spent, unit .. '|' .. each.caller, amount)
+    end
+  end
 end
 
 for i = FIRST_COUNT, #ARGV, 2 do redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end

@@ -1,0 +1,77 @@
+"""The command that reports what was spent."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .printing import open_client
+
+if TYPE_CHECKING:
+    from ...store.ledger import CostRow
+
+DAY = click.DateTime(["%Y-%m-%d"])
+FORMATS = click.Choice(["table", "csv", "json"])
+
+
+@click.command()
+@click.option("--by", default="day", show_default=True, help="day,provider,model,key,caller.")
+@click.option("--since", type=DAY, help="The first day, in UTC; by default 30 days ago.")
+@click.option("--until", type=DAY, help="The last day, in UTC; by default today.")
+@click.option("--caller", help="Only the jobs of this caller.")
+@click.option("--batch", help="The sum of this batch, over all days.")
+@click.option("--format", "form", type=FORMATS, default="table", show_default=True)
+def costs(
+    by: str,
+    since: datetime | None,
+    until: datetime | None,
+    caller: str | None,
+    batch: str | None,
+    form: str,
+) -> None:
+    """Report what was spent.
+
+    `estimated` is the part that no provider has stated, `unknown` the part that is perhaps not
+    charged, `unpriced` the number of tasks whose price is not known.
+    """
+    first, last = (given.date() if given else None for given in (since, until))
+    rows = open_client().report_costs(by, first, last, submitted_by=caller, batch=batch)
+    _print_rows(rows, form)
+
+
+def _print_rows(rows: list[CostRow], form: str) -> None:
+    fields = [row.to_fields() for row in rows]
+    dimensions = [*rows[0].group] if rows else []
+    if form == "json":
+        click.echo(json.dumps(fields))
+    elif form == "csv":
+        writer = csv.DictWriter(sys.stdout, [*fields[0]] if fields else [])
+        writer.writeheader()
+        writer.writerows(fields)
+    elif fields:
+        _print_table(fields, dimensions)
+    else:
+        click.echo("nothing was spent in this time")
+
+
+def _print_table(fields: list[dict[str, Any]], dimensions: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*dimensions, box=None)
+    for name in ("tasks", "usd", "estimated", "unknown", "unpriced"):
+        table.add_column(name, justify="right")
+    for each in fields:
+        amounts = (each["usd"], each["estimated_usd"], each["unknown_usd"])
+        table.add_row(
+            *(each[name] for name in dimensions),
+            str(each["tasks"]),
+            *(f"{amount:.3f}" for amount in amounts),
+            str(each["unpriced"]),
+        )
+    Console().print(table)
