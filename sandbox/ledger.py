@@ -57,7 +57,7 @@ class Ledger:
         """Add an accepted submission and its charge, also to the log."""
         counts = self.counts_of(task.provider)
         counts.accepted += 1
-        counts.charged += task.order.credits
+        counts.charged += task.charged
         self._tasks.append(task)
         if self._log:
             # Flushed each time: the line must outlive a sandbox that is killed.
@@ -83,6 +83,6 @@ def _to_entry(task: Task, now: float) -> dict[str, Any]:
         "task_id": task.task_id,
         "prompt": task.order.prompt,
         "callback_url": task.order.callback_url,
-        "charged": task.order.credits,
+        "charged": task.charged,
         "state": task.state(now),
     }

@@ -38,6 +38,7 @@ class ProviderApi(CallbackRules):
     """Its name in the ledger."""
     account: ClassVar[str]
     """Its keys, limits and credit are shared with the vendor's other APIs."""
+    charges_failed_tasks: ClassVar[bool] = True
     bad_input: ClassVar[int]
     """The code that refuses an invalid request."""
     unavailable: ClassVar[int]

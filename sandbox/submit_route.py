@@ -41,7 +41,7 @@ async def _submit(api: ProviderApi, request: Request, read: ReadOrder) -> Respon
         counts.refused[str(refusal.code)] += 1
         raise
     task = _accept_task(api, order, faults, str(request.base_url))
-    api.state.accounts.charge(api.account, key, order.credits)
+    api.state.accounts.charge(api.account, key, task.charged)
     await api.state.callbacks.schedule(task, api)
     await api.state.clock.sleep(faults.answer_slow_s)
     if faults.answer_lost:
@@ -98,6 +98,7 @@ def _accept_task(api: ProviderApi, order: Order, faults: Faults, base_url: str) 
         api=api.name,
         provider=api.provider,
         order=order,
+        charged=order.credits if api.charges_failed_tasks or faults.fail is None else 0,
         faults=faults,
         base_url=base_url,
         created_at=now,

@@ -38,6 +38,7 @@ class Task:
     api: str
     provider: str
     order: Order
+    charged: float
     faults: Faults
     base_url: str
     """The address at which its submitter reaches the sandbox, with a slash at the end."""

@@ -33,6 +33,7 @@ from .watch import Watch
 TAGS = [
     {"name": "jobs", "description": "A request for images, its state and its result."},
     {"name": "batches", "description": "Jobs submitted together, and their progress."},
+    {"name": "costs", "description": "What was spent."},
     {"name": "events", "description": "Job changes as server-sent events."},
     {"name": "images", "description": "Saved images and thumbnails."},
     {"name": "providers", "description": "What each provider takes, and its prices."},

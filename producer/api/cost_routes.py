@@ -22,7 +22,7 @@ def routes(client: Client, access: Access) -> APIRouter:
     router = APIRouter(prefix="/v1/costs", tags=["costs"], dependencies=[Depends(access)])
 
     @router.get("", summary="Report costs", responses=error_responses(404, 422))
-    def report(
+    def get_costs(
         caller: Annotated[Caller, Depends(access)],
         by: Annotated[
             str, Query(description="`day`, `provider`, `model`, `key` and `caller`, with commas.")

@@ -7,6 +7,7 @@ Source: docs.kie.ai/flux-kontext-api, docs.kie.ai/market/common/get-task-detail.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -19,6 +20,8 @@ from . import tasks
 from .provider import KieProvider
 from .responses import to_camel_case
 
+CREDITS = {"flux-kontext-pro": Decimal(5), "flux-kontext-max": Decimal(10)}
+"""The price of one image."""
 ORIGIN_LIFETIME_S = 600
 """How long `originImageUrl` lives, according to the callback page."""
 
@@ -65,6 +68,10 @@ class KieFluxKontext(KieProvider):
     name = "kie-flux-kontext"
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
     api_versions = ("legacy", "jobs")
+
+    def estimate(self, action: str, request: Request) -> Decimal | None:
+        """The price depends on the model alone."""
+        return CREDITS[request.model_dump(include={"model"})["model"]]
 
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str

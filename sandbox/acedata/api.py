@@ -17,6 +17,7 @@ from .orders import read_order
 class AceData(ProviderApi):
     """`/flux`: images and tasks."""
 
+    charges_failed_tasks = False
     name = "acedata-flux"
     provider = "acedata-flux"
     account = "acedata"

@@ -52,7 +52,8 @@ def build_result(task: Task, task_id: str) -> dict[str, object]:
     if task.faults.fail is not None:
         return {**AceDataRefusal(task.faults.fail).body(), **ids}
     images = [_to_image(task, index, url) for index, url in enumerate(task.urls())]
-    return {"success": True, **ids, "data": images}
+    cost = {"amount": task.charged, "currency": "credit"}
+    return {"success": True, **ids, "data": images, "cost": cost}
 
 
 def build_record(task: Task, now: float) -> dict[str, object]:

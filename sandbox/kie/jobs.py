@@ -23,6 +23,7 @@ class KieJobs(KieApi):
 
     name = "kie-jobs"
     provider = "kie"
+    charges_failed_tasks = False
 
     def build_routes(self) -> list[Route]:
         """Return its endpoints."""

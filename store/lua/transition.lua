@@ -16,6 +16,7 @@ local place = ARGV[13] -- the job's place among queued jobs; '' if it is not que
 local is_in_flight = ARGV[14] == '1'
 local sent_at = ARGV[15] -- the latest time at which the provider counted the task; '' for no change
 local ledger_entries, max_ledger_entries = ARGV[16], ARGV[17] -- '' for no entry
+local COSTS_TTL_S = 400 * 86400 -- of a batch, and of budgets; the sums of a day stay
 local FIRST_COUNT = 18 -- of pairs: counter, what to add to it
 
 local REVISION = '^{"rev":"(%x+)"'
@@ -67,12 +68,16 @@ for _, each in ipairs(ledger_entries ~= '' and cjson.decode(ledger_entries) or {
   redis.call('XADD', ledger, 'MAXLEN', '~', max_ledger_entries, '*', 'job', job_id, 'entry', each.entry)
   for name, amount in pairs(each.amounts) do
     redis.call('HINCRBY', day_costs, each.group .. '|' .. name, amount)
-    if batch_costs ~= '' then redis.call('HINCRBY', batch_costs, name, amount) end
+    if batch_costs ~= '' then
+      redis.call('HINCRBY', batch_costs, name, amount)
+      redis.call('EXPIRE', batch_costs, COSTS_TTL_S)
+    end
   end
   for unit, amount in pairs(each.spent) do
     for _, spent in ipairs({day_spent, month_spent}) do
       redis.call('HINCRBY', spent, unit .. '|*', amount)
       redis.call('HINCRBY', spent, unit .. '|' .. each.caller, amount)
+      redis.call('EXPIRE', spent, COSTS_TTL_S)
     end
   end
 end

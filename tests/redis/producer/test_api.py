@@ -15,9 +15,9 @@ from support.asgi import serving
 from support.jobs import move, picture, queued
 
 FIELDS = (
-    "id state provider action prompt image_urls params delivery task_id account_key metadata "
-    "submitted_by batch webhook_url error images "
-    "created_at updated_at history charged"
+    "id state provider action prompt image_urls params delivery task_id account_key "
+    "priority not_before metadata submitted_by batch webhook_url error images "
+    "created_at updated_at history charged cost"
 )
 IMAGE_FIELDS = (
     "index kind source_url expires_at state error uri sha256 bytes ignored_bytes content_type "
