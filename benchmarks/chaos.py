@@ -2,7 +2,8 @@
 
     python -m benchmarks.chaos --jobs 1000 --seed 7
 
-Exits with status 1 if a job was lost or paid twice, or an image is missing or corrupt.
+Exits with status 1 if a job was lost or paid twice, an image is missing or corrupt, or the
+ledger differs from what the sandbox charged.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from statistics import quantiles
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from benchmarks.chaos_costs import count_miscounted
 from benchmarks.chaos_modes import MODES, make_system
 from benchmarks.faults import SANDBOX_FAULTS, Faults
 from benchmarks.system import System, exit_on_sigterm
@@ -43,6 +45,7 @@ SETTINGS = {
     "log_level": "WARNING",
 }
 SANDBOX = ("--speed", "60", "--latency", "60", "--kie-limit", "0")
+MODEL = {"model": "z-image"}
 JOBS_A_SECOND = 20.0
 CALM_TIMEOUT_S = 240.0
 CAT = ("https://example.com/cat.png",)
@@ -50,6 +53,7 @@ KINDS: list[dict[str, Any]] = [
     {"provider": "kie-flux-kontext"},
     {"provider": "kie-flux-kontext", "action": "edit", "image_urls": CAT, "delivery": "poll"},
     {"provider": "kie-midjourney"},
+    {"provider": "kie", "params": MODEL},
     {"provider": "acedata-flux"},
     {"provider": "acedata-flux", "delivery": "poll"},
 ]
@@ -64,6 +68,8 @@ class Verdict(NamedTuple):
     lost: int
     paid_twice: int
     missing_or_corrupt: int
+    miscounted: int
+    """Jobs whose cost, or whose entries in the ledger, differ from what the sandbox charged."""
     recoveries_s: list[float]
     struck: Counter[str]
     ended_by_themselves: int
@@ -71,7 +77,7 @@ class Verdict(NamedTuple):
     @property
     def clean(self) -> bool:
         """Return whether the promises held."""
-        return not (self.lost or self.paid_twice or self.missing_or_corrupt)
+        return not (self.lost or self.paid_twice or self.missing_or_corrupt or self.miscounted)
 
 
 def run(jobs: int, seed: int, folder: Path, mode: str = "plain", **settings: str) -> Verdict:
@@ -137,8 +143,8 @@ def _judge(
     ends = Counter(_format_end(job) for job in found.values())
     lost = sum(job_id not in found for job_id in accepted)
     lost += sum(not job.is_finished for job in found.values())
-    lines = system.accepted.read_text().splitlines()
-    payments = Counter(json.loads(line)["prompt"] for line in lines)
+    sold = [json.loads(line) for line in system.accepted.read_text().splitlines()]
+    payments = Counter(each["prompt"] for each in sold)
     broken = sum(
         not _is_complete(image.uri, image.sha256)
         for job in found.values()
@@ -153,6 +159,7 @@ def _judge(
         lost=lost,
         paid_twice=sum(count > 1 for count in payments.values()),
         missing_or_corrupt=broken,
+        miscounted=count_miscounted(system.redis.url, [*found.values()], sold),
         recoveries_s=_recoveries(faults.kills, changes),
         struck=faults.struck,
         ended_by_themselves=system.revived,
@@ -206,6 +213,7 @@ def format_report(verdict: Verdict, seed: int, took_s: float) -> str:
         "**lost**": verdict.lost,
         "**paid twice**": verdict.paid_twice,
         "**images missing or corrupt**": verdict.missing_or_corrupt,
+        "**costs that differ from the sandbox's books**": verdict.miscounted,
         "kill to next transition, s": f"p50 {cuts[49]:.2f}, p99 {cuts[98]:.2f}, "
         f"max {max(waits_s):.2f}",
     }

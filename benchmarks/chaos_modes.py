@@ -12,15 +12,25 @@ MODES = {
     "full-disk": "workers and receiver log to a full disk",
     "clock-ahead": "the clock of one worker is an hour ahead",
     "prefork": "workers fork their pool",
+    "limits": "kie takes one task of each of two keys in 10 s",
     "failover": "a crash of Redis is a failover to its replica, behind the same address",
 }
 FULL_DISK = Path("/dev/full")
+LIMITS = {
+    # The sandbox's clock runs 60 times as fast.
+    "kie_rate_limit": "1/0.17",
+    "kie_max_in_flight": "20",
+    "kie_api_keys": "sandbox:sandbox,spare:another",
+    "max_in_flight": "60",
+}
 
 
 def make_system(
     mode: str, folder: Path, settings: dict[str, str], sandbox: tuple[str, ...]
 ) -> System:
     """Return the system of a mode, with its Redis running."""
+    if mode == "limits":
+        settings, sandbox = settings | LIMITS, (*sandbox, "--kie-limit", "1")
     redis = ReplicatedRedis(folder / "replicated") if mode == "failover" else None
     system = System(folder, settings, sandbox, redis=redis)
     if mode == "full-disk":

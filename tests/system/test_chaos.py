@@ -14,5 +14,5 @@ def test_random_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path) -> None
     verdict = chaos.run(60, seed, tmp_path, mode, unconfirmed_after_s="12")
     table = f"{mode}: {chaos.format_report(verdict, seed, 0)}"
     assert verdict.accepted >= 60, table
-    assert (verdict.lost, verdict.paid_twice, verdict.missing_or_corrupt) == (0, 0, 0), table
+    assert verdict.clean, table
     assert verdict.struck, table
