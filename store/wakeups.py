@@ -57,7 +57,7 @@ class WakeUps:
         self._take_next = register_script(client, "take_next")
         self._take_next_download = register_script(client, "take_next_download")
 
-    def wake_at(self, queue: Queue, job_id: str, until: datetime) -> None:
+    def set_wake_up(self, queue: Queue, job_id: str, until: datetime) -> None:
         """Set the wake-up of a job that has one."""
         self.redis.zadd(keys.due(queue), {job_id: until.timestamp()}, xx=True)
 

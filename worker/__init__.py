@@ -1,1 +1,1 @@
-"""How work is done: submit, poll, callback, settle, download, and the sweep that wakes jobs."""
+"""How work is done: submit, poll, callback, download, notify, and the sweep that wakes jobs."""

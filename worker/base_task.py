@@ -75,7 +75,7 @@ class JobTask(Task[Any, int]):
         """
         ends_at = time.monotonic() + MAX_MESSAGE_S
         retry, steps = self._run_step(job_id), 1
-        while following := self._take_next(
+        while following := self._finish_and_take_next(
             job_id, is_used_up=steps >= MAX_STEPS or time.monotonic() > ends_at
         ):
             job_id, steps = following.job_id, steps + 1
@@ -84,7 +84,7 @@ class JobTask(Task[Any, int]):
             raise retry
         return steps
 
-    def _take_next(self, finished: str, *, is_used_up: bool) -> StartedStep | None:
+    def _finish_and_take_next(self, finished: str, *, is_used_up: bool) -> StartedStep | None:
         """Record that a step has finished; take the next due job unless the message is used up."""
         ctx = self.context
         try:
@@ -134,7 +134,7 @@ class JobTask(Task[Any, int]):
         """Retry in a moment: this worker, what it depends on, or the record is at fault."""
         log.error("step_postponed", error=type(error).__name__, why=str(error))
         ctx = self.context
-        ctx.wakeups.wake_at(self.stage, job_id, add_seconds(ctx.now(), retry_in_s))
+        ctx.wakeups.set_wake_up(self.stage, job_id, add_seconds(ctx.now(), retry_in_s))
 
     def retry_in(self, countdown: float | None, job_id: str) -> None:
         """Retry the job after `countdown` seconds; do nothing if it is None."""
@@ -147,7 +147,9 @@ class JobTask(Task[Any, int]):
         if countdown is None:
             return super().apply_async(args, kwargs, *rest, **options)
         (job_id,) = args
-        self.context.wakeups.wake_at(self.stage, job_id, add_seconds(self.context.now(), countdown))
+        self.context.wakeups.set_wake_up(
+            self.stage, job_id, add_seconds(self.context.now(), countdown)
+        )
         return self.AsyncResult(options["task_id"])
 
 

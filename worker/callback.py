@@ -1,7 +1,7 @@
-"""Callback: read the callbacks that the receiver stored for a job, and settle the job with them.
+"""Callback: read the callbacks that the receiver stored for a job, and apply them to the job.
 
 Early, late, repeated, forged and mismatched callbacks are ordinary cases, each with an outcome that
-is counted. A callback that settled nothing new is acknowledged; one that could not be used goes to
+is counted. A callback with nothing new is acknowledged; one that could not be used goes to
 the quarantine. One that the provider has yet to confirm stays, and is read again.
 """
 
@@ -21,6 +21,7 @@ from ..providers.wire import (
     TaskStatus,
     Unreadable,
 )
+from .apply_status import DifferentTaskError, apply_status, has_second_result, require_own_task
 from .callback_trust import (
     CONFIRM_RETRY_S,
     ConfirmationUnavailableError,
@@ -29,7 +30,6 @@ from .callback_trust import (
     require_signature,
 )
 from .context import Context
-from .settle import DifferentTaskError, has_second_result, require_own_task, settle
 from .unreadable import mark_unreadable, parse_stored
 
 log = get_logger(__name__)
@@ -59,12 +59,12 @@ def read_callbacks(ctx: Context, job_id: str) -> float | None:
 
 
 def _read(ctx: Context, job_id: str, callback: Callback) -> Outcome:
-    """Settle the job with one callback; returns how that ended."""
+    """Apply one callback to the job; returns how that ended."""
     why = ""
     try:
         job = ctx.load(job_id)
         status = _parse_trusted(ctx, job, callback)
-        outcome = _settle_with(ctx, job, status)
+        outcome = _apply_and_classify(ctx, job, status)
     except UnknownJobError:
         outcome = Outcome.ORPHANED
     except DifferentTaskError as error:
@@ -104,9 +104,9 @@ def _require_readable(ctx: Context, job: Job, status: TaskStatus) -> TaskStatus:
     return status
 
 
-def _settle_with(ctx: Context, job: Job, status: TaskStatus) -> Outcome:
+def _apply_and_classify(ctx: Context, job: Job, status: TaskStatus) -> Outcome:
     try:
-        job = settle(ctx, job, status, cause="callback")
+        job = apply_status(ctx, job, status, cause="callback")
     except DifferentTaskError:
         raise
     except InvalidTransitionError:

@@ -30,7 +30,7 @@ from .http.errors import (
 )
 from .media.validate import NotMediaError, UnsupportedMediaError
 from .refresh_url import refresh_url
-from .save import save, write_record
+from .save import save, write_manifest
 
 log = get_logger(__name__)
 
@@ -162,7 +162,7 @@ def _record_progress(
     saved = {n: image for n, image in tried.items() if n in pending and image.state == "stored"}
     if saved:
         try:
-            write_record(ctx, job, saved.values())
+            write_manifest(ctx, job, saved.values())
         except TEMPORARY_FAILURES as error:
             again = {index: _retry_until_expiry(ctx, pending[index], error) for index in saved}
             tried = {**tried, **again}

@@ -12,8 +12,8 @@ from ..config.queues import Queue
 from ..errors import ImageQueueError
 from ..jobs.callback import Outcome
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
+from .apply_status import as_failed
 from .context import Context
-from .settle import fail
 from .unreadable import is_unreadable
 
 log = get_logger(__name__)
@@ -71,4 +71,4 @@ def _end_job(ctx: Context, error: JobError, job: Job) -> Job:
     reason = REASONS.get(job.state, Reason.PROVIDER)
     if is_unreadable(job):
         reason = Reason.UNREADABLE
-    return fail(ctx, job, "poison", error.model_copy(update={"reason": reason}))
+    return as_failed(ctx, job, "poison", error.model_copy(update={"reason": reason}))

@@ -1,4 +1,4 @@
-"""Poll: ask the provider how a waiting job's task is doing, and settle the job if it has ended.
+"""Poll: ask the provider how a waiting job's task is doing, and apply its end to the job.
 
 If it has not, the job waits for its next poll: at the configured countdowns, and then, as overdue,
 on a slow tail until it times out. An unconfirmed job ends here at its deadline. Where a provider
@@ -24,16 +24,16 @@ from ..jobs.schedule import countdowns_for, next_poll
 from ..providers import PROVIDERS
 from ..providers.base import BatchProvider
 from ..providers.wire import Failed, StatusUnavailable, Succeeded, TaskStatus, Unreadable
+from .apply_status import apply_status, as_failed, as_reported
 from .context import Context
-from .settle import apply_status, fail, settle
-from .task_status import look_up, look_up_together
+from .task_status import look_up, look_up_batch
 from .unreadable import is_unreadable, store_poll_body
 
 log = get_logger(__name__)
 
 # A failed look-up says nothing about the task, so it is repeated before the next countdown.
 LOOKUP_RETRY_S = 30.0
-# An unread callback will most likely settle the job. If it cannot be read it is quarantined soon,
+# An unread callback will most likely end the wait. If it cannot be read it is quarantined soon,
 # and then the poll goes on.
 CALLBACK_FIRST_S = 5.0
 
@@ -61,14 +61,14 @@ def _fail_unconfirmed(ctx: Context, job: Job) -> Job:
     if job.state is not State.UNCONFIRMED or ctx.now() < job.wake_at:
         raise InvalidTransitionError(f"{job.id} is {job.state}: its callback may still come")
     error = job.error or JobError(reason=Reason.UNCONFIRMED)
-    return fail(ctx, job, "never confirmed", error)
+    return as_failed(ctx, job, "never confirmed", error)
 
 
 def _apply_poll_result(ctx: Context, job: Job, status: TaskStatus) -> float | None:
-    """Settle the job, or return the seconds until its next poll."""
+    """Apply the end of the task, or return the seconds until its next poll."""
     log.info("job_polled", status=type(status).__name__)
     if isinstance(status, ENDED):
-        settle(ctx, job, status, cause="poll")
+        apply_status(ctx, job, status, cause="poll")
         return None
     return _schedule_next_poll(ctx, job, status)
 
@@ -106,12 +106,12 @@ def _schedule_next_poll(ctx: Context, job: Job, status: TaskStatus) -> float | N
 
 def _time_out(ctx: Context, status: TaskStatus, job: Job) -> Job:
     if job.state not in POLLED:
-        raise InvalidTransitionError(f"{job.id} is {job.state}: it was settled meanwhile")
+        raise InvalidTransitionError(f"{job.id} is {job.state}: it was ended meanwhile")
     if job.error and is_unreadable(job):
-        return fail(ctx, job, "unreadable", job.error)
+        return as_failed(ctx, job, "unreadable", job.error)
     message = getattr(status, "message", "") or "the provider still calls it unfinished"
     error = JobError(reason=Reason.TIMED_OUT, message=message)
-    return fail(ctx, job, "gave up", error)
+    return as_failed(ctx, job, "gave up", error)
 
 
 def _mark_overdue(ctx: Context, in_s: float, job: Job) -> Job:
@@ -155,20 +155,20 @@ def _poll_together(
     ctx: Context, provider: BatchProvider, job: Job, peers: Sequence[Job]
 ) -> TaskStatus:
     """Ask about a job and its peers, and apply the peers' statuses; returns that of the job."""
-    status, *statuses = look_up_together(ctx, provider, [job, *peers])
+    status, *statuses = look_up_batch(ctx, provider, [job, *peers])
     polled = list(zip(peers, statuses, strict=True))
-    results = _settle_peers(ctx, polled)
+    results = _apply_ends(ctx, polled)
     for peer, its_status in polled:
         _apply_peer_result(ctx, peer, its_status, results.get(peer.id))
     return status
 
 
-def _settle_peers(
+def _apply_ends(
     ctx: Context, polled: Iterable[tuple[Job, TaskStatus]]
 ) -> dict[str, Job | Exception]:
-    """Settle the jobs whose tasks have ended; returns by id the new job or the error."""
+    """Apply the statuses of tasks that have ended; returns by id the new job or the error."""
     ended = [(job, status) for job, status in polled if isinstance(status, ENDED)]
-    transitions = [(job, partial(apply_status, ctx, status, "poll")) for job, status in ended]
+    transitions = [(job, partial(as_reported, ctx, status, "poll")) for job, status in ended]
     results = ctx.transition_many(transitions)
     return {job.id: result for (job, _), result in zip(ended, results, strict=True)}
 
@@ -176,7 +176,7 @@ def _settle_peers(
 def _apply_peer_result(
     ctx: Context, peer: Job, status: TaskStatus, result: Job | Exception | None
 ) -> None:
-    """Do what the peer's own poll would do after settling: log, and schedule the next poll."""
+    """Do what the peer's own poll would do then: log, and schedule the next poll."""
     with log_context(job_id=peer.id):
         log.info("job_polled", status=type(status).__name__)
         try:
@@ -184,7 +184,7 @@ def _apply_peer_result(
                 raise result
             in_s = None if result else _schedule_next_poll(ctx, peer, status)
             if in_s is not None:
-                ctx.wakeups.wake_at(Queue.POLL, peer.id, add_seconds(ctx.now(), in_s))
+                ctx.wakeups.set_wake_up(Queue.POLL, peer.id, add_seconds(ctx.now(), in_s))
         except (InvalidTransitionError, UnknownJobError) as error:
             log.debug("step_skipped", why=str(error))
         except RedisError:

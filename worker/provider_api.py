@@ -14,7 +14,7 @@ LOOKUP_TIMEOUT_S = 20.0
 MAX_RETRY_AFTER_S = 3600.0
 
 
-def send(
+def call_provider(
     ctx: Context,
     job: Job,
     call: ProviderRequest,

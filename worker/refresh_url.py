@@ -15,7 +15,7 @@ from ..providers.base import UrlRefreshProvider
 from ..providers.wire import MalformedResponseError, ResultImage, Succeeded
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
-from .provider_api import LOOKUP_TIMEOUT_S, send
+from .provider_api import LOOKUP_TIMEOUT_S, call_provider
 from .task_status import look_up
 
 log = get_logger(__name__)
@@ -37,7 +37,7 @@ def _request_new_url(ctx: Context, job: Job, image: Image) -> ResultImage | None
             return None
         deadline = time.monotonic() + LOOKUP_TIMEOUT_S
         request = provider.build_refresh_url_request(image.source_url)
-        return provider.parse_refresh_url_response(send(ctx, job, request, deadline))
+        return provider.parse_refresh_url_response(call_provider(ctx, job, request, deadline))
     except (NotSentError, NoResponseError, MalformedResponseError, ImageQueueError) as error:
         log.warning("url_not_refreshed", index=image.index, why=str(error))
         return None

@@ -1,8 +1,8 @@
-"""Save: store an image from its URL, and the record of a job's images.
+"""Save: store an image from its URL, and the manifest of a job's images.
 
 The bytes go to a temporary file while they are hashed, are validated, and then stored under the
-job's id. The record `job.json` says what made the images, and makes them durable. The download step
-then records them in the job.
+job's id. The manifest `job.json` says what made the images, and makes them durable. The download
+step then records them in the job.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .media.validate import validate_media
 
 # A shorter fetch leaves most of the lease for storing the file.
 QUICK_S = 1.0
-RECORD = "job.json"
+MANIFEST = "job.json"
 
 _JOB_FIELDS = {"id", "provider", "action", "prompt", "image_urls", "params", "task_id"}
 _IMAGE_FIELDS = {
@@ -42,7 +42,7 @@ _json = json.JSONEncoder(ensure_ascii=False)
 def save(ctx: Context, job: Job, image: Image) -> Image:
     """Return the image once stored; raises as Fetch.run does, NotMediaError or StorageError.
 
-    It is durable only after `write_record`, which costs less for several images at once.
+    It is durable only after `write_manifest`, which costs less for several images at once.
     """
     lease = _Lease(ctx, job)
     with ctx.storage.temporary() as file:
@@ -86,7 +86,7 @@ class _Lease:
         lease_s = self._ctx.settings.lease_s
         if time.monotonic() - self._extended_at > (lease_s / 3 if after_s is None else after_s):
             until = add_seconds(self._ctx.now(), lease_s)
-            self._ctx.wakeups.wake_at(Queue.DOWNLOAD, self._job_id, until)
+            self._ctx.wakeups.set_wake_up(Queue.DOWNLOAD, self._job_id, until)
             self._extended_at = time.monotonic()
 
 
@@ -104,13 +104,13 @@ def _download_to(ctx: Context, image: Image, file: Temporary, lease: _Lease) -> 
     return digest.hexdigest(), size
 
 
-def write_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
+def write_manifest(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
     """Write `job.json` beside a job's images: the request, the task, and each stored image.
 
-    After this the images in `saved` are durable. The record holds no times, so that writing it
+    After this the images in `saved` are durable. The manifest holds no times, so that writing it
     again results in the same file. Raises StorageError or OSError.
     """
-    name = f"{job.id}/{RECORD}"
+    name = f"{job.id}/{MANIFEST}"
     images = {
         image.index: image.model_dump(mode="json", include=_IMAGE_FIELDS)
         for image in (*job.images, *saved)
@@ -118,20 +118,20 @@ def write_record(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
     }
     if len(images) < len(job.images):
         # A worker that was frozen past its lease knows fewer images than the one that took over.
-        images = _read_recorded_images(ctx, name) | images
-    record = {
+        images = _read_manifest_images(ctx, name) | images
+    manifest = {
         "job": job.model_dump(mode="json", include=_JOB_FIELDS),
         "images": [images[index] for index in sorted(images)],
     }
-    data = _json.encode(record).encode()
+    data = _json.encode(manifest).encode()
     sha256 = hashlib.sha256(data).hexdigest()
     with ctx.storage.temporary() as file:
         file.write(data)
         ctx.storage.put(name, file, content_type="application/json", sha256=sha256)
 
 
-def _read_recorded_images(ctx: Context, name: str) -> dict[int, Any]:
-    """Return the images of the record by index; none if it is absent or unreadable."""
+def _read_manifest_images(ctx: Context, name: str) -> dict[int, Any]:
+    """Return the images of the manifest by index; none if it is absent or unreadable."""
     try:
         data = b"".join(ctx.storage.open(ctx.storage.uri(name)).chunks)
         return {int(image["index"]): image for image in json.loads(data)["images"]}

@@ -1,4 +1,4 @@
-"""Submit: send a queued job's paid request to its provider, exactly once.
+"""Submit: send a queued job's paid request to its provider, at most once.
 
 The intent to pay is recorded before the request is sent, and the outcome before anything else is
 done. An accepted job waits for its poll or callback, a refused one fails, and one refused only for
@@ -35,10 +35,10 @@ from ..providers.wire import (
     TryOtherVersion,
 )
 from ..store.clock import MAX_CLOCK_SKEW_S
+from .apply_status import as_downloading, as_failed, as_waiting, with_note
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
-from .provider_api import send
-from .settle import add_note, fail, start_download, start_waiting
+from .provider_api import call_provider
 from .unreadable import store_submit_body
 
 log = get_logger(__name__)
@@ -54,7 +54,7 @@ def submit(ctx: Context, job_id: str) -> None:
     """Send a queued job to its provider, or give up on a submission whose worker died."""
     job = ctx.load(job_id)
     if job.state is State.SUBMITTING:
-        ctx.transition(job, partial(_end_abandoned, ctx))
+        ctx.transition(job, partial(_as_abandoned, ctx))
         return
     permit = ctx.submits.get_permit(job_id, ctx.now())
     names = [key.name for key in ctx.settings.usable_keys(get_provider(job.provider))]
@@ -67,7 +67,7 @@ def submit(ctx: Context, job_id: str) -> None:
     # Counted from before the transition: a worker that freezes here will find its deadline past.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
     try:
-        job = ctx.transition(job, partial(_start_submitting, ctx, key), durable=True)
+        job = ctx.transition(job, partial(_as_submitting, ctx, key), durable=True)
     except NotDurableError as error:
         # A power cut could undo the recorded intent, so nothing may be paid.
         job = ctx.load(job_id)
@@ -75,7 +75,7 @@ def submit(ctx: Context, job_id: str) -> None:
     else:
         if job.state is not State.SUBMITTING:
             return
-        outcome = _call_provider(ctx, job, deadline)
+        outcome = _send_paid_request(ctx, job, deadline)
     try:
         _record_outcome(ctx, job, outcome)
     finally:
@@ -87,14 +87,14 @@ def submit(ctx: Context, job_id: str) -> None:
         ctx.pauses.begin(quota, key, Queue.SUBMIT, wait_s)
 
 
-def _end_abandoned(ctx: Context, job: Job) -> Job:
+def _as_abandoned(ctx: Context, job: Job) -> Job:
     """Return the job unconfirmed: its worker died after the intent was recorded."""
     if job.state is not State.SUBMITTING or ctx.now() < job.wake_at:
         raise InvalidTransitionError(f"{job.id} is {job.state}, and its worker may be alive")
-    return _mark_unconfirmed(ctx, job, "the worker died while the request was out")
+    return _as_unconfirmed(ctx, job, "the worker died while the request was out")
 
 
-def _start_submitting(ctx: Context, key: str, job: Job) -> Job:
+def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
     """Return the job with the intent to pay by a key; the request is sent once this is stored."""
     now, settings = ctx.now(), ctx.settings
     if job.state is not State.QUEUED:
@@ -103,11 +103,11 @@ def _start_submitting(ctx: Context, key: str, job: Job) -> Job:
     if job.wake_at > add_seconds(now, MAX_CLOCK_SKEW_S):
         raise InvalidTransitionError(f"{job.id} is not due before {job.wake_at:%H:%M:%S}")
     if job.attempts >= settings.submit_attempts:
-        return fail(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
+        return as_failed(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
     # A job that was never sent does not time out, however long the queue before it is.
     if job.submissions and now >= add_seconds(job.asked_at, settings.give_up_after_s):
         error = JobError(reason=Reason.TIMED_OUT, message="refused for now all the time")
-        return fail(ctx, job, "gave up", error)
+        return as_failed(ctx, job, "gave up", error)
     lease_s = max(settings.lease_s, settings.submit_timeout_s + RECORD_MARGIN_S)
     return job.transition_to(
         State.SUBMITTING,
@@ -121,7 +121,7 @@ def _start_submitting(ctx: Context, key: str, job: Job) -> Job:
     )
 
 
-def _call_provider(ctx: Context, job: Job, deadline: float) -> SubmitOutcome:
+def _send_paid_request(ctx: Context, job: Job, deadline: float) -> SubmitOutcome:
     """Send the paid request, and turn any response or failure into an outcome."""
     provider = get_provider(job.provider)
     api_version = job.api_version or provider.api_versions[0]
@@ -129,7 +129,7 @@ def _call_provider(ctx: Context, job: Job, deadline: float) -> SubmitOutcome:
         checked = provider.validate_request(job.action, job.prompt, job.image_urls, job.params)
         build = partial(provider.build_submit_request, checked, _callback_url(ctx, job))
         request = build(api_version)
-        response = send(ctx, job, request, deadline, reuse_connection=False)
+        response = call_provider(ctx, job, request, deadline, reuse_connection=False)
         outcome = _parse_response(provider, response, api_version)
         if isinstance(outcome, TryOtherVersion) and build(outcome.api_version) == request:
             # Both versions send the same request, so the version was not the reason.
@@ -192,35 +192,35 @@ def _describe(outcome: SubmitOutcome) -> dict[str, str]:
 def _apply_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> Job:
     """Return the job after the outcome of its `nth` submission."""
     if job.submissions != nth or job.state not in (State.SUBMITTING, State.UNCONFIRMED):
-        return _record_late(ctx, nth, outcome, job)
+        return _with_late_outcome(ctx, nth, outcome, job)
     match outcome:
         case Accepted(task_id=task_id, images=()):
-            return start_waiting(ctx, job, "accepted", task_id)
+            return as_waiting(ctx, job, "accepted", task_id)
         case Accepted(task_id=task_id, images=images, cost=cost):
-            return start_download(ctx, job, "answer", images, task_id, cost)
+            return as_downloading(ctx, job, "answer", images, task_id, cost)
         case TryOtherVersion(api_version=api_version):
-            return _requeue(ctx, job, 0, attempts=job.attempts - 1, api_version=api_version)
+            return _as_requeued(ctx, job, 0, attempts=job.attempts - 1, api_version=api_version)
         case RetryLater(rate_limited=True, retry_after_s=wait_s):
             pause_s = wait_s or ctx.settings.rate_limit_pause_s
-            return _requeue(ctx, job, pause_s, attempts=job.attempts - 1)
+            return _as_requeued(ctx, job, pause_s, attempts=job.attempts - 1)
         case RetryLater(code=code, message=message, retry_after_s=wait_s):
             error = JobError(reason=Reason.PROVIDER, code=code, message=message)
-            return _requeue(ctx, job, wait_s or backoff(job.attempts), error=error)
+            return _as_requeued(ctx, job, wait_s or backoff(job.attempts), error=error)
         case Refused(reason=reason, code=code, message=message):
             error = JobError(reason=Reason(reason), code=code, message=message)
-            return fail(ctx, job, "refused", error)
+            return as_failed(ctx, job, "refused", error)
         case OutcomeUnknown(code=code, message=message):
-            return _mark_unconfirmed(ctx, job, message, code)
+            return _as_unconfirmed(ctx, job, message, code)
 
 
-def _record_late(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> Job:
-    """Return the job with an outcome that came after another report had settled it.
+def _with_late_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> Job:
+    """Return the job with an outcome that came after another report had changed it.
 
     What was accepted is charged, so its task is never forgotten, and its images are welcome.
     """
     match outcome:
         case Accepted(task_id=task_id, images=images, cost=cost) if images and not job.images:
-            return start_download(ctx, job, "answer", images, task_id, cost)
+            return as_downloading(ctx, job, "answer", images, task_id, cost)
         case Accepted(task_id=task_id) if task_id not in (job.task_id, *job.former_tasks):
             costs = put_cost(job, job.costs, nth, Charged.YES, task_id)
             is_latest = job.submissions == nth and job.state is not State.QUEUED
@@ -229,23 +229,23 @@ def _record_late(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> Jo
             else:
                 known = {"former_tasks": (*job.former_tasks, task_id)}
             note = f"accepted as task {task_id}, which is charged"
-            return add_note(ctx, job, note, costs=costs, **known)
+            return with_note(ctx, job, note, costs=costs, **known)
         case OutcomeUnknown() if job.former_tasks or job.has_lost_task:
             costs = put_cost(job, job.costs, nth, Charged.UNKNOWN)
             note = "another submission had no answer: it may be charged"
-            return add_note(ctx, job, note, costs=costs)
+            return with_note(ctx, job, note, costs=costs)
         case _:
-            raise InvalidTransitionError(f"{job.id} is {job.state}: it was settled meanwhile")
+            raise InvalidTransitionError(f"{job.id} is {job.state}: it was changed meanwhile")
 
 
-def _requeue(ctx: Context, job: Job, pause_s: float, **fields: Any) -> Job:
+def _as_requeued(ctx: Context, job: Job, pause_s: float, **fields: Any) -> Job:
     now = ctx.now()
     return job.transition_to(
         State.QUEUED, "refused for now", now, add_seconds(now, pause_s), **fields
     )
 
 
-def _mark_unconfirmed(ctx: Context, job: Job, message: str, code: str = "") -> Job:
+def _as_unconfirmed(ctx: Context, job: Job, message: str, code: str = "") -> Job:
     """Return the job waiting for its own callback, up to a deadline."""
     now = ctx.now()
     error = JobError(reason=Reason.UNCONFIRMED, code=code, message=message)

@@ -22,7 +22,7 @@ from ..providers.wire import (
 )
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
-from .provider_api import LOOKUP_TIMEOUT_S, send
+from .provider_api import LOOKUP_TIMEOUT_S, call_provider
 
 # ImageQueueError: even with its provider or its key unset, a job has to reach its timeout.
 TASK_STATUSES = (Pending, Succeeded, Failed, Unreadable)
@@ -36,7 +36,7 @@ def look_up(ctx: Context, job: Job, task_id: str | None = None) -> TaskStatus:
         task_id = task_id or job.task_id or ""
         api_version = job.api_version or provider.api_versions[0]
         request = provider.build_status_request(task_id, api_version)
-        response = send(ctx, job, request, _lookup_deadline(ctx))
+        response = call_provider(ctx, job, request, _lookup_deadline(ctx))
         status = _name_task(provider.parse_status_response(response, api_version), task_id)
         if isinstance(status, Unreadable):
             return replace(status, body=response.body.decode(errors="surrogateescape"))
@@ -45,14 +45,12 @@ def look_up(ctx: Context, job: Job, task_id: str | None = None) -> TaskStatus:
         return _to_unavailable(error)
 
 
-def look_up_together(
-    ctx: Context, provider: BatchProvider, jobs: Sequence[Job]
-) -> list[TaskStatus]:
+def look_up_batch(ctx: Context, provider: BatchProvider, jobs: Sequence[Job]) -> list[TaskStatus]:
     """Return what the provider says about the task of each job; all have the same key."""
     task_ids = [job.task_id or "" for job in jobs]
     try:
         request = provider.build_batch_status_request(task_ids)
-        response = send(ctx, jobs[0], request, _lookup_deadline(ctx))
+        response = call_provider(ctx, jobs[0], request, _lookup_deadline(ctx))
         statuses = provider.parse_batch_status_response(response)
     except LOOKUP_FAILURES as error:
         statuses = _to_unavailable(error)

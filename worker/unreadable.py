@@ -22,8 +22,8 @@ from ..providers.wire import (
     TaskStatus,
     Unreadable,
 )
+from .apply_status import require_own_task, with_note
 from .context import Context
-from .settle import add_note, require_own_task
 
 log = get_logger(__name__)
 
@@ -70,7 +70,7 @@ def _mark(ctx: Context, status: Unreadable, cause: str, job: Job) -> Job:
     if job.images or job.state in UNMARKED or is_unreadable(job):
         raise InvalidTransitionError(f"{job.id} is {job.state}: there is nothing to mark")
     error = JobError(reason=Reason.UNREADABLE, message=status.message)
-    return add_note(ctx, job, f"{cause} reported a success that cannot be read", error=error)
+    return with_note(ctx, job, f"{cause} reported a success that cannot be read", error=error)
 
 
 def parse_stored(job: Job, callback: Callback) -> TaskStatus | None:

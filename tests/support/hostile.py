@@ -15,9 +15,9 @@ from PIL import Image
 
 from imagequeue.jobs.job import Job, State
 from imagequeue.providers.wire import ResultImage, Succeeded
+from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
-from imagequeue.worker.settle import settle
 from support.jobs import waiting
 from support.stub import Stub
 
@@ -191,7 +191,7 @@ def downloading(ctx: Context, stub: Stub, *urls: str, lifetime_s: int = 60, **fi
         ResultImage(url=url, lifetime_s=lifetime_s, kind=kind)
         for url, kind in zip(urls, kinds, strict=False)
     )
-    settle(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
+    apply_status(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
     stub.asked.clear()
     stub.answer = lambda *_: (404, {})
     return job_id

@@ -106,8 +106,8 @@ def test_transitions_counted_by_an_earlier_version_are_added(api: str, ctx: Cont
 
 def test_due_jobs_and_queued_messages_are_counted(api: str, ctx: Context) -> None:
     overdue, leased = queued(ctx), queued(ctx)
-    ctx.wakeups.wake_at(Queue.SUBMIT, overdue, add_seconds(utc_now(), -100))
-    ctx.wakeups.wake_at(Queue.SUBMIT, leased, add_seconds(utc_now(), 600))
+    ctx.wakeups.set_wake_up(Queue.SUBMIT, overdue, add_seconds(utc_now(), -100))
+    ctx.wakeups.set_wake_up(Queue.SUBMIT, leased, add_seconds(utc_now(), 600))
     lanes = {f"job_{number}": lane for number, lane in enumerate((*Priority, Priority.LOW))}
     ctx.dispatcher._send(Queue.DOWNLOAD, lanes)
     metrics = read(api)

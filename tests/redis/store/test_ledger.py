@@ -10,8 +10,8 @@ from imagequeue.jobs.job import Job, State, new_job
 from imagequeue.providers.wire import Failed, ResultImage, Succeeded
 from imagequeue.store.compare_and_set import CompareAndSet
 from imagequeue.store.ledger import Ledger
+from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
-from imagequeue.worker.settle import settle
 
 DAY = date(2026, 11, 20)
 DONE = Succeeded(images=(ResultImage(url="https://a.example/0.png"),), cost=Decimal("3.5"))
@@ -44,7 +44,7 @@ def report(ledger: Ledger, *by: str, caller: str | None = None) -> list[dict[str
 
 def test_costs_are_summed_by_every_dimension(ctx: Context, ledger: Ledger) -> None:
     accepted(ctx, submitted_by="shop")
-    settle(ctx, accepted(ctx, submitted_by="a|b"), DONE, "poll")
+    apply_status(ctx, accepted(ctx, submitted_by="a|b"), DONE, "poll")
     dimensions = ("day", "provider", "model", "key", "caller")
     shop = {"day": "2026-11-20", "provider": "kie", "model": "z-image", "key": "main"}
     assert report(ledger, *dimensions) == [
@@ -60,7 +60,7 @@ def test_costs_are_summed_by_every_dimension(ctx: Context, ledger: Ledger) -> No
 
 
 def test_correction_is_a_second_entry(ctx: Context, ledger: Ledger) -> None:
-    job = settle(ctx, accepted(ctx), DONE, "poll")
+    job = apply_status(ctx, accepted(ctx), DONE, "poll")
     entries = list(ledger.iter_entries())
     assert {job_id for job_id, _ in entries} == {job.id}
     assert [entry["credits"] for _, entry in entries] == [-500_000, 4_000_000]
@@ -68,14 +68,14 @@ def test_correction_is_a_second_entry(ctx: Context, ledger: Ledger) -> None:
 
 def test_refund_takes_the_cost_back(ctx: Context, ledger: Ledger) -> None:
     failed = Failed(reason="provider", code="500", message="", cost=Decimal(0))
-    settle(ctx, accepted(ctx), failed, "poll")
+    apply_status(ctx, accepted(ctx), failed, "poll")
     assert report(ledger, "day") == []
     assert ledger.get_spent("2026-11")["usd"] == 0
 
 
 def test_costs_of_a_batch_and_of_a_month_are_summed(ctx: Context, ledger: Ledger) -> None:
     batch = "batch_01JD0000000000000000000000"
-    settle(ctx, accepted(ctx, batch=batch, submitted_by="shop"), DONE, "poll")
+    apply_status(ctx, accepted(ctx, batch=batch, submitted_by="shop"), DONE, "poll")
     assert ledger.sum_batch(batch).credits == 3_500_000
     assert ledger.get_spent("2026-11", "shop")["kie"] == 3_500_000
     assert ledger.get_spent("2026-11-20")["usd"] == 17_500

@@ -6,9 +6,9 @@ from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import State, add_seconds
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.store.wakeups import Priority
+from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
-from imagequeue.worker.settle import settle
 from support.clock import Clock
 from support.downloads import (
     LISTS,
@@ -42,7 +42,7 @@ def test_retried_job_precedes_low_ones(ctx: Context, stub: Stub, clock: Clock) -
     stub.answer = lambda *_: (503, b"")
     pause_s = download(ctx, urgent.id)
     assert pause_s
-    ctx.wakeups.wake_at(Queue.DOWNLOAD, urgent.id, add_seconds(ctx.now(), pause_s))
+    ctx.wakeups.set_wake_up(Queue.DOWNLOAD, urgent.id, add_seconds(ctx.now(), pause_s))
     downloading(ctx, [LIVES_S] * 50, f"{stub.url}/patient")
     assert urgent.id not in sweep_until_full(ctx)
     clock.advance(pause_s)
@@ -57,7 +57,7 @@ def test_job_makes_way_and_downloads_nothing_twice(ctx: Context, stub: Stub) -> 
         ResultImage(url=f"{stub.url}/1", lifetime_s=LIVES_S),
         ResultImage(url=f"{stub.url}/origin", lifetime_s=10 * 60, kind="origin"),
     )
-    settle(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
+    apply_status(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
     stub.answer = lambda *_: (200, picture())
     before = len(fetched(stub))
     # Its own hint is taken; another's stands in the queue.
@@ -79,7 +79,7 @@ def test_job_makes_way_and_downloads_nothing_twice(ctx: Context, stub: Stub) -> 
 def test_job_saves_one_image_before_it_makes_way(ctx: Context, stub: Stub) -> None:
     images = tuple(ResultImage(url=f"{stub.url}/{n}", lifetime_s=LIVES_S) for n in range(2))
     job_id = waiting(ctx, stub)
-    settle(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
+    apply_status(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
     stub.answer = lambda *_: (200, picture())
     downloading(ctx, [600], f"{stub.url}/other")
     sweep_until_full(ctx)
@@ -90,7 +90,7 @@ def test_job_saves_one_image_before_it_makes_way(ctx: Context, stub: Stub) -> No
 def test_low_job_continues_without_normal_messages(ctx: Context, stub: Stub) -> None:
     job_id = waiting(ctx, stub)
     images = tuple(ResultImage(url=f"{stub.url}/{n}", lifetime_s=LIVES_S) for n in range(3))
-    settle(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
+    apply_status(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
     stub.answer = lambda *_: (200, picture())
     downloading(ctx, [LIVES_S] * 3, f"{stub.url}/patient")
     sweep_until_full(ctx)

@@ -16,8 +16,8 @@ from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.store import keys
 from imagequeue.store.dispatcher import NORMAL_SHARE
 from imagequeue.store.wakeups import LOW_AFTER_S, MAX_SCANNED, Priority
+from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context, open_context
-from imagequeue.worker.settle import settle
 from support.downloads import (
     LISTS,
     count_messages,
@@ -76,7 +76,7 @@ def test_expiring_image_passes_five_thousand_others(
 
     def arrives(job_id: str, name: str) -> None:
         dies = ResultImage(url=f"{stub.url}/{name}", lifetime_s=10 * 60)
-        settle(live, live.store.get(job_id), Succeeded(images=(dies,)), "callback")
+        apply_status(live, live.store.get(job_id), Succeeded(images=(dies,)), "callback")
 
     def answer(_: str, url: str, __: Any) -> Any:
         # The worker is held by its third picture: it takes no message before this is answered.
@@ -152,7 +152,7 @@ def test_settled_job_is_dispatched_with_its_priority(
     ctx: Context, stub: Stub, lives_s: int, lanes: tuple[int, int]
 ) -> None:
     image = ResultImage(url=f"{stub.url}/0", lifetime_s=lives_s)
-    settle(ctx, ctx.store.get(waiting(ctx, stub)), Succeeded(images=(image,)), "callback")
+    apply_status(ctx, ctx.store.get(waiting(ctx, stub)), Succeeded(images=(image,)), "callback")
     assert count_messages(ctx) == lanes
 
 

@@ -219,9 +219,9 @@ def test_an_ended_job_is_forgotten_after_its_retention_and_not_before(
 def test_a_snooze_moves_a_wake_up_and_never_brings_one_back(
     store: Store, job: Job, clock: Clock
 ) -> None:
-    WakeUps(store.redis, lease_s=30).wake_at(Queue.SUBMIT, job.id, add_seconds(clock(), 99))
+    WakeUps(store.redis, lease_s=30).set_wake_up(Queue.SUBMIT, job.id, add_seconds(clock(), 99))
     assert store.redis.zscore(keys.due(Queue.SUBMIT), job.id) == clock().timestamp() + 99
-    WakeUps(store.redis, lease_s=30).wake_at(Queue.POLL, job.id, clock())
+    WakeUps(store.redis, lease_s=30).set_wake_up(Queue.POLL, job.id, clock())
     assert wake_ups(store, job.id) == [Queue.SUBMIT]
 
 

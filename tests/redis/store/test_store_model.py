@@ -37,8 +37,8 @@ from imagequeue.providers.wire import (
 from imagequeue.store import keys
 from imagequeue.store.places import ready_key
 from imagequeue.worker import download, give_up, poll, submit
+from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
-from imagequeue.worker.settle import settle
 from support.clock import Clock
 
 IMAGES = (ResultImage(url="https://a.example/0.png", lifetime_s=60),)
@@ -108,7 +108,7 @@ class Machine(RuleBasedStateMachine):
     @rule(target=posts, job_id=jobs)
     def begin_to_submit(self, job_id: str) -> tuple[str, int]:
         """A hint, doubled or not: whoever's intent is recorded sends the request."""
-        job = self.attempt(job_id, partial(submit._start_submitting, self.ctx, "main"))
+        job = self.attempt(job_id, partial(submit._as_submitting, self.ctx, "main"))
         if job is None or job.state is not State.SUBMITTING:
             return job_id, 0
         assert not self.perhaps_paid[job_id], "a request that may have been paid is sent again"
@@ -132,12 +132,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(job_id=jobs)
     def find_abandoned(self, job_id: str) -> None:
-        self.attempt(job_id, partial(submit._end_abandoned, self.ctx))
+        self.attempt(job_id, partial(submit._as_abandoned, self.ctx))
 
     @rule(job_id=jobs, report=st.sampled_from(REPORTS), cause=st.sampled_from(["poll", "callback"]))
     def report(self, job_id: str, report: TaskStatus, cause: str) -> None:
         try:
-            job = settle(self.ctx, self.ctx.store.get(job_id), report, cause)
+            job = apply_status(self.ctx, self.ctx.store.get(job_id), report, cause)
         except InvalidTransitionError:
             return
         if job.charged == "no":  # AceData does not charge for a failed task
@@ -195,7 +195,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(job_id=jobs, queue=st.sampled_from(Queue), seconds=st.floats(0, 100))
     def wake_at(self, job_id: str, queue: Queue, seconds: float) -> None:
-        self.ctx.wakeups.wake_at(queue, job_id, self.clock() + timedelta(seconds=seconds))
+        self.ctx.wakeups.set_wake_up(queue, job_id, self.clock() + timedelta(seconds=seconds))
 
     @invariant()
     def every_job_has_one_wake_up_one_place_and_a_legal_past(self) -> None:

@@ -32,7 +32,7 @@ def recording(monkeypatch: pytest.MonkeyPatch, ctx: Context) -> list[str]:
 
     def step(_: Context, job_id: str) -> None:
         turns.append(job_id)
-        ctx.wakeups.wake_at(Queue.SUBMIT, job_id, add_seconds(ctx.now(), 60))
+        ctx.wakeups.set_wake_up(Queue.SUBMIT, job_id, add_seconds(ctx.now(), 60))
 
     monkeypatch.setattr("imagequeue.worker.tasks.submit", step)
     return turns
@@ -44,7 +44,7 @@ def test_message_serves_the_backlog_in_due_order(
     jobs = [queued(ctx) for _ in range(5)]
     not_due = queued(ctx)
     for wait_s, job_id in enumerate([*jobs[1:], not_due]):
-        ctx.wakeups.wake_at(Queue.SUBMIT, job_id, add_seconds(ctx.now(), wait_s))
+        ctx.wakeups.set_wake_up(Queue.SUBMIT, job_id, add_seconds(ctx.now(), wait_s))
     clock.advance(3)
     turns = recording(monkeypatch, ctx)
     assert app.tasks["imagequeue.submit"](jobs[0]) == 5

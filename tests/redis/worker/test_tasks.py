@@ -16,8 +16,8 @@ from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.store import keys
 from imagequeue.store.quarantine import Quarantine
 from imagequeue.worker.app import make_worker_app
+from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
-from imagequeue.worker.settle import settle
 from support.clock import Clock
 from support.jobs import queued
 
@@ -85,7 +85,7 @@ def test_crashing_download_ends_unsaved(
         lambda job: job.transition_to(State.SUBMITTING, "test", ctx.now(), ctx.now()),
     )
     images = (ResultImage(url="https://a.example/0.png", lifetime_s=60),)
-    settle(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
+    apply_status(ctx, ctx.store.get(job_id), Succeeded(images=images), "callback")
     breaking(monkeypatch, "download", ZeroDivisionError())
     for _ in range(ctx.settings.max_crashes):
         with pytest.raises(ZeroDivisionError):

@@ -7,8 +7,8 @@ from PIL import Image as Picture
 
 from imagequeue.providers.wire import ResultImage, Succeeded
 from imagequeue.storage.files import FileStorage
+from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
-from imagequeue.worker.settle import settle
 from support.jobs import waiting
 from support.stub import Stub
 
@@ -23,7 +23,7 @@ def downloading(ctx: Context, stub: Stub, *images: ResultImage) -> str:
     """A job whose result URLs are known: `images`, or one that lives for a minute."""
     job_id = waiting(ctx, stub)
     known = images or (ResultImage(url=f"{stub.url}/0", lifetime_s=60),)
-    settle(ctx, ctx.store.get(job_id), Succeeded(images=known), "callback")
+    apply_status(ctx, ctx.store.get(job_id), Succeeded(images=known), "callback")
     return job_id
 
 

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from imagequeue.worker.context import Context
-from imagequeue.worker.save import RECORD
+from imagequeue.worker.save import MANIFEST
 from support.hostile import picture
 
 PNG = picture()
@@ -22,9 +22,9 @@ def is_stored(ctx: Context, name: str) -> bool:
         return False
 
 
-def on_record(ctx: Context, job_id: str) -> list[dict[str, Any]]:
+def read_manifest(ctx: Context, job_id: str) -> list[dict[str, Any]]:
     """Return the images of the record."""
-    images: list[dict[str, Any]] = json.loads(read_stored(ctx, f"{job_id}/{RECORD}"))["images"]
+    images: list[dict[str, Any]] = json.loads(read_stored(ctx, f"{job_id}/{MANIFEST}"))["images"]
     return images
 
 

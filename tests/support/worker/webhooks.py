@@ -89,7 +89,7 @@ def tried(ctx: Context, job_id: str) -> float | None:
     """Run the step once, and set its countdown as its task does."""
     delay_s = notify(ctx, job_id)
     if delay_s is not None:
-        ctx.wakeups.wake_at(Queue.NOTIFY, job_id, add_seconds(ctx.now(), delay_s))
+        ctx.wakeups.set_wake_up(Queue.NOTIFY, job_id, add_seconds(ctx.now(), delay_s))
     return delay_s
 
 

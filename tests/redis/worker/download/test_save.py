@@ -15,12 +15,12 @@ from imagequeue.storage import Temporary, buckets
 from imagequeue.worker import save as saving
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
-from imagequeue.worker.save import RECORD
+from imagequeue.worker.save import MANIFEST
 from support.clock import Clock
 from support.hostile import Host, downloading, hosting, picture, says, to_the_end
 from support.s3 import S3, UNAVAILABLE
 from support.stub import Stub
-from support.worker.saves import PNG, is_stored, on_record, out_of_space, read_stored
+from support.worker.saves import PNG, is_stored, out_of_space, read_manifest, read_stored
 
 
 @pytest.fixture(params=["file", "s3"])
@@ -56,7 +56,7 @@ def scratch(ctx: Context) -> list[Path]:
 def save(ctx: Context, job: Job) -> Image:
     """Save a job's first image, as a download does."""
     image = saving.save(ctx, job, job.images[0])
-    saving.write_record(ctx, job, [image])
+    saving.write_manifest(ctx, job, [image])
     return image
 
 
@@ -102,13 +102,13 @@ def test_slow_fetch_extends_the_lease(
 ) -> None:
     job = ctx.store.get(downloading(ctx, stub, f"{host.url}/0"))
     calls: list[Any] = []
-    monkeypatch.setattr(ctx.wakeups, "wake_at", lambda *call: calls.append(call))
+    monkeypatch.setattr(ctx.wakeups, "set_wake_up", lambda *call: calls.append(call))
     monkeypatch.setattr(saving, "QUICK_S", quick_s)
     saving.save(ctx, job, job.images[0])
     assert [job_id for _, job_id, _ in calls] == [job.id] * snoozed
 
 
-def test_other_bytes_replace_image_and_record(
+def test_other_bytes_replace_image_and_manifest(
     ctx: Context, stub: Stub, host: Host, written: Callable[[str], Any]
 ) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/0")
@@ -118,7 +118,7 @@ def test_other_bytes_replace_image_and_record(
     host.speak = says(200, picture(size=(9, 9)))
     save(ctx, job)
     assert written(job_id) != before
-    assert [each["width"] for each in on_record(ctx, job_id)] == [9]
+    assert [each["width"] for each in read_manifest(ctx, job_id)] == [9]
     assert read_stored(ctx, f"{job_id}/0.png") == picture(size=(9, 9))
 
 
@@ -194,4 +194,4 @@ def test_storage_back_in_time_loses_nothing(
         assert download(ctx, job_id) == 5
     job = to_the_end(ctx, job_id)
     assert (job.state, job.images[0].error) == (State.SUCCEEDED, None)
-    assert is_stored(ctx, f"{job_id}/{RECORD}")
+    assert is_stored(ctx, f"{job_id}/{MANIFEST}")

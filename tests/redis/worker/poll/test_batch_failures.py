@@ -9,9 +9,9 @@ from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import Job, State
 from imagequeue.providers.wire import ResultImage, Succeeded, TaskStatus
 from imagequeue.store import keys
+from imagequeue.worker.apply_status import apply_status, as_reported
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
-from imagequeue.worker.settle import apply_status, settle
 from support.clock import Clock
 from support.stub import Stub
 from support.worker.polls import accepted, answering, come_due, done, in_s, run_polls
@@ -63,7 +63,7 @@ def test_callback_in_between_wins(ctx: Context, stub: Stub, clock: Clock) -> Non
 
     def answer(*request: Any) -> Any:
         image = ResultImage(url="https://a.example/called_back.png", lifetime_s=60)
-        settle(
+        apply_status(
             ctx, ctx.store.get(jobs[1]), Succeeded(images=(image,), task_id="task-1"), "callback"
         )
         return batch(*request)
@@ -118,10 +118,10 @@ def test_crashing_peer_is_polled_alone_later(
     def break_one(context: Context, report: TaskStatus, cause: str, job: Job) -> Job:
         if job.id == jobs[1]:
             raise ZeroDivisionError
-        return apply_status(context, report, cause, job)
+        return as_reported(context, report, cause, job)
 
-    for module in ("poll", "settle"):
-        monkeypatch.setattr(f"imagequeue.worker.{module}.apply_status", break_one)
+    for module in ("poll", "apply_status"):
+        monkeypatch.setattr(f"imagequeue.worker.{module}.as_reported", break_one)
     come_due(ctx, clock)
     ctx.store.redis.delete("poll")
     poll(ctx, jobs[0])

@@ -10,8 +10,8 @@ from imagequeue.errors import ConfigError, InvalidTransitionError
 from imagequeue.jobs.job import State
 from imagequeue.providers.wire import Pending
 from imagequeue.store.submit_queue import open_submit_queue
+from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
-from imagequeue.worker.settle import settle
 from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.jobs import KIE_ACCEPTED, TASK, kie_refused, path, queued
@@ -52,7 +52,7 @@ def test_callback_that_accepts_skips_first_countdown(ctx: Context, stub: Stub) -
     job_id = called_back(ctx)
     stub.answer = lambda *_: None
     submit(ctx, job_id)
-    settle(ctx, ctx.store.get(job_id), Pending(task_id=TASK), "callback")
+    apply_status(ctx, ctx.store.get(job_id), Pending(task_id=TASK), "callback")
     job = ctx.store.get(job_id)
     assert (job.state, job.task_id) == (State.WAITING, TASK)
     assert (job.wake_at - ctx.now()).total_seconds() == 360

@@ -9,7 +9,7 @@ import pytest
 from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.job import RETRY, Change, Image, Job, JobError, Reason, State, new_job
 from imagequeue.providers.wire import Failed, Pending, ResultImage, Succeeded, TaskStatus
-from imagequeue.worker.settle import DifferentTaskError, apply_status
+from imagequeue.worker.apply_status import DifferentTaskError, as_reported
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SETTINGS = SimpleNamespace(
@@ -89,10 +89,10 @@ def report(kind: str, task_id: str | None) -> TaskStatus:
     return Pending(task_id=task_id)
 
 
-def settled(job: Job, status: TaskStatus) -> tuple[str, Job]:
+def applied(job: Job, status: TaskStatus) -> tuple[str, Job]:
     """What the report led to, in the words of the table, and the job."""
     try:
-        after = apply_status(CTX, status, "callback", job)
+        after = as_reported(CTX, status, "callback", job)
     except DifferentTaskError:
         return "other", job
     except InvalidTransitionError:
@@ -107,7 +107,7 @@ def test_report_on_each_task_in_each_state(
     state: State, task: str, kind: str, expected: str
 ) -> None:
     job = sent_twice(state)
-    word, after = settled(job, report(kind, TASKS[task]))
+    word, after = applied(job, report(kind, TASKS[task]))
     assert word == expected
     if job.images:
         assert after.images == job.images
@@ -120,7 +120,7 @@ def test_report_on_each_task_in_each_state(
 
 @pytest.mark.parametrize("state", [s for s in State if s not in (_S.QUEUED, _S.SUBMITTING)])
 def test_success_of_a_lost_task_is_accepted(state: State) -> None:
-    word, _ = settled(sent_twice(state, former=None), report("success", "task-x"))
+    word, _ = applied(sent_twice(state, former=None), report("success", "task-x"))
     has_images = _S.DOWNLOADING in PATHS[state]
     assert word == ("note" if has_images else "url" if state is _S.CANCELLED else "dl")
 
@@ -128,11 +128,11 @@ def test_success_of_a_lost_task_is_accepted(state: State) -> None:
 @pytest.mark.parametrize("task_id", ["task-x", None])
 def test_success_of_a_job_that_was_never_sent_is_refused(task_id: str | None) -> None:
     job = new_job(NOW, provider="kie-flux-kontext", action="generate", delivery="callback")
-    assert settled(job, report("success", task_id)) == ("other", job)
+    assert applied(job, report("success", task_id)) == ("other", job)
 
 
 def test_full_history_does_not_cost_the_images() -> None:
     notes = tuple(Change(NOW + timedelta(seconds=n), _S.FAILED, f"note {n}") for n in range(100))
     job = sent_twice(_S.FAILED)
     job = job.model_copy(update={"changes": (*job.changes, *notes)})
-    assert settled(job, report("success", "task-2"))[0] == "dl"
+    assert applied(job, report("success", "task-2"))[0] == "dl"

@@ -1,4 +1,4 @@
-"""The record `job.json` beside the images: what made them, complete and without times."""
+"""The manifest `job.json` beside the images: what made them, complete and without times."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ from imagequeue.jobs.job import State
 from imagequeue.worker import save as saving
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
-from imagequeue.worker.save import RECORD
+from imagequeue.worker.save import MANIFEST
 from support.hostile import Host, downloading, hosting, says, to_the_end
 from support.s3 import S3
 from support.stub import Stub
-from support.worker.saves import PNG, is_stored, on_record, out_of_space, read_stored
+from support.worker.saves import PNG, is_stored, out_of_space, read_manifest, read_stored
 
 PROMPT = 'a "café" 日本 🐈 \\ \n<b>'
 
@@ -51,19 +51,19 @@ def scratch(ctx: Context) -> list[Path]:
     return list(ctx.storage.scratch.glob("*"))
 
 
-def put_record(ctx: Context, job_id: str, data: bytes) -> None:
+def put_manifest(ctx: Context, job_id: str, data: bytes) -> None:
     about = {"content_type": "application/json", "sha256": hashlib.sha256(data).hexdigest()}
     with ctx.storage.temporary() as file:
         file.write(data)
-        ctx.storage.put(f"{job_id}/{RECORD}", file, **about)
+        ctx.storage.put(f"{job_id}/{MANIFEST}", file, **about)
 
 
-def test_record_says_what_made_the_image(ctx: Context, stub: Stub, host: Host) -> None:
+def test_manifest_says_what_made_the_image(ctx: Context, stub: Stub, host: Host) -> None:
     params = {"aspect_ratio": "16:9"}
     job_id = downloading(ctx, stub, f"{host.url}/0?sig=1", prompt=PROMPT, params=params)
     image = to_the_end(ctx, job_id).images[0]
-    record = json.loads(read_stored(ctx, f"{job_id}/job.json"))
-    assert record == {
+    manifest = json.loads(read_stored(ctx, f"{job_id}/job.json"))
+    assert manifest == {
         "job": {
             "id": job_id,
             "provider": "kie-flux-kontext",
@@ -95,16 +95,16 @@ def test_record_says_what_made_the_image(ctx: Context, stub: Stub, host: Host) -
     assert (read_stored(ctx, f"{job_id}/0.png"), scratch(ctx)) == (PNG, [])
 
 
-def test_record_holds_result_and_origin(ctx: Context, stub: Stub, host: Host) -> None:
+def test_manifest_holds_result_and_origin(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
     to_the_end(ctx, job_id)
-    records = on_record(ctx, job_id)
-    assert [(each["index"], each["kind"]) for each in records] == [(0, "result"), (1, "origin")]
-    assert [each["source_url"] for each in records] == [f"{host.url}/a", f"{host.url}/b"]
+    images = read_manifest(ctx, job_id)
+    assert [(each["index"], each["kind"]) for each in images] == [(0, "result"), (1, "origin")]
+    assert [each["source_url"] for each in images] == [f"{host.url}/a", f"{host.url}/b"]
 
 
 @pytest.mark.parametrize("damaged", [False, True], ids=["", "although it was damaged"])
-def test_record_holds_images_saved_one_by_one(
+def test_manifest_holds_images_saved_one_by_one(
     ctx: Context, stub: Stub, host: Host, damaged: bool
 ) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
@@ -112,28 +112,28 @@ def test_record_holds_images_saved_one_by_one(
         says(503)(connection, asked) if asked.path == "/a" else says(200, PNG)(connection, asked)
     )
     assert download(ctx, job_id) == 5
-    assert [each["index"] for each in on_record(ctx, job_id)] == [1]
+    assert [each["index"] for each in read_manifest(ctx, job_id)] == [1]
     if damaged:
-        put_record(ctx, job_id, b"{")
+        put_manifest(ctx, job_id, b"{")
     host.speak = says(200, PNG)
     to_the_end(ctx, job_id)
-    assert [each["index"] for each in on_record(ctx, job_id)] == [0, 1]
+    assert [each["index"] for each in read_manifest(ctx, job_id)] == [0, 1]
 
 
-def test_frozen_worker_removes_nothing_from_record(ctx: Context, stub: Stub, host: Host) -> None:
+def test_frozen_worker_removes_nothing_from_manifest(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
     before = ctx.store.get(job_id)
     to_the_end(ctx, job_id)
-    saving.write_record(ctx, before, [saving.save(ctx, before, before.images[1])])
-    assert [each["index"] for each in on_record(ctx, job_id)] == [0, 1]
+    saving.write_manifest(ctx, before, [saving.save(ctx, before, before.images[1])])
+    assert [each["index"] for each in read_manifest(ctx, job_id)] == [0, 1]
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"images": [{}]}', b'{"images": 1}', b"\xff"])
-def test_unreadable_record_is_replaced(ctx: Context, stub: Stub, host: Host, data: bytes) -> None:
+def test_unreadable_manifest_is_replaced(ctx: Context, stub: Stub, host: Host, data: bytes) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/0")
-    put_record(ctx, job_id, data)
+    put_manifest(ctx, job_id, data)
     to_the_end(ctx, job_id)
-    assert [each["width"] for each in on_record(ctx, job_id)] == [64]
+    assert [each["width"] for each in read_manifest(ctx, job_id)] == [64]
 
 
 @pytest.fixture
@@ -152,27 +152,27 @@ def written(ctx: Context, kind: str, s3: S3) -> Callable[[str], Any]:
     return look
 
 
-def test_failed_record_leaves_image_pending(
+def test_failed_manifest_leaves_image_pending(
     ctx: Context,
     stub: Stub,
     host: Host,
     written: Callable[[str], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Killed, or failing, between image and record: both are there in the end, once."""
+    """Killed, or failing, between image and manifest: both are there in the end, once."""
     job_id = downloading(ctx, stub, f"{host.url}/0")
     with monkeypatch.context() as patch:
-        patch.setattr("imagequeue.worker.download.write_record", out_of_space)
+        patch.setattr("imagequeue.worker.download.write_manifest", out_of_space)
         assert download(ctx, job_id) == 5
     (image,) = ctx.store.get(job_id).images
     assert (image.state, image.attempts, image.uri) == ("pending", 1, None)
     assert image.error == "[Errno 28] No space left on device"
-    assert (is_stored(ctx, f"{job_id}/0.png"), is_stored(ctx, f"{job_id}/{RECORD}")) == (
+    assert (is_stored(ctx, f"{job_id}/0.png"), is_stored(ctx, f"{job_id}/{MANIFEST}")) == (
         True,
         False,
     )
     before = written(job_id)
     assert to_the_end(ctx, job_id).state is State.SUCCEEDED
     after = written(job_id)
-    # The record alone was written.
+    # The manifest alone was written.
     assert after == before + 1 if isinstance(before, int) else before.items() < after.items()

@@ -1,4 +1,4 @@
-"""Settle: apply what a provider says about a task to its job, whether a poll or a callback says it.
+"""Apply what a provider says about a task to its job, whether a poll or a callback says it.
 
 A success starts the download, a failure ends the job. The transition is a compare-and-set, so a
 second report finds nothing left to do and is refused. Where reports contradict each other, images
@@ -30,29 +30,29 @@ class DifferentTaskError(InvalidTransitionError):
     """The status is of another task than the one that the job waits for."""
 
 
-def settle(ctx: Context, job: Job, status: TaskStatus, cause: str) -> Job:
+def apply_status(ctx: Context, job: Job, status: TaskStatus, cause: str) -> Job:
     """Apply a task's status to its job; raises InvalidTransitionError if that changes nothing."""
-    return ctx.transition(job, partial(apply_status, ctx, status, cause))
+    return ctx.transition(job, partial(as_reported, ctx, status, cause))
 
 
-def apply_status(ctx: Context, status: TaskStatus, cause: str, job: Job) -> Job:
+def as_reported(ctx: Context, status: TaskStatus, cause: str, job: Job) -> Job:
     """Return the job after a status; raises InvalidTransitionError if that changes nothing."""
     require_own_task(job, status)
     match status:
         case Succeeded() if job.images:
             return _note_second_result(ctx, job, status, cause)
         case Succeeded(images=images, task_id=task_id, cost=cost):
-            return start_download(ctx, job, cause, images, task_id, cost)
+            return as_downloading(ctx, job, cause, images, task_id, cost)
         case Failed(code=code) if job.images:
-            return add_note(ctx, job, f"{cause} reported a failure: {code}")
+            return with_note(ctx, job, f"{cause} reported a failure: {code}")
         case Failed(task_id=None) if job.state is State.SUBMITTING:
             raise InvalidTransitionError(f"{job.id} is being submitted: the failure names no task")
         case Failed(reason=reason, code=code, message=message, task_id=task_id, cost=cost):
             error = JobError(reason=Reason(reason), code=code, message=message)
-            return fail(ctx, job, cause, error, task_id=job.task_id or task_id, cost=cost)
+            return as_failed(ctx, job, cause, error, task_id=job.task_id or task_id, cost=cost)
         case Pending(task_id=task_id) if task_id and job.task_id is None:
             # The response to the submission was lost, but the provider had accepted it.
-            return start_waiting(ctx, job, cause, task_id)
+            return as_waiting(ctx, job, cause, task_id)
         case _:
             raise InvalidTransitionError(f"{job.id} is {job.state}: nothing new was reported")
 
@@ -81,7 +81,7 @@ def require_own_task(job: Job, status: TaskStatus) -> None:
         raise DifferentTaskError(f"{job.id} was sent before: the status may be of that task")
 
 
-def start_waiting(ctx: Context, job: Job, cause: str, task_id: str) -> Job:
+def as_waiting(ctx: Context, job: Job, cause: str, task_id: str) -> Job:
     """Return the job waiting for its task, with its first poll scheduled."""
     now = ctx.now()
     countdown_s, *_ = countdowns_for(job.delivery, ctx.settings.poll_countdowns)
@@ -89,7 +89,7 @@ def start_waiting(ctx: Context, job: Job, cause: str, task_id: str) -> Job:
     return job.transition_to(State.WAITING, cause, now, first_poll, task_id=task_id, error=None)
 
 
-def start_download(
+def as_downloading(
     ctx: Context,
     job: Job,
     cause: str,
@@ -122,7 +122,7 @@ def start_download(
         return job.evolve(job.wake_at, costs=costs, **fields)
     if job.error and job.state is State.FAILED and job.error.reason not in PROVISIONAL:
         with suppress(InvalidTransitionError):  # a full history must not cost the images
-            job = add_note(ctx, job, f"{cause} contradicts the failure: {job.error.code}")
+            job = with_note(ctx, job, f"{cause} contradicts the failure: {job.error.code}")
     return job.transition_to(State.DOWNLOADING, cause, now, now, cost, error=None, **fields)
 
 
@@ -143,7 +143,7 @@ def _note_second_result(ctx: Context, job: Job, status: Succeeded, cause: str) -
         raise InvalidTransitionError(f"{job.id} has these images already")
     if status.task_id is None or status.task_id == job.task_id:
         raise InvalidTransitionError(f"{job.id} has the images of this task already")
-    return add_note(ctx, job, f"{cause} {_describe_second_result(status.task_id)}")
+    return with_note(ctx, job, f"{cause} {_describe_second_result(status.task_id)}")
 
 
 def _describe_second_result(task_id: str | None) -> str:
@@ -156,14 +156,14 @@ def has_second_result(job: Job, task_id: str | None) -> bool:
     return any(change.cause.endswith(note) for change in job.changes)
 
 
-def fail(ctx: Context, job: Job, cause: str, error: JobError, **fields: Any) -> Job:
+def as_failed(ctx: Context, job: Job, cause: str, error: JobError, **fields: Any) -> Job:
     """Return the job failed for the reason in `error`, to be deleted after its retention."""
     now = ctx.now()
     expires_at = add_seconds(now, ctx.settings.retention_s)
     return job.transition_to(State.FAILED, cause, now, expires_at, error=error, **fields)
 
 
-def add_note(ctx: Context, job: Job, cause: str, **fields: object) -> Job:
+def with_note(ctx: Context, job: Job, cause: str, **fields: object) -> Job:
     """Return the job with a note in its history, and no earlier wake-up.
 
     Raises InvalidTransitionError if the note is there already, or the history is full.
