@@ -13,9 +13,9 @@ from .problems import error_responses
 
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 IMAGE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/*": _BINARY, "video/mp4": _BINARY}},
+    200: {"content": {"image/*": _BINARY, "video/*": _BINARY}},
     206: {
-        "content": {"image/*": _BINARY, "video/mp4": _BINARY},
+        "content": {"image/*": _BINARY, "video/*": _BINARY},
         "description": "The requested range.",
     },
     304: {"description": "Not modified: a saved image never changes."},

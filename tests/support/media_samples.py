@@ -39,6 +39,19 @@ def box(kind: bytes, body: bytes = b"") -> bytes:
     return struct.pack(">I", 8 + len(body)) + kind + body
 
 
+def element(kind: str, body: bytes = b"", length: bytes | None = None) -> bytes:
+    """An element of WebM; its length takes eight bytes, as most writers have it."""
+    return bytes.fromhex(kind) + (length or struct.pack(">Q", 1 << 56 | len(body))) + body
+
+
+def webm(length: bytes | None = None) -> bytes:
+    """A WebM of two clusters; `length` replaces that of the segment and of the clusters."""
+    header = element("1a45dfa3", b"\x42\x86\x81\x01" + b"\x42\x82\x84webm")
+    frame = element("e7", b"\0") + element("a3", b"\x81\0\0\x80" + bytes(60))
+    clusters = element("1f43b675", frame, length) * 2
+    return header + element("18538067", element("1654ae6b", bytes(30)) + clusters, length)
+
+
 FRAMES = {"save_all": True, "append_images": [make_image(), make_image("L")], "duration": 40}
 
 # An EXIF block that ends in a thumbnail, which is a whole JPEG by itself.
@@ -47,6 +60,7 @@ EXIF = b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0" + made("JPEG", make_image(size=(8,
 PNG, JPEG, WEBP = Media("image/png", "png"), Media("image/jpeg", "jpg"), Media("image/webp", "webp")
 
 GIF, AVIF, MP4 = Media("image/gif", "gif"), Media("image/avif", "avif"), Media("video/mp4", "mp4")
+MOV, WEBM = Media("video/quicktime", "mov"), Media("video/webm", "webm")
 
 GOOD: dict[str, tuple[Media, bytes]] = {
     "PNG": (PNG, made("PNG", make_image())),
@@ -69,6 +83,9 @@ GOOD: dict[str, tuple[Media, bytes]] = {
     "GIF, animated": (GIF, made("GIF", make_image(), comment=b"frames", **FRAMES)),
     "AVIF": (AVIF, made("AVIF", make_image("RGBA"))),
     "MP4": (MP4, VIDEO),
+    "MOV": (MOV, VIDEO.replace(VIDEO[8:12], b"qt  ", 1)),
+    "MOV, old": (MOV, box(b"wide") + box(b"mdat", b"1234") + box(b"moov")),
+    "WebM": (WEBM, webm()),
     "MP4, long": (MP4, VIDEO[:32] + box(b"moov") + struct.pack(">I4sQ", 1, b"mdat", 20) + b"1234"),
 }
 

@@ -15,16 +15,17 @@ from support.media_samples import (
     AVIF,
     EXIF,
     GOOD,
-    MP4,
     PNG,
     SIZE,
     VIDEO,
+    WEBM,
     box,
     chunk,
     made,
     make_image,
     patched,
     png,
+    webm,
 )
 
 
@@ -39,7 +40,7 @@ def check(tmp_path: Path) -> Callable[[bytes], Media]:
 
 @pytest.mark.parametrize(("media", "data"), GOOD.values(), ids=GOOD)
 def test_valid_file_is_identified(check: Any, media: Media, data: bytes) -> None:
-    width, height = (None, None) if media == MP4 else SIZE
+    width, height = (None, None) if media.content_type.startswith("video/") else SIZE
     found = check(data)
     assert found._replace(ignored_bytes=0) == media._replace(width=width, height=height)
     # The second image of a JPEG for print stands behind the first.
@@ -68,8 +69,17 @@ def test_bytes_after_the_end_are_ignored(check: Any, name: str, more: bytes) -> 
     data = GOOD[name][1]
     before = check(data)
     # More boxes belong to a video.
-    ignored = 0 if name.startswith(("MP4", "AVIF")) and more == VIDEO else len(more)
+    ignored = 0 if name.startswith(("MP4", "MOV", "AVIF")) and more == VIDEO else len(more)
     assert check(data + more) == before._replace(ignored_bytes=before.ignored_bytes + ignored)
+
+
+@pytest.mark.parametrize("length", [b"\xff", b"\x01" + b"\xff" * 7])
+def test_webm_of_a_recorder_is_accepted_as_long_as_its_parts_fit(check: Any, length: bytes) -> None:
+    data = webm(length)
+    assert check(data) == WEBM
+    for cut in (1, 30, 59):
+        with pytest.raises(NotMediaError):
+            check(data[:-cut])
 
 
 def test_missing_end_marker_is_accepted(check: Any) -> None:
@@ -133,7 +143,7 @@ def test_jpeg_fill_bytes_are_accepted(check: Any) -> None:
         (made("BMP", make_image()), "a BMP image"),
         (box(b"ftyp", b"heic\0\0\0\0mif1heic"), "a HEIC image"),
         (b"\xff\x0a\xfa\x1f", "a JPEG XL image"),
-        (b"\x1a\x45\xdf\xa3\x01", "a WebM video"),
+        (b"\x1a\x45\xdf\xa3\x01", "a Matroska video"),
         (b"%PDF-1.7\n", "a PDF"),
         (b"PK\x03\x04\x14\0", "a ZIP archive"),
         (b"\x00\x01\x02\x03", "no known image or video"),

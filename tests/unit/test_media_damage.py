@@ -89,6 +89,9 @@ LENGTHS = [
     ("AVIF", b"meta", -1),
     ("AVIF", b"mdat", -1),
     ("MP4", b"moov", -1),
+    ("MOV", b"moov", -1),
+    ("WebM", bytes.fromhex("18538067"), 11),
+    ("WebM", bytes.fromhex("1f43b675"), 11),
 ]
 
 
@@ -100,7 +103,7 @@ def test_wrong_length_loses_no_pixel(
     data = GOOD[name][1]
     at = data.index(word) + offset
     wrong = patched(data, at, bytes([data[at] ^ bit]))
-    if name.startswith("MP4"):
+    if name.startswith(("MP4", "MOV", "WebM")):
         with pytest.raises(NotMediaError):
             check(wrong)
     else:

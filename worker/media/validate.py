@@ -15,6 +15,7 @@ from .boxes import walk_avif, walk_mp4
 from .decode import read_decoded_size
 from .formats import walk_gif, walk_jpeg, walk_png, walk_webp
 from .walk import BrokenError, CutOffError, Extent, Walk
+from .webm import walk_webm
 
 # A viewer needs four bytes for each pixel once the image is decoded.
 MAX_PIXELS = 100_000_000
@@ -49,6 +50,7 @@ class Format(NamedTuple):
     media: Media
 
 
+WEBM = Media("video/webm", "webm")
 FORMATS = (
     Format("PNG", rb"\x89PNG\r\n\x1a\n", walk_png, Media("image/png", "png")),
     Format("JPEG", rb"\xff\xd8\xff", walk_jpeg, Media("image/jpeg", "jpg")),
@@ -56,7 +58,15 @@ FORMATS = (
     Format("GIF", rb"GIF8[79]a", walk_gif, Media("image/gif", "gif")),
     # AVIF may stand anywhere among the brands: the first one is often a generic one.
     Format("AVIF", rb"....ftyp(....){0,16}?avi[fs]", walk_avif, Media("image/avif", "avif")),
+    # Apple's form of MP4; older files begin with the movie or its frames.
+    Format(
+        "QuickTime",
+        rb"....ftypqt  |[\0-\x1f]...(moov|mdat|wide)",
+        walk_mp4,
+        Media("video/quicktime", "mov"),
+    ),
     Format("MP4", rb"....ftyp(?!he[iv]|mif1|msf1)", walk_mp4, Media("video/mp4", "mp4")),
+    Format("WebM", rb"\x1a\x45\xdf\xa3.{0,48}?\x42\x82\x84webm", walk_webm, WEBM),
 )
 # What hosts send instead of an image, perhaps for a while. The first match counts.
 OTHER_KINDS = (
@@ -72,7 +82,7 @@ UNSUPPORTED_KINDS = (
     (rb"II\*\0|MM\0\*", "a TIFF image"),
     (rb"BM....\0\0\0\0", "a BMP image"),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL image"),
-    (rb"\x1a\x45\xdf\xa3", "a WebM video"),
+    (rb"\x1a\x45\xdf\xa3", "a Matroska video"),
     (rb"%PDF-", "a PDF"),
     (rb"PK\x03\x04", "a ZIP archive"),
 )
