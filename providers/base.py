@@ -131,6 +131,10 @@ class Provider(ABC):
         """
         return None
 
+    def get_first_poll_s(self, params: Mapping[str, Any]) -> float | None:
+        """Return how soon a task with these `params` has usually finished; None if unknown."""
+        return None
+
     @abstractmethod
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str

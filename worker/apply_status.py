@@ -20,6 +20,7 @@ from ..jobs.charge import Charged
 from ..jobs.cost import put_cost
 from ..jobs.job import FINISHED, PROVISIONAL, Image, Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import countdowns_for
+from ..providers import PROVIDERS
 from ..providers.wire import MAX_IMAGES, Failed, Pending, ResultImage, Succeeded, TaskStatus
 from .context import Context
 
@@ -85,6 +86,10 @@ def as_waiting(ctx: Context, job: Job, cause: str, task_id: str) -> Job:
     """Return the job waiting for its task, with its first poll scheduled."""
     now = ctx.now()
     countdown_s, *_ = countdowns_for(job.delivery, ctx.settings.poll_countdowns)
+    provider = PROVIDERS.get(job.provider)
+    if job.delivery == "poll" and provider:
+        # One poll more, before the countdowns: status requests are free.
+        countdown_s = min(countdown_s, provider.get_first_poll_s(job.params) or countdown_s)
     first_poll = add_seconds(now, countdown_s)
     return job.transition_to(State.WAITING, cause, now, first_poll, task_id=task_id, error=None)
 

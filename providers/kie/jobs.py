@@ -74,8 +74,12 @@ class KieJobs(KieProvider):
             return None
         given = request.model_dump(exclude={"model", "prompt", "image_urls"}, exclude_none=True)
         images = getattr(request, "image_urls", None) or ()
-        price = load_models()[request.model].estimate(given, len(images))
-        return None if price is None else Decimal(str(price))
+        return load_models()[request.model].estimate(given, len(images))
+
+    def get_first_poll_s(self, params: Mapping[str, Any]) -> float | None:
+        """Fast models say so in the catalogue."""
+        model = load_models().get(str(params.get("model")))
+        return model.first_poll_s if model else None
 
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str

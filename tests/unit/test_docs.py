@@ -13,6 +13,7 @@ from imagequeue.config.settings import RENAMED, settings_class
 from imagequeue.jobs.job import TRANSITIONS
 from imagequeue.producer.cli.main import cli
 from imagequeue.providers import PROVIDERS
+from imagequeue.providers.kie.catalogue import parse_models
 from support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -130,6 +131,12 @@ def test_provider_table_names_every_action_and_parameter(name: str) -> None:
         parameters |= set(model.model_fields) - {"prompt", "image_urls"}
     named = set(re.findall(r"`(\w+)`", rows)) - set(actions)
     assert named == parameters
+
+
+def test_model_in_the_docs_is_a_valid_one() -> None:
+    (table,) = re.findall(r"```toml\n(.*?)```", TEXTS["docs/providers.md"], re.DOTALL)
+    catalogue = (ROOT / "providers/kie/models.toml").read_text()
+    assert len(parse_models(catalogue + table)) == len(parse_models(catalogue)) + 1
 
 
 def find_tests() -> set[str]:

@@ -1,6 +1,7 @@
 """Poll: the countdowns, the slow tail and the timeout of a job."""
 
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -91,6 +92,25 @@ def test_failed_look_up_is_repeated_soon(ctx: Context, stub: Stub, answer: Any) 
     stub.answer = lambda *_: answer
     assert 30 <= (poll(ctx, job_id) or 0) <= 60
     assert ctx.store.get(job_id).state is State.WAITING
+
+
+@pytest.mark.parametrize(
+    ("delivery", "seconds"), [("poll", [15, 45, 300, 900]), ("callback", [360, 900])]
+)
+def test_fast_model_is_polled_once_more(
+    ctx: Context, stub: Stub, clock: Clock, delivery: str, seconds: list[int]
+) -> None:
+    public = {"public_url": "http://callbacks.example"}
+    vars(ctx)["settings"] = ctx.settings.model_copy(update=public)
+    job_id = waiting(ctx, stub, provider="kie", params={"model": "z-image"}, delivery=delivery)
+    at = wake_up(ctx, job_id)
+    assert at
+    assert (at - ctx.now()).total_seconds() == seconds[0]
+    data = {"taskId": "task-1", "state": "generating"}
+    stub.answer = lambda *_: (200, {"code": 200, "msg": "success", "data": data})
+    for before, after in pairwise(seconds):
+        clock.advance(before)
+        assert poll(ctx, job_id) == after
 
 
 def test_status_that_may_be_final_ends_after_the_countdowns(
