@@ -77,6 +77,7 @@ def to_int(value: object) -> int | None:
 
 def to_amount(value: object) -> Decimal | None:
     """Return an amount of credits, a number or one in text; None for anything else."""
+    value = decode(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

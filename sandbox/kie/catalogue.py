@@ -112,7 +112,7 @@ def compute_credits(model: Model, values: Mapping[str, Any], input_images: int) 
         credit += prices.get(word, min(prices.values()))
     paid_inputs = max(0, input_images - price.get("free_input_images", 0))
     credit += paid_inputs * price.get("per_input_image", 0)
-    return count_images(model, values) * credit
+    return round(count_images(model, values) * credit, 6)
 
 
 def choose_ratio(values: Mapping[str, Any]) -> str:

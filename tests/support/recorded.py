@@ -91,5 +91,6 @@ def check(parsed: Any, expect: Case) -> None:
         for task_id, status in parsed.items():
             check(status, expect["statuses"][task_id])
     elif parsed is not None:
-        fields = json.loads(json.dumps(asdict(parsed)))  # tuples become lists, as in the file
+        # As in the file: tuples become lists, amounts texts.
+        fields = json.loads(json.dumps(asdict(parsed), default=str))
         assert {"type": wanted, **{key: fields[key] for key in set(expect) - {"type"}}} == expect

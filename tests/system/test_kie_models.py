@@ -106,5 +106,6 @@ def test_every_model_is_saved_and_charged_as_listed(
         assert kinds == {"jpeg" if wanted == "jpg" else wanted}
         price = estimate(job)
         assert charged[job.task_id] == pytest.approx(price or charged[job.task_id])
+        assert (job.cost.credits, job.cost.estimated) == (charged[job.task_id], False)
     known = [job for job in jobs if estimate(job) is not None]
     assert len(known) > 55

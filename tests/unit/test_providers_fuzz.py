@@ -99,7 +99,7 @@ def require_harmless(parsed: Any, kind: str) -> None:
         "NoneType",
     }
     if parsed is not None:
-        json.dumps(asdict(parsed)).encode("ascii")
+        json.dumps(asdict(parsed), default=str).encode("ascii")
         assert len(getattr(parsed, "message", "")) <= 300
     if isinstance(parsed, Accepted):
         assert parsed.task_id
