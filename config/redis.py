@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -65,8 +65,16 @@ def connect(settings: Settings) -> redis.Redis:
 
 
 def connect_broker(settings: Settings, client: redis.Redis) -> redis.Redis:
-    """Return a client for the Redis that holds the queues: usually `client` itself."""
-    return _make_client(settings.broker_url) if settings.broker_url else client
+    """Return a client for the Redis that holds the queues: usually `client` itself.
+
+    Raises ConfigError if that is too old. While it is away, jobs are stored all the same.
+    """
+    if not settings.broker_url:
+        return client
+    broker = _make_client(settings.broker_url)
+    with suppress(RedisError):
+        check_version(broker.info("server")["redis_version"], "BROKER_URL")
+    return broker
 
 
 def _make_client(url: str) -> redis.Redis:
@@ -119,12 +127,12 @@ def check_server(client: redis.Redis) -> None:
         )
 
 
-def check_version(version: str) -> None:
+def check_version(version: str, setting: str = "REDIS_URL") -> None:
     """Raise ConfigError for a server that lacks commands which jobs need."""
     if parse_version(version) < MIN_VERSION:
         raise ConfigError(
-            f"this Redis is version {version}: use Redis {'.'.join(map(str, MIN_VERSION))} or "
-            "newer, or Valkey"
+            f"the Redis of {PREFIX}{setting} is version {version}: "
+            f"use Redis {'.'.join(map(str, MIN_VERSION))} or newer, or Valkey"
         )
 
 

@@ -16,6 +16,7 @@ from ...config.redis import (
     REMEDY,
     Durability,
     check_server,
+    connect_broker,
     get_durability,
     get_redis_url,
     to_unavailable_error,
@@ -52,6 +53,7 @@ def check_durability(settings: Settings) -> str:
     """Check that Redis stores acknowledged writes durably and evicts nothing."""
     with _connect(settings) as client:
         check_server(client)
+        connect_broker(settings, client)
         version = client.info("server")["redis_version"]
         durability = get_durability(client)
     if durability in (Durability.NONE, Durability.EVERY_SECOND):

@@ -9,18 +9,22 @@ from typing import Any
 import pytest
 import redis
 
+from imagequeue.config import redis as config_redis
 from imagequeue.config.redis import (
     Durability,
     check_server,
     check_version,
     connect,
+    connect_broker,
     get_durability,
 )
-from imagequeue.config.settings import Settings
+from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, NotDurableError
 from imagequeue.jobs.job import Job, State, add_seconds
+from imagequeue.producer.client import Client
 from imagequeue.producer.doctor.diagnose import CHECKS
 from imagequeue.producer.local.embedded_redis import find_server_binary
+from imagequeue.producer.local.ports import free_port
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.jobs import KIE_ACCEPTED, path, queued
@@ -126,6 +130,29 @@ def test_too_old_server_is_refused(
     monkeypatch.setattr(redis.Redis, "info", report)
     with pytest.raises(ConfigError, match=f"version {version}: use Redis 6.2 or newer, or Valkey"):
         connect(settings)
+
+
+def test_too_old_broker_is_refused(
+    overrides: dict[str, str], ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker_url = f"{overrides['redis_url']}?db=1"
+    info = redis.Redis.info
+
+    def report(client: redis.Redis, *sections: str) -> Any:
+        is_broker = client.connection_pool.connection_kwargs["db"] == 1
+        return {**info(client, *sections), **({"redis_version": "6.0.16"} if is_broker else {})}
+
+    monkeypatch.setattr(redis.Redis, "info", report)
+    with pytest.raises(ConfigError, match=r"BROKER_URL is version 6\.0\.16: use Redis 6\.2"):
+        connect_broker(read_settings(**overrides, broker_url=broker_url), ctx.store.redis)
+
+
+def test_broker_that_is_away_stops_no_start(
+    overrides: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config_redis, "RETRIES", 0)
+    settings = read_settings(**overrides, broker_url=f"redis://127.0.0.1:{free_port()}")
+    assert Client(settings).submit("acedata-flux", "a cat").state is State.QUEUED
 
 
 @pytest.mark.parametrize("version", ["6.2", "6.2.14", "7.2.4", "7.4-rc1", "10.0.1", "255.255.255"])
