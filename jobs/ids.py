@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from ulid import ULID
 
+from ..errors import InvalidRequestError, Problem
+
 # A ULID in Crockford's base32; the first character has three bits only.
 _ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 _RANDOM_BITS = 80
@@ -49,6 +51,12 @@ def is_job_id(text: str) -> bool:
 def is_batch_id(text: str) -> bool:
     """Return whether this can be the id of a batch."""
     return _BATCH_ID.fullmatch(text) is not None
+
+
+def check_cursor(cursor: str | None) -> None:
+    """Raise InvalidRequestError for a cursor that no page of jobs can have."""
+    if cursor is not None and not is_job_id(cursor):
+        raise InvalidRequestError([Problem("cursor", "must be the cursor of the previous page")])
 
 
 def quote_name(name: str) -> str:

@@ -11,6 +11,7 @@ from ..config.queues import Queue
 from ..config.redis import connect, reachable
 from ..config.settings import Settings, get_settings
 from ..jobs.batch import Batch
+from ..jobs.ids import check_cursor
 from ..jobs.job import Job, State, add_seconds
 from ..jobs.state import parse_state
 from ..providers import get as get_provider
@@ -167,7 +168,11 @@ class Client:
         cursor: str | None = None,
         submitted_by: str | None = None,
     ) -> Page:
-        """Return a page of a batch's jobs, oldest first; pass its `cursor` to get the next page."""
+        """Return a page of a batch's jobs, oldest first; pass its `cursor` to get the next page.
+
+        Raises InvalidRequestError for a cursor of no page.
+        """
+        check_cursor(cursor)
         return self._store.batches.list_jobs(batch_id, limit, cursor, submitted_by)
 
     @reachable()
@@ -200,12 +205,13 @@ class Client:
     ) -> Page:
         """Return a page of jobs, newest first; pass its `cursor` to get the next page.
 
-        Raises InvalidRequestError for an unknown state or provider.
+        Raises InvalidRequestError for an unknown state or provider, or a cursor of no page.
         """
         if provider is not None:
             get_provider(provider)
         if state is not None:
             state = parse_state(state)
+        check_cursor(cursor)
         return self._store.list(state, provider, limit, cursor, submitted_by)
 
     @reachable()

@@ -60,6 +60,7 @@ def test_invalid_request_is_refused_alone_and_in_a_batch(
         (["batch", "missing.jsonl"], "", "No such file"),
         (["list", "--state=done"], "", "--state is one of queued"),
         (["list", "--limit=0"], "", "--limit"),
+        (["list", "--cursor=2"], "", "cursor: must be the cursor of the previous page"),
         (["status", "job_none"], "", "no job job_none"),
         (["up", "--api-port=70000"], "", "--api-port"),
         (["sumbit"], "", "No such command 'sumbit'"),

@@ -82,6 +82,8 @@ def test_batch_jobs_are_paged_oldest_first(api: str) -> None:
         found += [job["id"] for job in page["jobs"]]
         cursor = page["cursor"]
     assert (found, cursor) == (sorted(batch["jobs"]), None)
+    refused = requests.get(f"{api}/{batch['id']}/jobs", params={"cursor": "2"}, timeout=30)
+    assert (refused.status_code, refused.json()["problems"][0]["field"]) == (422, "cursor")
 
 
 def test_one_invalid_item_refuses_the_batch(api: str, settings: Settings) -> None:

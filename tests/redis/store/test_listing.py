@@ -126,6 +126,9 @@ def test_deleted_job_leaves_no_index(ctx: Context) -> None:
         ({"provider": ""}, "known: kie, kie-flux-kontext"),
         ({"state": "wating"}, "did you mean waiting?"),
         ({"state": ""}, "known: queued"),
+        ({"cursor": "2"}, "the cursor of the previous page"),
+        ({"cursor": ""}, "the cursor of the previous page"),
+        ({"cursor": "job_01KAJ6WRX0M9S3H1V5T7Q2Z4CD\0"}, "the cursor of the previous page"),
     ],
 )
 def test_unknown_filter_is_refused(ctx: Context, filters: dict[str, str], words: str) -> None:
