@@ -20,6 +20,7 @@ from support.compose import (
     VARIABLE,
     interpolate,
 )
+from support.paths import ROOT
 from support.processes import BIN, Process
 from support.stub import stub_server
 
@@ -37,19 +38,29 @@ ENV = {
     "IMAGEQUEUE_BROKER_URL": "redis://broker/8",
     "IMAGEQUEUE_STORAGE_URL": "s3://bucket/images",
     "IMAGEQUEUE_DATA_DIR": "/home/somebody",
+    "AWS_ACCESS_KEY_ID": "an id of S3",
+    "AWS_SECRET_ACCESS_KEY": "a key of S3",
+    "AWS_SESSION_TOKEN": "a token of S3",
+    "GOOGLE_APPLICATION_CREDENTIALS": "/data/account.json",
+    "GOOGLE_SERVICE_ACCOUNT_KEY": "an account of Google",
+    "AZURE_STORAGE_ACCOUNT_KEY": "a key of Azure",
+    "AZURE_STORAGE_SAS_KEY": "a signature of Azure",
+    "AZURE_CLIENT_SECRET": "a secret of Azure",
 }
 PROVIDER_KEYS = {
     f"IMAGEQUEUE_{account}_API_{keys}" for account in ("KIE", "ACEDATA") for keys in ("KEY", "KEYS")
 }
+STORAGE_KEYS = {name for name in ENV if name.startswith(("AWS_", "GOOGLE_", "AZURE_"))}
 SECRETS_OF = {
-    # It uploads input images.
-    "api": {"IMAGEQUEUE_API_KEYS"} | PROVIDER_KEYS,
+    # It uploads input images, and serves saved ones.
+    "api": {"IMAGEQUEUE_API_KEYS"} | PROVIDER_KEYS | STORAGE_KEYS,
     "receiver": {"IMAGEQUEUE_SECRET_KEY"},
-    "submit": {"IMAGEQUEUE_SECRET_KEY"} | PROVIDER_KEYS,
+    # It submits nothing while images could not be saved.
+    "submit": {"IMAGEQUEUE_SECRET_KEY"} | PROVIDER_KEYS | STORAGE_KEYS,
     "poll": PROVIDER_KEYS,
     "callback": {"IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY"} | PROVIDER_KEYS,
     # It asks providers for another URL of an image.
-    "download": PROVIDER_KEYS,
+    "download": PROVIDER_KEYS | STORAGE_KEYS,
     "notify": {"IMAGEQUEUE_WEBHOOK_SECRET"},
     "flower": {"FLOWER_BASIC_AUTH"},
 }
@@ -88,6 +99,12 @@ def test_every_secret_setting_is_given_out_or_withheld() -> None:
     }
     # A proxy's password is needed wherever requests go out.
     assert secret - {f"{PREFIX}HTTP_PROXY"} == {key for key in ENV if key in secret}
+
+
+def test_every_documented_secret_of_a_storage_is_withheld() -> None:
+    text = (ROOT / "docs" / "storage.md").read_text()
+    documented = set(re.findall(r"`((?:AWS|GOOGLE|AZURE)_\w+)`", text))
+    assert {name for name in documented if SECRET.search(name)} <= STORAGE_KEYS
 
 
 @pytest.mark.parametrize("name", PROCESSES)
