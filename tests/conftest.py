@@ -14,14 +14,15 @@ from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.worker.context import Context, open_context
 from support import processes
 from support.clock import Clock
+from support.examples import examples
 from support.processes import Process
 from support.s3 import s3, s3_server  # noqa: F401
 from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
 from support.stub import Stub, stub_server
 
-# The same examples in every CI run, new ones each time elsewhere; no deadline, as hosts are busy.
-hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("local", deadline=None)
+# The same examples in every CI run, new ones each time elsewhere.
+hypothesis.settings.register_profile("ci", examples(50), derandomize=True)
+hypothesis.settings.register_profile("local", examples(50))
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 SETTINGS = {

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as options
 from hypothesis import strategies as st
 
 from imagequeue.config.settings import read_settings
@@ -19,6 +18,7 @@ from imagequeue.json_values import MAX_DEPTH, MAX_KEYS
 from imagequeue.providers.request import JobRequest, parse_request
 from imagequeue.store.codec import dump, load
 from imagequeue.store.transition_effects import build_webhook_entry
+from support.examples import examples
 from support.json_strategies import OBJECTS, TEXT, circle, explosion, nest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,7 +62,7 @@ FIELDS = st.fixed_dictionaries(
 
 
 @given(FIELDS, TEXT)
-@options(max_examples=300)
+@examples(100)
 def test_accepted_request_is_serializable_everywhere(changed: dict[str, Any], caller: str) -> None:
     fields = {**VALID, **changed}
     try:

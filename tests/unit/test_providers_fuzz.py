@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imagequeue.providers import PROVIDERS
@@ -23,6 +23,7 @@ from imagequeue.providers.wire import (
     RetryLater,
     TryOtherVersion,
 )
+from support.examples import examples
 from support.recorded import (
     CASES,
     REQUIRED,
@@ -70,7 +71,7 @@ def hostile_bodies(draw: st.DrawFn, case: Case) -> bytes:
             return body[: draw(st.integers(0, len(body)))]
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(300)
 @given(data=st.data(), case=ANY_CASE, status=st.sampled_from([200, 202, 400, 403, 429, 500, 503]))
 def test_hostile_body_never_breaks_a_parser(data: st.DataObject, case: Case, status: int) -> None:
     parsed = parse_or_none({**case, "status": status}, data.draw(hostile_bodies(case)))
