@@ -5,7 +5,10 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # The folders that pyproject.toml maps to sub-packages of imagequeue.
 PACKAGES := config jobs store providers storage worker producer sandbox
 
-.PHONY: help demo up test test-unit lint check chaos bench format settings clean
+# The hundreds of processes of the tests share their compiled modules.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings clean
 
 help:  ## the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,11 +19,14 @@ demo: .venv/installed  ## seven jobs over three simulated providers, from prompt
 up: .venv/installed  ## the whole queue on this machine, with your keys from .env
 	$(BIN)/imagequeue up
 
-test: .venv/installed-dev  ## all tests, against real processes: some ten minutes
+test: .venv/installed-dev  ## all tests, against real processes: some six minutes
 	$(BIN)/pytest -n 3 --dist loadfile
 
 test-unit: .venv/installed-dev  ## the tests without processes: under half a minute
 	$(BIN)/pytest -q -n 2 tests/unit
+
+test-thorough: .venv/installed-dev  ## all tests, with ten times as many random examples
+	THOROUGH=1 $(BIN)/pytest -n 3 --dist loadfile --timeout 1800
 
 lint: .venv/installed-dev  ## style, format and types
 	$(BIN)/ruff check .

@@ -18,13 +18,13 @@ from imagequeue.worker.http.message import Response
 
 @contextmanager
 def serving(speak: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Serve every connection by reading a request and calling `speak`; yields the URL."""
+    """Serve every connection that sends a request by calling `speak`; yields the URL."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:
         with suppress(OSError), connection:
-            connection.recv(65536)
-            speak(connection)
+            if connection.recv(65536):
+                speak(connection)
 
     def accept() -> None:
         with suppress(OSError):

@@ -3,9 +3,8 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from imagequeue.providers import accounts
 from support.paths import ROOT
@@ -36,14 +35,15 @@ MODULES = [
 SAMPLES = ("demo.py", "examples.py")
 
 
-def name_of(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def imports(path: Path) -> Iterator[str]:
     """Yield what a module imports, as seen from the package's root: `.jobs.store.Store`."""
     package = tuple(part for part in path.relative_to(ROOT).parent.parts if part != "imagequeue")
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -55,32 +55,32 @@ def imports(path: Path) -> Iterator[str]:
             yield from ("." + ".".join((*parts, alias.name)) for alias in node.names)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_module_imports_only_what_its_package_may(path: Path) -> None:
-    own = path.relative_to(ROOT).as_posix().removeprefix("imagequeue/").partition("/")[0]
-    own = own.removesuffix(".py")
-    ours = {name.split(".")[1] for name in imports(path) if name.startswith(".")}
-    assert ours - {own} <= ALLOWED[own]
+def test_module_imports_only_what_its_package_may() -> None:
+    for path in MODULES:
+        own = path.relative_to(ROOT).as_posix().removeprefix("imagequeue/").partition("/")[0]
+        own = own.removesuffix(".py")
+        ours = {name.split(".")[1] for name in imports(path) if name.startswith(".")}
+        assert ours - {own} <= ALLOWED[own], path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_vendors_are_named_in_their_folders_only(path: Path) -> None:
-    if path.relative_to(ROOT).parts[0] in ("providers", "sandbox") or path.name in SAMPLES:
-        return
-    words = set(re.findall(r"[a-z]+", path.read_text().lower()))
-    assert words.isdisjoint(account.name for account in accounts())
+def test_vendors_are_named_in_their_folders_only() -> None:
+    vendors = {account.name for account in accounts()}
+    for path in MODULES:
+        if path.relative_to(ROOT).parts[0] in ("providers", "sandbox") or path.name in SAMPLES:
+            continue
+        assert vendors.isdisjoint(re.findall(r"[a-z]+", path.read_text().lower())), path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_inside_the_package_are_relative(path: Path) -> None:
-    roots = {name.partition(".")[0] for name in imports(path)}
-    assert roots & {"imagequeue", *PACKAGES} == set()
+def test_imports_inside_the_package_are_relative() -> None:
+    for path in MODULES:
+        roots = {name.partition(".")[0] for name in imports(path)}
+        assert roots.isdisjoint({"imagequeue", *PACKAGES}), path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_module_has_a_docstring(path: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
-    assert docstring.split("\n")[0].endswith((".", ":"))
+def test_module_has_a_docstring() -> None:
+    for path in MODULES:
+        docstring = ast.get_docstring(parse(path)) or ""
+        assert docstring.split("\n")[0].endswith((".", ":")), path
 
 
 def test_every_folder_with_code_is_checked() -> None:

@@ -141,9 +141,8 @@ def test_model_in_the_docs_is_a_valid_one() -> None:
 
 def find_tests() -> set[str]:
     """Return the names of all tests."""
-    files = (ROOT / "tests").rglob("test_*.py")
-    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
-    return {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    texts = [file.read_text() for file in (ROOT / "tests").rglob("test_*.py")]
+    return {name for text in texts for name in re.findall(r"^ *def (test_\w+)", text, re.MULTILINE)}
 
 
 def test_every_test_named_in_contributing_exists() -> None:

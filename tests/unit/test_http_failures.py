@@ -50,7 +50,7 @@ def test_a_slow_receiver_does_not_outlast_the_deadline(monkeypatch: pytest.Monke
         serving(lambda connection: drip(connection, start)) as url,
         pytest.raises(NoResponseError, match=r"[Tt]ime"),
     ):
-        send(url, timeout_s=0.5, receiver=lambda _: lambda _: time.sleep(0.2))
+        send(url, timeout_s=0.3, receiver=lambda _: lambda _: time.sleep(0.06))
 
 
 def test_a_resolver_that_hangs_does_not_outlast_the_deadline() -> None:
