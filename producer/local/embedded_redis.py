@@ -6,11 +6,13 @@ import fcntl
 import importlib.util
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import psutil
 import redis
@@ -42,6 +44,8 @@ class EmbeddedRedis:
         lock = self._lock_folder()
         try:
             _refuse_two_data_sets(self.folder)
+            if self._socket is None:
+                self._remove_former_socket()
             # After a restart it listens where its clients expect it.
             self._socket = self._choose_socket()
             self.url = f"unix://{quote(str(self._socket))}"
@@ -111,6 +115,15 @@ class EmbeddedRedis:
         os.ftruncate(lock, 0)
         os.write(lock, str(os.getpid()).encode())
         return lock
+
+    def _remove_former_socket(self) -> None:
+        """Remove the private folder that a killed process left behind, if nothing listens there."""
+        with suppress(OSError, ValueError), socket.socket(socket.AF_UNIX) as probe:
+            former = Path(unquote(urlsplit((self.folder / ADDRESS_FILE).read_text()).path))
+            # A copied data folder names the socket of the original.
+            if former.parent != self.folder and probe.connect_ex(str(former)) != 0:
+                former.unlink(missing_ok=True)
+                former.parent.rmdir()
 
     def _choose_socket(self) -> Path:
         """Return the path of the socket, in a private folder if the data folder's is too long."""

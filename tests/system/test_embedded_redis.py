@@ -1,6 +1,7 @@
 """The embedded Redis: acknowledged writes survive it, and no second server shares its files."""
 
 import fcntl
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,6 +112,28 @@ def test_path_too_long_for_a_socket_gets_a_private_short_one(
     finally:
         server.stop()
     assert not private.exists()
+
+
+def test_socket_of_a_killed_owner_is_removed_at_the_next_start(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    settings = read_settings(data_dir=tmp_path_factory.mktemp("f") / ("n" * SOCKET_PATH_MAX))
+    killed, original = EmbeddedRedis(settings), EmbeddedRedis(settings)
+    left = Path(killed.start().removeprefix("unix://"))
+    killed.kill()
+    assert left.exists()
+    try:
+        running = Path(original.start().removeprefix("unix://"))
+        assert not left.parent.exists()
+        copy = read_settings(data_dir=settings.data_dir.with_name("c" * SOCKET_PATH_MAX))
+        copied = EmbeddedRedis(copy)
+        copied.folder.mkdir(parents=True)
+        shutil.copy(original.folder / "address", copied.folder)
+        copied.start()
+        copied.stop()
+        assert running.exists()
+    finally:
+        original.stop()
 
 
 def test_path_too_long_everywhere_names_the_settings(
