@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
@@ -40,6 +41,17 @@ class ResultImage:
     lifetime_s: int | None = None
     """None if the provider does not say."""
     kind: Literal["result", "origin"] = "result"
+
+
+def select_images(images: Iterable[ResultImage]) -> tuple[ResultImage, ...]:
+    """Return those of a task's images that its job takes, in the job's order.
+
+    All, or the first MAX_IMAGES with results before origins.
+    """
+    selected = tuple(images)
+    if len(selected) > MAX_IMAGES:
+        selected = tuple(sorted(selected, key=lambda image: image.kind != "result"))[:MAX_IMAGES]
+    return selected
 
 
 # The outcomes of a submission. Only `RetryLater` and `TryOtherVersion` may be sent again.

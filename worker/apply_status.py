@@ -8,23 +8,20 @@ is about to be sent again. Once images are known, any other report is only a his
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from ..config.logging import get_logger
 from ..errors import InvalidTransitionError
 from ..jobs.charge import Charged
 from ..jobs.cost import put_cost
 from ..jobs.job import FINISHED, PROVISIONAL, Image, Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import countdowns_for
 from ..providers import PROVIDERS
-from ..providers.wire import MAX_IMAGES, Failed, Pending, ResultImage, Succeeded, TaskStatus
+from ..providers.wire import Failed, Pending, ResultImage, Succeeded, TaskStatus, select_images
 from .context import Context
-
-log = get_logger(__name__)
 
 
 class DifferentTaskError(InvalidTransitionError):
@@ -98,7 +95,7 @@ def as_downloading(
     ctx: Context,
     job: Job,
     cause: str,
-    images: Iterable[ResultImage],
+    images: Sequence[ResultImage],
     task_id: str | None,
     cost: Decimal | None = None,
 ) -> Job:
@@ -107,11 +104,9 @@ def as_downloading(
     A cancelled job stays cancelled, and gets the URLs on record. Images beyond MAX_IMAGES are
     left out, and the history says so.
     """
-    now, images = ctx.now(), list(images)
-    if len(images) > MAX_IMAGES:
-        log.warning("images_left_out", count=len(images) - MAX_IMAGES)
-        cause = f"{cause}, with the first {MAX_IMAGES} of {len(images)} images"
-        images.sort(key=lambda image: image.kind != "result")
+    now, selected = ctx.now(), select_images(images)
+    if len(selected) < len(images):
+        cause = f"{cause}, with the first {len(selected)} of {len(images)} images"
     found = tuple(
         Image(
             index=index,
@@ -119,7 +114,7 @@ def as_downloading(
             source_url=image.url,
             expires_at=add_seconds(now, image.lifetime_s or ctx.settings.url_lifetime_s),
         )
-        for index, image in enumerate(images[:MAX_IMAGES])
+        for index, image in enumerate(selected)
     )
     fields = {"images": found, **_assign_task(job, task_id)}
     if job.state is State.CANCELLED:
@@ -144,11 +139,17 @@ def _note_second_result(ctx: Context, job: Job, status: Succeeded, cause: str) -
 
     Raises InvalidTransitionError if that is known already.
     """
-    if {image.url for image in status.images} <= {image.source_url for image in job.images}:
+    if has_images(job, status):
         raise InvalidTransitionError(f"{job.id} has these images already")
     if status.task_id is None or status.task_id == job.task_id:
         raise InvalidTransitionError(f"{job.id} has the images of this task already")
     return with_note(ctx, job, f"{cause} {_describe_second_result(status.task_id)}")
+
+
+def has_images(job: Job, status: Succeeded) -> bool:
+    """Whether the job has all images of a status that a job takes."""
+    known = {image.source_url for image in job.images}
+    return all(image.url in known for image in select_images(status.images))
 
 
 def _describe_second_result(task_id: str | None) -> str:

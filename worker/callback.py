@@ -21,7 +21,13 @@ from ..providers.wire import (
     TaskStatus,
     Unreadable,
 )
-from .apply_status import DifferentTaskError, apply_status, has_second_result, require_own_task
+from .apply_status import (
+    DifferentTaskError,
+    apply_status,
+    has_images,
+    has_second_result,
+    require_own_task,
+)
 from .callback_trust import (
     CONFIRM_RETRY_S,
     ConfirmationUnavailableError,
@@ -126,8 +132,8 @@ def _is_known(job: Job, status: TaskStatus) -> bool:
     match status:
         case Succeeded(task_id=task_id) if has_second_result(job, task_id):
             return True
-        case Succeeded(images=images):
-            return {image.url for image in images} <= {image.source_url for image in job.images}
+        case Succeeded():
+            return has_images(job, status)
         case Failed(code=code):
             return bool(job.images) or (job.error is not None and job.error.code == code)
         case _:

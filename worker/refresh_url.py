@@ -12,7 +12,7 @@ from ..errors import ImageQueueError
 from ..jobs.job import Image, Job
 from ..providers import get as get_provider
 from ..providers.base import UrlRefreshProvider
-from ..providers.wire import MalformedResponseError, ResultImage, Succeeded
+from ..providers.wire import MalformedResponseError, ResultImage, Succeeded, select_images
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import LOOKUP_TIMEOUT_S, call_provider
@@ -48,8 +48,9 @@ def _look_up_new_url(ctx: Context, job: Job, image: Image) -> ResultImage | None
     if job.task_id is None:
         return None
     status = look_up(ctx, job)
-    if not isinstance(status, Succeeded) or image.index >= len(status.images):
+    images = select_images(status.images) if isinstance(status, Succeeded) else ()
+    if image.index >= len(images):
         return None
-    found = status.images[image.index]
+    found = images[image.index]
     known = (image.source_url, image.refreshed_url)
     return found if found.kind == image.kind and found.url not in known else None

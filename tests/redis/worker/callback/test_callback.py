@@ -31,7 +31,7 @@ from support.jobs import (
     waiting,
 )
 from support.stub import Stub
-from support.worker.callbacks import URL, arrive
+from support.worker.callbacks import URL, arrive, counted
 
 
 def test_provider_gets_the_jobs_own_url(ctx: Context, stub: Stub) -> None:
@@ -51,7 +51,9 @@ def test_callback_settles_job_and_removes_poll(ctx: Context, stub: Stub) -> None
     assert not ctx.inbox.list_unread(job_id)
 
 
-def test_images_beyond_the_bound_are_left_out_and_noted(ctx: Context, stub: Stub) -> None:
+def test_images_beyond_the_bound_are_left_out_and_noted(
+    ctx: Context, stub: Stub, clock: Clock
+) -> None:
     job_id = waiting(ctx, stub, provider="kie-midjourney")
     urls = [f"{URL}?{number}" for number in range(3000)]
     body = {"code": 200, "msg": "success", "data": {"taskId": TASK, "resultUrls": urls}}
@@ -61,6 +63,10 @@ def test_images_beyond_the_bound_are_left_out_and_noted(ctx: Context, stub: Stub
     assert [image.source_url for image in job.images] == urls[:MAX_IMAGES]
     assert job.history[-1].cause == f"callback, with the first {MAX_IMAGES} of 3000 images"
     assert job.state is State.DOWNLOADING
+    clock.advance(1)
+    arrive(ctx, job_id, body)
+    read_callbacks(ctx, job_id)
+    assert counted(ctx) == {"settled": 1, "duplicate": 1}
 
 
 def test_repeated_callbacks_settle_once(ctx: Context, stub: Stub, clock: Clock) -> None:

@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 
 from imagequeue.jobs.job import State
+from imagequeue.providers import wire
+from imagequeue.providers.wire import ResultImage, Succeeded
+from imagequeue.worker import refresh_url
+from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
 from imagequeue.worker.poll import poll
@@ -18,7 +22,7 @@ from support.hostile import (
     says,
     to_the_end,
 )
-from support.jobs import kie_done, queued
+from support.jobs import kie_done, queued, waiting
 from support.stub import Stub
 from support.worker.refreshes import FOREIGN, PNG, answering, asked, refreshed
 
@@ -84,6 +88,25 @@ def test_look_up_in_other_order_refreshes_nothing(ctx: Context, stub: Stub, host
     assert download(ctx, job_id) is None
     assert [image.state for image in ctx.store.get(job_id).images] == ["stored", "expired"]
     assert host.paths == ["/0", "/dead"]
+
+
+def test_image_of_a_cut_list_is_refreshed_by_its_place_in_the_job(
+    ctx: Context, stub: Stub, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider lists an origin first, and more images than a job takes."""
+    monkeypatch.setattr(wire, "MAX_IMAGES", 2)
+
+    def listed(word: str) -> tuple[ResultImage, ...]:
+        origin = ResultImage(url=f"{host.url}/{word}/origin", kind="origin")
+        return (origin, *(ResultImage(url=f"{host.url}/{word}/{n}") for n in range(2)))
+
+    job_id = waiting(ctx, stub)
+    apply_status(ctx, ctx.store.get(job_id), Succeeded(images=listed("dead")), "callback")
+    stub.answer = answering(FOREIGN, None)
+    monkeypatch.setattr(refresh_url, "look_up", lambda *_: Succeeded(images=listed("fresh")))
+    assert download(ctx, job_id) is None
+    images = ctx.store.get(job_id).images
+    assert [image.refreshed_url for image in images] == [f"{host.url}/fresh/{n}" for n in range(2)]
 
 
 def acedata(*urls: str) -> tuple[int, dict[str, Any]]:
