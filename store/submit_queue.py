@@ -14,7 +14,6 @@ from ..config.settings import Settings
 from ..jobs.job import Job, add_seconds
 from ..providers import PROVIDERS
 from . import keys
-from .places import get_line, get_quota
 from .scripts import register_script
 
 PRIORITIES = ("high", "normal", "low")
@@ -51,15 +50,6 @@ class Permit(NamedTuple):
     account_key: str
 
 
-class Position(NamedTuple):
-    """Where a queued job stands."""
-
-    ahead: int
-    """How many jobs are sent before it, as far as can be said now."""
-    wait_s: float | None
-    """How long they take within the rate limits; None without a limit."""
-
-
 class SubmitQueue:
     """Queued jobs leave by priority, in turn between callers, and each caller's in order.
 
@@ -79,7 +69,7 @@ class SubmitQueue:
         self._redis = client
         self._lease_s = lease_s
         self._quotas = quotas
-        self._limits = _dump_limits(quotas, max_in_flight, caller_max_in_flight)
+        self._limits = dump_limits(quotas, max_in_flight, caller_max_in_flight)
         self._lease = register_script(client, "lease_submits")
 
     def lease(
@@ -144,51 +134,32 @@ class SubmitQueue:
             pipe.zadd(keys.due(Queue.SUBMIT), {job.id: now.timestamp()}, xx=True)
             pipe.execute()
 
-    def measure_position(self, job: Job) -> Position:
-        """Return where a queued job stands: priorities first, then lines in turn."""
-        name, line = get_quota(job.provider), get_line(job)
-        higher = PRIORITIES[: PRIORITIES.index(job.priority)]
-        with self._redis.pipeline(transaction=False) as pipe:
-            for priority in (*higher, job.priority):
-                pipe.zrange(keys.lines(name, priority), 0, -1)
-            pipe.zrank(keys.ready(name, job.priority, line), job.id)
-            *lines, rank = pipe.execute()
-            for priority, names in zip((*higher, job.priority), lines, strict=True):
-                for each in names:
-                    pipe.zcard(keys.ready(name, priority, each.decode()))
-            sizes = iter(pipe.execute())
-        rank = rank or 0
-        ahead = rank + sum(next(sizes) for names in lines[:-1] for _ in names)
-        for each in lines[-1]:
-            size = next(sizes)
-            ahead += min(size, rank + 1) if each.decode() != line else 0
-        return Position(ahead, self._estimate_wait_s(name, ahead))
-
-    def _estimate_wait_s(self, name: str, ahead: int) -> float | None:
-        quota = self._quotas.get(name)
-        if quota is None or not quota.tasks or not quota.keys:
-            return None
-        return ahead * quota.seconds / (quota.tasks * len(quota.keys))
-
 
 def open_submit_queue(client: redis.Redis, settings: Settings) -> SubmitQueue:
     """Return the submit queue with the limits and keys of these settings."""
+    return SubmitQueue(
+        client,
+        settings.lease_s,
+        read_quotas(settings),
+        settings.max_in_flight,
+        settings.caller_max_in_flight,
+    )
+
+
+def read_quotas(settings: Settings) -> dict[str, Quota]:
+    """Return the limits and usable keys of each quota, as these settings have them."""
     quotas = {}
     for provider in PROVIDERS.values():
         account = settings.account(provider.account)
         usable = tuple(key.name for key in account.keys if key.serves(provider.service))
         limits = settings.limits(provider)
         quotas[provider.quota] = Quota(usable, limits.tasks, limits.seconds, limits.max_in_flight)
-    return SubmitQueue(
-        client,
-        settings.lease_s,
-        quotas,
-        settings.max_in_flight,
-        settings.caller_max_in_flight,
-    )
+    return quotas
 
 
-def _dump_limits(quotas: Mapping[str, Quota], max_in_flight: int, caller_max_in_flight: int) -> str:
+def dump_limits(
+    quotas: Mapping[str, Quota], max_in_flight: int = 0, caller_max_in_flight: int = 0
+) -> str:
     """Return the limits as `lease_submits` reads them."""
     return json.dumps(
         {

@@ -256,27 +256,3 @@ def test_a_stray_message_gets_a_permit_only_within_the_limits(
     first, second = add(store, clock, 2)
     assert queue.get_permit(second, clock())
     assert queue.get_permit(first, clock()) is None
-
-
-def position(queue: SubmitQueue, store: Store, job_id: str) -> tuple[int, float | None]:
-    return tuple(queue.measure_position(store.get(job_id)))  # type: ignore[return-value]
-
-
-def test_a_position_counts_what_leaves_before(make: Make, store: Store, clock: Clock) -> None:
-    queue = make(Quota((), tasks=20, seconds=10))
-    of_a = add(store, clock, 10, submitted_by="a")
-    of_b = add(store, clock, 3, submitted_by="b")
-    add(store, clock, 2, submitted_by="c", priority="high")
-    queue.lease(clock(), 9)  # no key: nothing leaves
-    assert position(queue, store, of_b[0])[0] == 2 + 1
-    assert position(queue, store, of_b[2])[0] == 2 + 2 + 3
-    assert position(queue, store, of_a[9])[0] == 2 + 9 + 3
-
-
-def test_a_position_tells_how_long_it_takes(make: Make, store: Store, clock: Clock) -> None:
-    queue = make(LIMITED._replace(keys=("main", "spare"), max_in_flight=1))
-    job_ids = add(store, clock, 42)
-    queue.lease(clock(), 100)
-    ahead, wait_s = position(queue, store, job_ids[-1])
-    assert ahead == 39
-    assert wait_s == pytest.approx(39 * WINDOW_S / 40)

@@ -1,0 +1,120 @@
+-- Return where queued jobs stand and what each waits for, as JSON; changes nothing.
+-- It decides as `lease_submits` does: what that would not grant now, a job waits for.
+local due, places, permits, api_keys, all_in_flight = unpack(KEYS)
+local now = tonumber(ARGV[1])
+local limits = cjson.decode(ARGV[2]) -- as in lease_submits
+local FIRST_JOB = 3 -- of the arguments
+local PRIORITIES = {'high', 'normal', 'low'}
+
+-- Many jobs of a page stand in the same lines.
+local sizes, listed = {}, {}
+local function measure_line(ready)
+  sizes[ready] = sizes[ready] or redis.call('ZCARD', ready)
+  return sizes[ready]
+end
+local function list_lines(lines)
+  listed[lines] = listed[lines] or redis.call('ZRANGE', lines, 0, -1)
+  return listed[lines]
+end
+
+-- Priorities first, then lines in turn.
+local function count_ahead(id, place)
+  local own = 'iq:lines:' .. place.quota .. ':' .. place.priority .. ':' .. place.line
+  local rank = redis.call('ZRANK', own, id) or redis.call('ZCOUNT', own, '-inf', '(' .. place.since)
+  local ahead = rank
+  for _, priority in ipairs(PRIORITIES) do
+    local lines = 'iq:lines:' .. place.quota .. ':' .. priority
+    for _, line in ipairs(list_lines(lines)) do
+      local ready = lines .. ':' .. line
+      if priority ~= place.priority then
+        ahead = ahead + measure_line(ready)
+      elseif ready ~= own then
+        ahead = ahead + math.min(measure_line(ready), rank + 1)
+      end
+    end
+    if priority == place.priority then return ahead end
+  end
+end
+
+local function find_pause(name)
+  local key = 'iq:pause:' .. name .. ':submit'
+  local left_ms = redis.call('PTTL', key)
+  if left_ms == -2 then return nil end -- the answer where there is no key
+  return {waits_for = 'pause', reason = redis.call('GET', key), ends_at = left_ms >= 0 and now + left_ms / 1000 or nil}
+end
+
+-- Returns the keys that may be used for a job: all, or the one that it must have.
+local function list_keys(place, quota)
+  for _, key in ipairs(quota.keys) do
+    if key == place.key then return {key} end
+  end
+  return quota.keys
+end
+
+local function is_full(set, limit) return limit > 0 and redis.call('SCARD', set) >= limit end
+
+-- Returns when a key may be used again within its window; nil if it may be now.
+local function find_window_end(at, quota)
+  if quota.tasks == 0 then return nil end
+  local blocking = redis.call('ZRANGE', 'iq:sent:' .. at, -quota.tasks, -quota.tasks, 'WITHSCORES')[2]
+  local ends_at = blocking and tonumber(blocking) + quota.seconds
+  return ends_at and ends_at > now and ends_at or nil
+end
+
+local function get_caller_limit(caller)
+  local record = redis.call('HGET', api_keys, caller)
+  local own = record and cjson.decode(record).limits
+  return own and own[3] and own[3] > 0 and own[3] or limits.caller_max_in_flight
+end
+
+-- Returns the one of `found` that ends first; one without an end is the last.
+local function find_first(found)
+  table.sort(found, function(a, b) return (a.ends_at or math.huge) < (b.ends_at or math.huge) end)
+  return found[1]
+end
+
+local function find_obstacle(place, quota)
+  if #quota.keys == 0 then return {waits_for = 'key'} end
+  local pause = find_pause('all') or find_pause(place.provider)
+  if pause then return pause end
+  local pauses, full, free = {}, {}, nil
+  for _, key in ipairs(list_keys(place, quota)) do
+    local at = place.quota .. ':' .. key
+    local paused, window_end = find_pause(at), find_window_end(at, quota)
+    if paused then
+      pauses[#pauses + 1] = paused
+    elseif is_full('iq:in_flight:at:' .. at, quota.max_in_flight) then
+      full[#full + 1] = {waits_for = 'in_flight', reason = 'of the provider key'}
+    elseif window_end then
+      full[#full + 1] = {waits_for = 'limit', ends_at = window_end}
+    else
+      free = key
+    end
+  end
+  if not free and #full == 0 then return find_first(pauses) end
+  if is_full(all_in_flight, limits.max_in_flight) then return {waits_for = 'in_flight', reason = 'in all'} end
+  if is_full('iq:in_flight:by:' .. place.caller, get_caller_limit(place.caller)) then
+    return {waits_for = 'in_flight', reason = 'of the caller'}
+  end
+  return free and {waits_for = 'turn'} or find_first(full)
+end
+
+local function measure(id)
+  local place = redis.call('HGET', places, id)
+  if not place then return {waits_for = 'worker', ahead = 0} end
+  place = cjson.decode(place)
+  if redis.call('HEXISTS', permits, id) == 1 then return {waits_for = 'worker', ahead = 0} end
+  local wake_up = tonumber(redis.call('ZSCORE', due, id) or 0)
+  if wake_up > now then return {waits_for = 'time', ends_at = wake_up} end
+  local quota = limits.quotas[place.quota]
+  local found = quota and find_obstacle(place, quota) or {waits_for = 'key'}
+  found.ahead = count_ahead(id, place)
+  if quota and quota.tasks > 0 and #quota.keys > 0 then
+    found.seconds_each = quota.seconds / (quota.tasks * #list_keys(place, quota))
+  end
+  return found
+end
+
+local found = {}
+for i = FIRST_JOB, #ARGV do found[#found + 1] = cjson.encode(measure(ARGV[i])) end
+return found
