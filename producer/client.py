@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from ..config.celery import make_celery
@@ -15,14 +15,13 @@ from ..jobs.ids import check_cursor
 from ..jobs.job import Job, State, add_seconds
 from ..jobs.state import parse_state
 from ..providers import get as get_provider
-from ..providers.request import JobRequest
+from ..providers.request import JobRequest, Priority
 from ..store.clock import RedisClock
 from ..store.dispatcher import open_dispatcher
 from ..store.jobs import Store
-from ..store.ledger import CostRow, Ledger
 from ..store.listing import Page
 from . import commands
-from .costs import CostRequest, parse_dimensions, report_costs
+from .reports import Reports
 from .submission import OnError, SubmittedBatch, Submitter
 from .uploads import Images
 from .wait import iter_completed
@@ -38,7 +37,7 @@ class Submitted(NamedTuple):
     replayed: bool
 
 
-class Client:
+class Client(Reports):
     """Submits, lists, waits for, cancels and retries jobs; safe to share between threads.
 
     Every method raises RedisUnavailableError if Redis does not answer, and UnknownJobError for an
@@ -58,9 +57,7 @@ class Client:
         self.settings = settings or get_settings()
         self._name = name
         client = connect(self.settings)
-        self._now = now or RedisClock(client)
-        self._store = Store(client)
-        self._ledger = Ledger(client)
+        super().__init__(self.settings, Store(client), now or RedisClock(client))
         self._dispatcher = open_dispatcher(self.settings, client, make_celery(self.settings))
         self._submitter = Submitter(self.settings, self._store, self._dispatcher, self._now)
 
@@ -77,13 +74,18 @@ class Client:
         delivery: str = "auto",
         metadata: Mapping[str, Any] | None = None,
         webhook_url: str | None = None,
+        priority: Priority = "normal",
+        not_before: datetime | timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Queue one job and return it; raises InvalidRequestError or UploadError.
 
         `image` takes URLs and local files, which are uploaded to the provider. For untrusted
-        input use `image_urls`, which takes only URLs.
+        input use `image_urls`, which takes only URLs. `not_before` is a time with a time zone, or
+        counts from now.
         """
+        if isinstance(not_before, timedelta):
+            not_before = self._now() + not_before
         request = {
             "provider": provider,
             "action": action,
@@ -93,6 +95,8 @@ class Client:
             "delivery": delivery,
             "metadata": dict(metadata or {}),
             "webhook_url": webhook_url,
+            "priority": priority,
+            "not_before": not_before,
             **({} if image == () else {"image": image}),
         }
         job, _ = self._submitter.submit_one(request, self._name, idempotency_key, files=True)
@@ -174,24 +178,6 @@ class Client:
         """
         check_cursor(cursor)
         return self._store.batches.list_jobs(batch_id, limit, cursor, submitted_by)
-
-    @reachable()
-    def report_costs(
-        self,
-        by: str = "day",
-        since: date | None = None,
-        until: date | None = None,
-        submitted_by: str | None = None,
-        batch: str | None = None,
-    ) -> list[CostRow]:
-        """Return what was spent by `day`, `provider`, `model`, `key` or `caller`, or by a batch.
-
-        The days are in UTC, by default the last 30. Raises InvalidRequestError.
-        """
-        if batch is not None:
-            self.batch(batch, submitted_by=submitted_by)
-        request = CostRequest(parse_dimensions(by), since, until, submitted_by, batch)
-        return report_costs(self._ledger, self._now().date(), request)
 
     @reachable()
     def list(

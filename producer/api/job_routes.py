@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -11,6 +12,7 @@ from ...jobs.idempotency import MAX_KEY_LENGTH
 from ...jobs.job import Job, State
 from ...providers.request import JobRequest
 from ..client import Client
+from ..reports import JobDetails
 from . import examples
 from .access import Access, Caller
 from .listeners import Listeners
@@ -109,8 +111,12 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
             float,
             Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the job to finish."),
         ] = 0,
-    ) -> Job:
+    ) -> JobDetails:
         """Return the job and its history, once it is finished or after `wait` seconds."""
+        job = await read_job(job_id, request, caller, wait)
+        return await run_in_threadpool(client.add_position, job)
+
+    async def read_job(job_id: str, request: Request, caller: Caller, wait: float) -> Job:
         if not wait:
             return await watch.get(job_id, caller.sees)
         with listeners.hold(caller):

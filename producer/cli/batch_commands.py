@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import InvalidRequestError, Problem
-from .printing import as_json, describe_batch, exit_by_result, open_client, show
+from .printing import (
+    as_json,
+    describe_batch,
+    exit_by_result,
+    open_client,
+    show,
+)
 
 if TYPE_CHECKING:
     from ...jobs.job import Job
+    from ..client import Client
     from ..submission import SubmittedBatch
+
+# `wait` says of this many jobs where they stand.
+MAX_POSITIONS = 10
 
 
 @click.command()
@@ -62,10 +72,20 @@ def batch(
 def wait(job_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
     """Wait until jobs are finished, and print each; exit status 1 if one did not succeed."""
     jobs = []
-    for job in open_client().as_completed(job_ids, timeout):
+    client = open_client()
+    _print_positions(client, job_ids[:MAX_POSITIONS])
+    for job in client.as_completed(job_ids, timeout):
         show([job], as_json)
         jobs.append(job)
     exit_by_result(jobs)
+
+
+def _print_positions(client: Client, job_ids: Sequence[str]) -> None:
+    """Print where queued jobs stand to standard error, apart from the jobs."""
+    from ..position_text import describe_position
+
+    for job_id, position in client.measure_positions(client.get_many(job_ids)).items():
+        click.echo(f"{job_id}  {describe_position(position)}", err=True)
 
 
 def _read_lines(file: Iterable[str]) -> tuple[list[int], list[Any]]:

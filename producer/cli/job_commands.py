@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
 from .batch_commands import batch, wait
-from .printing import as_json, describe_batch, exit_by_result, open_client, parse_json_object, show
+from .printing import (
+    as_json,
+    describe_batch,
+    exit_by_result,
+    open_client,
+    parse_json_object,
+    show,
+)
+from .start_time import StartTime
+
+PRIORITIES = click.Choice(["high", "normal", "low"])
 
 
 @click.command()
@@ -24,6 +35,13 @@ from .printing import as_json, describe_batch, exit_by_result, open_client, pars
 )
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
 @click.option("--delivery", default="auto", show_default=True, help="auto, callback or poll.")
+@click.option("--priority", type=PRIORITIES, default="normal", show_default=True)
+@click.option(
+    "--not-before",
+    type=StartTime(),
+    metavar="TIME",
+    help="Send it no earlier: an ISO time, or a duration such as 90s, 30m, 2h or 1d.",
+)
 @click.option(
     "--metadata",
     default="{}",
@@ -44,12 +62,19 @@ def submit(
     images: tuple[str, ...],
     params: tuple[str, ...],
     delivery: str,
+    priority: Any,
+    not_before: datetime | timedelta | None,
     metadata: str,
     idempotency_key: str | None,
     wait_too: bool,
     as_json: bool,
 ) -> None:
     """Queue one job and print its id."""
+    if idempotency_key and isinstance(not_before, timedelta):
+        raise click.UsageError(
+            "--not-before must be a time where there is an --idempotency-key: a duration makes "
+            "each repetition another request"
+        )
     client = open_client()
     job = client.submit(
         provider,
@@ -58,6 +83,8 @@ def submit(
         image=images,
         params=dict(_parse_parameter(each) for each in params),
         delivery=delivery,
+        priority=priority,
+        not_before=not_before,
         metadata=parse_json_object(metadata, "--metadata"),
         idempotency_key=idempotency_key,
     )
@@ -78,10 +105,14 @@ def status(job_or_batch: str, as_json: bool) -> None:
         found = client.batch(job_or_batch)
         click.echo(found.model_dump_json() if as_json else describe_batch(found))
         return
-    job = client.get(job_or_batch)
+    job = client.add_position(client.get(job_or_batch))
     show([job], as_json)
     if as_json:
         return
+    if job.queue:
+        from ..position_text import describe_position
+
+        click.echo(f"  {describe_position(job.queue)}")
     click.echo(f"  charged: {job.charged}")
     for entry in job.history:
         click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.from_} -> {entry.to}  ({entry.cause})")

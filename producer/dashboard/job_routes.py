@@ -31,7 +31,9 @@ def job_router(client: Client, access: Access) -> APIRouter:
     @router.get("/jobs/{job_id}")
     def show(request: Request, job_id: str, done: str = "", caller: Caller = login) -> Response:
         job = client.get(job_id, submitted_by=caller.sees)
-        return _render_job(request, job, done=DONE.get(done, ""), read_only=caller.is_read_only)
+        return _render_job(
+            client, request, job, done=DONE.get(done, ""), read_only=caller.is_read_only
+        )
 
     @router.post("/jobs/{job_id}/cancel")
     def cancel(request: Request, job_id: str, fields: Fields, caller: Caller = login) -> Response:
@@ -39,7 +41,7 @@ def job_router(client: Client, access: Access) -> APIRouter:
             _require_unsent(client.get(job_id, submitted_by=caller.sees), fields)
             client.cancel(job_id, submitted_by=caller.sees)
         except InvalidTransitionError as refused:
-            return _render_job(request, client.get(job_id), CONFLICT, refused=str(refused))
+            return _render_job(client, request, client.get(job_id), CONFLICT, refused=str(refused))
         return RedirectResponse(f"/jobs/{job_id}?done=cancelled", SEE_OTHER)
 
     @router.post("/jobs/{job_id}/retry")
@@ -47,7 +49,7 @@ def job_router(client: Client, access: Access) -> APIRouter:
         try:
             retry_job(client, access, caller, job_id, fields.get("pay_again") == "yes")
         except InvalidTransitionError as refused:
-            return _render_job(request, client.get(job_id), CONFLICT, refused=str(refused))
+            return _render_job(client, request, client.get(job_id), CONFLICT, refused=str(refused))
         return RedirectResponse(f"/jobs/{job_id}?done=retried", SEE_OTHER)
 
     return router
@@ -62,6 +64,7 @@ def _require_unsent(job: Job, fields: Form) -> None:
 
 
 def _render_job(
+    client: Client,
     request: Request,
     job: Job,
     status: int = 200,
@@ -70,4 +73,7 @@ def _render_job(
     read_only: bool = False,
 ) -> Response:
     shown = {"done": done, "refused": refused, "read_only": read_only}
-    return render("job.html", status, job=job, has_key=has_key(request), **shown)
+    positions = client.measure_positions([job])
+    return render(
+        "job.html", status, job=job, positions=positions, has_key=has_key(request), **shown
+    )

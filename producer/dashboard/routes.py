@@ -52,9 +52,11 @@ def _list_router(client: Client, access: Access) -> APIRouter:
         cursor: str | None = None,
         caller: Caller = login,
     ) -> Response:
+        found = find_jobs(client, filters, cursor, caller.sees)
         return render(
             "index.html",
-            found=find_jobs(client, filters, cursor, caller.sees),
+            found=found,
+            positions=client.measure_positions(found.jobs),
             filters=filters,
             cursor=cursor,
             counts=client.counts(submitted_by=caller.sees),
@@ -73,7 +75,7 @@ def _list_router(client: Client, access: Access) -> APIRouter:
         """Render a job's card, for live.js; 204 if the filters exclude it."""
         job = client.get(job_id, submitted_by=caller.sees)
         return (
-            render("card.html", job=job)
+            render("card.html", job=job, positions=client.measure_positions([job]))
             if filters.matches(job)
             else Response(status_code=NO_CONTENT)
         )

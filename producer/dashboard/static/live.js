@@ -5,6 +5,7 @@ const UPDATE_EVERY_MS = 1000; // changes are collected, so that many of them cos
 const MAX_CARDS = 4; // for more changed cards the whole page is fetched once
 const RETRY_AFTER_MS = 5000;
 const AGES_EVERY_MS = 10000;
+const POSITIONS_EVERY_MS = 15000;
 const ANNOUNCED = ["succeeded", "failed", "unsaved", "unconfirmed"];
 
 const jobs = document.getElementById("jobs");
@@ -35,7 +36,7 @@ function isSame(before, after) {
 }
 
 function replace(before, after) {
-  if (isSame(before, after)) return;
+  if (isSame(before, after)) return replacePosition(before, after);
   const focused = before.contains(document.activeElement) ? document.activeElement : null;
   before.replaceWith(after);
   if (focused) refocus(after, focused);
@@ -73,6 +74,12 @@ function trimCards() {
     older.hidden = false;
   }
   document.getElementById("empty").hidden = jobs.children.length > 0;
+}
+
+// A job's position changes without the job: its text is replaced, and the rest stays.
+function replacePosition(before, after) {
+  const [old, fresh] = [before, after].map((each) => each.querySelector("[data-position]"));
+  if (old && fresh) old.textContent = fresh.textContent;
 }
 
 async function updateCard(id) {
@@ -186,4 +193,5 @@ document.addEventListener("visibilitychange", connectIfVisible);
 addEventListener("pagehide", disconnect);
 addEventListener("pageshow", (event) => { if (event.persisted) connectIfVisible(); });
 setInterval(updateAges, AGES_EVERY_MS);
+setInterval(() => { if (document.querySelector("[data-position]:not(:empty)")) refresh(); }, POSITIONS_EVERY_MS);
 connectIfVisible();

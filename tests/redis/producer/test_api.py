@@ -55,6 +55,7 @@ def test_submitted_job_has_exactly_the_public_fields(api: str, ctx: Context) -> 
     assert (job["state"], job["history"], job["created_at"]) == ("queued", [], job["updated_at"])
     found = get(f"{api}/{job['id']}")
     assert {name for name in job if job[name] != found[name]} <= {"created_at", "updated_at"}
+    assert found["queue"]["waits_for"] == "worker"
     assert ctx.store.redis.llen("submit") == 1
 
 
@@ -63,7 +64,8 @@ def test_history_and_images_show_no_internal_field(api: str, ctx: Context) -> No
     image = picture(ctx, attempts=3)
     move(ctx, job_id, State.SUBMITTING, State.WAITING, State.DOWNLOADING, images=(image,))
     job = get(f"{api}/{job_id}")
-    assert " ".join(job) == FIELDS
+    assert " ".join(name for name in job if name != "queue") == FIELDS
+    assert job["queue"] is None
     assert [" ".join(each) for each in job["images"]] == [IMAGE_FIELDS]
     moves = [(each["from"], each["to"], each["cause"]) for each in job["history"]]
     assert moves[:2] == [("queued", "submitting", "test"), ("submitting", "waiting", "test")]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -111,7 +112,8 @@ def test_wait_exits_by_the_result(run: Any, ctx: Context) -> None:
     both = run("wait", good, bad)
     assert (both.status, len(both.out.splitlines()), both.err) == (1, 2, "")
     ran = run("wait", endless, "--timeout", "0")
-    assert (ran.status, ran.err) == (1, f"imagequeue: {endless} is queued after 0 s\n")
+    *_, last = ran.err.splitlines()
+    assert (ran.status, last) == (1, f"imagequeue: {endless} is queued after 0 s")
 
 
 def test_cancel_and_retry(run: Any, ctx: Context) -> None:
@@ -152,3 +154,25 @@ def test_sandbox_passes_its_options_on() -> None:
     command = [str(BIN / "imagequeue"), "sandbox", "--help"]
     ended = subprocess.run(command, env=clean_environment(), capture_output=True, text=True)
     assert (ended.returncode, "--kie-limit" in ended.stdout) == (0, True)
+
+
+def test_submit_passes_priority_and_start(run: Any) -> None:
+    submit = ("submit", "acedata-flux", "tea", "--priority", "high", "--json", "--not-before")
+    (job,) = jobs_of(run(*submit, "2999-01-01T12:00:00+01:00"))
+    assert (job["priority"], job["not_before"]) == ("high", "2999-01-01T11:00:00Z")
+    (job,) = jobs_of(run(*submit, "2h"))
+    start, created = (datetime.fromisoformat(job[name]) for name in ("not_before", "created_at"))
+    assert start - created == timedelta(hours=2)
+    for wrong, words in (("2 h", "is no ISO time"), ("2h", "another request")):
+        ran = run(*submit, wrong, "--idempotency-key", "k")
+        assert (ran.status, words in ran.err) == (2, True)
+
+
+def test_status_and_wait_say_what_a_job_waits_for(run: Any) -> None:
+    (job,) = jobs_of(run("submit", "acedata-flux", "tea", "--not-before", "2h", "--json"))
+    line = "waits for its time (not_before), about "
+    assert line in run("status", job["id"]).out
+    assert line in run("wait", job["id"], "--timeout", "0").err
+    (shown,) = jobs_of(run("status", job["id"], "--json"))
+    assert (shown["queue"]["waits_for"], shown["queue"]["position"]) == ("time", None)
+    assert "queue" not in job

@@ -5,7 +5,7 @@ import re
 import pytest
 import requests
 
-from imagequeue.jobs.job import JobError, Reason, State
+from imagequeue.jobs.job import JobError, Reason, State, add_seconds, utc_now
 from imagequeue.worker.context import Context
 from support.dashboard import failed, get, post
 from support.jobs import move, picture, queued
@@ -109,3 +109,11 @@ def test_form_of_another_site_changes_nothing(site: str, ctx: Context) -> None:
         assert (answer.status_code, "another site" in answer.text) == (403, True)
         assert answer.headers["Content-Type"].startswith("text/html")
     assert ctx.store.get(job_id).state is State.QUEUED
+
+
+def test_queued_job_says_what_it_waits_for(site: str, ctx: Context) -> None:
+    job_id = queued(ctx, not_before=add_seconds(utc_now(), 7200))
+    for page in (f"/jobs/{job_id}", "/", f"/jobs/{job_id}/card"):
+        assert "Waits for its time (not_before), about " in get(site + page)
+    move(ctx, job_id, State.SUBMITTING)
+    assert "Waits for" not in get(f"{site}/jobs/{job_id}")

@@ -1,0 +1,60 @@
+"""What a client reports about the queue: where jobs stand, and what was spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+
+from pydantic import Field
+
+from ..config.redis import reachable
+from ..config.settings import Settings
+from ..jobs.job import Job
+from ..store.jobs import Store
+from ..store.ledger import CostRow, Ledger
+from ..store.positions import QueuePosition, open_positions
+from .costs import CostRequest, parse_dimensions, report_costs
+
+
+class JobDetails(Job):
+    """A job, and where it stands while it is queued."""
+
+    queue: QueuePosition | None = Field(description="Null unless it is queued.")
+
+
+class Reports:
+    """Reads what the store knows beyond single jobs."""
+
+    def __init__(self, settings: Settings, store: Store, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._now = now
+        self._ledger = Ledger(store.redis)
+        self._positions = open_positions(store.redis, settings)
+
+    @reachable()
+    def measure_positions(self, jobs: Sequence[Job]) -> dict[str, QueuePosition]:
+        """Return where each queued job stands, by its id; others are left out."""
+        return self._positions.measure(jobs, self._now())
+
+    def add_position(self, job: Job) -> JobDetails:
+        """Return the job with where it stands; the position is never stored."""
+        positions = self.measure_positions([job])
+        return JobDetails.model_construct(**dict(job), queue=positions.get(job.id))
+
+    @reachable()
+    def report_costs(
+        self,
+        by: str = "day",
+        since: date | None = None,
+        until: date | None = None,
+        submitted_by: str | None = None,
+        batch: str | None = None,
+    ) -> list[CostRow]:
+        """Return what was spent by `day`, `provider`, `model`, `key` or `caller`, or by a batch.
+
+        The days are in UTC, by default the last 30. Raises InvalidRequestError.
+        """
+        if batch is not None:
+            self._store.batches.get(batch, submitted_by)
+        request = CostRequest(parse_dimensions(by), since, until, submitted_by, batch)
+        return report_costs(self._ledger, self._now().date(), request)
