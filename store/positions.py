@@ -112,5 +112,5 @@ def _estimate_wait_s(waits_for: Obstacle, found: dict[str, Any], now: datetime) 
     ahead, seconds_each = found.get("ahead", 0), found.get("seconds_each")
     if ahead and seconds_each is None:
         return None
-    until_s = ends_at - now.timestamp() if ends_at else 0.0
-    return round(max(0.0, until_s) + ahead * (seconds_each or 0.0), 1)
+    until_s: float = ends_at - now.timestamp() if ends_at else 0.0
+    return round(max(0.0, until_s) + float(ahead * (seconds_each or 0.0)), 1)

@@ -12,7 +12,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 
 
-class StartTime(click.ParamType):
+class StartTime(click.ParamType[datetime | timedelta]):
     """A duration, or a time; one without a time zone is in that of this machine."""
 
     name = "time"
