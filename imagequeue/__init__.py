@@ -20,6 +20,7 @@ from .errors import (
     UnknownBatchError,
     UnknownCallbackError,
     UnknownJobError,
+    UnknownPauseError,
     UnreadableJobError,
     UploadError,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "UnreadableJobError",
     "NewerRecordError",
     "UnknownBatchError",
+    "UnknownPauseError",
     "UnknownCallbackError",
     "ApiKeyError",
     "RedisUnavailableError",

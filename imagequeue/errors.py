@@ -101,6 +101,13 @@ class UnknownBatchError(NotFoundError):
         super().__init__(f"no batch {batch_id}: check the id; a batch is deleted after 90 days")
 
 
+class UnknownPauseError(NotFoundError):
+    """Nothing of this name is paused."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not paused; `imagequeue pauses` lists what is")
+
+
 class UnknownCallbackError(NotFoundError):
     """No quarantined callback has this id: it was replayed, or newer ones displaced it."""
 

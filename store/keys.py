@@ -56,6 +56,9 @@ GRANTED = "iq:granted"
 IN_FLIGHT = "iq:in_flight"
 """Set of the jobs that have a permit."""
 
+PAUSES = "iq:pauses"
+"""Hash: the pauses, by `{name}|{kind}`, as JSON: reason, author, since, and until if it ends."""
+
 LEDGER = "iq:ledger"
 """Stream of what each submission cost, in JSON: entries are added and never changed."""
 
@@ -110,9 +113,14 @@ def rate_limit(caller: str) -> str:
     return f"iq:admitted:{caller}"
 
 
-def pause(quota: str, key: str, queue: Queue) -> str:
-    """String that exists while requests with an account key, given by its name, are paused."""
-    return f"iq:pause:{quota}:{key}:{queue}"
+def account_key(quota: str, key: str) -> str:
+    """Return the name under which an account key, given by its own name, is paused."""
+    return f"{quota}:{key}"
+
+
+def pause(name: str, kind: str) -> str:
+    """Field of PAUSES: the pause of one kind of a name."""
+    return f"{name}|{kind}"
 
 
 def callbacks(job_id: str) -> str:

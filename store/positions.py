@@ -70,6 +70,7 @@ class Positions:
                 keys.PERMITS,
                 keys.API_KEYS,
                 keys.IN_FLIGHT,
+                keys.PAUSES,
             ],
             args=[now.timestamp(), self._limits, *(job.id for job in queued)],
         )

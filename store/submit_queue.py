@@ -88,6 +88,7 @@ class SubmitQueue:
                 keys.GRANTED,
                 keys.API_KEYS,
                 keys.IN_FLIGHT,
+                keys.PAUSES,
             ],
             args=[
                 now.timestamp(),

@@ -20,7 +20,7 @@ from ..store.callbacks import CallbackInbox
 from ..store.clock import RedisClock
 from ..store.dispatcher import Dispatcher, open_dispatcher
 from ..store.jobs import Store, Transition
-from ..store.pauses import AccountPauses
+from ..store.pauses import Pauses
 from ..store.starts import StepStarts
 from ..store.submit_queue import SubmitQueue, open_submit_queue
 from ..store.wakeups import Priority, WakeUps
@@ -42,7 +42,7 @@ class Context:
     inbox: CallbackInbox
     outbox: WebhookOutbox
     starts: StepStarts
-    pauses: AccountPauses
+    pauses: Pauses
     http: HttpClient
     webhook_http: HttpClient
     """For URLs that callers choose: other hosts are trusted than for images."""
@@ -101,7 +101,7 @@ def open_context(
         inbox=CallbackInbox(client, settings.retention_s),
         outbox=WebhookOutbox(client),
         starts=StepStarts(client),
-        pauses=AccountPauses(client),
+        pauses=Pauses(client),
         http=_open_http(settings, "download"),
         webhook_http=_open_http(settings, "webhook"),
         storage=storage,

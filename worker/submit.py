@@ -16,7 +16,6 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
-from ..config.queues import Queue
 from ..errors import InvalidRequestError, InvalidTransitionError, NotDurableError
 from ..jobs.charge import Charged
 from ..jobs.cost import put_cost
@@ -61,7 +60,7 @@ def submit(ctx: Context, job_id: str) -> None:
     if permit is None:
         raise InvalidTransitionError(f"{job_id} waits for its turn")
     quota, key = permit
-    if key not in names or ctx.pauses.remaining_s(quota, key, Queue.SUBMIT):
+    if key not in names or ctx.pauses.forbid(job, quota, key, ctx.now()):
         ctx.submits.put_back(job, permit, ctx.now())
         return
     # Counted from before the transition: a worker that freezes here will find its deadline past.
@@ -84,7 +83,7 @@ def submit(ctx: Context, job_id: str) -> None:
         store_submit_body(ctx, job, outcome)
     if isinstance(outcome, RetryLater) and outcome.rate_limited:
         wait_s = outcome.retry_after_s or ctx.settings.rate_limit_pause_s
-        ctx.pauses.begin(quota, key, Queue.SUBMIT, wait_s)
+        ctx.pauses.limit_rate(quota, key, wait_s, ctx.now())
 
 
 def _as_abandoned(ctx: Context, job: Job) -> Job:

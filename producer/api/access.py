@@ -141,6 +141,12 @@ class Access:
                 self._keys.record_use(name, day)
 
 
+def require_admin(caller: Caller) -> None:
+    """Raise HTTPException 403 for a caller that may not change what concerns every caller."""
+    if not caller.is_admin:
+        raise HTTPException(403, "this needs an admin key: `imagequeue keys add NAME --admin`")
+
+
 def _require_right(request: Request, caller: Caller | None) -> Caller | None:
     """Return the caller; raises HTTPException 403 if a read-only one would change something."""
     if caller and caller.is_read_only and request.method not in READ_METHODS:

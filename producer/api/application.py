@@ -14,12 +14,14 @@ from ..client import Client
 from ..dashboard.docs_routes import docs_router
 from ..dashboard.routes import dashboard_router
 from ..metrics import routes as metrics_routes
+from ..pauses import PauseControl
 from . import (
     batch_routes,
     cost_routes,
     event_routes,
     image_routes,
     job_routes,
+    pause_routes,
     provider_routes,
 )
 from .access import Access
@@ -34,6 +36,7 @@ TAGS = [
     {"name": "jobs", "description": "A request for images, its state and its result."},
     {"name": "batches", "description": "Jobs submitted together, and their progress."},
     {"name": "costs", "description": "What was spent."},
+    {"name": "pauses", "description": "What is not sent for now, and why."},
     {"name": "events", "description": "Job changes as server-sent events."},
     {"name": "images", "description": "Saved images and thumbnails."},
     {"name": "providers", "description": "What each provider takes, and its prices."},
@@ -45,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     """Create the API as an ASGI app; raises ConfigError if a setting prevents it."""
     client = Client(settings)
     access = Access(settings, connect(settings))
+    pauses = PauseControl(settings)
     storage = open_storage(settings.images_url, settings.scratch)
     reader = connect_briefly(settings)
     changes = Changes(reader)
@@ -68,11 +72,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(job_routes.routes(client, access, watch, listeners))
     app.include_router(batch_routes.routes(client, access))
     app.include_router(cost_routes.routes(client, access))
+    app.include_router(pause_routes.routes(pauses, access))
     app.include_router(event_routes.routes(access, changes, watch, listeners))
     app.include_router(image_routes.routes(client, access, storage))
     app.include_router(provider_routes.routes(access))
     app.include_router(metrics_routes.routes(settings, access))
-    app.include_router(dashboard_router(client, access))
+    app.include_router(dashboard_router(client, access, pauses))
     app.include_router(docs_router(app, access))
 
     @app.get("/healthz", tags=["operations"], summary="Check the health")

@@ -42,7 +42,7 @@ MAX_IN_DETAIL = 5
 MEANINGS = {
     400: "The body does not match its content type.",
     401: "Missing or unknown API key.",
-    403: "Refused origin: another machine without a key, or a page of another site.",
+    403: "No right: another machine without a key, a page of another site, or a limited key.",
     404: "Not found, or deleted after its retention.",
     409: "Conflict with the current state; `detail` says how.",
     413: "The body is too large.",

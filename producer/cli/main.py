@@ -18,6 +18,7 @@ from .callback_commands import callbacks
 from .cost_commands import costs
 from .job_commands import JOB_COMMANDS
 from .key_commands import keys
+from .pause_commands import pause, pauses, resume
 from .printing import as_json
 from .provider_commands import providers
 from .webhook_commands import webhooks
@@ -40,7 +41,10 @@ for command in JOB_COMMANDS:
 cli.add_command(callbacks)
 cli.add_command(costs)
 cli.add_command(keys)
+cli.add_command(pause)
+cli.add_command(pauses)
 cli.add_command(providers)
+cli.add_command(resume)
 cli.add_command(webhooks)
 
 

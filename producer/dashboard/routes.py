@@ -9,11 +9,13 @@ from fastapi.responses import RedirectResponse, Response
 
 from ..api.access import Access, Caller
 from ..client import Client
+from ..pauses import PauseControl
 from . import assets
 from .filters import Filters, parse_filters
 from .job_routes import job_router
 from .login_routes import login_router
 from .page_route import PageRoute, has_key, require_login
+from .pause_routes import pause_router
 from .rendering import render
 from .search import MAX_READ, SHOWN, find_jobs
 
@@ -22,12 +24,13 @@ NO_CONTENT = 204
 ActiveFilters = Annotated[Filters, Depends(parse_filters)]
 
 
-def dashboard_router(client: Client, access: Access) -> APIRouter:
+def dashboard_router(client: Client, access: Access, pauses: PauseControl) -> APIRouter:
     """Return the routes of every page; they are not part of the OpenAPI document."""
     router = APIRouter(include_in_schema=False)
     router.include_router(login_router(access))
-    router.include_router(_list_router(client, access))
+    router.include_router(_list_router(client, access, pauses))
     router.include_router(job_router(client, access))
+    router.include_router(pause_router(pauses, access))
 
     @router.get("/static/{digest}/{name}")
     def static(digest: str, name: str) -> Response:
@@ -41,7 +44,7 @@ def dashboard_router(client: Client, access: Access) -> APIRouter:
     return router
 
 
-def _list_router(client: Client, access: Access) -> APIRouter:
+def _list_router(client: Client, access: Access, pauses: PauseControl) -> APIRouter:
     router = APIRouter(route_class=PageRoute)
     login = require_login(access)
 
@@ -63,6 +66,7 @@ def _list_router(client: Client, access: Access) -> APIRouter:
             max_read=MAX_READ,
             shown=SHOWN,
             has_key=has_key(request),
+            pauses=pauses.list_all(),
         )
 
     @router.get("/chips")

@@ -38,6 +38,12 @@ def families(seen: Snapshot, max_queued_messages: int) -> Iterator[Metric]:
     )
     yield Gauge("imagequeue_webhooks_waiting", "Jobs with unsent webhooks.", seen.webhooks_waiting)
     yield Gauge("imagequeue_webhooks_dead", "Dead-lettered webhooks.", seen.webhooks_dead)
+    paused = Gauge(
+        "imagequeue_paused", "1 for what is not sent for now.", labels=["name", "reason"]
+    )
+    for pause in seen.pauses:
+        paused.add_metric([pause.name, pause.kind], 1)
+    yield paused
     yield from _redis(seen)
 
 

@@ -11,6 +11,7 @@ from celery import Celery
 
 from ...config.queues import Queue
 from ...store import keys
+from ...store.pauses import Pause, list_pauses
 
 
 class Wakeups(NamedTuple):
@@ -34,6 +35,7 @@ class Snapshot(NamedTuple):
     webhooks_dead: int
     quarantined: int
     quarantined_bytes: int
+    pauses: list[Pause]
     unreadable: int
     """Jobs whose records could not be read."""
     redis: dict[str, Any]
@@ -54,10 +56,12 @@ def take_snapshot(client: redis.Redis, celery: Celery, now: datetime) -> Snapsho
         pipe.xlen(keys.QUARANTINE)
         pipe.get(keys.QUARANTINE_BYTES)
         pipe.hlen(keys.UNREADABLE)
+        pipe.hgetall(keys.PAUSES)
         pipe.info()
         answers = iter(pipe.execute())
     wakeups = {queue: _to_wakeups(next(answers), next(answers), at) for queue in Queue}
-    sums, open_jobs, waiting, dead, quarantined, quarantined_bytes, unreadable, info = answers
+    sums, open_jobs, waiting, dead, quarantined, quarantined_bytes, *rest = answers
+    unreadable, pauses, info = rest
     return Snapshot(
         _to_numbers(sums),
         wakeups,
@@ -67,6 +71,7 @@ def take_snapshot(client: redis.Redis, celery: Celery, now: datetime) -> Snapsho
         dead,
         quarantined,
         int(quarantined_bytes or 0),
+        list_pauses(pauses, now),
         unreadable,
         info,
     )

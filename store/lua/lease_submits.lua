@@ -6,7 +6,7 @@
 -- flight. It counts as just sent until the provider has answered; `transition` returns it.
 --
 -- Returns {time of the next free permit or '', starts of the first job, id of each leased job}.
-local due, places, permits, starts, granted, api_keys, all_in_flight = unpack(KEYS)
+local due, places, permits, starts, granted, api_keys, all_in_flight, pauses = unpack(KEYS)
 local now, lease_end, max_jobs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local limits = cjson.decode(ARGV[4]) -- {quotas = {name = {keys, tasks, seconds, spacing, max_in_flight}}, ...}
 local wanted = ARGV[5] -- lease this job only, before its turn, if there is room; '' for any
@@ -20,10 +20,25 @@ local function wait_until(time)
   if not next_at or time < next_at then next_at = time end
 end
 
+local function read_pauses()
+  local found, paused = redis.call('HGETALL', pauses), {}
+  for i = 1, #found, 2 do
+    local pause = cjson.decode(found[i + 1])
+    if pause['until'] and pause['until'] <= now then
+      redis.call('HDEL', pauses, found[i])
+    else
+      paused[found[i]] = pause
+    end
+  end
+  return paused
+end
+
+local paused = read_pauses()
+
 local function is_paused(name)
-  local left_ms = redis.call('PTTL', 'iq:pause:' .. name .. ':submit')
-  if left_ms >= 0 then wait_until(now + left_ms / 1000) end
-  return left_ms ~= -2 -- the answer where there is no key
+  local by_hand, limited = paused[name .. '|hand'], paused[name .. '|rate_limit']
+  if limited then wait_until(limited['until']) end
+  return by_hand ~= nil or limited ~= nil
 end
 
 local function lease(id)

@@ -1,10 +1,11 @@
 -- Return where queued jobs stand and what each waits for, as JSON; changes nothing.
 -- It decides as `lease_submits` does: what that would not grant now, a job waits for.
-local due, places, permits, api_keys, all_in_flight = unpack(KEYS)
+local due, places, permits, api_keys, all_in_flight, pauses = unpack(KEYS)
 local now = tonumber(ARGV[1])
 local limits = cjson.decode(ARGV[2]) -- as in lease_submits
 local FIRST_JOB = 3 -- of the arguments
 local PRIORITIES = {'high', 'normal', 'low'}
+local PAUSE_KINDS = {'hand', 'rate_limit'}
 
 -- Many jobs of a page stand in the same lines.
 local sizes, listed = {}, {}
@@ -36,11 +37,20 @@ local function count_ahead(id, place)
   end
 end
 
+-- Returns the pause of a name that lasts longest, of those in force.
 local function find_pause(name)
-  local key = 'iq:pause:' .. name .. ':submit'
-  local left_ms = redis.call('PTTL', key)
-  if left_ms == -2 then return nil end -- the answer where there is no key
-  return {waits_for = 'pause', reason = redis.call('GET', key), ends_at = left_ms >= 0 and now + left_ms / 1000 or nil}
+  local longest
+  for _, kind in ipairs(PAUSE_KINDS) do
+    local found = redis.call('HGET', pauses, name .. '|' .. kind)
+    local pause = found and cjson.decode(found)
+    local ends_at = pause and (pause['until'] or math.huge)
+    if pause and ends_at > now and ends_at > (longest and longest.ends_at or 0) then
+      local reason = pause.reason ~= '' and pause.reason or kind
+      longest = {waits_for = 'pause', reason = name .. ': ' .. reason, ends_at = ends_at}
+    end
+  end
+  if longest and longest.ends_at == math.huge then longest.ends_at = nil end
+  return longest
 end
 
 -- Returns the keys that may be used for a job: all, or the one that it must have.

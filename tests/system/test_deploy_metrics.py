@@ -66,6 +66,7 @@ def scrape(settings: Settings, ctx: Context) -> Iterator[str]:
     tally["callbacks.settled"] += 1
     Counters(ctx.store.redis).add(tally)
     ctx.store.redis.hset("iq:open", "shop", 1)
+    ctx.pauses.pause("all", "", "", ctx.now())
     with serving(create_app(settings)) as url:
         yield requests.get(f"{url}/metrics", timeout=30).text
 

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 import redis
 
-from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import State, add_seconds, new_job
 from imagequeue.store import keys
 from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.store.jobs import Store
-from imagequeue.store.pauses import AccountPauses
+from imagequeue.store.pauses import Pauses
 from imagequeue.store.positions import Positions, QueuePosition
 from imagequeue.store.submit_queue import Quota, SubmitQueue, dump_limits
 from support.clock import Clock
@@ -127,12 +126,15 @@ def test_a_pause_of_every_key_is_named(
 ) -> None:
     quota = FREE._replace(keys=("main", "spare"))
     (job_id,) = add(store, clock)
-    pauses = AccountPauses(client)
-    pauses.begin("kie", "main", Queue.SUBMIT, 60)
+    pauses = Pauses(client)
+    pauses.limit_rate("kie", "main", 60, clock())
     assert measure(job_id, quota).waits_for == "turn"
-    pauses.begin("kie", "spare", Queue.SUBMIT, 30)
+    pauses.limit_rate("kie", "spare", 30, clock())
     found = measure(job_id, quota)
-    assert (found.waits_for, found.wait_s) == ("pause", pytest.approx(30, abs=5))
+    assert (found.waits_for, found.reason, found.wait_s) == ("pause", "kie:spare: rate_limit", 30)
+    pauses.pause("all", "too dear", "cli", clock())
+    found = measure(job_id, quota)
+    assert (found.waits_for, found.reason, found.wait_s) == ("pause", "all: too dear", None)
 
 
 def test_a_job_waits_for_a_key_and_then_for_a_worker(

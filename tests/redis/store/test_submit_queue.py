@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 import redis
 
-from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import Job, State, add_seconds, new_job
-from imagequeue.store import keys
 from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.store.jobs import Store
+from imagequeue.store.pauses import Pauses
 from imagequeue.store.submit_queue import Quota, SubmitQueue
 from support.clock import Clock
 
@@ -209,7 +208,7 @@ def test_a_paused_key_is_not_used(
 ) -> None:
     queue = make(Quota(("main", "spare")))
     job_ids = add(store, clock, 2)
-    client.set(keys.pause("kie", "main", Queue.SUBMIT), 1, px=60_000)
+    Pauses(client).limit_rate("kie", "main", 60, clock())
     assert queue.lease(clock(), 9).job_ids == job_ids
     permits = [queue.get_permit(job_id, clock()) for job_id in job_ids]
     assert {permit.account_key for permit in permits if permit} == {"spare"}

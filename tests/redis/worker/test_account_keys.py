@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from imagequeue import providers
-from imagequeue.config.queues import Queue
 from imagequeue.config.settings import read_settings
 from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.job import Job, State
 from imagequeue.producer.commands import retry
 from imagequeue.providers import get as get_provider
-from imagequeue.store import codec
+from imagequeue.store import codec, keys
 from imagequeue.store.submit_queue import open_submit_queue
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
@@ -45,12 +44,11 @@ def change(ctx: Context, overrides: dict[str, str], **changed: str) -> None:
 
 
 def pause(ctx: Context, key: str, quota: str = "kie", seconds: float = 60) -> None:
-    ctx.pauses.begin(quota, key, Queue.SUBMIT, seconds)
+    ctx.pauses.limit_rate(quota, key, seconds, ctx.now())
 
 
 def resume(ctx: Context) -> None:
-    for key in ctx.store.redis.scan_iter("iq:pause:*"):
-        ctx.store.redis.delete(key)
+    ctx.store.redis.delete(keys.PAUSES)
 
 
 def bearers(stub: Stub) -> list[str]:
@@ -233,6 +231,7 @@ def test_job_that_was_refused_may_take_another_key(ctx: Context, stub: Stub, clo
     stub.answer = lambda *_: (429, {}, {"Retry-After": "30"})
     submit(ctx, job_id)
     stub.answer = lambda *_: KIE_ACCEPTED
+    pause(ctx, "main")
     clock.time = ctx.store.get(job_id).wake_at
     submit(ctx, job_id)
     job = ctx.store.get(job_id)

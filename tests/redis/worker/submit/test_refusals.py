@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from imagequeue.config.queues import Queue
 from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.job import State
 from imagequeue.producer.local.ports import free_port
@@ -41,7 +40,7 @@ def test_rate_limit_uses_no_attempt(ctx: Context, stub: Stub, clock: Clock) -> N
     stub.answer = lambda *_: (429, {}, {"Retry-After": "30"})
     rounds = ctx.settings.submit_attempts + 2
     for _ in range(rounds):
-        ctx.store.redis.delete(keys.pause("kie", "main", Queue.SUBMIT))
+        ctx.store.redis.delete(keys.PAUSES)
         clock.time = max(clock.time, ctx.store.get(job_id).wake_at)
         submit(ctx, job_id)
     job = ctx.store.get(job_id)
@@ -76,7 +75,7 @@ def test_job_refused_for_now_times_out(ctx: Context, stub: Stub, clock: Clock) -
     job_id = queued(ctx)
     stub.answer = lambda *_: (429, {})
     submit(ctx, job_id)
-    ctx.store.redis.delete(keys.pause("kie", "main", Queue.SUBMIT))
+    ctx.store.redis.delete(keys.PAUSES)
     clock.advance(ctx.settings.give_up_after_s)
     submit(ctx, job_id)
     job = ctx.store.get(job_id)
