@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
 import redis
@@ -21,12 +20,13 @@ from ..errors import (
 from ..jobs.batch import Batch
 from ..jobs.idempotency import IdempotencyKey
 from ..jobs.ids import is_job_id
-from ..jobs.job import FINISHED, QUEUE_OF, Job, State
+from ..jobs.job import QUEUE_OF, Job, State
 from . import keys
 from .batches import BATCH_TTL_S, Batches
 from .codec import dump, load_visible
 from .compare_and_set import MAX_CHANGES, CompareAndSet
-from .listing import PAGE, Page, index_earlier_jobs, iter_jobs, list_jobs, report_unreadable
+from .deletion import Deletion
+from .listing import Page, index_earlier_jobs, iter_jobs, list_jobs, report_unreadable
 from .places import dump_place
 from .scripts import register_script
 
@@ -47,7 +47,7 @@ class Store:
         self._add = register_script(client, "add_jobs")
         self._compare_and_set = CompareAndSet(client)
         self._is_indexed = False
-        self._delete_expired = register_script(client, "delete_expired")
+        self.deletion = Deletion(client)
 
     def add(
         self,
@@ -214,26 +214,6 @@ class Store:
         if written and not flushed:
             raise NotDurableError(f"{before.id}: Redis did not flush its file in time")
         return bool(written)
-
-    def delete_expired(self, now: datetime, max_jobs: int = PAGE) -> int:
-        """Delete finished jobs whose retention has ended; return how many."""
-        ids: Any = self.redis.zrange(
-            keys.RETENTION, "-inf", now.timestamp(), byscore=True, offset=0, num=max_jobs
-        )
-        job_ids = [each.decode() for each in ids]
-        jobs = {job.id: job for job in self.iter_jobs(job_ids)}
-        deleted = 0
-        for job_id in job_ids:
-            indexes = [keys.index(state) for state in FINISHED]
-            if job := jobs.get(job_id):
-                for state in State:
-                    indexes += keys.indexes(state, job.submitted_by, job.provider)
-            own = [keys.record(job_id), keys.callbacks(job_id)]
-            deleted += self._delete_expired(
-                keys=[*own, keys.RETENTION, keys.COUNTERS, keys.UNREADABLE, *indexes],
-                args=[job_id, now.timestamp()],
-            )
-        return deleted
 
     def list(
         self,

@@ -63,7 +63,10 @@ LEDGER = "iq:ledger"
 """Stream of what each submission cost, in JSON: entries are added and never changed."""
 
 UNREADABLE = "iq:unreadable"
-"""Hash: the job ids whose records could not be read, and why."""
+"""Hash: the ids of jobs and batches whose records could not be read, and why."""
+
+EVERY_INDEX = "iq:state:*"
+"""Pattern of the keys that `index` returns."""
 
 PROBE = "iq:probe"
 """String that is written to check that Redis accepts writes."""

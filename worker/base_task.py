@@ -111,7 +111,12 @@ class JobTask(Task[Any, int]):
                     give_up_on(ctx, job_id, stage, starts - 1)
                 else:
                     self.run(job_id)
-            except (InvalidTransitionError, UnknownJobError) as error:
+            except UnknownJobError as error:
+                # A late message, or its record was deleted by hand.
+                if ctx.store.deletion.delete_remains(job_id):
+                    log.warning("remains_deleted")
+                log.debug("step_skipped", why=str(error))
+            except InvalidTransitionError as error:
                 # A late or repeated message: another worker has done the step.
                 log.debug("step_skipped", why=str(error))
             except Retry as retry:

@@ -46,7 +46,7 @@ def sweep(ctx: Context) -> float:
             if swept.dispatched:
                 log.debug("jobs_dispatched", queue=queue, jobs=len(swept.dispatched))
     with _log_error("expired"):
-        ctx.store.delete_expired(ctx.now())
+        ctx.store.deletion.delete_expired(ctx.now())
     return pause_s
 
 

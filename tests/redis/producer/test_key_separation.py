@@ -212,7 +212,7 @@ def test_index_of_a_caller_is_emptied_with_its_jobs(ask: Ask, ctx: Context) -> N
     move(ctx, job, State.CANCELLED)
     assert ctx.store.count_by_state("shop")[State.CANCELLED] == 1
     ctx.now.advance(1e9)  # type: ignore[attr-defined]
-    assert ctx.store.delete_expired(ctx.now()) == 1
+    assert ctx.store.deletion.delete_expired(ctx.now()) == 1
     assert set(ctx.store.count_by_state("shop").values()) == {0}
 
 

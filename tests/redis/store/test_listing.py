@@ -115,7 +115,7 @@ def test_deleted_job_leaves_no_index(ctx: Context) -> None:
     job = add(ctx, PROVIDERS[0])
     move(ctx, job.id, State.CANCELLED)
     ctx.now.advance(1e9)  # type: ignore[attr-defined]
-    assert ctx.store.delete_expired(ctx.now()) == 1
+    assert ctx.store.deletion.delete_expired(ctx.now()) == 1
     assert ctx.store.redis.keys("iq:state:*") == []
 
 

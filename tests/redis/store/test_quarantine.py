@@ -39,7 +39,8 @@ def removed(ctx: Context) -> str:
     job_id = waiting_job(ctx)
     receive(ctx, job_id, kie_callback(code=500))
     read_callbacks(ctx, job_id)
-    assert ctx.store.delete_expired(add_seconds(ctx.now(), ctx.settings.retention_s + 1)) == 1
+    expired_at = add_seconds(ctx.now(), ctx.settings.retention_s + 1)
+    assert ctx.store.deletion.delete_expired(expired_at) == 1
     return job_id
 
 

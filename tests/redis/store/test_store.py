@@ -209,8 +209,8 @@ def test_an_ended_job_is_forgotten_after_its_retention_and_not_before(
     store: Store, job: Job, clock: Clock
 ) -> None:
     store.transition(store.get(job.id), partial(to, State.CANCELLED, clock))
-    assert store.delete_expired(clock() + timedelta(seconds=29)) == 0
-    assert store.delete_expired(clock() + timedelta(seconds=30)) == 1
+    assert store.deletion.delete_expired(clock() + timedelta(seconds=29)) == 0
+    assert store.deletion.delete_expired(clock() + timedelta(seconds=30)) == 1
     assert [key for key in store.redis.scan_iter("iq:*") if job.id.encode() in key] == []
     assert sum(store.count_by_state().values()) == 0
     assert wake_ups(store, job.id) == []

@@ -1,6 +1,7 @@
 """One record that cannot be read stops nothing but its own job."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from celery import Celery
 
 from imagequeue.config.settings import Settings
 from imagequeue.errors import ImageQueueError, NewerRecordError, UnreadableJobError
-from imagequeue.jobs.job import QUEUE_OF, State, add_seconds
+from imagequeue.jobs.job import QUEUE_OF, State, add_seconds, new_job
 from imagequeue.producer.client import Client
 from imagequeue.producer.doctor.redis_checks import check_records
 from imagequeue.producer.metrics.snapshot import take_snapshot
@@ -47,6 +48,24 @@ def damage(ctx: Context, job_id: str, kind: str = "cut off") -> bytes:
     record = DAMAGE[kind](ctx.store.redis.get(keys.record(job_id)))
     ctx.store.redis.set(keys.record(job_id), record)
     return record
+
+
+def traces_of_jobs(ctx: Context) -> dict[str, object]:
+    """What Redis has about jobs, without counters that are zero and the history of all jobs."""
+    client = ctx.store.redis
+    found: dict[str, object] = {}
+    for name in client.keys("iq:*"):
+        key = name.decode()
+        if key in (keys.COUNTERS, keys.OPEN_JOBS):
+            numbers = {field.decode(): int(n) for field, n in client.hgetall(name).items()}
+            prefix = "jobs." if key == keys.COUNTERS else ""
+            left = {each: n for each, n in numbers.items() if n and each.startswith(prefix)}
+        else:
+            left = (
+                {} if re.match("iq:(changes|costs|ledger|lines:.*:ended|starts)", key) else {key: 1}
+            )
+        found |= left
+    return found
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
@@ -88,6 +107,24 @@ def test_retention_deletes_unreadable_records_too(ctx: Context, clock: Clock, ki
     sweep(ctx)
     assert not ctx.store.redis.exists(*map(keys.record, jobs))
     assert ctx.store.list_unreadable() == {}
+    assert traces_of_jobs(ctx) == {}
+
+
+@pytest.mark.parametrize("is_in_flight", [False, True])
+def test_job_whose_record_was_deleted_leaves_nothing(
+    ctx: Context, app: Celery, is_in_flight: bool
+) -> None:
+    """As the error of a damaged record advises."""
+    job = new_job(ctx.now(), provider="acedata-flux", action="generate", delivery="poll")
+    job = job.model_copy(update={"submitted_by": "a shop: ü"})
+    ctx.store.add([job])
+    if is_in_flight:
+        assert ctx.submits.get_permit(job.id, ctx.now())
+        move(ctx, job.id, State.SUBMITTING, State.WAITING)
+    assert traces_of_jobs(ctx)
+    ctx.store.redis.delete(keys.record(job.id))
+    app.tasks["imagequeue.submit"](job.id)
+    assert traces_of_jobs(ctx) == {}
 
 
 def test_batch_page_goes_on(ctx: Context, settings: Settings) -> None:

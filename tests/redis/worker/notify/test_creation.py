@@ -76,7 +76,7 @@ def test_deleted_job_still_sends_its_webhook(
     job_id = failed(ctx)
     tried(ctx, job_id)
     clock.advance(9)
-    assert ctx.store.delete_expired(clock()) == 1
+    assert ctx.store.deletion.delete_expired(clock()) == 1
     listener.answer = lambda _: 204
     assert tried(ctx, job_id) is None
     assert listener.types == ["job.failed"] * 2

@@ -1,0 +1,84 @@
+"""Delete jobs: those whose retention has ended, and what is left of those whose record is gone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import redis
+
+from ..config.queues import Queue
+from ..jobs.ids import is_job_id
+from ..jobs.job import FINISHED, Job, State
+from . import keys
+from .listing import PAGE, iter_jobs
+from .scripts import register_script
+
+SCAN_PAGE = 1000
+DUE = [keys.due(queue) for queue in (Queue.SUBMIT, Queue.POLL, Queue.DOWNLOAD)]
+
+
+class Deletion:
+    """Deletes jobs with everything that counts or lists them."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+        self._script = register_script(client, "delete_job")
+
+    def delete_expired(self, now: datetime, max_jobs: int = PAGE) -> int:
+        """Delete finished jobs whose retention has ended; return how many."""
+        ids: Any = self._redis.zrange(
+            keys.RETENTION, "-inf", now.timestamp(), byscore=True, offset=0, num=max_jobs
+        )
+        job_ids = [each.decode() for each in ids]
+        jobs = {job.id: job for job in iter_jobs(self._redis, job_ids)}
+        # A damaged record does not say which indexes the job is in.
+        every_index = self._find_indexes() if len(jobs) < len(job_ids) else []
+        deleted = 0
+        for job_id in job_ids:
+            job = jobs.get(job_id)
+            indexes = _list_indexes(job) if job else every_index
+            counter = f"jobs.{job.state}.{job.provider}" if job else ""
+            deleted += self._delete(job_id, now.timestamp(), indexes, counter)
+        return deleted
+
+    def delete_remains(self, job_id: str) -> bool:
+        """Delete what is left of a job whose record is gone; return whether there was anything."""
+        if not is_job_id(job_id):
+            return False
+        wake_ups = [self._redis.zscore(due, job_id) for due in (keys.RETENTION, *DUE)]
+        # A late message of a job that was deleted is no reason to search.
+        has_remains = any(each is not None for each in wake_ups)
+        return has_remains and bool(self._delete(job_id, 0, self._find_indexes()))
+
+    def _delete(self, job_id: str, now: float, indexes: list[str], counter: str = "") -> int:
+        deleted: int = self._script(
+            keys=[
+                keys.record(job_id),
+                keys.callbacks(job_id),
+                keys.RETENTION,
+                keys.COUNTERS,
+                keys.UNREADABLE,
+                keys.OPEN_JOBS,
+                keys.PLACES,
+                keys.PERMITS,
+                keys.IN_FLIGHT,
+                keys.DEADLINES,
+                *DUE,
+                *indexes,
+            ],
+            args=[job_id, now, f" {' '.join(FINISHED)} ", counter],
+        )
+        return deleted
+
+    def _find_indexes(self) -> list[str]:
+        """Return every index there is, which takes a second for a million jobs."""
+        found = self._redis.scan_iter(keys.EVERY_INDEX, count=SCAN_PAGE, _type="zset")
+        return [name.decode() for name in found]
+
+
+def _list_indexes(job: Job) -> list[str]:
+    """Return every index that may hold a job, whatever its state."""
+    return [
+        index for state in State for index in keys.indexes(state, job.submitted_by, job.provider)
+    ]

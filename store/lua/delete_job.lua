@@ -1,0 +1,51 @@
+-- Delete a finished job whose retention has ended, unless it was revived in the meantime, or all that
+-- is left of a job whose record is gone. What it was counted as is told by the indexes that have it.
+-- Returns 1 if it was deleted, else 0.
+local record, callbacks, retention, counters, unreadable = unpack(KEYS, 1, 5)
+local open_jobs, places, permits, all_in_flight, deadlines = unpack(KEYS, 6, 10)
+local due_submits, due_polls, due_downloads = unpack(KEYS, 11, 13)
+local FIRST_INDEX = 14 -- of the keys: the indexes that may hold the job
+local job_id, now = ARGV[1], tonumber(ARGV[2])
+local finished_states = ARGV[3] -- each in spaces
+local counter = ARGV[4] -- of a job that an earlier version indexed by its state alone; '' for none
+
+local ends_at = tonumber(redis.call('ZSCORE', retention, job_id) or math.huge)
+if ends_at > now and redis.call('EXISTS', record) == 1 then return 0 end
+
+local function unquote(name)
+  return (string.gsub(name, '%%(%x%x)', function(code) return string.char(tonumber(code, 16)) end))
+end
+
+-- The deletion comes first: a full Redis still accepts it, and then the rest of the script.
+redis.call('DEL', record, callbacks)
+local place = redis.call('HGET', places, job_id)
+local is_place
+is_place, place = pcall(cjson.decode, place or '')
+if is_place then
+  redis.call('ZREM', 'iq:lines:' .. place.quota .. ':' .. place.priority .. ':' .. place.line, job_id)
+end
+local is_permit, permit = pcall(cjson.decode, redis.call('HGET', permits, job_id) or '')
+if is_permit then
+  redis.call('SREM', all_in_flight, job_id)
+  redis.call('SREM', 'iq:in_flight:at:' .. permit.at, job_id)
+  redis.call('SREM', 'iq:in_flight:by:' .. permit.caller, job_id)
+end
+for _, hash in ipairs({places, permits, unreadable}) do redis.call('HDEL', hash, job_id) end
+for _, set in ipairs({retention, deadlines, due_submits, due_polls, due_downloads}) do
+  redis.call('ZREM', set, job_id)
+end
+
+local deleted, caller = 0, nil
+for i = FIRST_INDEX, #KEYS do
+  if redis.call('ZREM', KEYS[i], job_id) == 1 then
+    deleted = 1
+    local state, kind, name = string.match(KEYS[i], '^iq:state:(%l+):(%l+):([^:]+)$')
+    if kind == 'at' then counter = 'jobs.' .. state .. '.' .. name end
+    if kind == 'by' and not string.find(finished_states, ' ' .. state .. ' ', 1, true) then
+      caller = unquote(name)
+    end
+  end
+end
+if deleted == 1 and counter ~= '' then redis.call('HINCRBY', counters, counter, -1) end
+if caller then redis.call('HINCRBY', open_jobs, caller, -1) end
+return deleted
