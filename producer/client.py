@@ -118,10 +118,11 @@ class Client(Reports):
         request: Request | JobRequest,
         idempotency_key: str | None,
         submitted_by: str | None = None,
+        max_priority: Priority = "high",
     ) -> Submitted:
         """Queue one job and report whether it is a replay; each submitter has keys of its own."""
-        caller = submitted_by or self._name
-        return Submitted(*self._submitter.submit_one(request, caller, idempotency_key))
+        submit, caller = self._submitter.submit_one, submitted_by or self._name
+        return Submitted(*submit(request, caller, idempotency_key, max_priority=max_priority))
 
     @reachable()
     def submit_many(self, requests: Iterable[Request]) -> Jobs:
@@ -137,6 +138,7 @@ class Client(Reports):
         idempotency_key: str | None = None,
         submitted_by: str | None = None,
         files: bool = False,
+        max_priority: Priority = "high",
     ) -> SubmittedBatch:
         """Queue up to 5,000 jobs as a batch, whose progress `batch` returns.
 
@@ -146,7 +148,8 @@ class Client(Reports):
         # A sequence may parse each item when it is asked for.
         items = requests if isinstance(requests, Sequence) else list(requests)
         caller = submitted_by or self._name
-        return self._submitter.submit_batch(items, caller, idempotency_key, on_error, files=files)
+        options = {"files": files, "max_priority": max_priority}
+        return self._submitter.submit_batch(items, caller, idempotency_key, on_error, **options)
 
     @reachable()
     def get(self, job_id: str, *, submitted_by: str | None = None) -> Job:

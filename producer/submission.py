@@ -47,10 +47,13 @@ class Submitter:
         self._now = now
 
     def submit_one(
-        self, given: Fields | JobRequest, caller: str, key: str | None, *, files: bool = False
+        self, given: Fields | JobRequest, caller: str, key: str | None, **options: Any
     ) -> tuple[Job, bool]:
-        """Return the job of a request, and whether its key returned an earlier job."""
-        valid = self._validator(caller, files=files).check(given, key)
+        """Return the job of a request, and whether its key returned an earlier job.
+
+        `options` are those of RequestValidator.
+        """
+        valid = self._validator(caller, **options).check(given, key)
         (job_id,), new = self._store_jobs([valid], _keys([valid], caller))
         return (new[0], False) if new else (self._store.get(job_id), True)
 
@@ -69,15 +72,17 @@ class Submitter:
         caller: str,
         key: str | None,
         on_error: OnError,
-        *,
-        files: bool = False,
+        **options: Any,
     ) -> SubmittedBatch:
-        """Return a batch of all items, or with `on_error="skip"` of the valid ones."""
+        """Return a batch of all items, or with `on_error="skip"` of the valid ones.
+
+        `options` are those of RequestValidator.
+        """
         if not 0 < len(items) <= MAX_IN_BATCH:
             words = f"a batch has 1 to {MAX_IN_BATCH} items, and this one {len(items)}"
             raise InvalidRequestError([Problem("items", words)])
         batch = new_batch(self._now(), caller)
-        valid, refused = self._validator(caller, batch=batch.id, files=files).check_each(items)
+        valid, refused = self._validator(caller, batch=batch.id, **options).check_each(items)
         if refused and (on_error == "refuse" or not valid):
             raise refuse_all(refused)
         by_batch = None if key is None else batch_keys(key, items, valid, caller)

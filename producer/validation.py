@@ -12,7 +12,7 @@ from ..errors import InvalidRequestError, Problem
 from ..jobs.build import build_job
 from ..jobs.idempotency import build_idempotency_key
 from ..jobs.job import Job
-from ..providers.request import JobRequest, parse_request
+from ..providers.request import PRIORITIES, JobRequest, Priority, parse_request
 from .uploads import ImageFile, find_files
 
 Fields = Mapping[str, Any]
@@ -49,6 +49,7 @@ class RequestValidator:
     caller: str = ""
     batch: str | None = None
     files: bool = False
+    max_priority: Priority = "high"
 
     def check(
         self, given: Fields | JobRequest, key: str | None = None, index: int = 0
@@ -88,6 +89,12 @@ class RequestValidator:
         return valid, refused
 
     def _build_job(self, request: JobRequest) -> Job:
+        if PRIORITIES.index(request.priority) < PRIORITIES.index(self.max_priority):
+            words = (
+                f"is {request.priority}, and the API key {self.caller} allows {self.max_priority} "
+                f"at most; `imagequeue keys limit {self.caller} --max-priority` changes that"
+            )
+            raise InvalidRequestError([Problem("priority", words)])
         return build_job(
             self.settings, request, self.now(), submitted_by=self.caller, batch=self.batch
         )

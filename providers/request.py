@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +16,8 @@ MAX_NAME_CHARACTERS = 100
 MAX_IMAGE_URLS = 64
 
 Priority = Literal["high", "normal", "low"]
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+"""Every priority, the highest first."""
 
 
 class JobRequest(BaseModel):

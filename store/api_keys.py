@@ -12,6 +12,7 @@ import redis
 from pydantic import BaseModel, ConfigDict
 
 from ..errors import ApiKeyError
+from ..providers.request import Priority
 from . import keys
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -38,6 +39,13 @@ class ApiKey(BaseModel):
     is_admin: bool = False
     """Whether it may see and change the jobs of every caller; without it, only its own."""
     is_read_only: bool = False
+    max_priority: Priority | None = None
+    """The highest priority of its jobs; None for `high` with an admin key, else `normal`."""
+
+    @property
+    def highest_priority(self) -> Priority:
+        """The highest priority that its jobs may have."""
+        return self.max_priority or ("high" if self.is_admin else "normal")
 
 
 class KeyUse(NamedTuple):
@@ -76,6 +84,7 @@ class ApiKeys:
         *,
         is_admin: bool = False,
         is_read_only: bool = False,
+        max_priority: Priority | None = None,
     ) -> str:
         """Make a key and return it; it is not stored and cannot be shown again.
 
@@ -93,6 +102,7 @@ class ApiKeys:
             limits=limits,
             is_admin=is_admin,
             is_read_only=is_read_only,
+            max_priority=max_priority,
         )
         if not self._redis.hsetnx(keys.API_KEYS, name, record.model_dump_json()):
             raise ApiKeyError(f"there is a key {name} already: remove it first, or name a new one")
@@ -116,10 +126,11 @@ class ApiKeys:
         in_flight: int | None = None,
         is_admin: bool | None = None,
         is_read_only: bool | None = None,
+        max_priority: Priority | None = None,
     ) -> ApiKey:
         """Change what is not None; raises ApiKeyError if there is no such key."""
         limits = _drop_none(per_minute=per_minute, open_jobs=open_jobs, in_flight=in_flight)
-        rights = _drop_none(is_admin=is_admin, is_read_only=is_read_only)
+        rights = _drop_none(is_admin=is_admin, is_read_only=is_read_only, max_priority=max_priority)
 
         def apply(pipe: Any) -> ApiKey:
             found = pipe.hget(keys.API_KEYS, name)

@@ -13,10 +13,10 @@ from ..config.queues import Queue
 from ..config.settings import Settings
 from ..jobs.job import Job, add_seconds
 from ..providers import PROVIDERS
+from ..providers.request import PRIORITIES
 from . import keys
 from .scripts import register_script
 
-PRIORITIES = ("high", "normal", "low")
 # Between two permits of a limited key, as a part of the time that its limit allows for one task.
 # Jobs that are sent at the same instant overtake each other.
 SPACING = 0.1

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from ...config.redis import to_unavailable_error
 from ...config.settings import PREFIX, Settings
 from ...errors import ConfigError
+from ...providers.request import Priority
 from ...store.api_keys import SAFE_NAME, ApiKeys, Limits, hash_key
 from ...store.clock import RedisClock
 from ...store.rate_limits import RateLimiter
@@ -33,6 +34,7 @@ class Caller(NamedTuple):
     limits: Limits = Limits()
     is_admin: bool = False
     is_read_only: bool = False
+    max_priority: Priority = "normal"
 
     @property
     def sees(self) -> str | None:
@@ -40,7 +42,7 @@ class Caller(NamedTuple):
         return None if self.is_admin else self.name
 
 
-LOCAL = Caller("local", is_admin=True)
+LOCAL = Caller("local", is_admin=True, max_priority="high")
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
 Known = list[tuple[str, Caller]]
 
@@ -131,7 +133,10 @@ class Access:
         except RedisError as error:
             raise to_unavailable_error(error) from error
         for name, key in found.items():
-            yield key.hash, Caller(name, key.limits, key.is_admin, key.is_read_only)
+            yield (
+                key.hash,
+                Caller(name, key.limits, key.is_admin, key.is_read_only, key.highest_priority),
+            )
 
     def _record_use(self, name: str) -> None:
         with suppress(RedisError):  # informational: no reason to refuse the request
@@ -165,4 +170,4 @@ def _read_environment_keys(settings: Settings) -> Iterator[tuple[str, Caller]]:
                 f"{PREFIX}API_KEYS: entry {number} must be KEY or NAME:KEY, the name up to 64 "
                 "letters, digits, dots, dashes and underscores"
             )
-        yield hash_key(key), Caller(name, is_admin=True)
+        yield hash_key(key), Caller(name, is_admin=True, max_priority="high")

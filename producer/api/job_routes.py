@@ -77,7 +77,9 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
     ) -> Job:
         """Accept a valid request; the job is stored before the response is sent."""
         access.acquire(caller, 1)
-        job, replayed = client.submit_once(request, idempotency_key, caller.name)
+        job, replayed = client.submit_once(
+            request, idempotency_key, caller.name, caller.max_priority
+        )
         if replayed:
             response.headers[REPLAYED] = "true"
         return job

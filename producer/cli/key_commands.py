@@ -17,6 +17,11 @@ open_jobs = click.option("--open-jobs", type=click.IntRange(0), help="Maximum un
 in_flight = click.option(
     "--in-flight", type=click.IntRange(0), help="Maximum jobs at providers at once; others wait."
 )
+max_priority = click.option(
+    "--max-priority",
+    type=click.Choice(["low", "normal", "high"]),
+    help="Highest priority of its jobs; by default normal, for an admin key high.",
+)
 ADMIN_HELP = "Access to the jobs of every caller."
 READ_ONLY_HELP = "May read jobs and /metrics, and change nothing."
 
@@ -36,6 +41,7 @@ def keys() -> None:
 @per_minute
 @open_jobs
 @in_flight
+@max_priority
 @click.option("--admin", "is_admin", is_flag=True, help=ADMIN_HELP)
 @click.option("--read-only", "is_read_only", is_flag=True, help=READ_ONLY_HELP)
 @as_json
@@ -44,6 +50,7 @@ def add(
     per_minute: int | None,
     open_jobs: int | None,
     in_flight: int | None,
+    max_priority: Any,
     is_admin: bool,
     is_read_only: bool,
     as_json: bool,
@@ -55,7 +62,12 @@ def add(
     limits = Limits(per_minute or 0, open_jobs or 0, in_flight or 0)
     client = open_redis()
     store, now = ApiKeys(client), RedisClock(client)
-    key = store.add(name, limits, now(), is_admin=is_admin, is_read_only=is_read_only)
+    rights = {
+        "is_admin": is_admin,
+        "is_read_only": is_read_only,
+        "max_priority": max_priority,
+    }
+    key = store.add(name, limits, now(), **rights)
     shown = {"name": name, "key": key, **_to_dict(store.all()[name])}
     click.echo(json.dumps(shown) if as_json else key)
 
@@ -100,6 +112,7 @@ def remove(name: str) -> None:
 @per_minute
 @open_jobs
 @in_flight
+@max_priority
 @click.option("--admin/--no-admin", "is_admin", default=None, help=ADMIN_HELP)
 @click.option("--read-only/--no-read-only", "is_read_only", default=None, help=READ_ONLY_HELP)
 @as_json
@@ -107,8 +120,8 @@ def limit(name: str, as_json: bool, **changes: Any) -> None:
     """Change a key's limits and rights; what is omitted stays."""
     if all(each is None for each in changes.values()):
         raise click.UsageError(
-            "give --per-minute, --open-jobs or --in-flight, where 0 removes the limit, --admin or "
-            "--read-only"
+            "give --per-minute, --open-jobs or --in-flight, where 0 removes the limit, "
+            "--max-priority, --admin or --read-only"
         )
     key = _open_keys().change(name, **changes)
     shown = json.dumps({"name": name, **_to_dict(key)})
@@ -121,14 +134,17 @@ def _open_keys() -> ApiKeys:
     return ApiKeys(open_redis())
 
 
-def _to_dict(key: ApiKey) -> dict[str, int | None]:
+def _to_dict(key: ApiKey) -> dict[str, Any]:
     limits = {name: limit or None for name, limit in key.limits._asdict().items()}
-    return {**limits, "admin": key.is_admin, "read_only": key.is_read_only}
+    rights = {"admin": key.is_admin, "read_only": key.is_read_only}
+    return {**limits, "max_priority": key.highest_priority, **rights}
 
 
 def _describe(key: ApiKey) -> str:
     limits = key.limits
     rights = "  admin" * key.is_admin + "  read-only" * key.is_read_only
+    if key.max_priority:
+        rights += f"  priority {key.max_priority} at most"
     words = (
         f"{limits.per_minute} a minute",
         f"{limits.open_jobs} open",

@@ -232,3 +232,19 @@ def test_malformed_id_is_unknown(ask: Ask, text: str) -> None:
         assert answer.status_code in (404, 405), (method, path, answer.text)
     for method, path in PAGES:
         assert ask("admin", method, path.format(job=text), page=True).status_code in (404, 405)
+
+
+def test_priority_above_that_of_the_key_is_refused(ask: Ask) -> None:
+    urgent = {**REQUEST, "priority": "high"}
+    answer = ask("shop", "POST", "/v1/jobs", json=urgent)
+    assert answer.status_code == 422
+    (problem,) = answer.json()["problems"]
+    assert (problem["field"], "the API key shop allows normal" in problem["message"]) == (
+        "priority",
+        True,
+    )
+    batch = {"items": [urgent, {**REQUEST, "priority": "low"}], "on_error": "skip"}
+    answer = ask("shop", "POST", "/v1/batches", json=batch)
+    assert answer.status_code == 202
+    assert [each["index"] for each in answer.json()["refused"]] == [0]
+    assert ask("admin", "POST", "/v1/jobs", json=urgent).json()["priority"] == "high"

@@ -19,7 +19,7 @@ from imagequeue.worker.context import Context
 from support.cli import Ran, imagequeue
 from support.redis import traces
 
-NO_RIGHTS = {"admin": False, "read_only": False}
+NO_RIGHTS = {"max_priority": "normal", "admin": False, "read_only": False}
 KEY = re.compile(r"iq_[A-Za-z0-9_-]{43}")
 
 
@@ -162,3 +162,11 @@ def test_invalid_command_prints_one_line(
     assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
     assert words in ran.err
     assert keys.all() == before
+
+
+def test_priorities_are_bounded_by_the_key(run: Any, keys: ApiKeys) -> None:
+    run("add", "shop")
+    run("add", "boss", "--admin")
+    assert [each.highest_priority for each in keys.all().values()] == ["high", "normal"]
+    assert run("limit", "shop", "--max-priority", "low").out == "shop  priority low at most\n"
+    assert keys.all()["shop"].highest_priority == "low"
