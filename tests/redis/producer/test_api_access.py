@@ -42,7 +42,8 @@ def test_environment_key_has_a_name(overrides: dict[str, str]) -> None:
     known = opened(overrides, "one, shop:two, three:with:colons, four")
     keys = ("one", "two", "with:colons", "four")
     assert [known.find_caller(key) for key in keys] == [
-        Caller(name, is_admin=True) for name in ("env-1", "shop", "three", "env-4")
+        Caller(name, is_admin=True, max_priority="high")
+        for name in ("env-1", "shop", "three", "env-4")
     ]
     assert [known.find_caller(key) for key in ("", "shop", "shop:two", "One")] == [None] * 4
 
