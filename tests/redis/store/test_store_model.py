@@ -5,8 +5,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -40,6 +39,7 @@ from imagequeue.worker import download, give_up, poll, submit
 from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
 from support.clock import Clock
+from support.examples import examples
 
 IMAGES = (ResultImage(url="https://a.example/0.png", lifetime_s=60),)
 NOT_TAKEN = (RetryLater, Refused, TryOtherVersion)
@@ -242,14 +242,8 @@ class Machine(RuleBasedStateMachine):
         assert counted == Counter(job.submitted_by for job in jobs if not job.is_finished)
 
 
-@pytest.mark.timeout(300)
 def test_the_store_keeps_its_promises_in_any_order(ctx: Context, clock: Clock) -> None:
     run_state_machine_as_test(
         lambda: Machine(ctx, clock),
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=examples(15, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )

@@ -2,19 +2,19 @@
 
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.client import HTTPConnection
 from typing import Any, NamedTuple
 
 import psutil
 import pytest
+import redis
 from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from imagequeue.config.queues import Queue
-from imagequeue.config.settings import Settings
+from imagequeue.config.settings import PREFIX
 from imagequeue.jobs.callback import Outcome
 from imagequeue.jobs.job import State, add_seconds
 from imagequeue.jobs.tokens import build_callback_url
@@ -26,8 +26,9 @@ from imagequeue.store.quarantine import Quarantine
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
 from imagequeue.worker.receiver.application import MAX_BODY_BYTES
+from support.examples import examples
 from support.jobs import kie_refused, queued
-from support.processes import Process, answers, eventually
+from support.processes import Process, answers, eventually, running
 from support.stub import Stub
 from support.worker.hostile_callbacks import (
     HEADERS,
@@ -41,13 +42,8 @@ from support.worker.hostile_callbacks import (
     wordy,
 )
 
-Start = Callable[..., Process]
-
-Overrides = dict[str, str]
-
 fuzz = partial(
     examples,
-    deadline=None,
     # Not shrunk: each try takes real requests.
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -59,44 +55,62 @@ class Receiver(NamedTuple):
 
     process: Process
     connection: HTTPConnection
-    settings: Settings
+    secrets: list[bytes]
 
     def post(self, provider: str, job_id: str, body: bytes, headers: dict[str, str]) -> int:
-        url = build_callback_url("", self.settings.signing_secrets, provider, job_id)
+        url = build_callback_url("", self.secrets, provider, job_id)
         self.connection.request("POST", url, body, headers)
         answer = self.connection.getresponse()
         answer.read()
         return answer.status
 
 
+SECRET = "a secret of the tests"
+# With a list of hosts every URL in a callback is parsed.
+SETTINGS = {
+    "secret_key": SECRET,
+    "callback_hosts": "*.example.com,a.example",
+    "log_level": "ERROR",
+}
+
+
 @pytest.fixture
-def overrides(overrides: Overrides, stub: Stub) -> Overrides:
-    # With a list of hosts every URL in a callback is parsed; the provider knows no task.
-    unknown = kie_refused(422, "recordInfo is null")
+def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
+    unknown = kie_refused(422, "recordInfo is null")  # the provider knows no task
     stub.answer = lambda _, path, __: (200, {}) if path == "/flux/tasks" else unknown
-    hosts = {"callback_hosts": "*.example.com,a.example", "log_level": "ERROR"}
     bases = {"kie_base_url": stub.url, "acedata_base_url": stub.url}
-    return {**overrides, **hosts, **bases}
+    return {**overrides, **SETTINGS, **bases}
 
 
-@pytest.fixture
-def _quick_disk(ctx: Context) -> Iterator[None]:
+@pytest.fixture(scope="module")
+def _quick_disk(redis_server: str) -> Iterator[None]:
     """Thousands of writes need no fsync each."""
-    ctx.store.redis.config_set("appendfsync", "no")
-    yield
-    ctx.store.redis.config_set("appendfsync", "always")
+    with redis.Redis.from_url(redis_server) as client:
+        client.config_set("appendfsync", "no")
+        yield
+        client.config_set("appendfsync", "always")
+
+
+@pytest.fixture(scope="module")
+def shared_receiver(
+    redis_server: str, _quick_disk: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Receiver]:
+    folder, port = tmp_path_factory.mktemp("receiver"), free_port()
+    settings = {**SETTINGS, "redis_url": redis_server, "data_dir": str(folder)}
+    env = {f"{PREFIX}{name.upper()}": value for name, value in settings.items()}
+    command = [sys.executable, "-m", "imagequeue.worker.receiver", "--port", str(port)]
+    with running(command, env, folder) as process:
+        eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
+        connection = HTTPConnection("127.0.0.1", port, timeout=10)
+        yield Receiver(process, connection, [SECRET.encode()])
+        connection.close()
 
 
 @pytest.fixture
-def receiver(start: Start, settings: Settings, _quick_disk: None) -> Iterator[Receiver]:
-    port = free_port()
-    process = start(sys.executable, "-m", "imagequeue.worker.receiver", "--port", str(port))
-    eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
-    yield Receiver(process, connection, settings)
-    connection.close()
-    assert process.popen.poll() is None
-    assert process.output == ""
+def receiver(shared_receiver: Receiver) -> Iterator[Receiver]:
+    yield shared_receiver
+    assert shared_receiver.process.popen.poll() is None
+    assert shared_receiver.process.output == ""
 
 
 def taken(ctx: Context, provider: str, task: str | None, state: State = State.WAITING) -> str:
@@ -153,7 +167,7 @@ one_callback = st.tuples(
 )
 
 
-@fuzz(max_examples=36)
+@fuzz(8)
 @given(sent=st.lists(one_callback, min_size=12, max_size=12))
 def test_any_callback_is_answered_read_and_counted(
     ctx: Context, receiver: Receiver, sent: list[Any]
@@ -196,7 +210,7 @@ foreign = st.sampled_from(sorted(PROVIDERS)).flatmap(
 )
 
 
-@fuzz(max_examples=24)
+@fuzz(6)
 @given(sent=st.lists(foreign, min_size=2, max_size=2))
 def test_other_jobs_task_changes_neither_job(
     ctx: Context, receiver: Receiver, sent: list[Any]
@@ -213,7 +227,7 @@ def test_other_jobs_task_changes_neither_job(
 def test_memory_stays_flat(ctx: Context, receiver: Receiver) -> None:
     process = psutil.Process(receiver.process.popen.pid)
     port = receiver.connection.port
-    path = build_callback_url("", receiver.settings.signing_secrets, "acedata-flux", f"job_{1:026}")
+    path = build_callback_url("", receiver.secrets, "acedata-flux", f"job_{1:026}")
     half = (
         f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n".encode() + b"x" * 99999
     )
@@ -230,9 +244,9 @@ def test_memory_stays_flat(ctx: Context, receiver: Receiver) -> None:
                 sock.sendall(half)
         ctx.store.redis.delete(*(keys.callbacks(f"job_{n:026}") for n in (0, 1)))
 
-    for _ in range(8):
+    for _ in range(4):
         round_of_requests()
     before = process.memory_info().rss
-    for _ in range(25):
+    for _ in range(10):
         round_of_requests()
-    assert process.memory_info().rss - before < 30 * 1024 * 1024
+    assert process.memory_info().rss - before < 20 * 1024 * 1024
