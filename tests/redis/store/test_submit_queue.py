@@ -1,19 +1,18 @@
 """The order in which queued jobs leave, and the limits that they keep."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import redis
 
-from imagequeue.jobs.job import Job, State, add_seconds, new_job
+from imagequeue.jobs.job import State, add_seconds
 from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.store.jobs import Store
 from imagequeue.store.pauses import Pauses
 from imagequeue.store.submit_queue import Quota, SubmitQueue
 from support.clock import Clock
+from support.submits import LEASE_S, add, answer, move, start
 
-LEASE_S = 25
 WINDOW_S = 10
 LIMITED = Quota(("main",), tasks=20, seconds=WINDOW_S)
 Make = Callable[..., SubmitQueue]
@@ -35,26 +34,6 @@ def make(client: redis.Redis) -> Make:
         return SubmitQueue(client, LEASE_S, {"kie": quota}, **limits)
 
     return make_one
-
-
-def add(store: Store, clock: Clock, count: int = 1, **fields: Any) -> list[str]:
-    given: dict[str, Any] = {"provider": "kie-flux-kontext", "action": "generate"} | fields
-    jobs = [new_job(clock(), delivery="poll", **given) for _ in range(count)]
-    store.add(jobs)
-    return [job.id for job in jobs]
-
-
-def answer(store: Store, clock: Clock, job_id: str, to: State = State.WAITING) -> None:
-    """Send a leased job, and let the provider answer at once."""
-    job = start(store, clock, job_id)
-    store.transition(job, lambda job: job.transition_to(to, "test", clock(), clock()))
-
-
-def start(store: Store, clock: Clock, job_id: str) -> Job:
-    until = add_seconds(clock(), LEASE_S)
-    return store.transition(
-        store.get(job_id), lambda job: job.transition_to(State.SUBMITTING, "test", clock(), until)
-    )
 
 
 def drain(
@@ -118,9 +97,7 @@ def test_no_more_jobs_are_in_flight_than_a_key_allows(
     answer(store, clock, first)
     answer(store, clock, second)
     assert queue.lease(clock(), 9).job_ids == []
-    store.transition(
-        store.get(first), lambda job: job.transition_to(State.FAILED, "test", clock(), clock())
-    )
+    move(store, clock, first, State.FAILED)
     assert queue.lease(clock(), 9).job_ids == [third]
 
 
@@ -241,10 +218,7 @@ def test_a_cancelled_job_leaves_its_line(make: Make, store: Store, clock: Clock)
     first, second, third = add(store, clock, 3)
     queue.lease(clock(), 1)
     for job_id in (first, second):
-        store.transition(
-            store.get(job_id),
-            lambda job: job.transition_to(State.CANCELLED, "test", clock(), clock()),
-        )
+        move(store, clock, job_id, State.CANCELLED)
     assert queue.lease(clock(), 9).job_ids == [third]
 
 
