@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ..config.host_patterns import HostPatterns
 from ..config.queues import Queue
 from ..config.settings import Settings
 from ..jobs.callback import Callback
@@ -17,8 +18,7 @@ from ..providers import get as get_provider
 from ..providers.wire import Failed, Pending, StatusUnavailable, Succeeded, TaskStatus
 from .context import Context
 from .http.errors import InvalidUrlError
-from .http.host_patterns import HostPatterns
-from .http.url import parse_url
+from .http.url import get_origin, parse_url
 from .task_status import look_up
 
 # The poll of a job whose callback was not confirmed comes no later than this.
@@ -81,6 +81,7 @@ def _is_of(hosts: HostPatterns, url: str) -> bool:
     """Return whether a download of the URL would connect to one of the hosts."""
     # Other parsers find another host in `evil\@known`.
     try:
-        return parse_url(url) in hosts
+        _, host, port = get_origin(parse_url(url))
+        return hosts.match(host, port)
     except InvalidUrlError:
         return False

@@ -26,7 +26,7 @@ from ..store.submit_queue import SubmitQueue, open_submit_queue
 from ..store.wakeups import Priority, WakeUps
 from ..store.webhooks import WebhookOutbox
 from .http.address_guard import AddressGuard
-from .http.client import HttpClient
+from .http.client import CONNECT_TIMEOUT_S, HttpClient
 from .storage_check import StorageCheck
 
 
@@ -103,7 +103,7 @@ def open_context(
         starts=StepStarts(client),
         pauses=Pauses(client),
         http=_open_http(settings, "download"),
-        webhook_http=_open_http(settings, "webhook"),
+        webhook_http=_open_http(settings, "webhook", connect_timeout_s=5),
         storage=storage,
         storage_check=StorageCheck(storage),
         now=now or RedisClock(client),
@@ -111,10 +111,14 @@ def open_context(
     )
 
 
-def _open_http(settings: Settings, kind: Literal["download", "webhook"]) -> HttpClient:
+def _open_http(
+    settings: Settings,
+    kind: Literal["download", "webhook"],
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
+) -> HttpClient:
     guard = AddressGuard(
         getattr(settings, f"{kind}_trusted_hosts"),
         getattr(settings, f"{kind}_trusted_networks"),
         remedy=f"{PREFIX}{kind.upper()}_TRUSTED_NETWORKS",
     )
-    return HttpClient(guard, settings.proxy_url, str(settings.ca_file or ""))
+    return HttpClient(guard, settings.proxy_url, str(settings.ca_file or ""), connect_timeout_s)

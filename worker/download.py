@@ -21,13 +21,8 @@ from ..storage import StorageError
 from ..store.wakeups import Priority
 from .context import Context
 from .fetch import ServerUnavailableError, TooLargeError, UrlRefusedError
-from .http.errors import (
-    HostBusyError,
-    InvalidUrlError,
-    NoResponseError,
-    NotSentError,
-    PrivateAddressError,
-)
+from .host_slots import HostBusyError
+from .http.errors import InvalidUrlError, NoResponseError, NotSentError, PrivateAddressError
 from .media.validate import NotMediaError, UnsupportedMediaError
 from .refresh_url import refresh_url
 from .save import save, write_manifest

@@ -6,10 +6,10 @@ import time
 from http import HTTPStatus
 
 from ..config.settings import Settings
+from .host_slots import HostSlots
 from .http.client import HttpClient
 from .http.errors import NoResponseError
-from .http.host_slots import HostSlots
-from .http.message import Response, Write
+from .http.message import Request, Response, Write
 
 # Statuses of a server with a fault; any other refusal is about this URL.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -49,7 +49,7 @@ class Fetch:
         """Write the file in pieces, at most `download_max_bytes`, and return its size.
 
         Raises HostBusyError, ServerUnavailableError, UrlRefusedError, TooLargeError, what
-        HttpClient.request raises, and unchanged what `write` raises.
+        HttpClient.send raises, and unchanged what `write` raises.
         """
         with _slots.hold(self._url):
             return self._transfer()
@@ -72,15 +72,16 @@ class Fetch:
         headers = {"Accept-Encoding": "identity"}
         if self._size:
             headers |= {"Range": f"bytes={self._size}-", "If-Range": self._validator}
-        self._http.request(
-            "GET",
-            self._url,
+        request = Request(
+            method="GET",
+            url=self._url,
             deadline=self._deadline,
-            block_private_addresses=True,
-            follow_redirects=True,
             headers=headers,
             receiver=self._receive,
+            block_private_addresses=True,
+            follow_redirects=True,
         )
+        self._http.send(request)
 
     def _receive(self, response: Response) -> Write:
         """Check the head of a response; its body goes to `_write`."""

@@ -18,13 +18,13 @@ from ..config.queues import Queue
 from ..providers.parsing import parse_host
 from ..store.webhooks import Webhook
 from .context import Context
-from .http.errors import HostBusyError, NoResponseError, NotSentError
-from .http.host_slots import HostSlots
+from .host_slots import HostBusyError, HostSlots
+from .http.errors import NoResponseError, NotSentError
+from .http.message import Request
 
 log = get_logger(__name__)
 
 TIMEOUT_S = 15.0
-CONNECT_TIMEOUT_S = 5.0
 # Of the 16 threads of a notifier, half are left for other hosts.
 MAX_WEBHOOKS_PER_HOST = 8
 _slots = HostSlots(MAX_WEBHOOKS_PER_HOST)
@@ -94,17 +94,17 @@ def _try_webhook(ctx: Context, job_id: str, entry: bytes, deadline: float) -> fl
 
 def _send(ctx: Context, webhook: Webhook, deadline: float) -> None:
     """Send a webhook; raises one of DELIVERY_FAILURES unless the response is a success."""
-    # Without its body, which may never end.
-    response = ctx.webhook_http.request(
-        "POST",
-        webhook.url,
+    request = Request(
+        method="POST",
+        url=webhook.url,
         deadline=deadline,
-        connect_timeout_s=CONNECT_TIMEOUT_S,
-        block_private_addresses=True,
-        reuse_connection=False,
         headers=_build_headers(ctx, webhook),
         data=webhook.body.encode(),
+        max_bytes=0,  # the body of the response may never end
+        block_private_addresses=True,
+        reuse_connection=False,
     )
+    response = ctx.webhook_http.send(request)
     if response.status == GONE:
         raise GoneError(f"HTTP {response.status}")
     if not 200 <= response.status < 300:

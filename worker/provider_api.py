@@ -6,6 +6,7 @@ from ..jobs.job import Job
 from ..providers.wire import ProviderRequest, ProviderResponse
 from .account_keys import get_account
 from .context import Context
+from .http.message import Request
 
 # The largest documented response, a batch look-up, is far smaller.
 MAX_RESPONSE_BYTES = 4 * 1024 * 1024
@@ -27,16 +28,17 @@ def call_provider(
     Raises NotSentError, NoResponseError, or ConfigError without a key.
     """
     account = get_account(ctx, job)
-    response = ctx.http.request(
-        call.method,
-        account.base_url + call.path,
+    request = Request(
+        method=call.method,
+        url=account.base_url + call.path,
         deadline=deadline,
-        reuse_connection=reuse_connection,
         headers={**account.headers(), "Accept": "application/json"},
         params=call.query,
         json=call.body,
         max_bytes=MAX_RESPONSE_BYTES,
+        reuse_connection=reuse_connection,
     )
+    response = ctx.http.send(request)
     return ProviderResponse(
         status=response.status,
         body=response.body,

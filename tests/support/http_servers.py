@@ -13,7 +13,7 @@ from typing import Any
 import pycurl
 
 from imagequeue.worker.http.client import HttpClient
-from imagequeue.worker.http.message import Response
+from imagequeue.worker.http.message import Request, Response
 
 
 @contextmanager
@@ -50,8 +50,12 @@ def send(
 ) -> Response:
     """Send a request before a deadline that is `timeout_s` away."""
     deadline = time.monotonic() + timeout_s
-    http = http or HttpClient()
-    return http.request(method, url, deadline=deadline, max_bytes=max_bytes, **options)
+    limits: dict[str, Any] = {"deadline": deadline, "max_bytes": max_bytes}
+    return (http or HttpClient()).send(Request(method=method, url=url, **limits, **options))
+
+
+def set_connect_timeout(http: HttpClient, seconds: float) -> None:
+    vars(http)["_options"][pycurl.CONNECTTIMEOUT_MS] = int(seconds * 1000)
 
 
 def resolve(http: HttpClient, port: int, **names: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pycurl
 import pytest
 
+from imagequeue.worker.http import client
 from imagequeue.worker.http.address_guard import AddressGuard
 from imagequeue.worker.http.client import HttpClient
 from imagequeue.worker.http.errors import NoResponseError, PrivateAddressError
@@ -62,7 +63,7 @@ def test_150_threads_share_a_client(echo: str) -> None:
 
     with ThreadPoolExecutor(150) as threads:
         assert list(threads.map(request, range(150))) == [str(number) for number in range(150)]
-    assert len(vars(http)["_idle"]) <= 64
+    assert len(client._idle) <= 64
 
 
 def test_a_request_inside_a_receiver_has_its_own_connection(echo: str) -> None:
@@ -79,14 +80,15 @@ def test_a_request_inside_a_receiver_has_its_own_connection(echo: str) -> None:
 
 FORKING = """
 import json, os, sys, time
-from imagequeue.worker.http.address_guard import AddressGuard
 from imagequeue.worker.http.client import HttpClient
+from imagequeue.worker.http.message import Request
 
 http = HttpClient()
 
 def ask():
     url = sys.argv[1]
-    response = http.request("GET", url, deadline=time.monotonic() + 9, max_bytes=9999)
+    deadline = time.monotonic() + 9
+    response = http.send(Request(method="GET", url=url, deadline=deadline, max_bytes=9999))
     print(json.loads(response.body)["connection"], flush=True)
 
 ask()

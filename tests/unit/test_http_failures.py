@@ -11,6 +11,8 @@ import pytest
 from imagequeue.producer.local.ports import free_port
 from imagequeue.worker.http.client import HttpClient
 from imagequeue.worker.http.errors import InvalidUrlError, NoResponseError, NotSentError
+from imagequeue.worker.http.message import Request
+from support.hostile import hosting
 from support.http_servers import echoing, send, serving
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -67,7 +69,7 @@ def test_the_systems_resolver_does_not_block_libcurl() -> None:
 
 
 def test_a_silent_download_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagequeue.worker.http.transfer.MAX_SILENCE_S", 1)
+    monkeypatch.setattr("imagequeue.worker.http.client.MAX_SILENCE_S", 1)
     received: list[bytes] = []
 
     def speak(connection: socket.socket) -> None:
@@ -95,18 +97,13 @@ def test_nothing_is_sent_after_the_deadline() -> None:
 
 
 def test_a_worker_frozen_past_its_deadline_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[bytes] = []
     moved = iter([0.0])
-
-    def speak(connection: socket.socket) -> None:
-        heard.append(b"a request")
-
     # The clock of the first look is early, that of the look before the first byte late.
     clock = SimpleNamespace(monotonic=lambda: next(moved, 1e12))
     monkeypatch.setattr("imagequeue.worker.http.transfer.time", clock)
-    with serving(speak) as url, pytest.raises(NotSentError, match=r"[Tt]ime"):
-        HttpClient().request("POST", url, deadline=60.0, data=b"x")
-    assert heard == []
+    with hosting() as host, pytest.raises(NotSentError, match=r"[Tt]ime"):
+        HttpClient().send(Request(method="POST", url=host.url, deadline=60.0, data=b"x"))
+    assert host.asked == []
 
 
 def test_a_connection_that_breaks_after_the_request_is_no_response() -> None:

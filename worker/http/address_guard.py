@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
+from contextlib import suppress
 
 import pycurl
 
+from ...config.host_patterns import HostPatterns
 from .errors import PrivateAddressError
-from .host_patterns import HostPatterns
-from .url import get_host
+from .url import get_origin
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+
+def _parse_networks(*networks: str) -> list[Network]:
+    return [ipaddress.ip_network(each) for each in networks]
+
+
 # Mapped addresses and NAT64: what counts is the IPv4 address in their last 32 bits.
-_EMBEDS_IPV4 = [ipaddress.ip_network(each) for each in ("::ffff:0:0/96", "64:ff9b::/96")]
+_EMBEDS_IPV4 = _parse_networks("::ffff:0:0/96", "64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-# By the registries of IANA; some versions of Python count parts of these as global.
-_NOT_PUBLIC = [
-    ipaddress.ip_network(each)
-    for each in (
-        "192.0.0.0/24",  # protocol assignments
-        "192.88.99.0/24",  # relays of 6to4
-        "2001::/23",  # protocol assignments, with Teredo
-        "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4
-        "3fff::/20",  # documentation
-    )
-]
+# By the registries of IANA; some versions of Python count parts of these as global: protocol
+# assignments (with Teredo), 6to4 and its relays, and documentation.
+_NOT_PUBLIC = _parse_networks(
+    *("192.0.0.0/24", "2001::/23", "192.88.99.0/24", "2002::/16", "2001:db8::/32", "3fff::/20")
+)
 
 
 def is_public(address: str) -> bool:
@@ -57,25 +56,25 @@ class AddressGuard:
     def __init__(
         self, hosts: Collection[str] = (), networks: Collection[Network] = (), remedy: str = ""
     ) -> None:
-        self.trusted_hosts = HostPatterns(hosts, needs_port=True)
+        self._hosts = HostPatterns(hosts, needs_port=True)
         self._networks = networks
         self._hint = f"; if that is right, list its network in {remedy}" if remedy else ""
 
     def require_allowed(self, address: str) -> None:
         """Raise PrivateAddressError unless an IP address is public or in a trusted network."""
-        if is_public(address):
-            return
-        ip = _parse(address)
-        if not any(ip in network for network in self._networks):
+        if not is_public(address) and not any(_parse(address) in each for each in self._networks):
             raise PrivateAddressError(f"{address} is a private address{self._hint}")
 
-    def require_allowed_host(self, url: pycurl.CurlUrl) -> None:
-        """Raise PrivateAddressError for a host that is a private address without any resolving."""
-        host = get_host(url)
-        if host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost"):
+    def must_check(self, url: pycurl.CurlUrl) -> bool:
+        """Return whether the addresses of the URL's host must be allowed: it is not trusted.
+
+        Raises PrivateAddressError if it is a private address without any resolving.
+        """
+        _, host, port = get_origin(url)
+        if self._hosts.match(host, port):
+            return False
+        if f".{host.rstrip('.')}".endswith(".localhost"):
             raise PrivateAddressError("localhost is a private address")
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            return
-        self.require_allowed(host)
+        with suppress(ValueError):  # a name
+            self.require_allowed(host)
+        return True

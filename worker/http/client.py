@@ -1,9 +1,8 @@
-"""The HTTP client of the workers: guarded redirects, and idle libcurl handles for reuse."""
+"""The HTTP client of the workers: libcurl with guarded redirects, and idle handles for reuse."""
 
 from __future__ import annotations
 
 import os
-import weakref
 from collections import deque
 from collections.abc import Mapping
 from json import dumps
@@ -14,12 +13,21 @@ import pycurl
 
 from .address_guard import AddressGuard
 from .errors import InvalidUrlError, NotSentError
-from .message import Receiver, Request, Response
-from .transfer import Transfer
+from .message import Request, Response
+from .transfer import CHUNK_BYTES, Transfer
 from .url import get_origin, parse_url
 
+CONNECT_TIMEOUT_S = 10.0
 MAX_REDIRECTS = 5
-MAX_IDLE_HANDLES = 64
+# A streamed body that is slower for this long is given up; a provider may be silent until the
+# deadline. libcurl takes whole seconds.
+MIN_BYTES_PER_S = 1024
+MAX_SILENCE_S = 15
+# Last in, first out: what was used last is the most likely to be still connected.
+# Appending and popping are atomic; what is too many closes.
+_idle: deque[pycurl.Curl] = deque(maxlen=64)
+# Two processes on one connection would read each other's responses.
+os.register_at_fork(before=_idle.clear)
 
 
 class HttpClient:
@@ -32,7 +40,11 @@ class HttpClient:
     """
 
     def __init__(
-        self, guard: AddressGuard | None = None, proxy: str = "", ca_file: str = ""
+        self,
+        guard: AddressGuard | None = None,
+        proxy: str = "",
+        ca_file: str = "",
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         self._guard = guard or AddressGuard()
         self._has_proxy = bool(proxy)
@@ -43,100 +55,83 @@ class HttpClient:
             pycurl.NOPROXY: "",
             pycurl.CAINFO: authorities,
             pycurl.PROXY_CAINFO: authorities,
+            pycurl.CONNECTTIMEOUT_MS: int(connect_timeout_s * 1000),
+            pycurl.BUFFERSIZE: CHUNK_BYTES,
+            # Signals would interrupt other threads.
+            pycurl.NOSIGNAL: 1,
         }
-        # Last in, first out: what was used last is the most likely to be still connected.
-        # Appending and popping are atomic; what is too many closes.
-        self._idle: deque[pycurl.Curl] = deque(maxlen=MAX_IDLE_HANDLES)
-        _clients.add(self)
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        deadline: float,
-        connect_timeout_s: float | None = None,
-        block_private_addresses: bool = False,
-        follow_redirects: bool = False,
-        reuse_connection: bool = True,
-        headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        json: object = None,
-        data: bytes | None = None,
-        max_bytes: int = 0,
-        receiver: Receiver | None = None,
-    ) -> Response:
-        """Send a GET or POST and return its response, all before `deadline` (monotonic clock).
+    def send(self, request: Request) -> Response:
+        """Send a request and return its response.
 
-        The body holds at most `max_bytes`; with a `receiver` it is streamed there instead. Only a
-        GET follows redirects; errors are then about its last step. `reuse_connection=False` sends
-        once, on a new connection; otherwise libcurl sends again if the connection was dead.
         Raises NotSentError, NoResponseError, and unchanged what the receiver raises.
         """
-        fields = {"User-Agent": "imagequeue", "Accept-Encoding": "gzip, deflate"}
-        fields |= {name.title(): value for name, value in (headers or {}).items()}
-        if json is not None:
-            data = _encode_json(json)
-            fields["Content-Type"] = "application/json"
-        follow_redirects = follow_redirects and method == "GET"
-        target = parse_url(f"{url}?{urlencode(params)}" if params else url)
+        query = f"?{urlencode(request.params)}" if request.params else ""
+        url, headers = parse_url(request.url + query), _build_headers(request)
+        options = self._options | _build_options(request)
         for _ in range(MAX_REDIRECTS + 1):
-            is_guarded = block_private_addresses and target not in self._guard.trusted_hosts
-            if is_guarded:
-                self._guard.require_allowed_host(target)
-            response = self._run(
-                Request(
-                    method=method,
-                    url=target,
-                    headers=fields,
-                    body=data,
-                    deadline=deadline,
-                    connect_timeout_s=connect_timeout_s,
-                    max_bytes=max_bytes,
-                    receiver=receiver,
-                    reuse_connection=reuse_connection,
-                    follow_redirects=follow_redirects,
-                    guard=self._guard if is_guarded and not self._has_proxy else None,
-                )
-            )
-            if not (follow_redirects and response.redirect):
+            options |= {pycurl.CURLU: url, pycurl.HTTPHEADER: _format_headers(headers)}
+            guard = self._guard if request.block_private_addresses else None
+            if guard and not guard.must_check(url):
+                guard = None
+            response = _transfer(request, options, None if self._has_proxy else guard)
+            redirect = request.find_redirect(response)
+            if not redirect:
                 return response
             # Servers send UTF-8 where ASCII is required.
-            step = parse_url(response.redirect.encode("latin-1"), base=target)
-            if get_origin(step) != get_origin(target):
-                fields.pop("Authorization", None)
-            target = step
+            step = parse_url(redirect.encode("latin-1"), base=url)
+            if get_origin(step) != get_origin(url):
+                headers.pop("Authorization", None)
+            url = step
         raise InvalidUrlError(f"more than {MAX_REDIRECTS} redirects")
 
-    def _run(self, request: Request) -> Response:
-        try:
-            handle = self._idle.pop()
-        except IndexError:
-            handle = pycurl.Curl()
-        try:
-            return Transfer(handle, request, self._options).run()
-        finally:
-            self._idle.append(handle)
 
-    def close_idle(self) -> None:
-        """Close the connections that are not in use."""
-        self._idle.clear()
-
-
-def _encode_json(value: object) -> bytes:
+def _transfer(
+    request: Request, options: Mapping[int, object], guard: AddressGuard | None
+) -> Response:
     try:
-        return dumps(value, allow_nan=False).encode()
-    except ValueError as error:
-        raise NotSentError(type(error).__name__) from None
+        handle = _idle.pop()
+    except IndexError:
+        handle = pycurl.Curl()
+    try:
+        return Transfer(handle, request, guard).run(options)
+    finally:
+        _idle.append(handle)
 
 
-_clients: weakref.WeakSet[HttpClient] = weakref.WeakSet()
+def _build_headers(request: Request) -> dict[str, str]:
+    headers = {"User-Agent": "imagequeue", "Accept-Encoding": "gzip, deflate"}
+    if request.json is not None:
+        headers["Content-Type"] = "application/json"
+    return headers | {name.title(): value for name, value in request.headers.items()}
 
 
-def _close_idle() -> None:
-    for client in list(_clients):
-        client.close_idle()
+def _format_headers(headers: Mapping[str, str]) -> list[bytes]:
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    if any({"\r", "\n", "\0"} & {*line} or max(line) > "\xff" for line in lines):
+        raise NotSentError("a header has a character that it cannot hold")
+    # Without an empty one, libcurl waits for "100 Continue" before large bodies.
+    return [line.encode("latin-1") for line in (*lines, "Expect:")]
 
 
-# Two processes on one connection would read each other's responses.
-os.register_at_fork(before=_close_idle)
+def _build_options(request: Request) -> dict[int, object]:
+    """Return libcurl's options for a request, except for its URL, headers and deadline."""
+    options: dict[int, object] = {}
+    if request.method == "POST":
+        options |= {pycurl.POST: 1, pycurl.POSTFIELDS: _build_body(request)}
+    elif request.method != "GET":
+        raise NotSentError(f"{request.method} is not supported")
+    if not request.reuse_connection:
+        options |= {pycurl.FRESH_CONNECT: 1, pycurl.FORBID_REUSE: 1}
+    if request.receiver:
+        options |= {pycurl.LOW_SPEED_LIMIT: MIN_BYTES_PER_S, pycurl.LOW_SPEED_TIME: MAX_SILENCE_S}
+    return options
+
+
+def _build_body(request: Request) -> bytes:
+    if request.json is None:
+        return request.data
+    try:
+        return dumps(request.json, allow_nan=False).encode()
+    except ValueError:
+        raise NotSentError("the body has a number that JSON cannot hold") from None

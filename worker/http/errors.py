@@ -11,10 +11,6 @@ class NoResponseError(Exception):
     """The request was sent, and no complete response arrived: its outcome is unknown."""
 
 
-class HostBusyError(NotSentError):
-    """As many requests to the host as are allowed are under way."""
-
-
 class InvalidUrlError(NotSentError):
     """The URL, or one that it redirects to, is not a valid web address; or it redirects forever."""
 

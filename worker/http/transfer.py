@@ -1,36 +1,32 @@
-"""One libcurl exchange: what it may do, what it delivers, and what its failure means."""
+"""One libcurl exchange: what may leave, what is delivered, and what its failure means."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pycurl
 
+from .address_guard import AddressGuard
 from .decoder import Decoder
 from .errors import NoResponseError, NotSentError
-from .message import Request, Response, Write, format_headers, is_whole_json, parse_status
+from .message import Request, Response, Write
 
-CONNECT_TIMEOUT_S = 10.0
-# A streamed body that is slower for this long is given up; a provider may be silent until the
-# deadline. libcurl takes whole seconds.
-MIN_BYTES_PER_S = 1024
-MAX_SILENCE_S = 15
 # Also the size of trailers and of interim responses.
 MAX_HEAD_BYTES = 64 * 1024
 # libcurl delivers 16 KB at a time; hashing and writing cost less in larger pieces.
 CHUNK_BYTES = 256 * 1024
 # A slow body still reaches its receiver, which keeps a lease alive.
 GATHER_S = 1.0
-MAX_KEPT_CONNECTIONS = 4
 SYSTEM_ERRORS = (pycurl.E_COULDNT_CONNECT, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR)
 MESSAGES = {
     pycurl.E_PEER_FAILED_VERIFICATION: "the server's TLS certificate is not trusted",
     pycurl.E_UNSUPPORTED_PROTOCOL: "the response is not HTTP",
-    pycurl.E_FTP_WEIRD_SERVER_REPLY: "the response is not HTTP",
     pycurl.E_PARTIAL_FILE: "the response is incomplete",
 }
 
@@ -40,112 +36,56 @@ class _EnoughError(Exception):
 
 
 class Transfer:
-    """One exchange over a handle, which serves the next one afterwards."""
+    """One exchange over a handle, which serves the next one afterwards.
 
-    def __init__(
-        self, handle: pycurl.Curl, request: Request, options: Mapping[int, object]
-    ) -> None:
+    `guard` checks each address that is connected to; None allows all.
+    """
+
+    def __init__(self, handle: pycurl.Curl, request: Request, guard: AddressGuard | None) -> None:
         self._handle = handle
         self._request = request
-        self._options = options
+        self._guard = guard
+        self._sockets = ExitStack()
         self._sent = False
-        self._failure: BaseException | None = None
-        self._sockets: list[socket.socket] = []
-        self._status = 0
-        self._headers: dict[str, str] = {}
+        self._failure: BaseException | None = None  # that a callback raised
+        self._head: list[bytes] = []
         self._head_bytes = 0
-        self._has_head = False
+        self._response: Response | None = None  # once its head is complete, without its body
         self._decoder = Decoder("")
         self._write: Write | None = None
-        self._gathered = bytearray()
+        self._body = bytearray()  # what `_write` has not got yet; all of it without one
         self._flushed_at = 0.0
 
-    def run(self) -> Response:
-        """Send the request and return its response.
+    def run(self, options: Mapping[int, object]) -> Response:
+        """Run the exchange with these options of libcurl, and return the response.
 
         Raises NotSentError or NoResponseError, and unchanged what the receiver raises.
         """
         code = pycurl.E_OK
-        try:
-            self._configure()
-            self._handle.perform()
-        except pycurl.error as error:
-            code = error.args[0] if isinstance(error.args[0], int) else pycurl.E_FAILED_INIT
-        except ValueError as error:  # a header that cannot be sent; its text may be secret
-            raise NotSentError(type(error).__name__) from None
-        try:
-            return self._finish(code)
-        finally:
-            self._failure = None  # its traceback refers to this object
-            self._handle.reset()
-            for opened in self._sockets:
-                opened.close()  # libcurl uses a duplicate
+        with self._sockets:
+            try:
+                for option, value in {**options, **self._build_options()}.items():
+                    self._handle.setopt(option, value)
+                self._handle.perform()
+            except pycurl.error as error:
+                code = int(error.args[0])
+            try:
+                return self._finish(code)
+            finally:
+                self._failure = None  # its traceback refers to this object
+                self._handle.reset()
 
-    def _finish(self, code: int) -> Response:
-        failure = self._failure
-        if not failure:
-            # Also before an error: a download resumes after what it received.
-            self._flush()
-            failure = self._find_failure(code)
-        body = b"" if self._write else bytes(self._gathered[: self._request.max_bytes])
-        if isinstance(failure, NoResponseError) and self._has_head and is_whole_json(body):
-            failure = None  # what was paid for has come; only what follows it is broken
-        if failure and not isinstance(failure, _EnoughError):
-            raise failure
-        return Response(self._status, self._headers, body)
-
-    def _find_failure(self, code: int) -> Exception | None:
-        if code:
-            return (NoResponseError if self._sent else NotSentError)(self._describe(code))
-        # For libcurl, headers that are cut off are a success.
-        if not (self._has_head and self._decoder.is_complete()):
-            return NoResponseError("the response is incomplete")
-        return None
-
-    def _describe(self, code: int) -> str:
-        # Never libcurl's own sentence: it may hold the URL.
-        proxy_status = self._handle.getinfo(pycurl.HTTP_CONNECTCODE)
-        if proxy_status >= 300 and not self._sent:
-            return f"the proxy answered HTTP {proxy_status}"
-        number = self._handle.getinfo(pycurl.OS_ERRNO) if code in SYSTEM_ERRORS else 0
-        return os.strerror(number) if number else MESSAGES.get(code, pycurl.easy_strerror(code))
-
-    def _configure(self) -> None:
-        request = self._request
-        left_ms = int((request.deadline - time.monotonic()) * 1000)
-        if left_ms <= 0:
-            raise pycurl.error(pycurl.E_OPERATION_TIMEDOUT, "")
-        options: dict[int, Any] = {
-            **self._options,
-            pycurl.CURLU: request.url,
-            pycurl.HTTPHEADER: format_headers(request.headers),
-            # Signals would interrupt other threads.
-            pycurl.NOSIGNAL: 1,
-            pycurl.TIMEOUT_MS: left_ms,
-            pycurl.CONNECTTIMEOUT_MS: min(
-                left_ms, int((request.connect_timeout_s or CONNECT_TIMEOUT_S) * 1000)
-            ),
-            pycurl.MAXCONNECTS: MAX_KEPT_CONNECTIONS,
-            pycurl.BUFFERSIZE: CHUNK_BYTES,
+    def _build_options(self) -> dict[int, object]:
+        left_s = self._request.deadline - time.monotonic()
+        options: dict[int, object] = {
+            pycurl.TIMEOUT_MS: max(int(left_s * 1000), 1),
             pycurl.PREREQFUNCTION: self._guarded(self._before_send, pycurl.PREREQFUNC_ABORT),
             pycurl.HEADERFUNCTION: self._guarded(self._take_header, -1),
             pycurl.WRITEFUNCTION: self._guarded(self._take_body, -1),
         }
-        if request.method == "POST":
-            options |= {pycurl.POST: 1, pycurl.POSTFIELDS: request.body or b""}
-        elif request.method != "GET":
-            raise ValueError(f"{request.method} is not supported")
-        if not request.reuse_connection:
-            options |= {pycurl.FRESH_CONNECT: 1, pycurl.FORBID_REUSE: 1}
-        if request.receiver:
-            options |= {
-                pycurl.LOW_SPEED_LIMIT: MIN_BYTES_PER_S,
-                pycurl.LOW_SPEED_TIME: MAX_SILENCE_S,
-            }
-        if request.guard:
+        if self._guard:
             options[pycurl.OPENSOCKETFUNCTION] = self._guarded(self._open_socket, pycurl.SOCKET_BAD)
-        for option, value in options.items():
-            self._handle.setopt(option, value)
+        return options
 
     def _guarded(self, callback: Callable[..., Any], abort: int) -> Callable[..., Any]:
         """Let an exception end the exchange: libcurl would print it and know only an error code."""
@@ -164,26 +104,24 @@ class Transfer:
     def _open_socket(self, _: int, address: Any) -> socket.socket | int:
         """Check each address that a name was resolved to, at the moment of connecting to it."""
         family, kind, protocol, sockaddr = address
-        if self._request.guard:
-            self._request.guard.require_allowed(sockaddr[0])
+        if self._guard:
+            self._guard.require_allowed(sockaddr[0])
         try:
-            opened = socket.socket(family, kind, protocol)
+            # To be closed here: libcurl uses a duplicate.
+            return self._sockets.enter_context(socket.socket(family, kind, protocol))
         except OSError:  # this machine has no IPv6: libcurl tries the next address
             return pycurl.SOCKET_BAD
-        self._sockets.append(opened)
-        return opened
 
     def _before_send(self, address: str, *_: object) -> int:
         """Check a connection, which may be a kept one, between its handshake and the first byte."""
-        request = self._request
-        if self._sent and not request.reuse_connection:
+        if self._sent and not self._request.reuse_connection:
             # libcurl repeats a request whose connection died; this one may cost money.
             raise NoResponseError("the connection was closed without a response")
-        if time.monotonic() >= request.deadline:
+        if time.monotonic() >= self._request.deadline:
             # A worker that was frozen until its deadline must not start to pay now.
             raise NotSentError("Timeout was reached")
-        if request.guard:
-            request.guard.require_allowed(address)
+        if self._guard:
+            self._guard.require_allowed(address)
         self._sent = True
         return pycurl.PREREQFUNC_OK
 
@@ -193,43 +131,82 @@ class Transfer:
         self._head_bytes += len(line)
         if self._head_bytes > MAX_HEAD_BYTES:
             raise NoResponseError("the response headers are too long")
-        if self._has_head:
+        if self._response:
             return  # a trailer
-        if not self._status:
-            self._status = parse_status(line)
-        elif line.strip():
-            name, _, value = line.decode("latin-1").partition(":")
-            self._headers.setdefault(name.strip().lower(), value.strip())
-        elif self._status >= 200:
-            self._has_head = True
-            self._start_body()
-        else:
-            # An interim response; or 101, which no response follows.
-            self._status = 0
-            self._headers.clear()
+        if line.strip():
+            self._head.append(line)
+            return
+        response = _parse_head(*self._head)
+        self._head.clear()
+        # An interim response is followed by the real one; 101 by none.
+        if response.status >= 200:
+            self._start_body(response)
 
-    def _start_body(self) -> None:
-        request, response = self._request, Response(self._status, self._headers)
-        self._decoder = Decoder(self._headers.get("content-encoding", ""))
-        if request.follow_redirects and response.redirect:
+    def _start_body(self, response: Response) -> None:
+        self._response = response
+        self._decoder = Decoder(response.headers.get("content-encoding", ""))
+        if self._request.find_redirect(response):
             raise _EnoughError
-        if request.receiver:
-            self._write = request.receiver(response)
+        if self._request.receiver:
+            self._write = self._request.receiver(response)
             self._flushed_at = time.monotonic()
-        elif not request.max_bytes:
+        elif not self._request.max_bytes:
             raise _EnoughError
 
     def _take_body(self, encoded: bytes) -> None:
         for piece in self._decoder.decode(encoded):
-            self._gathered += piece
+            self._body += piece
             is_late = time.monotonic() - self._flushed_at > GATHER_S
-            if self._write and (is_late or len(self._gathered) >= CHUNK_BYTES):
+            if self._write and (is_late or len(self._body) >= CHUNK_BYTES):
                 self._flush()
-            elif not self._write and len(self._gathered) >= self._request.max_bytes:
+            elif not self._write and len(self._body) >= self._request.max_bytes:
                 raise _EnoughError
 
     def _flush(self) -> None:
-        if self._write and self._gathered:
-            self._write(bytes(self._gathered))
-            self._gathered.clear()
+        if self._write and self._body:
+            self._write(bytes(self._body))
+            self._body.clear()
             self._flushed_at = time.monotonic()
+
+    def _finish(self, code: int) -> Response:
+        failure = self._failure
+        if not failure:
+            # Also before an error: a download resumes after what it received.
+            self._flush()
+            failure = self._find_failure(code)
+        body = b"" if self._write else bytes(self._body[: self._request.max_bytes])
+        # What was paid for may have come whole, and only what follows it is broken.
+        is_enough = isinstance(failure, NoResponseError) and _is_whole_json(body)
+        if self._response and (not failure or is_enough or isinstance(failure, _EnoughError)):
+            return self._response._replace(body=body)
+        raise failure or NoResponseError("the response is incomplete")
+
+    def _find_failure(self, code: int) -> Exception | None:
+        if not code:
+            # For libcurl, a response that is cut off may be a success.
+            is_complete = self._decoder.is_complete()
+            return None if is_complete else NoResponseError("the response is incomplete")
+        # Never libcurl's own sentence: it may hold the URL.
+        number = self._handle.getinfo(pycurl.OS_ERRNO) if code in SYSTEM_ERRORS else 0
+        message = os.strerror(number) if number else MESSAGES.get(code, pycurl.easy_strerror(code))
+        if self._sent:
+            return NoResponseError(message)
+        status = self._handle.getinfo(pycurl.HTTP_CONNECTCODE)
+        return NotSentError(f"the proxy answered HTTP {status}" if status >= 300 else message)
+
+
+def _parse_head(first: bytes, *lines: bytes) -> Response:
+    """Return a response without its body; libcurl has checked the form of each line."""
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.decode("latin-1").partition(":")
+        headers.setdefault(name.strip().lower(), value.strip())
+    return Response(int(first.split()[1][:3]), headers)
+
+
+def _is_whole_json(body: bytes) -> bool:
+    """Return whether a body is a JSON object or list: no part of one is another."""
+    try:
+        return isinstance(json.loads(body), dict | list)
+    except (ValueError, RecursionError):
+        return False

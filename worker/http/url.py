@@ -28,12 +28,7 @@ def parse_url(url: str | bytes, base: pycurl.CurlUrl | None = None) -> pycurl.Cu
     return parsed
 
 
-def get_host(url: pycurl.CurlUrl) -> str:
-    """Return a URL's host in lower case; an IPv6 address without its brackets."""
-    return (url.host or "").strip("[]").lower()
-
-
 def get_origin(url: pycurl.CurlUrl) -> tuple[str, str, str]:
-    """Return the scheme, host and port: what a secret header belongs to."""
+    """Return the scheme, host and port: the host in lower case and without brackets."""
     port = url.getpart(pycurl.UPART_PORT, pycurl.U_DEFAULT_PORT)
-    return url.scheme or "", get_host(url), port or ""
+    return url.scheme or "", (url.host or "").strip("[]").lower(), port or ""

@@ -12,6 +12,7 @@ from imagequeue.jobs.job import State
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
 from imagequeue.worker.http import transfer
+from imagequeue.worker.http.message import Request, Response
 from support.clock import Clock
 from support.hostile import (
     Asked,
@@ -221,13 +222,13 @@ def test_the_deadline_counts_all_parts(
     host.speak = Ranged(1000, **TAGGED)
     set_bounds(ctx, download_timeout_s=60)
     deadlines = []
-    original = ctx.http.request
+    original = ctx.http.send
 
-    def exchange(*args: Any, deadline: float, **options: Any) -> Any:
-        deadlines.append(deadline)
-        return original(*args, deadline=deadline, **options)
+    def send(request: Request) -> Response:
+        deadlines.append(request.deadline)
+        return original(request)
 
-    monkeypatch.setattr(ctx.http, "request", exchange)
+    monkeypatch.setattr(ctx.http, "send", send)
     assert download(ctx, job_id) is None
     first, second = deadlines
     assert first == second

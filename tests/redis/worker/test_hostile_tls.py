@@ -10,6 +10,7 @@ from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
 from imagequeue.worker.http.address_guard import AddressGuard
 from imagequeue.worker.http.client import HttpClient
+from imagequeue.worker.http.message import Request
 from support.clock import Clock
 from support.hostile import (
     Host,
@@ -25,6 +26,7 @@ from support.hostile import (
     silence,
     then,
 )
+from support.http_servers import set_connect_timeout
 from support.stub import Stub
 from support.tls import certify
 
@@ -82,14 +84,12 @@ def test_junk_behind_a_tls_response_is_not_the_next_one(
         http = HttpClient(ca_file=str(tmp_path / "host.pem"))
         for _ in range(2):
             url, deadline = f"https://127.0.0.1:{host.port}/", time.monotonic() + 5
-            response = http.request("GET", url, deadline=deadline, max_bytes=1 << 20)
-            assert response.body == bytes(9000)
+            request = Request(method="GET", url=url, deadline=deadline, max_bytes=1 << 20)
+            assert http.send(request).body == bytes(9000)
 
 
-def test_a_port_without_tls_is_a_fault(
-    ctx: Context, stub: Stub, host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("imagequeue.worker.http.transfer.CONNECT_TIMEOUT_S", 0.3)
+def test_a_port_without_tls_is_a_fault(ctx: Context, stub: Stub, host: Host) -> None:
+    set_connect_timeout(ctx.http, 0.3)
     job_id = downloading(ctx, stub, f"https://{host.netloc}/0")
     host.speak = says(200, PNG)
     assert download(ctx, job_id) == 5

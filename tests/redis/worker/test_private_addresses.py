@@ -7,7 +7,7 @@ import pytest
 from imagequeue.jobs.job import State
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
-from imagequeue.worker.http import address_guard, transfer
+from imagequeue.worker.http import address_guard
 from imagequeue.worker.http.address_guard import AddressGuard, is_public
 from support.hostile import (
     Host,
@@ -23,7 +23,7 @@ from support.hostile import (
     set_bounds,
     to_the_end,
 )
-from support.http_servers import resolve
+from support.http_servers import resolve, set_connect_timeout
 from support.stub import Stub
 
 PNG = picture()
@@ -97,7 +97,7 @@ def test_no_spelling_of_a_private_address_is_asked(
     address: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("imagequeue.worker.http.transfer.CONNECT_TIMEOUT_S", 0.3)
+    set_connect_timeout(ctx.http, 0.3)
     there = f"http://{spelling}:{secret.port}/0"
     host.speak = redirects(there)
     job_id = downloading(ctx, stub, there, f"{host.url}/0")
@@ -161,7 +161,7 @@ def test_a_name_that_leads_inside_is_refused(
     addresses: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transfer, "CONNECT_TIMEOUT_S", 2)
+    set_connect_timeout(ctx.http, 2)
     resolve(ctx.http, secret.port, images_example=",".join(addresses))
     job_id = downloading(ctx, stub, f"http://images.example:{secret.port}/0")
     to_the_end(ctx, job_id)

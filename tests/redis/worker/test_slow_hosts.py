@@ -10,9 +10,8 @@ from imagequeue.jobs.job import State
 from imagequeue.worker import fetch
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import BUSY_RETRY_S, download
-from imagequeue.worker.http import transfer
-from imagequeue.worker.http.errors import HostBusyError
-from imagequeue.worker.http.host_slots import HostSlots
+from imagequeue.worker.host_slots import HostBusyError, HostSlots
+from imagequeue.worker.http import client
 from support.hostile import Host, downloading, drip, head, hosting, says, then
 from support.stub import Stub
 from support.worker.downloads import make_image
@@ -65,7 +64,7 @@ def test_normal_download_passes_those_of_a_slow_host(
 def test_dripping_download_is_given_up(
     ctx: Context, stub: Stub, slow: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "MAX_SILENCE_S", 1)
+    monkeypatch.setattr(client, "MAX_SILENCE_S", 1)
     slow.speak = then(lambda c, _: c.sendall(head(200, Content_Length=100_000)), drip)
     job_id = downloading(ctx, stub, f"{slow.url}/0")
     assert download(ctx, job_id) == 5
@@ -74,7 +73,7 @@ def test_dripping_download_is_given_up(
 
 
 def test_slot_is_free_again_after_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagequeue.worker.http.host_slots.WAIT_S", 0)
+    monkeypatch.setattr("imagequeue.worker.host_slots.WAIT_S", 0)
     slots = HostSlots(1)
     with (
         slots.hold("http://me:secret@A.example:80/0"),

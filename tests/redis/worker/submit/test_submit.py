@@ -183,7 +183,7 @@ def test_abandoned_submission_becomes_unconfirmed(ctx: Context, stub: Stub, cloc
         raise Killed
 
     job_id = queued(ctx)
-    vars(ctx.http)["request"] = die
+    vars(ctx.http)["send"] = die
     with pytest.raises(Killed):
         submit(ctx, job_id)
     with pytest.raises(InvalidTransitionError):

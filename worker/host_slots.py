@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from threading import Condition
 from urllib.parse import urlsplit
 
-from .errors import HostBusyError
-
 # A fast host frees a slot within this time.
 WAIT_S = 0.5
+
+
+class HostBusyError(Exception):
+    """As many requests to the host as are allowed are under way."""
 
 
 class HostSlots:
