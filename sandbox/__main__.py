@@ -66,6 +66,12 @@ def _parse_rates(context: click.Context, option: click.Parameter, pairs: tuple[s
     show_default=True,
     help="The same for AceData.",
 )
+@click.option(
+    "--credit",
+    type=click.FloatRange(min=0),
+    default=Options().credit,
+    help="Opening credit of each key; POST /sandbox/credit adds to it.",
+)
 @click.option("--real-429", is_flag=True, help="kie's rate limit is a real HTTP 429.")
 @click.option("--only-edit", is_flag=True, help="AceData refuses the action `edits`.")
 @click.option("--kie-webhook-hmac-key", default="", help="Sign kie's callbacks with this key.")

@@ -8,7 +8,6 @@ from starlette.requests import Request
 
 from .clock import Clock
 
-OPENING_CREDITS = 1_000_000_000
 _WINDOW_S = 10
 
 
@@ -24,8 +23,9 @@ def bearer_key(request: Request) -> str | None:
 class Accounts:
     """The spending and the recent submissions of each key, by account."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, credit: float) -> None:
         self._clock = clock
+        self._credit = credit
         self._recent: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
         self._spent: defaultdict[tuple[str, str], float] = defaultdict(int)
 
@@ -44,6 +44,10 @@ class Accounts:
         """Deduct the price of one task."""
         self._spent[account, key] += price
 
+    def top_up(self, credit: float) -> None:
+        """Add credit to every key."""
+        self._credit += credit
+
     def balance(self, account: str, key: str) -> float:
         """Return the credit of a key; one that begins with `broke` has none."""
-        return 0 if key.startswith("broke") else OPENING_CREDITS - self._spent[account, key]
+        return 0 if key.startswith("broke") else self._credit - self._spent[account, key]

@@ -26,6 +26,7 @@ class Control:
             Route("/healthz", self.health),
             Route("/sandbox/faults", self.show_rates, methods=["GET"]),
             Route("/sandbox/faults", self.change_rates, methods=["PUT"]),
+            Route("/sandbox/credit", self.top_up, methods=["POST"]),
             Route("/sandbox/ledger", self.ledger, methods=["GET"]),
             Route("/sandbox/ledger", self.reset_ledger, methods=["DELETE"]),
             Route("/sandbox/submissions", self.submissions),
@@ -42,6 +43,14 @@ class Control:
         except FaultError as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(self._state.rates.values)
+
+    async def top_up(self, request: Request) -> Response:
+        """Add credit to every key."""
+        credit = (await read_body(request, FaultError)).body.get("credit")
+        if not isinstance(credit, int | float) or not 0 <= credit <= 1e12:
+            return JSONResponse({"error": "credit must be a number of credits to add"}, 400)
+        self._state.accounts.top_up(credit)
+        return Response(status_code=204)
 
     async def ledger(self, request: Request) -> Response:
         """Show the counts."""

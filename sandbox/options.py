@@ -19,6 +19,8 @@ class Options:
     """New kie tasks that a key may start in 10 seconds; 0 is no limit."""
     acedata_limit: int = 0
     """The same for AceData."""
+    credit: float = 1_000_000_000
+    """The opening credit of each key of an account."""
     real_429: bool = False
     """kie's rate limit is an HTTP 429, as its text says; else HTTP 200 around a code 429."""
     only_edit: bool = False

@@ -19,7 +19,7 @@ class SandboxState:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.clock = Clock(options.speed)
-        self.accounts = Accounts(self.clock)
+        self.accounts = Accounts(self.clock, options.credit)
         self.ledger = Ledger(options.log)
         self.callbacks = CallbackSender(self.clock, self.ledger)
         self.rates = Rates(options.faults, options.seed)

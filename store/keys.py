@@ -57,7 +57,7 @@ IN_FLIGHT = "iq:in_flight"
 """Set of the jobs that have a permit."""
 
 PAUSES = "iq:pauses"
-"""Hash: the pauses, by `{name}|{kind}`, as JSON: reason, author, since, and until if it ends."""
+"""Hash: the pauses, by `{name}|{kind}`, as JSON: reason, author, since and until."""
 
 LEDGER = "iq:ledger"
 """Stream of what each submission cost, in JSON: entries are added and never changed."""

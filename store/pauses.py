@@ -26,6 +26,16 @@ class PauseKind(StrEnum):
     """A person did it; it ends when a person resumes it."""
     RATE_LIMIT = "rate_limit"
     """The provider answered 429 to this key; it ends by itself."""
+    AUTH = "auth"
+    """The provider refused this key; one job tries again from time to time."""
+    CREDIT = "credit"
+    """This key has no credit; one job tries again from time to time."""
+
+
+TRIED_AGAIN = frozenset({PauseKind.AUTH, PauseKind.CREDIT})
+"""Kinds that are in force until a job is accepted, although one job tries at `until`."""
+FIRST_PAUSE_S = 300.0
+MAX_PAUSE_S = 3600.0
 
 
 class Pause(BaseModel):
@@ -38,7 +48,19 @@ class Pause(BaseModel):
     reason: str = ""
     author: str = Field("", description="The caller that paused it; empty if no caller did.")
     since: datetime
-    until: datetime | None = Field(None, description="Null: until it is resumed.")
+    until: datetime | None = Field(
+        None, description="When it ends, or when one job tries again; null: until it is resumed."
+    )
+    tried_by: str = Field("", exclude=True)
+    """The job that tries whether the provider accepts again."""
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Whether it has not ended; while a job tries again, it has not."""
+        return self.kind in TRIED_AGAIN or self.until is None or self.until > now
+
+    def forbids(self, job: Job, now: datetime) -> bool:
+        """Whether the job must not be sent now."""
+        return self.tried_by != job.id and (self.until is None or self.until > now)
 
 
 class Pauses:
@@ -47,6 +69,7 @@ class Pauses:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
         self._begin = register_script(client, "begin_pause")
+        self._record_refusal = register_script(client, "record_refusal")
 
     def list_all(self, now: datetime) -> list[Pause]:
         """Return every pause in force, by its name."""
@@ -73,25 +96,38 @@ class Pauses:
             args=[keys.pause(name, pause.kind), _dump(pause), until.timestamp()],
         )
 
-    def forbid(self, job: Job, quota: str, key: str, now: datetime) -> bool:
-        """Whether a job must not be sent with a key now."""
-        names = (ALL, job.provider, keys.account_key(quota, key))
-        return any(_is_in_force(pause, now) for pause in self._read(names))
+    def set_aside(self, job: Job, quota: str, kind: PauseKind, reason: str, now: datetime) -> None:
+        """Pause the key that a job was refused with, until another try is accepted."""
+        self._record_refusal(
+            keys=[keys.PAUSES],
+            args=[
+                keys.pause(keys.account_key(quota, job.account_key), kind),
+                job.id,
+                reason,
+                now.timestamp(),
+                FIRST_PAUSE_S,
+                MAX_PAUSE_S,
+            ],
+        )
 
-    def _read(self, names: Iterable[str]) -> Iterable[Pause]:
+    def find(self, job: Job, quota: str, key: str) -> list[Pause]:
+        """Return what is known of pauses that concern a job with a key, ended ones included."""
+        names = (ALL, job.provider, keys.account_key(quota, key))
         fields = [keys.pause(name, kind) for name in names for kind in PauseKind]
         found: Any = self._redis.hmget(keys.PAUSES, fields)
         return [_load(field, text) for field, text in zip(fields, found, strict=True) if text]
+
+    def end(self, pauses: Iterable[Pause]) -> None:
+        """End those of the pauses that last until a job is accepted."""
+        fields = [keys.pause(each.name, each.kind) for each in pauses if each.kind in TRIED_AGAIN]
+        if fields:
+            self._redis.hdel(keys.PAUSES, *fields)
 
 
 def list_pauses(found: Mapping[bytes, bytes], now: datetime) -> list[Pause]:
     """Return the pauses in force of the hash PAUSES, by their names."""
     pauses = [_load(field.decode(), text) for field, text in sorted(found.items())]
-    return [pause for pause in pauses if _is_in_force(pause, now)]
-
-
-def _is_in_force(pause: Pause, now: datetime) -> bool:
-    return pause.until is None or pause.until > now
+    return [pause for pause in pauses if pause.is_in_force(now)]
 
 
 def _dump(pause: Pause) -> str:
@@ -103,6 +139,7 @@ def _dump(pause: Pause) -> str:
 def _load(field: str, text: bytes) -> Pause:
     name, _, kind = field.rpartition("|")
     fields = json.loads(text)
+    fields.pop("pause_s", None)
     times = {
         each: datetime.fromtimestamp(fields.pop(each), UTC)
         for each in ("since", "until")

@@ -38,6 +38,7 @@ from .apply_status import as_downloading, as_failed, as_waiting, with_note
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import call_provider
+from .refusals import pause_refused
 from .unreadable import store_submit_body
 
 log = get_logger(__name__)
@@ -47,6 +48,7 @@ RECORD_MARGIN_S = 5.0
 # While Redis is away, an outcome that may have been paid for is kept in memory for so long.
 RECORD_TIMEOUT_S = 300.0
 RECORD_RETRY_S = 0.5
+KEY_REFUSALS = {"auth": "refused with key", "credit": "no credit with key"}
 
 
 def submit(ctx: Context, job_id: str) -> None:
@@ -60,7 +62,8 @@ def submit(ctx: Context, job_id: str) -> None:
     if permit is None:
         raise InvalidTransitionError(f"{job_id} waits for its turn")
     quota, key = permit
-    if key not in names or ctx.pauses.forbid(job, quota, key, ctx.now()):
+    pauses = ctx.pauses.find(job, quota, key)
+    if key not in names or any(pause.forbids(job, ctx.now()) for pause in pauses):
         ctx.submits.put_back(job, permit, ctx.now())
         return
     # Counted from before the transition: a worker that freezes here will find its deadline past.
@@ -75,15 +78,15 @@ def submit(ctx: Context, job_id: str) -> None:
         if job.state is not State.SUBMITTING:
             return
         outcome = _send_paid_request(ctx, job, deadline)
+    pause_refused(ctx, job, quota, outcome)
     try:
         _record_outcome(ctx, job, outcome)
     finally:
         log.info("job_submitted", attempt=job.attempts, account_key=key, **_describe(outcome))
     if isinstance(outcome, OutcomeUnknown):
         store_submit_body(ctx, job, outcome)
-    if isinstance(outcome, RetryLater) and outcome.rate_limited:
-        wait_s = outcome.retry_after_s or ctx.settings.rate_limit_pause_s
-        ctx.pauses.limit_rate(quota, key, wait_s, ctx.now())
+    if isinstance(outcome, Accepted):
+        ctx.pauses.end(pauses)
 
 
 def _as_abandoned(ctx: Context, job: Job) -> Job:
@@ -104,7 +107,10 @@ def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
     if job.attempts >= settings.submit_attempts:
         return as_failed(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
     # A job that was never sent does not time out, however long the queue before it is.
-    if job.submissions and now >= add_seconds(job.asked_at, settings.give_up_after_s):
+    # Neither does one that waits for a person to top up the account, or to correct its key.
+    waits_for_key = job.error and job.error.reason in (Reason.AUTH, Reason.CREDIT)
+    gives_up_at = add_seconds(job.asked_at, settings.give_up_after_s)
+    if job.submissions and now >= gives_up_at and not waits_for_key:
         error = JobError(reason=Reason.TIMED_OUT, message="refused for now all the time")
         return as_failed(ctx, job, "gave up", error)
     lease_s = max(settings.lease_s, settings.submit_timeout_s + RECORD_MARGIN_S)
@@ -205,6 +211,11 @@ def _apply_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> 
         case RetryLater(code=code, message=message, retry_after_s=wait_s):
             error = JobError(reason=Reason.PROVIDER, code=code, message=message)
             return _as_requeued(ctx, job, wait_s or backoff(job.attempts), error=error)
+        case Refused(reason="auth" | "credit" as reason, code=code, message=message):
+            # Nothing is wrong with the job: another key takes it, or this one once it is in order.
+            error = JobError(reason=Reason(reason), code=code, message=message)
+            cause = f"{KEY_REFUSALS[reason]} {job.account_key}"
+            return _as_requeued(ctx, job, 0, cause, attempts=job.attempts - 1, error=error)
         case Refused(reason=reason, code=code, message=message):
             error = JobError(reason=Reason(reason), code=code, message=message)
             return as_failed(ctx, job, "refused", error)
@@ -237,11 +248,11 @@ def _with_late_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job)
             raise InvalidTransitionError(f"{job.id} is {job.state}: it was changed meanwhile")
 
 
-def _as_requeued(ctx: Context, job: Job, pause_s: float, **fields: Any) -> Job:
+def _as_requeued(
+    ctx: Context, job: Job, pause_s: float, cause: str = "refused for now", **fields: Any
+) -> Job:
     now = ctx.now()
-    return job.transition_to(
-        State.QUEUED, "refused for now", now, add_seconds(now, pause_s), **fields
-    )
+    return job.transition_to(State.QUEUED, cause, now, add_seconds(now, pause_s), **fields)
 
 
 def _as_unconfirmed(ctx: Context, job: Job, message: str, code: str = "") -> Job:

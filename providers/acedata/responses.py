@@ -41,6 +41,11 @@ REASONS: Mapping[str, RefusalReason] = {
 }
 """Error codes that mean the same in every response."""
 
+_KEY_CODES = frozenset(
+    {"disabled", "invalid_token", "no_token", "token_expired", "token_mismatched"}
+)
+"""Codes about the key, whatever the HTTP status of the refusal; some come as a 400."""
+
 _URL_FIELDS = ("image_url", "image_urls", "url")
 
 _REASONS_BY_STATUS: Mapping[int, RefusalReason] = {
@@ -71,6 +76,8 @@ class ApiError:
         """Return why it ends a request; None if the task may have been accepted."""
         if not self.code:
             return None
+        if self.code in _KEY_CODES and status in (400, 401, 403):
+            return "auth"
         by_code = status in (200, 403, 500)  # only the error's code tells what these mean
         reason = REASONS.get(self.code) if by_code else _REASONS_BY_STATUS.get(status)
         return "policy" if reason and is_moderation(self.message) else reason

@@ -12,6 +12,7 @@ local limits = cjson.decode(ARGV[4]) -- {quotas = {name = {keys, tasks, seconds,
 local wanted = ARGV[5] -- lease this job only, before its turn, if there is room; '' for any
 local finished, suffix = ARGV[6], ARGV[7] -- the step to finish before, and count the next start
 local PRIORITIES = {'high', 'normal', 'low'}
+local PAUSE_KINDS = {'hand', 'rate_limit', 'auth', 'credit'}
 local MAX_WOKEN = 1000
 
 local leased, next_at = {}, nil
@@ -20,25 +21,45 @@ local function wait_until(time)
   if not next_at or time < next_at then next_at = time end
 end
 
+-- Returns the pauses by `name|kind`: those that hold jobs back, and those that a job has to try.
 local function read_pauses()
-  local found, paused = redis.call('HGETALL', pauses), {}
+  local found, in_force, to_try = redis.call('HGETALL', pauses), {}, {}
   for i = 1, #found, 2 do
-    local pause = cjson.decode(found[i + 1])
-    if pause['until'] and pause['until'] <= now then
-      redis.call('HDEL', pauses, found[i])
+    local field, pause = found[i], cjson.decode(found[i + 1])
+    if not pause['until'] or pause['until'] > now then
+      in_force[field] = pause
+    elseif pause.pause_s then
+      to_try[field] = pause
     else
-      paused[found[i]] = pause
+      redis.call('HDEL', pauses, field)
     end
   end
-  return paused
+  return in_force, to_try
 end
 
-local paused = read_pauses()
+local paused, to_try = read_pauses()
 
 local function is_paused(name)
-  local by_hand, limited = paused[name .. '|hand'], paused[name .. '|rate_limit']
-  if limited then wait_until(limited['until']) end
-  return by_hand ~= nil or limited ~= nil
+  local is_found = false
+  for _, kind in ipairs(PAUSE_KINDS) do
+    local pause = paused[name .. '|' .. kind]
+    if pause then is_found = true end
+    if pause and pause['until'] then wait_until(pause['until']) end
+  end
+  return is_found
+end
+
+-- One job tries whether the provider accepts again; others wait until its lease ends.
+local function try_again(name, id)
+  for _, kind in ipairs(PAUSE_KINDS) do
+    local field = name .. '|' .. kind
+    local pause = to_try[field]
+    if pause then
+      pause['until'], pause.tried_by = lease_end, id
+      redis.call('HSET', pauses, field, cjson.encode(pause))
+      paused[field], to_try[field] = pause, nil
+    end
+  end
 end
 
 local function lease(id)
@@ -97,7 +118,10 @@ local function wake()
     if not place then -- its worker died while the request was out
       if #leased < max_jobs then lease(id) end
     elseif permit and quota and renew(permit, quota) then -- its message was lost
-      if #leased < max_jobs then lease(id) end
+      if #leased < max_jobs then
+        try_again(permit.at, id)
+        lease(id)
+      end
     else
       if permit then release(id, permit) end
       join(id, place)
@@ -174,6 +198,7 @@ local function grant(id, place, key)
   redis.call('SADD', 'iq:in_flight:at:' .. at, id)
   redis.call('SADD', 'iq:in_flight:by:' .. place.caller, id)
   redis.call('SADD', all_in_flight, id)
+  try_again(at, id)
   redis.call('HSET', permits, id, cjson.encode({at = at, key = key, caller = place.caller, send = send}))
   lease(id)
 end

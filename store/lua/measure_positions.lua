@@ -5,7 +5,7 @@ local now = tonumber(ARGV[1])
 local limits = cjson.decode(ARGV[2]) -- as in lease_submits
 local FIRST_JOB = 3 -- of the arguments
 local PRIORITIES = {'high', 'normal', 'low'}
-local PAUSE_KINDS = {'hand', 'rate_limit'}
+local PAUSE_KINDS = {'hand', 'rate_limit', 'auth', 'credit'}
 
 -- Many jobs of a page stand in the same lines.
 local sizes, listed = {}, {}

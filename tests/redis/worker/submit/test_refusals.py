@@ -22,7 +22,7 @@ def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [(401, "auth"), (402, "credit"), (422, "bad_input"), (500, "provider"), (505, "provider")],
+    [(422, "bad_input"), (500, "provider"), (505, "provider")],
 )
 def test_refusal_fails_job_with_reason(ctx: Context, stub: Stub, code: int, reason: str) -> None:
     job_id = queued(ctx)
