@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import hypothesis
 import pytest
@@ -16,6 +17,7 @@ from support import processes
 from support.clock import Clock
 from support.examples import examples
 from support.processes import Process
+from support.redis import find_memory_folder
 from support.s3 import s3, s3_server  # noqa: F401
 from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
 from support.stub import Stub, stub_server
@@ -46,10 +48,11 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedRedis(Settings(data_dir=tmp_path_factory.mktemp("redis")))
-    yield server.start()
-    server.stop()
+def redis_server() -> Iterator[str]:
+    with TemporaryDirectory(prefix="imagequeue-tests-", dir=find_memory_folder()) as folder:
+        server = EmbeddedRedis(Settings(data_dir=Path(folder)))
+        yield server.start()
+        server.stop()
 
 
 @pytest.fixture
