@@ -12,6 +12,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic_settings import BaseSettings
 
 from ..field_types import BaseURL, HttpURL, Secrets, Unset
+from .budgets import Budgets
 from .setting_types import (
     CertificateFile,
     FilePath,
@@ -162,6 +163,16 @@ class SettingFields(BaseSettings):
         0,
         description="Jobs of one caller at all providers at once; 0 for no limit. "
         "`imagequeue keys` sets it for one key.",
+    )
+    budgets: Budgets = Field(
+        (),
+        description="The most that may be spent in all, in UTC days and months, in dollars or "
+        "credits, comma-separated: `20usd/day,5000kie/month`. `imagequeue keys` sets one caller's.",
+    )
+    budget_exceeded: Literal["wait", "refuse"] = Field(
+        "wait",
+        description="What becomes of jobs beyond a budget: they wait for the next day or month, "
+        "or new ones are refused.",
     )
     max_queued_messages: PositiveInt = Field(
         16, description="Messages in one queue; further jobs wait in Redis, in order."

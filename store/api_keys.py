@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 import redis
 from pydantic import BaseModel, ConfigDict
 
+from ..config.budgets import Budget
 from ..errors import ApiKeyError
 from ..providers.request import Priority
 from . import keys
@@ -39,6 +41,8 @@ class ApiKey(BaseModel):
     is_admin: bool = False
     """Whether it may see and change the jobs of every caller; without it, only its own."""
     is_read_only: bool = False
+    budgets: tuple[Budget, ...] = ()
+    """The most that its jobs may cost."""
     max_priority: Priority | None = None
     """The highest priority of its jobs; None for `high` with an admin key, else `normal`."""
 
@@ -85,6 +89,7 @@ class ApiKeys:
         is_admin: bool = False,
         is_read_only: bool = False,
         max_priority: Priority | None = None,
+        budgets: Sequence[Budget] = (),
     ) -> str:
         """Make a key and return it; it is not stored and cannot be shown again.
 
@@ -103,6 +108,7 @@ class ApiKeys:
             is_admin=is_admin,
             is_read_only=is_read_only,
             max_priority=max_priority,
+            budgets=tuple(budgets),
         )
         if not self._redis.hsetnx(keys.API_KEYS, name, record.model_dump_json()):
             raise ApiKeyError(f"there is a key {name} already: remove it first, or name a new one")
@@ -127,17 +133,23 @@ class ApiKeys:
         is_admin: bool | None = None,
         is_read_only: bool | None = None,
         max_priority: Priority | None = None,
+        budgets: tuple[Budget, ...] | None = None,
     ) -> ApiKey:
         """Change what is not None; raises ApiKeyError if there is no such key."""
         limits = _drop_none(per_minute=per_minute, open_jobs=open_jobs, in_flight=in_flight)
-        rights = _drop_none(is_admin=is_admin, is_read_only=is_read_only, max_priority=max_priority)
+        others = _drop_none(
+            is_admin=is_admin,
+            is_read_only=is_read_only,
+            max_priority=max_priority,
+            budgets=budgets,
+        )
 
         def apply(pipe: Any) -> ApiKey:
             found = pipe.hget(keys.API_KEYS, name)
             if found is None:
                 raise _make_unknown_error(name)
             key = ApiKey.model_validate_json(found)
-            changed = key.model_copy(update={"limits": key.limits._replace(**limits), **rights})
+            changed = key.model_copy(update={"limits": key.limits._replace(**limits), **others})
             pipe.multi()
             pipe.hset(keys.API_KEYS, name, changed.model_dump_json())
             return changed

@@ -51,6 +51,7 @@ class CompareAndSet:
                 keys.PERMITS,
                 keys.IN_FLIGHT,
                 *_ledger_keys(after),
+                keys.RESERVED,
                 *keys.indexes(before.state, before.submitted_by, before.provider),
                 *keys.indexes(after.state, after.submitted_by, after.provider),
             ],

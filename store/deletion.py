@@ -64,6 +64,7 @@ class Deletion:
                 keys.PERMITS,
                 keys.IN_FLIGHT,
                 keys.DEADLINES,
+                keys.RESERVED,
                 *DUE,
                 *indexes,
             ],

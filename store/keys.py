@@ -59,6 +59,9 @@ IN_FLIGHT = "iq:in_flight"
 PAUSES = "iq:pauses"
 """Hash: the pauses, by `{name}|{kind}`, as JSON: reason, author, since and until."""
 
+RESERVED = "iq:reserved"
+"""Hash: what each job may cost that has a permit and no answer yet, as JSON: caller, cost."""
+
 LEDGER = "iq:ledger"
 """Stream of what each submission cost, in JSON: entries are added and never changed."""
 
@@ -198,3 +201,11 @@ def spent(period: str) -> str:
     The unit is `usd` or the name of an account, whose credits are meant; in millionths.
     """
     return f"iq:spent:{period}"
+
+
+def budget_notices(period: str) -> str:
+    """Hash: what was logged about budgets in a day or month, each once.
+
+    A field is `{event}|{unit}|{caller}|{amount}|{period kind}`.
+    """
+    return f"iq:budgets:noticed:{period}"

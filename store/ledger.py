@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import redis
 
+from ..config.budgets import list_units
 from ..jobs.cost import MICRO
-from ..providers import PROVIDERS
 from . import keys
 from .ledger_entries import Amounts, Group
 
@@ -87,7 +87,7 @@ class Ledger:
 
     def get_spent(self, period: str, caller: str = "*") -> dict[str, int]:
         """Return what was spent in a day or month, in all or by a caller, by unit."""
-        units = ["usd", *sorted({each.account.name for each in PROVIDERS.values()})]
+        units = list_units()
         fields = [f"{unit}|{caller}" for unit in units]
         found: Any = self._redis.hmget(keys.spent(period), fields)
         return {unit: int(n or 0) for unit, n in zip(units, found, strict=True)}

@@ -93,7 +93,7 @@ def _dump_entry(job: Job, cost: TaskCost, amounts: Amounts) -> dict[str, Any]:
         "batch": job.batch,
         **{name: int(n) for name, n in changed.items()},
     }
-    spent = {"usd": changed.get("usd"), _get_account(job): changed.get("credits")}
+    spent = {"usd": changed.get("usd"), get_account(job): changed.get("credits")}
     return {
         "entry": json.dumps(entry, ensure_ascii=False, separators=(",", ":")),
         "group": group.dump(),
@@ -103,6 +103,7 @@ def _dump_entry(job: Job, cost: TaskCost, amounts: Amounts) -> dict[str, Any]:
     }
 
 
-def _get_account(job: Job) -> str:
+def get_account(job: Job) -> str:
+    """Return the name of the account whose credits pay for a job."""
     provider = PROVIDERS.get(job.provider)
     return provider.account.name if provider else job.provider

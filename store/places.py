@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+from ..config.budgets import USD
+from ..jobs.cost import to_usd
 from ..jobs.ids import quote_name
 from ..jobs.job import Job
 from ..providers import PROVIDERS
 from ..providers.account_keys import MAIN
 from . import keys
+from .ledger_entries import get_account
 
 
 def get_quota(provider: str) -> str:
@@ -40,4 +43,16 @@ def dump_place(job: Job) -> str:
     if job.former_tasks or job.has_lost_task:
         # Only the key that an earlier task was sent with is sure to see it.
         place["key"] = job.account_key or MAIN
+    if cost := estimate_cost(job):
+        # As text: Lua's numbers would round large ones.
+        place["cost"] = {unit: str(amount) for unit, amount in cost.items()}
     return json.dumps(place, separators=(",", ":"))
+
+
+def estimate_cost(job: Job) -> dict[str, int]:
+    """Return the expected price of a submission in millionths of each unit that is known."""
+    if not job.estimate:
+        return {}
+    provider = PROVIDERS.get(job.provider)
+    usd = to_usd(job.estimate, provider.account.credit_usd if provider else None)
+    return {get_account(job): job.estimate} | ({USD: usd} if usd else {})

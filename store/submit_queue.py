@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import redis
 
+from ..config.budgets import Budget
 from ..config.queues import Queue
 from ..config.settings import Settings
 from ..jobs.job import Job, add_seconds
 from ..providers import PROVIDERS
 from ..providers.request import PRIORITIES
 from . import keys
+from .budgets import dump_periods, log_notices
 from .scripts import register_script
 
 # Between two permits of a limited key, as a part of the time that its limit allows for one task.
@@ -55,7 +57,8 @@ class SubmitQueue:
 
     Each is leased with a permit: one submission within the sliding window of an account key, and
     one job in flight. The permit is counted from the provider's answer on, so that the provider
-    never counts more than the limit in any window.
+    never counts more than the limit in any window. With the permit, the job's estimate is reserved
+    within every budget, until the transition that records the outcome.
     """
 
     def __init__(
@@ -65,11 +68,12 @@ class SubmitQueue:
         quotas: Mapping[str, Quota],
         max_in_flight: int = 0,
         caller_max_in_flight: int = 0,
+        budgets: Sequence[Budget] = (),
     ) -> None:
         self._redis = client
         self._lease_s = lease_s
         self._quotas = quotas
-        self._limits = dump_limits(quotas, max_in_flight, caller_max_in_flight)
+        self._limits = dump_limits(quotas, max_in_flight, caller_max_in_flight, budgets)
         self._lease = register_script(client, "lease_submits")
 
     def lease(
@@ -79,7 +83,7 @@ class SubmitQueue:
 
         With `finished`, the step of that job is finished, and that of the first leased one started.
         """
-        next_at, starts, *leased = self._lease(
+        next_at, starts, notices, *leased = self._lease(
             keys=[
                 keys.due(Queue.SUBMIT),
                 keys.PLACES,
@@ -89,6 +93,7 @@ class SubmitQueue:
                 keys.API_KEYS,
                 keys.IN_FLIGHT,
                 keys.PAUSES,
+                keys.RESERVED,
             ],
             args=[
                 now.timestamp(),
@@ -98,8 +103,10 @@ class SubmitQueue:
                 wanted,
                 finished,
                 keys.step("", Queue.SUBMIT),
+                dump_periods(now),
             ],
         )
+        log_notices(notices)
         return LeasedSubmits(
             [job_id.decode() for job_id in leased],
             datetime.fromtimestamp(float(next_at), UTC) if next_at else None,
@@ -129,6 +136,7 @@ class SubmitQueue:
         """Return the permit of a job that is not sent after all; the job keeps its place."""
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hdel(keys.PERMITS, job.id)
+            pipe.hdel(keys.RESERVED, job.id)
             pipe.srem(keys.IN_FLIGHT, job.id)
             pipe.srem(keys.in_flight_at(permit.quota, permit.account_key), job.id)
             pipe.srem(keys.in_flight_by(job.submitted_by), job.id)
@@ -144,6 +152,7 @@ def open_submit_queue(client: redis.Redis, settings: Settings) -> SubmitQueue:
         read_quotas(settings),
         settings.max_in_flight,
         settings.caller_max_in_flight,
+        settings.budgets,
     )
 
 
@@ -159,7 +168,10 @@ def read_quotas(settings: Settings) -> dict[str, Quota]:
 
 
 def dump_limits(
-    quotas: Mapping[str, Quota], max_in_flight: int = 0, caller_max_in_flight: int = 0
+    quotas: Mapping[str, Quota],
+    max_in_flight: int = 0,
+    caller_max_in_flight: int = 0,
+    budgets: Sequence[Budget] = (),
 ) -> str:
     """Return the limits as `lease_submits` reads them."""
     return json.dumps(
@@ -173,5 +185,6 @@ def dump_limits(
             },
             "max_in_flight": max_in_flight,
             "caller_max_in_flight": caller_max_in_flight,
+            "budgets": [budget.model_dump() for budget in budgets],
         }
     )

@@ -2,9 +2,9 @@
 -- is left of a job whose record is gone. What it was counted as is told by the indexes that have it.
 -- Returns 1 if it was deleted, else 0.
 local record, callbacks, retention, counters, unreadable = unpack(KEYS, 1, 5)
-local open_jobs, places, permits, all_in_flight, deadlines = unpack(KEYS, 6, 10)
-local due_submits, due_polls, due_downloads = unpack(KEYS, 11, 13)
-local FIRST_INDEX = 14 -- of the keys: the indexes that may hold the job
+local open_jobs, places, permits, all_in_flight, deadlines, reserved = unpack(KEYS, 6, 11)
+local due_submits, due_polls, due_downloads = unpack(KEYS, 12, 14)
+local FIRST_INDEX = 15 -- of the keys: the indexes that may hold the job
 local job_id, now = ARGV[1], tonumber(ARGV[2])
 local finished_states = ARGV[3] -- each in spaces
 local counter = ARGV[4] -- of a job that an earlier version indexed by its state alone; '' for none
@@ -30,7 +30,7 @@ if is_permit then
   redis.call('SREM', 'iq:in_flight:at:' .. permit.at, job_id)
   redis.call('SREM', 'iq:in_flight:by:' .. permit.caller, job_id)
 end
-for _, hash in ipairs({places, permits, unreadable}) do redis.call('HDEL', hash, job_id) end
+for _, hash in ipairs({places, permits, reserved, unreadable}) do redis.call('HDEL', hash, job_id) end
 for _, set in ipairs({retention, deadlines, due_submits, due_polls, due_downloads}) do
   redis.call('ZREM', set, job_id)
 end

@@ -4,18 +4,24 @@
 -- provider, oldest first. The lines of a priority take turns (start-time fair queuing).
 -- A permit is one of the key's tasks in a window (a sliding window log) and one of its tasks in
 -- flight. It counts as just sent until the provider has answered; `transition` returns it.
+-- With the permit, the job's estimate is reserved within every budget, until `transition` records
+-- the outcome. A line whose first job fits into no budget waits, and the others go on.
 --
--- Returns {time of the next free permit or '', starts of the first job, id of each leased job}.
-local due, places, permits, starts, granted, api_keys, all_in_flight, pauses = unpack(KEYS)
+-- Returns {time of the next free permit or '', starts of the first job, notices as JSON or '',
+-- id of each leased job}.
+local due, places, permits, starts, granted, api_keys, all_in_flight = unpack(KEYS, 1, 7)
+local pauses, reserved = KEYS[8], KEYS[9]
 local now, lease_end, max_jobs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local limits = cjson.decode(ARGV[4]) -- {quotas = {name = {keys, tasks, seconds, spacing, max_in_flight}}, ...}
+local limits = cjson.decode(ARGV[4]) -- {quotas = {name = {keys, tasks, seconds, spacing, max_in_flight}}, budgets, ...}
 local wanted = ARGV[5] -- lease this job only, before its turn, if there is room; '' for any
 local finished, suffix = ARGV[6], ARGV[7] -- the step to finish before, and count the next start
+local periods = cjson.decode(ARGV[8]) -- {day = {name, ends_at}, month = {name, ends_at}}
+local NOTICE_AT, NOTICES_TTL_S = 0.8, 40 * 86400
 local PRIORITIES = {'high', 'normal', 'low'}
 local PAUSE_KINDS = {'hand', 'rate_limit', 'auth', 'credit'}
 local MAX_WOKEN = 1000
 
-local leased, next_at = {}, nil
+local leased, notices, next_at = {}, {}, nil
 
 local function wait_until(time)
   if not next_at or time < next_at then next_at = time end
@@ -100,6 +106,7 @@ local function release(id, permit)
   redis.call('SREM', 'iq:in_flight:at:' .. permit.at, id)
   redis.call('SREM', 'iq:in_flight:by:' .. permit.caller, id)
   redis.call('HDEL', permits, id)
+  redis.call('HDEL', reserved, id)
 end
 
 -- Whether a permit could be used until the end of the lease, in the same window as before.
@@ -175,16 +182,101 @@ local function find_key(name, quota, required)
   return best
 end
 
+local api_key_of = {}
+
+local function get_api_key(caller)
+  if not api_key_of[caller] then
+    api_key_of[caller] = cjson.decode(redis.call('HGET', api_keys, caller) or '{}')
+  end
+  return api_key_of[caller]
+end
+
 local function has_caller_room(caller)
   local max_in_flight = limits.caller_max_in_flight
-  local record = redis.call('HGET', api_keys, caller)
-  local own = record and cjson.decode(record).limits
+  local own = get_api_key(caller).limits
   if own and own[3] and own[3] > 0 then max_in_flight = own[3] end
   return max_in_flight == 0 or redis.call('SCARD', 'iq:in_flight:by:' .. caller) < max_in_flight
 end
 
 local function has_room()
   return limits.max_in_flight == 0 or redis.call('SCARD', all_in_flight) < limits.max_in_flight
+end
+
+local sums -- of what is reserved, by `{unit}|*` and `{unit}|{caller}`
+
+local function add_reserved(caller, cost)
+  for unit, amount in pairs(cost) do
+    for _, field in ipairs({unit .. '|*', unit .. '|' .. caller}) do
+      sums[field] = (sums[field] or 0) + amount
+    end
+  end
+end
+
+local function get_reserved(field)
+  if not sums then
+    sums = {}
+    local found = redis.call('HGETALL', reserved)
+    for i = 1, #found, 2 do
+      if redis.call('HEXISTS', permits, found[i]) == 1 then
+        local each = cjson.decode(found[i + 1])
+        add_reserved(each.caller, each.cost)
+      else -- a process of an earlier version has returned the permit
+        redis.call('HDEL', reserved, found[i])
+      end
+    end
+  end
+  return sums[field] or 0
+end
+
+local function notice(event, budget, caller)
+  local noticed = 'iq:budgets:noticed:' .. periods[budget.period].name
+  local amount = string.format('%.0f', budget.amount)
+  local field = table.concat({event, budget.unit, caller, amount, budget.period}, '|')
+  if redis.call('HSETNX', noticed, field, now) == 1 then
+    redis.call('EXPIRE', noticed, NOTICES_TTL_S)
+    notices[#notices + 1] = field
+  end
+end
+
+-- Returns each budget that a job needs, as {budget, caller, used: spent and reserved}.
+local function measure_budgets(place)
+  local measured = {}
+  local function measure(budgets, caller)
+    for _, budget in ipairs(budgets or {}) do
+      if place.cost and place.cost[budget.unit] then
+        local field = budget.unit .. '|' .. caller
+        local spent = redis.call('HGET', 'iq:spent:' .. periods[budget.period].name, field)
+        local used = tonumber(spent or 0) + get_reserved(field)
+        measured[#measured + 1] = {budget = budget, caller = caller, used = used}
+      end
+    end
+  end
+  measure(limits.budgets, '*')
+  measure(get_api_key(place.caller).budgets, place.caller)
+  return measured
+end
+
+local function fits_budgets(place)
+  local fits = true
+  for _, each in ipairs(measure_budgets(place)) do
+    if each.used + place.cost[each.budget.unit] > each.budget.amount then
+      wait_until(periods[each.budget.period].ends_at)
+      notice('budget_exhausted', each.budget, each.caller)
+      fits = false
+    end
+  end
+  return fits
+end
+
+local function reserve(id, place)
+  if not place.cost then return end
+  redis.call('HSET', reserved, id, cjson.encode({caller = place.caller, cost = place.cost}))
+  if sums then add_reserved(place.caller, place.cost) end
+  for _, each in ipairs(measure_budgets(place)) do
+    if each.used >= NOTICE_AT * each.budget.amount then
+      notice('budget_warning', each.budget, each.caller)
+    end
+  end
 end
 
 local function grant(id, place, key)
@@ -200,6 +292,7 @@ local function grant(id, place, key)
   redis.call('SADD', all_in_flight, id)
   try_again(at, id)
   redis.call('HSET', permits, id, cjson.encode({at = at, key = key, caller = place.caller, send = send}))
+  reserve(id, place)
   lease(id)
 end
 
@@ -208,7 +301,7 @@ local function grant_next(name, quota)
   local any_key = has_room() and find_key(name, quota)
   if not any_key then return false end
   for _, priority in ipairs(PRIORITIES) do
-    local lines = 'iq:lines:' .. name .. ':' .. priority
+    local lines, waiting = 'iq:lines:' .. name .. ':' .. priority, {}
     for _, line in ipairs(redis.call('ZRANGE', lines, 0, -1)) do
       local ready = get_ready(lines, line)
       local id = redis.call('ZRANGE', ready, 0, 0)[1]
@@ -219,7 +312,13 @@ local function grant_next(name, quota)
         local required = get_required(place, quota)
         local key = any_key
         if required then key = find_key(name, quota, required) end
-        if key and not is_paused(place.provider) and has_caller_room(place.caller) then
+        local may_leave = key and not is_paused(place.provider) and has_caller_room(place.caller)
+        if may_leave and not fits_budgets(place) then
+          waiting[#waiting + 1] = line
+        elseif may_leave then
+          -- A line that waits for a budget saves no turns up meanwhile.
+          local turn = redis.call('ZSCORE', lines, line)
+          for _, other in ipairs(waiting) do redis.call('ZADD', lines, 'GT', turn, other) end
           redis.call('ZREM', ready, id)
           redis.call('ZINCRBY', lines, 1, line)
           grant(id, place, key)
@@ -244,9 +343,13 @@ local function lease_wanted()
   if not quota or redis.call('HEXISTS', permits, wanted) == 1 then return end
   if wake_up and tonumber(wake_up) > lease_end or not has_room() then return end
   if is_paused(place.provider) or not has_caller_room(place.caller) then return end
+  local ready = get_ready(get_lines(place), place.line)
+  local first = redis.call('ZRANGE', ready, 0, 0)[1]
+  -- What waits for a budget is not overtaken in its line.
+  if first and first ~= wanted and not fits_budgets(read_place(first)) then return end
   local key = find_key(place.quota, quota, get_required(place, quota))
-  if key then
-    redis.call('ZREM', get_ready(get_lines(place), place.line), wanted)
+  if key and fits_budgets(place) then
+    redis.call('ZREM', ready, wanted)
     grant(wanted, place, key)
   end
 end
@@ -258,4 +361,5 @@ if not is_paused('all') then
 end
 local first_starts = 0
 if finished ~= '' and leased[1] then first_starts = redis.call('HINCRBY', starts, leased[1] .. suffix, 1) end
-return {next_at and tostring(next_at) or '', first_starts, unpack(leased)}
+local noticed = notices[1] and cjson.encode(notices) or ''
+return {next_at and tostring(next_at) or '', first_starts, noticed, unpack(leased)}

@@ -6,7 +6,8 @@ local record, old_due, new_due, deadlines = unpack(KEYS, 1, 4)
 local counters, open_jobs, changes, batch, webhooks, due_webhooks = unpack(KEYS, 5, 10)
 local ready, places, permits, all_in_flight = unpack(KEYS, 11, 14)
 local ledger, day_costs, batch_costs, day_spent, month_spent = unpack(KEYS, 15, 19)
-local FIRST_INDEX, INDEXES = 20, 4 -- of the keys: those of the old state, then of the new state
+local reserved = KEYS[20]
+local FIRST_INDEX, INDEXES = 21, 4 -- of the keys: those of the old state, then of the new state
 local job_id, old_revision, new_record, wake_up = unpack(ARGV, 1, 4)
 local deadline = ARGV[5] -- '' for none
 local old_state, new_state, max_changes, caller = unpack(ARGV, 6, 9)
@@ -62,6 +63,8 @@ if permit and not is_in_flight then
   redis.call('SREM', 'iq:in_flight:by:' .. permit.caller, job_id)
   redis.call('HDEL', permits, job_id)
 end
+-- The estimate stays reserved until the outcome is known: from here on, it is in the ledger or free.
+if new_state ~= 'submitting' then redis.call('HDEL', reserved, job_id) end
 
 -- The amounts are text, as Lua's numbers would round large ones.
 for _, each in ipairs(ledger_entries ~= '' and cjson.decode(ledger_entries) or {}) do
