@@ -73,5 +73,5 @@ def _parse(value: Any) -> Any:
     return Budget.parse(value) if isinstance(value, str) else value
 
 
-Budgets = Annotated[tuple[Annotated[Budget, BeforeValidator(_parse)], ...], *COMMAS]
+BudgetList = Annotated[tuple[Annotated[Budget, BeforeValidator(_parse)], ...], *COMMAS]
 """A comma-separated list of budgets; each of them must hold."""

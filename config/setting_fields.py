@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic_settings import BaseSettings
 
 from ..field_types import BaseURL, HttpURL, Secrets, Unset
-from .budgets import Budgets
+from .budgets import BudgetList
 from .setting_types import (
     CertificateFile,
     FilePath,
@@ -164,10 +164,10 @@ class SettingFields(BaseSettings):
         description="Jobs of one caller at all providers at once; 0 for no limit. "
         "`imagequeue keys` sets it for one key.",
     )
-    budgets: Budgets = Field(
+    budgets: BudgetList = Field(
         (),
         description="The most that may be spent in all, in UTC days and months, in dollars or "
-        "credits, comma-separated: `20usd/day,5000kie/month`. `imagequeue keys` sets one caller's.",
+        "credits, comma-separated: `20usd/day,300usd/month`. `imagequeue keys` sets one caller's.",
     )
     budget_exceeded: Literal["wait", "refuse"] = Field(
         "wait",

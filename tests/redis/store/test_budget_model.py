@@ -31,6 +31,9 @@ class Machine(RuleBasedStateMachine):
         self.shop = Shop(client, self.clock, *IN_ALL)
         of_a = tuple(map(Budget.parse, OF_A))
         ApiKeys(client).add("a", Limits(), self.clock(), budgets=of_a)
+        for caller in "abab":
+            self.shop.add(1.5, caller)
+        self.shop.lease()
 
     def list_jobs(self, state: State) -> list[Job]:
         return list(self.shop.store.list(state, limit=500).jobs)
