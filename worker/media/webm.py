@@ -28,7 +28,7 @@ def walk_webm(walk: Walk) -> Extent:
             at += length
         elif kind != _CLUSTER:
             raise BrokenError(f"has no element at byte {start}")
-        if max(at, end) > len(data):
+        if at > len(data):
             raise BrokenError("is cut off")
         kinds.add(kind)
     if at != end or not {_SEGMENT, _TRACKS, _CLUSTER} <= kinds:
