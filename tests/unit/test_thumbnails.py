@@ -14,10 +14,12 @@ from PIL import Image
 
 from imagequeue.storage import thumbnails
 from imagequeue.storage.thumbnails import NoThumbnailError, make_thumbnail
-from support.media_samples import GOOD, HUGE, MP4, SIZE, VIDEO, made, make_image
+from support.media_samples import GOOD, HUGE, SIZE, VIDEO, made, make_image
 from support.paths import ROOT
 
-IMAGES = {name: data for name, (media, data) in GOOD.items() if media != MP4}
+IMAGES = {
+    name: data for name, (media, data) in GOOD.items() if media.content_type.startswith("image/")
+}
 
 
 @pytest.fixture
