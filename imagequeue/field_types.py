@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainValidator,
+    SecretStr,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_settings import NoDecode
 
 # Also without control characters, which libcurl refuses.
@@ -40,6 +48,29 @@ def split_list(value: Any) -> Any:
 def _empty_to_none(value: Any) -> Any:
     return None if value == "" else value
 
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """Return the time in `90s`, `30m`, `2h` or `7d`; None for any other text."""
+    found = _DURATION.fullmatch(text)
+    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+
+
+def _require_duration(value: Any) -> timedelta:
+    duration = parse_duration(value) if isinstance(value, str) else value
+    if not isinstance(duration, timedelta):
+        raise ValueError("must be a duration such as 90s, 30m, 2h or 7d")
+    return duration
+
+
+Duration = Annotated[
+    timedelta,
+    PlainValidator(_require_duration),
+    WithJsonSchema({"type": "string", "examples": ["24h"]}),
+]
 
 MAX_URL_CHARACTERS = 8192
 # A string with any constraint must also be encodable: pydantic refuses half a surrogate pair.

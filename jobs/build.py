@@ -45,7 +45,7 @@ def build_job(
         settings.webhook_secrets  # noqa: B018  refuses one that could not be signed
     return new_job(
         now,
-        **request.model_dump(exclude={"delivery", "webhook_url"}),
+        **request.model_dump(exclude={"delivery", "webhook_url", "reuse"}),
         delivery=delivery,
         estimate=estimate,
         webhook_url=webhook_url,

@@ -76,13 +76,13 @@ class Client(Reports):
         webhook_url: str | None = None,
         priority: Priority = "normal",
         not_before: datetime | timedelta | None = None,
+        reuse: str | timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Queue one job and return it; raises InvalidRequestError or UploadError.
 
-        `image` takes URLs and local files, which are uploaded to the provider. For untrusted
-        input use `image_urls`, which takes only URLs. `not_before` is a time with a time zone, or
-        counts from now.
+        `image` takes URLs and local files, which are uploaded; `image_urls`, for untrusted input,
+        takes only URLs. `not_before` is a time with a time zone, or counts from now.
         """
         if isinstance(not_before, timedelta):
             not_before = self._now() + not_before
@@ -97,10 +97,10 @@ class Client(Reports):
             "webhook_url": webhook_url,
             "priority": priority,
             "not_before": not_before,
+            "reuse": reuse,
             **({} if image == () else {"image": image}),
         }
-        job, _ = self._submitter.submit_one(request, self._name, idempotency_key, files=True)
-        return job
+        return self._submitter.submit_one(request, self._name, idempotency_key, files=True)[0]
 
     def submit_request(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,23 @@ from ..jobs.idempotency import IdempotencyKey, build_idempotency_key
 from .uploads import ImageFile
 from .validation import Fields, ValidRequest
 
+FINGERPRINT_LENGTH = 32
+
 
 def request_key(key: str, valid: ValidRequest, caller: str) -> IdempotencyKey:
     """Return a caller's key for one request; fields that hold their default do not count."""
     request = valid.request.model_copy(update=_image_digests(valid))
     return build_idempotency_key(key, request.model_dump(exclude_defaults=True), caller)
+
+
+def build_fingerprint(valid: ValidRequest) -> str:
+    """Return the digest of what the images of a request depend on, and of who sent it."""
+    fields = {"provider", "action", "prompt", "image_urls", "params"}
+    request = valid.request.model_copy(update=_image_digests(valid))
+    canonical = json.dumps(
+        [valid.job.submitted_by, request.model_dump(include=fields)], sort_keys=True
+    )
+    return hashlib.sha256(canonical.encode(errors="replace")).hexdigest()[:FINGERPRINT_LENGTH]
 
 
 def batch_keys(

@@ -15,7 +15,8 @@ from ..jobs.job import QUEUE_OF, Job
 from ..providers.request import JobRequest
 from ..store.dispatcher import Dispatcher
 from ..store.jobs import Store
-from .idempotency import batch_keys, request_key
+from ..store.reuse import find_made
+from .idempotency import batch_keys, build_fingerprint, request_key
 from .uploads import upload_files
 from .validation import Fields, RefusedRequest, RequestValidator, ValidRequest, refuse_all
 
@@ -109,19 +110,23 @@ class Submitter:
         batch: Batch | None = None,
     ) -> tuple[list[str], list[Job]]:
         """Store and dispatch jobs; return the id of each request's job, and the new jobs."""
+        fingerprints = [build_fingerprint(each) for each in requests]
         # A known key saves the upload. Keys without uploads are checked as the jobs are added.
         known = [
-            self._store.find_by_key(key) if key and each.images else None
-            for each, key in zip(requests, keys, strict=True)
+            (self._store.find_by_key(key) if key and each.images else None)
+            or self._find_made(each, fingerprint)
+            for each, key, fingerprint in zip(requests, keys, fingerprints, strict=True)
         ]
         unknown = [
-            (each, key)
-            for each, key, job_id in zip(requests, keys, known, strict=True)
+            (each, key, fingerprint)
+            for each, key, fingerprint, job_id in zip(
+                requests, keys, fingerprints, known, strict=True
+            )
             if job_id is None
         ]
-        jobs = [self._upload_files(each) for each, _ in unknown]
+        jobs = [self._upload_files(each, fingerprint) for each, _, fingerprint in unknown]
         try:
-            added = self._store.add(jobs, [key for _, key in unknown], batch)
+            added = self._store.add(jobs, [key for _, key, _ in unknown], batch)
         except IdempotencyConflictError as error:
             conflicts = [unknown[place][0] for place in error.places]
             # The key of the whole batch conflicts for every item: that is reported once.
@@ -133,12 +138,18 @@ class Submitter:
         ids = iter(added)
         return [job_id or next(ids) for job_id in known], new
 
-    def _upload_files(self, valid: ValidRequest) -> Job:
-        """Return the job with the URLs of its uploaded files; raises UploadError."""
-        if not valid.images:
-            return valid.job
-        urls = upload_files(self._settings, valid.images)
-        return valid.job.model_copy(update={"image_urls": urls})
+    def _find_made(self, valid: ValidRequest, fingerprint: str) -> str | None:
+        """Return the job that a request lets us reuse, if there is one."""
+        if valid.request.reuse is None:
+            return None
+        return find_made(self._store, fingerprint, self._now() - valid.request.reuse)
+
+    def _upload_files(self, valid: ValidRequest, fingerprint: str) -> Job:
+        """Return the job to store, with the URLs of its uploaded files; raises UploadError."""
+        update: dict[str, Any] = {"fingerprint": fingerprint}
+        if valid.images:
+            update["image_urls"] = upload_files(self._settings, valid.images)
+        return valid.job.model_copy(update=update)
 
     def _original_batch(self, batch: Batch, job_ids: Sequence[str]) -> Batch:
         """Return the batch the jobs were submitted in; if there is none, store the new one."""

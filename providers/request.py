@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InvalidRequestError, Problem
-from ..field_types import HttpURL, URLText
+from ..field_types import Duration, HttpURL, URLText
 from ..json_values import JsonObject
 
 MAX_PROMPT_CHARACTERS = 20_000
@@ -46,6 +46,11 @@ class JobRequest(BaseModel):
     )
     delivery: Literal["auto", "callback", "poll"] = Field(
         "auto", description="`auto`: callback if a public URL is set, else poll."
+    )
+    reuse: Duration | None = Field(
+        None,
+        description="Return a job of yours that succeeded within this time, such as `24h`, for the "
+        "same request, and pay nothing.",
     )
     webhook_url: HttpURL | None = Field(
         None, description="Receives the job's final state, instead of the default URL."

@@ -52,6 +52,7 @@ class CompareAndSet:
                 keys.IN_FLIGHT,
                 *_ledger_keys(after),
                 keys.RESERVED,
+                _made_key(before, after),
                 *keys.indexes(before.state, before.submitted_by, before.provider),
                 *keys.indexes(after.state, after.submitted_by, after.provider),
             ],
@@ -88,6 +89,11 @@ def _ledger_keys(job: Job) -> list[str]:
         keys.spent(day),
         keys.spent(day[:7]),
     ]
+
+
+def _made_key(before: Job, after: Job) -> str:
+    has_succeeded = after.state is State.SUCCEEDED and before.state is not State.SUCCEEDED
+    return keys.made(after.fingerprint) if has_succeeded and after.fingerprint else ""
 
 
 def _find_sent_at(before: Job, after: Job) -> float | str:

@@ -134,6 +134,11 @@ def callbacks(job_id: str) -> str:
     return f"iq:callbacks:{job_id}"
 
 
+def made(fingerprint: str) -> str:
+    """String: the id of the latest job with a fingerprint that succeeded."""
+    return f"iq:made:{fingerprint}"
+
+
 def idempotency_key(key: str) -> str:
     """String: the id of the job under an idempotency key, and the digest of its request.
 

@@ -35,7 +35,7 @@ IdempotencyKey = Annotated[
 REPLAYED = "Idempotent-Replayed"
 REPLAYED_HEADER: dict[str, Any] = {
     REPLAYED: {
-        "description": "`true` if the key returned the original; omitted otherwise.",
+        "description": "`true` if the key, or `reuse`, returned an earlier job; else omitted.",
         "schema": {"type": "string", "const": "true"},
     }
 }

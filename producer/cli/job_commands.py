@@ -53,6 +53,7 @@ PRIORITIES = click.Choice(["high", "normal", "low"])
     metavar="KEY",
     help="Repeating it with this key within 24 h returns the same job.",
 )
+@click.option("--reuse", help="Return a job that made the same within this time, such as 24h.")
 @click.option("--wait", "wait_too", is_flag=True, help="Wait until the images are saved.")
 @as_json
 def submit(
@@ -66,6 +67,7 @@ def submit(
     not_before: datetime | timedelta | None,
     metadata: str,
     idempotency_key: str | None,
+    reuse: str | None,
     wait_too: bool,
     as_json: bool,
 ) -> None:
@@ -86,6 +88,7 @@ def submit(
         priority=priority,
         not_before=not_before,
         metadata=parse_json_object(metadata, "--metadata"),
+        reuse=reuse,
         idempotency_key=idempotency_key,
     )
     if wait_too:

@@ -7,7 +7,8 @@ local counters, open_jobs, changes, batch, webhooks, due_webhooks = unpack(KEYS,
 local ready, places, permits, all_in_flight = unpack(KEYS, 11, 14)
 local ledger, day_costs, batch_costs, day_spent, month_spent = unpack(KEYS, 15, 19)
 local reserved = KEYS[20]
-local FIRST_INDEX, INDEXES = 21, 4 -- of the keys: those of the old state, then of the new state
+local made = KEYS[21] -- '' unless the job has just succeeded
+local FIRST_INDEX, INDEXES = 22, 4 -- of the keys: those of the old state, then of the new state
 local job_id, old_revision, new_record, wake_up = unpack(ARGV, 1, 4)
 local deadline = ARGV[5] -- '' for none
 local old_state, new_state, max_changes, caller = unpack(ARGV, 6, 9)
@@ -85,6 +86,7 @@ for _, each in ipairs(ledger_entries ~= '' and cjson.decode(ledger_entries) or {
   end
 end
 
+if made ~= '' then redis.call('SET', made, job_id, 'EXAT', math.floor(wake_up)) end
 for i = FIRST_COUNT, #ARGV, 2 do redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end
 if opened ~= '0' then redis.call('HINCRBY', open_jobs, caller, opened) end
 redis.call('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job_id, 'state', new_state,

@@ -1,0 +1,80 @@
+"""A request that allows it gets a job that made the same images before, and pays nothing."""
+
+from typing import Any
+
+import pytest
+
+from imagequeue.errors import InvalidRequestError
+from imagequeue.jobs.job import State
+from imagequeue.producer.client import Client
+from imagequeue.worker.context import Context
+from support.clock import Clock
+from support.jobs import move
+
+CAT: dict[str, Any] = {"provider": "kie-flux-kontext", "prompt": "a cat"}
+
+
+@pytest.fixture
+def client(ctx: Context, clock: Clock) -> Client:
+    return Client(ctx.settings, now=clock)
+
+
+@pytest.fixture
+def made(ctx: Context, client: Client) -> str:
+    job_id = client.submit(**CAT).id
+    move(ctx, job_id, State.SUBMITTING, State.DOWNLOADING)
+    move_to_success(ctx, job_id)
+    return job_id
+
+
+def move_to_success(ctx: Context, job_id: str) -> None:
+    delete_at = ctx.now().replace(year=2099)
+    ctx.store.transition(
+        ctx.store.get(job_id),
+        lambda job: job.transition_to(State.SUCCEEDED, "test", ctx.now(), delete_at),
+    )
+
+
+def test_same_request_gets_the_job_that_succeeded(client: Client, made: str) -> None:
+    assert client.submit(**CAT, metadata={"order": 2}, reuse="24h").id == made
+
+
+def test_earlier_job_is_not_reused_without_asking(client: Client, made: str) -> None:
+    assert client.submit(**CAT).id != made
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"prompt": "a dog"}, {"params": {"model": "flux-kontext-max"}}],
+    ids=["prompt", "parameters"],
+)
+def test_other_request_makes_a_new_job(client: Client, made: str, change: Any) -> None:
+    assert client.submit(**{**CAT, **change}, reuse="24h").id != made
+
+
+def test_job_of_another_caller_is_not_reused(ctx: Context, clock: Clock, made: str) -> None:
+    other = Client(ctx.settings, now=clock, name="other")
+    assert other.submit(**CAT, reuse="24h").id != made
+
+
+def test_job_is_reused_for_the_given_time(client: Client, made: str, clock: Clock) -> None:
+    clock.advance(3601)
+    assert client.submit(**CAT, reuse="2h").id == made
+    assert client.submit(**CAT, reuse="1h").id != made
+
+
+def test_unfinished_job_is_not_reused(client: Client) -> None:
+    first = client.submit(**CAT)
+    assert client.submit(**CAT, reuse="24h").id != first.id
+
+
+def test_batch_reuses_single_jobs(client: Client, made: str) -> None:
+    items = [{**CAT, "reuse": "24h"}, {**CAT, "prompt": "a dog", "reuse": "24h"}]
+    submitted = client.submit_batch(items)
+    assert submitted.jobs[0] == made
+    assert submitted.batch.total == 1
+
+
+def test_duration_without_a_unit_is_refused(client: Client) -> None:
+    with pytest.raises(InvalidRequestError, match="must be a duration such as"):
+        client.submit(**CAT, reuse="24")
