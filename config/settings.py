@@ -25,7 +25,6 @@ from .setting_fields import SettingFields
 PREFIX = "IMAGEQUEUE_"
 ENV_FILE = ".env"
 ENCODING = "utf-8-sig"  # UTF-8, with or without the byte-order mark that Windows editors write
-RENAMED = {"QUEUE_BOUND": "MAX_QUEUED_MESSAGES", "POISON_AFTER": "MAX_CRASHES"}
 """Names of earlier releases, refused with the present name."""
 
 A = TypeVar("A", bound=Account)
@@ -179,12 +178,7 @@ def _refuse_unknown_names(overrides: Iterable[str]) -> None:
     for name in sorted(names - known):
         # Compared without the prefix: it would make every name similar to some other.
         similar = difflib.get_close_matches(name, known, n=1)
-        if name in RENAMED:
-            remedy = f"it is {PREFIX}{RENAMED[name]} now"
-        elif similar:
-            remedy = f"did you mean {PREFIX}{similar[0]}?"
-        else:
-            remedy = ".env.example lists all"
+        remedy = f"did you mean {PREFIX}{similar[0]}?" if similar else ".env.example lists all"
         raise ConfigError(f"Unknown setting {PREFIX}{name}; {remedy}")
 
 

@@ -18,7 +18,7 @@ images: dict[str, list[str | None]] = {}  # a real service uses its database
 @app.post("/order", status_code=202)
 def order(prompt: str, idempotency_key: Annotated[str | None, Header()] = None) -> Job:
     request = {"provider": "acedata-flux", "prompt": prompt, "webhook_url": HOOK}
-    return client.submit_request(request, idempotency_key=idempotency_key)
+    return client.submit_request(request, idempotency_key=idempotency_key).job
 
 
 @app.get("/order/{job_id}")

@@ -102,25 +102,16 @@ class Client(Reports):
         }
         return self._submitter.submit_one(request, self._name, idempotency_key, files=True)[0]
 
+    @reachable()
     def submit_request(
         self,
         request: Request | JobRequest,
         *,
         idempotency_key: str | None = None,
         submitted_by: str | None = None,
-    ) -> Job:
-        """Queue one job given as the fields of a request; it takes URLs, never local files."""
-        return self.submit_once(request, idempotency_key, submitted_by).job
-
-    @reachable()
-    def submit_once(
-        self,
-        request: Request | JobRequest,
-        idempotency_key: str | None,
-        submitted_by: str | None = None,
         max_priority: Priority = "high",
     ) -> Submitted:
-        """Queue one job and report whether it is a replay; each submitter has keys of its own."""
+        """Queue one job given as the fields of a request; it takes URLs, never local files."""
         submit, caller = self._submitter.submit_one, submitted_by or self._name
         return Submitted(*submit(request, caller, idempotency_key, max_priority=max_priority))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import re
 import stat
@@ -167,35 +166,25 @@ def _send_with_retries(
     request = image.provider.build_upload_request(name)
     file = (name, image.path.read_bytes(), image.media_type)
     body, content_type = encode_multipart_formdata({**request.fields, request.file_field: file})
-    headers = {**account.headers(), "Content-Type": content_type}
-    send = functools.partial(
-        _send, settings, image.provider, account.upload_url + request.path, headers, body
-    )
-    outcome = send()
-    for pause_s in PAUSES_S:
-        if not isinstance(outcome, RetryLater):
-            break
-        time.sleep(pause_s)
-        outcome = send()
+    with open_session(settings) as session:
+        session.headers.update({**account.headers(), "Content-Type": content_type})
+        for pause_s in (*PAUSES_S, None):
+            outcome = _send(session, image.provider, account.upload_url + request.path, body)
+            if pause_s is None or not isinstance(outcome, RetryLater):
+                break
+            time.sleep(pause_s)
     return outcome
 
 
 def _send(
-    settings: Settings,
-    provider: UploadProvider,
-    url: str,
-    headers: Mapping[str, str],
-    body: bytes,
+    session: requests.Session, provider: UploadProvider, url: str, body: bytes
 ) -> UploadOutcome:
     timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-    with open_session(settings) as session:
-        try:
-            # A file is sent in blocks, each with its own timeout; bytes would share a single one.
-            response = session.post(
-                url, io.BytesIO(body), headers=headers, timeout=timeout, allow_redirects=False
-            )
-        except requests.RequestException as error:
-            return RetryLater(code="no response", message=f"({type(error).__name__})")
+    try:
+        # A file is sent in blocks, each with its own timeout; bytes would share a single one.
+        response = session.post(url, io.BytesIO(body), timeout=timeout, allow_redirects=False)
+    except requests.RequestException as error:
+        return RetryLater(code="no response", message=f"({type(error).__name__})")
     return provider.parse_upload_response(
         ProviderResponse(status=response.status_code, body=response.content)
     )

@@ -43,7 +43,6 @@ class Caller(NamedTuple):
 
 
 LOCAL = Caller("local", is_admin=True, max_priority="high")
-READ_METHODS = ("GET", "HEAD", "OPTIONS")
 Known = list[tuple[str, Caller]]
 
 
@@ -154,7 +153,7 @@ def require_admin(caller: Caller) -> None:
 
 def _require_right(request: Request, caller: Caller | None) -> Caller | None:
     """Return the caller; raises HTTPException 403 if a read-only one would change something."""
-    if caller and caller.is_read_only and request.method not in READ_METHODS:
+    if caller and caller.is_read_only and request.method not in browser.SAFE_METHODS:
         raise HTTPException(403, "this API key is read-only: give another one")
     return caller
 

@@ -77,8 +77,11 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
     ) -> Job:
         """Accept a valid request; the job is stored before the response is sent."""
         access.acquire(caller, 1)
-        job, replayed = client.submit_once(
-            request, idempotency_key, caller.name, caller.max_priority
+        job, replayed = client.submit_request(
+            request,
+            idempotency_key=idempotency_key,
+            submitted_by=caller.name,
+            max_priority=caller.max_priority,
         )
         if replayed:
             response.headers[REPLAYED] = "true"

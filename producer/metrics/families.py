@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter as Sum
 from collections.abc import Iterator, Mapping
 from math import inf
 
@@ -55,7 +54,7 @@ def _jobs(seen: Snapshot) -> Iterator[Metric]:
         "State transitions; the cause of one to downloading is the first report of success.",
         labels=["source", "target", "cause"],
     )
-    yield _fill(transitions, _with_former_transitions(seen.sums), "transitions", 3)
+    yield _fill(transitions, seen.sums, "transitions", 3)
     failures = Counter("imagequeue_failures", "Jobs that failed.", labels=["reason", "provider"])
     none = {f"failed.{reason}.{provider}": 0 for reason in Reason for provider in PROVIDERS}
     yield _fill(failures, {**none, **seen.sums}, "failed", 2)
@@ -64,16 +63,6 @@ def _jobs(seen: Snapshot) -> Iterator[Metric]:
         open_jobs.add_metric([caller], count)
     yield open_jobs
     yield Gauge("imagequeue_unreadable_jobs", "Jobs with unreadable records.", seen.unreadable)
-
-
-def _with_former_transitions(sums: Sums) -> Sums:
-    """Add what earlier versions counted as `moves.*`, so that sums never fall in an upgrade."""
-    total = Sum(sums)
-    for name, count in sums.items():
-        kind, _, labels = name.partition(".")
-        if kind == "moves":
-            total[f"transitions.{labels}"] += count
-    return total
 
 
 def _durations(sums: Sums) -> Iterator[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_every_model_is_saved_and_charged_as_listed(
 ) -> None:
     assert settings.public_url
     port = settings.public_url.rpartition(":")[2]
-    receiver = start("uvicorn", "imagequeue.worker.receiver:app", "--port", port)
+    receiver = start(sys.executable, "-m", "imagequeue.worker.receiver", "--port", port)
     worker = start(*WORKER)
     eventually(lambda: answers(f"{settings.public_url}/healthz"))
     client = Client(settings)

@@ -1,6 +1,7 @@
 """The pipeline with real worker processes, against the sandbox."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def overrides(overrides: dict[str, str], provider: str) -> dict[str, str]:
 def receiver(start: Start, settings: Settings) -> Process:
     assert settings.public_url
     port = settings.public_url.rpartition(":")[2]
-    process = start("uvicorn", "imagequeue.worker.receiver:app", "--port", port)
+    process = start(sys.executable, "-m", "imagequeue.worker.receiver", "--port", port)
     eventually(lambda: answers(f"{settings.public_url}/healthz"))
     return process
 

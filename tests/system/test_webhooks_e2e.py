@@ -124,7 +124,7 @@ def test_events_arrive_in_order_after_an_outage(
 ) -> None:
     worker = start(*WORKER)
     port = str(settings.public_url).rpartition(":")[2]
-    receiver = start("uvicorn", "imagequeue.worker.receiver:app", "--port", port)
+    receiver = start(sys.executable, "-m", "imagequeue.worker.receiver", "--port", port)
     eventually(lambda: answers(f"{settings.public_url}/healthz"))
     client = Client(settings)
     late = client.submit("kie-flux-kontext", "a cat [slow=5]", delivery="callback")

@@ -9,7 +9,6 @@ import pytest
 from imagequeue.config.settings import (
     ENV_FILE,
     PREFIX,
-    RENAMED,
     read_settings,
     settings_class,
 )
@@ -68,15 +67,6 @@ def test_unknown_name_is_refused_with_a_suggestion(
     assert (
         read_refusal() == "Unknown setting IMAGEQUEUE_REDIS_ULR; did you mean IMAGEQUEUE_REDIS_URL?"
     )
-
-
-@pytest.mark.parametrize(("old", "new"), RENAMED.items())
-def test_renamed_setting_is_refused_with_its_new_name(
-    monkeypatch: pytest.MonkeyPatch, old: str, new: str
-) -> None:
-    set_variable(monkeypatch, old, "3")
-    assert read_refusal() == f"Unknown setting IMAGEQUEUE_{old}; it is IMAGEQUEUE_{new} now"
-    assert new.lower() in FIELDS
 
 
 def test_unknown_name_in_env_file_or_code_is_read_refusal() -> None:

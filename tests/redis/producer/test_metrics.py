@@ -94,16 +94,6 @@ def test_jobs_transitions_and_stage_durations_are_counted(api: str, ctx: Context
     assert [metrics[f"{stage}_bucket{{le={le},state=queued}}"] for le in bounds] == [2] * 5
 
 
-def test_transitions_counted_by_an_earlier_version_are_added(api: str, ctx: Context) -> None:
-    move(ctx, queued(ctx, provider=ACEDATA), State.SUBMITTING)
-    ctx.store.redis.hincrby(keys.COUNTERS, "moves.queued.submitting.test", 5)
-    ctx.store.redis.hincrby(keys.COUNTERS, "moves.waiting.failed.poll", 2)
-    assert some(read(api), "imagequeue_transitions_total", "imagequeue_moves_total") == {
-        "imagequeue_transitions_total{cause=test,source=queued,target=submitting}": 6,
-        "imagequeue_transitions_total{cause=poll,source=waiting,target=failed}": 2,
-    }
-
-
 def test_due_jobs_and_queued_messages_are_counted(api: str, ctx: Context) -> None:
     overdue, leased = queued(ctx), queued(ctx)
     ctx.wakeups.set_wake_up(Queue.SUBMIT, overdue, add_seconds(utc_now(), -100))
