@@ -181,6 +181,12 @@ class SettingFields(BaseSettings):
         10, description="Pause after a rate limit that states no duration."
     )
 
+    breaker_failures: NonNegativeInt = Field(
+        5,
+        description="Failures in a row after which the jobs of a provider's model wait for one "
+        "that tries again; 0 for never.",
+    )
+
     # Logs
     log_format: Literal["console", "json"] = Field(
         "console", description="A line of text or a JSON object for each event."

@@ -62,6 +62,9 @@ PAUSES = "iq:pauses"
 RESERVED = "iq:reserved"
 """Hash: what each job may cost that has a permit and no answer yet, as JSON: caller, cost."""
 
+FAILURES = "iq:failures"
+"""Hash: how many times each upstream failed in a row, and since when, separated by a space."""
+
 LEDGER = "iq:ledger"
 """Stream of what each submission cost, in JSON: entries are added and never changed."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..jobs.job import Job, add_seconds
 from . import keys
+from .places import get_upstream
 from .scripts import register_script
 
 ALL = "all"
@@ -30,12 +31,18 @@ class PauseKind(StrEnum):
     """The provider refused this key; one job tries again from time to time."""
     CREDIT = "credit"
     """This key has no credit; one job tries again from time to time."""
+    OUTAGE = "outage"
+    """This provider or model failed several times in a row; one job tries again soon."""
 
 
-TRIED_AGAIN = frozenset({PauseKind.AUTH, PauseKind.CREDIT})
+TRIED_AGAIN = frozenset({PauseKind.AUTH, PauseKind.CREDIT, PauseKind.OUTAGE})
 """Kinds that are in force until a job is accepted, although one job tries at `until`."""
 FIRST_PAUSE_S = 300.0
 MAX_PAUSE_S = 3600.0
+FIRST_OUTAGE_S = 15.0
+MAX_OUTAGE_S = 60.0
+# Failures are counted as long as the first of them is no older than this.
+FAILURE_WINDOW_S = 300.0
 
 
 class Pause(BaseModel):
@@ -43,7 +50,7 @@ class Pause(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: str = Field(description="`all`, a provider, or a key, as `ACCOUNT:KEY`.")
+    name: str = Field(description="`all`, a provider, a key as `ACCOUNT:KEY`, or `PROVIDER/MODEL`.")
     kind: PauseKind
     reason: str = ""
     author: str = Field("", description="The caller that paused it; empty if no caller did.")
@@ -61,6 +68,19 @@ class Pause(BaseModel):
     def forbids(self, job: Job, now: datetime) -> bool:
         """Whether the job must not be sent now."""
         return self.tried_by != job.id and (self.until is None or self.until > now)
+
+
+class KnownPauses(NamedTuple):
+    """What is known of the pauses that concern a job with a key, just before it is sent."""
+
+    pauses: list[Pause]
+    """Those that a job has to try are included."""
+    has_failures: bool
+    """Whether the last job for its upstream failed."""
+
+    def forbid(self, job: Job, now: datetime) -> bool:
+        """Whether the job must not be sent now."""
+        return any(pause.forbids(job, now) for pause in self.pauses)
 
 
 class Pauses:
@@ -98,30 +118,52 @@ class Pauses:
 
     def set_aside(self, job: Job, quota: str, kind: PauseKind, reason: str, now: datetime) -> None:
         """Pause the key that a job was refused with, until another try is accepted."""
-        self._record_refusal(
-            keys=[keys.PAUSES],
-            args=[
-                keys.pause(keys.account_key(quota, job.account_key), kind),
-                job.id,
-                reason,
-                now.timestamp(),
-                FIRST_PAUSE_S,
-                MAX_PAUSE_S,
-            ],
+        field = keys.pause(keys.account_key(quota, job.account_key), kind)
+        self._record(field, job, reason, now, (FIRST_PAUSE_S, MAX_PAUSE_S, 1, 0))
+
+    def count_failure(
+        self, job: Job, reason: str, min_failures: int, now: datetime
+    ) -> datetime | None:
+        """Count a failure of a job's upstream; `min_failures` in a row pause it.
+
+        Returns when one job tries again; None if it is not paused.
+        """
+        field = keys.pause(get_upstream(job), PauseKind.OUTAGE)
+        limits = (FIRST_OUTAGE_S, MAX_OUTAGE_S, min_failures, FAILURE_WINDOW_S)
+        return self._record(field, job, reason, now, limits)
+
+    def _record(
+        self, field: str, job: Job, reason: str, now: datetime, limits: tuple[float, ...]
+    ) -> datetime | None:
+        found: Any = self._record_refusal(
+            keys=[keys.PAUSES, keys.FAILURES],
+            args=[field, job.id, reason, now.timestamp(), *limits],
         )
+        return datetime.fromtimestamp(float(found), UTC) if found else None
 
-    def find(self, job: Job, quota: str, key: str) -> list[Pause]:
-        """Return what is known of pauses that concern a job with a key, ended ones included."""
-        names = (ALL, job.provider, keys.account_key(quota, key))
-        fields = [keys.pause(name, kind) for name in names for kind in PauseKind]
-        found: Any = self._redis.hmget(keys.PAUSES, fields)
-        return [_load(field, text) for field, text in zip(fields, found, strict=True) if text]
+    def find(self, job: Job, quota: str, key: str) -> KnownPauses:
+        """Return what is known of pauses that concern a job with a key."""
+        upstream = keys.pause(get_upstream(job), PauseKind.OUTAGE)
+        fields = [
+            keys.pause(ALL, PauseKind.HAND),
+            keys.pause(job.provider, PauseKind.HAND),
+            *(keys.pause(keys.account_key(quota, key), kind) for kind in PauseKind),
+            upstream,
+        ]
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(keys.PAUSES, fields)
+            pipe.hexists(keys.FAILURES, upstream)
+            found, has_failures = pipe.execute()
+        pauses = [_load(field, text) for field, text in zip(fields, found, strict=True) if text]
+        return KnownPauses(pauses, bool(has_failures))
 
-    def end(self, pauses: Iterable[Pause]) -> None:
-        """End those of the pauses that last until a job is accepted."""
-        fields = [keys.pause(each.name, each.kind) for each in pauses if each.kind in TRIED_AGAIN]
+    def end(self, job: Job, known: KnownPauses, kinds: Collection[PauseKind]) -> None:
+        """End pauses that last until a job is accepted, and forget the failures before them."""
+        fields = [keys.pause(each.name, each.kind) for each in known.pauses if each.kind in kinds]
         if fields:
             self._redis.hdel(keys.PAUSES, *fields)
+        if known.has_failures:
+            self._redis.hdel(keys.FAILURES, keys.pause(get_upstream(job), PauseKind.OUTAGE))
 
 
 def list_pauses(found: Mapping[bytes, bytes], now: datetime) -> list[Pause]:

@@ -20,6 +20,12 @@ def get_quota(provider: str) -> str:
     return known.quota if known else provider
 
 
+def get_upstream(job: Job) -> str:
+    """Return what an outage concerns: the job's provider, and its model if the job names one."""
+    model = job.params.get("model")
+    return f"{job.provider}/{model[:100]}" if model and isinstance(model, str) else job.provider
+
+
 def get_line(job: Job) -> str:
     """Return the line of a job: jobs of one caller for one provider, which leave in order."""
     return f"{job.provider}|{quote_name(job.submitted_by)}"
@@ -37,6 +43,7 @@ def dump_place(job: Job) -> str:
         "priority": job.priority,
         "line": get_line(job),
         "provider": job.provider,
+        "upstream": get_upstream(job),
         "caller": quote_name(job.submitted_by),
         "since": round(job.asked_at.timestamp() * 1000),
     }

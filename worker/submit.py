@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,6 @@ from ..errors import InvalidRequestError, InvalidTransitionError, NotDurableErro
 from ..jobs.charge import Charged
 from ..jobs.cost import put_cost
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
-from ..jobs.schedule import backoff
 from ..jobs.tokens import build_callback_url
 from ..providers import get as get_provider
 from ..providers.base import Provider
@@ -38,7 +38,7 @@ from .apply_status import as_downloading, as_failed, as_waiting, with_note
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import call_provider
-from .refusals import pause_refused
+from .refusals import as_refused, end_pauses, pause_refused
 from .unreadable import store_submit_body
 
 log = get_logger(__name__)
@@ -48,7 +48,6 @@ RECORD_MARGIN_S = 5.0
 # While Redis is away, an outcome that may have been paid for is kept in memory for so long.
 RECORD_TIMEOUT_S = 300.0
 RECORD_RETRY_S = 0.5
-KEY_REFUSALS = {"auth": "refused with key", "credit": "no credit with key"}
 
 
 def submit(ctx: Context, job_id: str) -> None:
@@ -62,12 +61,13 @@ def submit(ctx: Context, job_id: str) -> None:
     if permit is None:
         raise InvalidTransitionError(f"{job_id} waits for its turn")
     quota, key = permit
-    pauses = ctx.pauses.find(job, quota, key)
-    if key not in names or any(pause.forbids(job, ctx.now()) for pause in pauses):
+    known = ctx.pauses.find(job, quota, key)
+    if key not in names or known.forbid(job, ctx.now()):
         ctx.submits.put_back(job, permit, ctx.now())
         return
     # Counted from before the transition: a worker that freezes here will find its deadline past.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
+    tries_again_at = None
     try:
         job = ctx.transition(job, partial(_as_submitting, ctx, key), durable=True)
     except NotDurableError as error:
@@ -78,15 +78,14 @@ def submit(ctx: Context, job_id: str) -> None:
         if job.state is not State.SUBMITTING:
             return
         outcome = _send_paid_request(ctx, job, deadline)
-    pause_refused(ctx, job, quota, outcome)
+        tries_again_at = pause_refused(ctx, job, quota, outcome)
     try:
-        _record_outcome(ctx, job, outcome)
+        _record_outcome(ctx, job, outcome, tries_again_at)
     finally:
         log.info("job_submitted", attempt=job.attempts, account_key=key, **_describe(outcome))
     if isinstance(outcome, OutcomeUnknown):
         store_submit_body(ctx, job, outcome)
-    if isinstance(outcome, Accepted):
-        ctx.pauses.end(pauses)
+    end_pauses(ctx, job, known, outcome)
 
 
 def _as_abandoned(ctx: Context, job: Job) -> Job:
@@ -170,12 +169,15 @@ def _callback_url(ctx: Context, job: Job) -> str | None:
     return build_callback_url(ctx.settings.public_url, secrets, job.provider, job.id)
 
 
-def _record_outcome(ctx: Context, job: Job, outcome: SubmitOutcome) -> None:
+def _record_outcome(
+    ctx: Context, job: Job, outcome: SubmitOutcome, tries_again_at: datetime | None
+) -> None:
     """Record an outcome that may have been paid for, and retry while Redis is away."""
+    record = partial(_apply_outcome, ctx, job.submissions, outcome, tries_again_at)
     deadline = time.monotonic() + RECORD_TIMEOUT_S
     while True:
         try:
-            ctx.transition(job, partial(_apply_outcome, ctx, job.submissions, outcome))
+            ctx.transition(job, record)
         except RedisError as error:
             if time.monotonic() > deadline:
                 raise
@@ -194,8 +196,13 @@ def _describe(outcome: SubmitOutcome) -> dict[str, str]:
     return {"outcome": type(outcome).__name__} | {k: v for k, v in details.items() if v}
 
 
-def _apply_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> Job:
-    """Return the job after the outcome of its `nth` submission."""
+def _apply_outcome(
+    ctx: Context, nth: int, outcome: SubmitOutcome, tries_again_at: datetime | None, job: Job
+) -> Job:
+    """Return the job after the outcome of its `nth` submission.
+
+    `tries_again_at` is when the next job is sent to its provider and model during an outage.
+    """
     if job.submissions != nth or job.state not in (State.SUBMITTING, State.UNCONFIRMED):
         return _with_late_outcome(ctx, nth, outcome, job)
     match outcome:
@@ -203,24 +210,10 @@ def _apply_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> 
             return as_waiting(ctx, job, "accepted", task_id)
         case Accepted(task_id=task_id, images=images, cost=cost):
             return as_downloading(ctx, job, "answer", images, task_id, cost)
-        case TryOtherVersion(api_version=api_version):
-            return _as_requeued(ctx, job, 0, attempts=job.attempts - 1, api_version=api_version)
-        case RetryLater(rate_limited=True, retry_after_s=wait_s):
-            pause_s = wait_s or ctx.settings.rate_limit_pause_s
-            return _as_requeued(ctx, job, pause_s, attempts=job.attempts - 1)
-        case RetryLater(code=code, message=message, retry_after_s=wait_s):
-            error = JobError(reason=Reason.PROVIDER, code=code, message=message)
-            return _as_requeued(ctx, job, wait_s or backoff(job.attempts), error=error)
-        case Refused(reason="auth" | "credit" as reason, code=code, message=message):
-            # Nothing is wrong with the job: another key takes it, or this one once it is in order.
-            error = JobError(reason=Reason(reason), code=code, message=message)
-            cause = f"{KEY_REFUSALS[reason]} {job.account_key}"
-            return _as_requeued(ctx, job, 0, cause, attempts=job.attempts - 1, error=error)
-        case Refused(reason=reason, code=code, message=message):
-            error = JobError(reason=Reason(reason), code=code, message=message)
-            return as_failed(ctx, job, "refused", error)
         case OutcomeUnknown(code=code, message=message):
             return _as_unconfirmed(ctx, job, message, code)
+        case _:
+            return as_refused(ctx, job, outcome, tries_again_at)
 
 
 def _with_late_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> Job:
@@ -246,13 +239,6 @@ def _with_late_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job)
             return with_note(ctx, job, note, costs=costs)
         case _:
             raise InvalidTransitionError(f"{job.id} is {job.state}: it was changed meanwhile")
-
-
-def _as_requeued(
-    ctx: Context, job: Job, pause_s: float, cause: str = "refused for now", **fields: Any
-) -> Job:
-    now = ctx.now()
-    return job.transition_to(State.QUEUED, cause, now, add_seconds(now, pause_s), **fields)
 
 
 def _as_unconfirmed(ctx: Context, job: Job, message: str, code: str = "") -> Job:

@@ -18,7 +18,8 @@ local finished, suffix = ARGV[6], ARGV[7] -- the step to finish before, and coun
 local periods = cjson.decode(ARGV[8]) -- {day = {name, ends_at}, month = {name, ends_at}}
 local NOTICE_AT, NOTICES_TTL_S = 0.8, 40 * 86400
 local PRIORITIES = {'high', 'normal', 'low'}
-local PAUSE_KINDS = {'hand', 'rate_limit', 'auth', 'credit'}
+local PAUSE_KINDS = {'hand', 'rate_limit', 'auth', 'credit'} -- 'outage' is that of an upstream
+local MAX_POSTPONED = 1000
 local MAX_WOKEN = 1000
 
 local leased, notices, next_at = {}, {}, nil
@@ -55,10 +56,12 @@ local function is_paused(name)
   return is_found
 end
 
+-- Returns the outage of a job's provider and model, if it is in force.
+local function find_outage(place) return paused[(place.upstream or place.provider) .. '|outage'] end
+
 -- One job tries whether the provider accepts again; others wait until its lease ends.
-local function try_again(name, id)
-  for _, kind in ipairs(PAUSE_KINDS) do
-    local field = name .. '|' .. kind
+local function try_again(id, place, at)
+  for _, field in ipairs({at .. '|auth', at .. '|credit', (place.upstream or place.provider) .. '|outage'}) do
     local pause = to_try[field]
     if pause then
       pause['until'], pause.tried_by = lease_end, id
@@ -126,7 +129,7 @@ local function wake()
       if #leased < max_jobs then lease(id) end
     elseif permit and quota and renew(permit, quota) then -- its message was lost
       if #leased < max_jobs then
-        try_again(permit.at, id)
+        try_again(id, place, permit.at)
         lease(id)
       end
     else
@@ -290,10 +293,30 @@ local function grant(id, place, key)
   redis.call('SADD', 'iq:in_flight:at:' .. at, id)
   redis.call('SADD', 'iq:in_flight:by:' .. place.caller, id)
   redis.call('SADD', all_in_flight, id)
-  try_again(at, id)
+  try_again(id, place, at)
   redis.call('HSET', permits, id, cjson.encode({at = at, key = key, caller = place.caller, send = send}))
   reserve(id, place)
   lease(id)
+end
+
+-- Returns the first job of a line that no outage holds back. Those before it leave the line until a
+-- job tries again, so that jobs for other models are sent; each comes back to its place.
+local postponed = 0
+local function find_first(lines, line)
+  local ready = get_ready(lines, line)
+  while postponed < MAX_POSTPONED do
+    local id = redis.call('ZRANGE', ready, 0, 0)[1]
+    if not id then
+      leave(lines, line)
+      return nil
+    end
+    local place = read_place(id)
+    local outage = find_outage(place)
+    if not outage then return id, place end
+    redis.call('ZREM', ready, id)
+    redis.call('ZADD', due, outage['until'], id)
+    postponed = postponed + 1
+  end
 end
 
 -- Grant a permit to the job whose turn it is; returns whether there is one.
@@ -303,12 +326,8 @@ local function grant_next(name, quota)
   for _, priority in ipairs(PRIORITIES) do
     local lines, waiting = 'iq:lines:' .. name .. ':' .. priority, {}
     for _, line in ipairs(redis.call('ZRANGE', lines, 0, -1)) do
-      local ready = get_ready(lines, line)
-      local id = redis.call('ZRANGE', ready, 0, 0)[1]
-      if not id then
-        leave(lines, line)
-      else
-        local place = read_place(id)
+      local id, place = find_first(lines, line)
+      if id then
         local required = get_required(place, quota)
         local key = any_key
         if required then key = find_key(name, quota, required) end
@@ -319,7 +338,7 @@ local function grant_next(name, quota)
           -- A line that waits for a budget saves no turns up meanwhile.
           local turn = redis.call('ZSCORE', lines, line)
           for _, other in ipairs(waiting) do redis.call('ZADD', lines, 'GT', turn, other) end
-          redis.call('ZREM', ready, id)
+          redis.call('ZREM', get_ready(lines, line), id)
           redis.call('ZINCRBY', lines, 1, line)
           grant(id, place, key)
           return true
@@ -342,7 +361,7 @@ local function lease_wanted()
   local wake_up = redis.call('ZSCORE', due, wanted)
   if not quota or redis.call('HEXISTS', permits, wanted) == 1 then return end
   if wake_up and tonumber(wake_up) > lease_end or not has_room() then return end
-  if is_paused(place.provider) or not has_caller_room(place.caller) then return end
+  if find_outage(place) or is_paused(place.provider) or not has_caller_room(place.caller) then return end
   local ready = get_ready(get_lines(place), place.line)
   local first = redis.call('ZRANGE', ready, 0, 0)[1]
   -- What waits for a budget is not overtaken in its line.

@@ -38,9 +38,9 @@ local function count_ahead(id, place)
 end
 
 -- Returns the pause of a name that lasts longest, of those in force.
-local function find_pause(name)
+local function find_pause(name, kinds)
   local longest
-  for _, kind in ipairs(PAUSE_KINDS) do
+  for _, kind in ipairs(kinds or PAUSE_KINDS) do
     local found = redis.call('HGET', pauses, name .. '|' .. kind)
     local pause = found and cjson.decode(found)
     local ends_at = pause and (pause['until'] or math.huge)
@@ -114,6 +114,8 @@ local function measure(id)
   if not place then return {waits_for = 'worker', ahead = 0} end
   place = cjson.decode(place)
   if redis.call('HEXISTS', permits, id) == 1 then return {waits_for = 'worker', ahead = 0} end
+  local outage = find_pause(place.upstream or place.provider, {'outage'})
+  if outage then return outage end
   local wake_up = tonumber(redis.call('ZSCORE', due, id) or 0)
   if wake_up > now then return {waits_for = 'time', ends_at = wake_up} end
   local quota = limits.quotas[place.quota]

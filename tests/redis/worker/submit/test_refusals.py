@@ -17,7 +17,8 @@ from support.stub import Stub
 
 @pytest.fixture
 def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
-    return {**overrides, "kie_base_url": stub.url, "acedata_base_url": stub.url}
+    urls = {"kie_base_url": stub.url, "acedata_base_url": stub.url}
+    return {**overrides, **urls, "breaker_failures": "0"}
 
 
 @pytest.mark.parametrize(
