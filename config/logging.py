@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
@@ -69,6 +69,18 @@ class OnePerMinute(logging.Filter):
         return is_new
 
 
+class SafeHandler(logging.StreamHandler[Any]):
+    """Writes to standard error and never raises: a full disk must not stop a paid job."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, or drop it; without this, a RecursionError would get through."""
+        with suppress(Exception):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own name
+        """Do nothing: the report would go to the stream that has just failed."""
+
+
 if not structlog.is_configured():
     # Commands and programs that import the client: standard output is theirs.
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
@@ -88,9 +100,7 @@ def configure_logs(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         cache_logger_on_first_use=True,
     )
-    # A full disk must not stop a paid job, and a report of it would go to the same stream.
-    logging.raiseExceptions = False
-    handler = logging.StreamHandler()
+    handler = SafeHandler()
     handler.setFormatter(
         ProcessorFormatter(
             foreign_pre_chain=shared,
