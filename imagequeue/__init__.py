@@ -22,6 +22,7 @@ from .errors import (
     UnknownJobError,
     UnknownPauseError,
     UnreadableJobError,
+    UnreadableRecordError,
     UploadError,
 )
 
@@ -57,6 +58,7 @@ __all__ = [
     "NotFoundError",
     "UnknownJobError",
     "UnreadableJobError",
+    "UnreadableRecordError",
     "NewerRecordError",
     "UnknownBatchError",
     "UnknownPauseError",

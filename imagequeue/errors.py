@@ -82,12 +82,17 @@ class UnknownJobError(NotFoundError):
         super().__init__(f"no job {job_id}: check the id; a job is deleted after its retention")
 
 
-class UnreadableJobError(ImageQueueError):
-    """The record of a job is damaged, or a newer version wrote it; it is stored unchanged."""
+class UnreadableRecordError(ImageQueueError):
+    """What is stored under an id is damaged, or a newer version wrote it; it stays as it is."""
 
-    def __init__(self, job_id: str, why: str) -> None:
-        super().__init__(f"the record of {job_id} cannot be read: {why}")
+    def __init__(self, record_id: str, why: str) -> None:
+        super().__init__(f"the record of {record_id} cannot be read: {why}")
+        self.record_id = record_id
         self.why = why
+
+
+class UnreadableJobError(UnreadableRecordError):
+    """The record of a job cannot be read."""
 
 
 class NewerRecordError(UnreadableJobError):

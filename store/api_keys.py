@@ -13,7 +13,7 @@ import redis
 from pydantic import BaseModel, ConfigDict
 
 from ..config.budgets import Budget
-from ..errors import ApiKeyError
+from ..errors import ApiKeyError, UnreadableRecordError
 from ..providers.request import Priority
 from . import keys
 
@@ -52,6 +52,13 @@ class ApiKey(BaseModel):
         return self.max_priority or ("high" if self.is_admin else "normal")
 
 
+class StoredKeys(NamedTuple):
+    """The keys by name, and why each of the others cannot be read."""
+
+    keys: dict[str, ApiKey]
+    unreadable: dict[str, str]
+
+
 class KeyUse(NamedTuple):
     """A key and how it is used."""
 
@@ -75,10 +82,21 @@ class ApiKeys:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
-    def all(self) -> dict[str, ApiKey]:
-        """Return every key by its name."""
+    def read(self) -> StoredKeys:
+        """Return every key by its name, and of those that cannot be read why."""
         found = cast(dict[bytes, bytes], self._redis.hgetall(keys.API_KEYS))
-        return {name.decode(): ApiKey.model_validate_json(found[name]) for name in sorted(found)}
+        stored = StoredKeys({}, {})
+        for name, record in sorted(found.items()):
+            text = name.decode(errors="backslashreplace")
+            try:
+                stored.keys[text] = _parse_key(text, record)
+            except UnreadableRecordError as error:
+                stored.unreadable[text] = error.why
+        return stored
+
+    def all(self) -> dict[str, ApiKey]:
+        """Return every key that can be read by its name."""
+        return self.read().keys
 
     def add(
         self,
@@ -135,7 +153,7 @@ class ApiKeys:
         max_priority: Priority | None = None,
         budgets: tuple[Budget, ...] | None = None,
     ) -> ApiKey:
-        """Change what is not None; raises ApiKeyError if there is no such key."""
+        """Change what is not None; raises ApiKeyError, or UnreadableRecordError."""
         limits = _drop_none(per_minute=per_minute, open_jobs=open_jobs, in_flight=in_flight)
         others = _drop_none(
             is_admin=is_admin,
@@ -148,7 +166,7 @@ class ApiKeys:
             found = pipe.hget(keys.API_KEYS, name)
             if found is None:
                 raise _make_unknown_error(name)
-            key = ApiKey.model_validate_json(found)
+            key = _parse_key(name, found)
             changed = key.model_copy(update={"limits": key.limits._replace(**limits), **others})
             pipe.multi()
             pipe.hset(keys.API_KEYS, name, changed.model_dump_json())
@@ -173,6 +191,15 @@ class ApiKeys:
             )
             for name, key in known.items()
         }
+
+
+def _parse_key(name: str, record: bytes) -> ApiKey:
+    try:
+        return ApiKey.model_validate_json(record)
+    except ValueError:
+        # pydantic's message would quote the record.
+        why = f"it is damaged, so the key is refused: `imagequeue keys remove {name}` deletes it"
+        raise UnreadableRecordError(name, why) from None
 
 
 def _drop_none(**given: Any) -> dict[str, Any]:

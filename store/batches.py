@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import redis
 
-from ..errors import UnknownBatchError
+from ..errors import UnknownBatchError, UnreadableRecordError
 from ..jobs.batch import Batch, parse_batch
 from ..jobs.ids import is_batch_id
 from ..jobs.job import State
 from . import keys
-from .listing import Page, iter_jobs
+from .listing import Page, iter_jobs, report_unreadable
 
 # Longer than a job can wait for its end and its record is retained afterwards.
 BATCH_TTL_S = 90 * 86400
@@ -31,7 +32,7 @@ class Batches:
             pipe.execute()
 
     def get(self, batch_id: str, submitted_by: str | None = None) -> Batch:
-        """Return the batch with its progress; raises UnknownBatchError.
+        """Return the batch with its progress; raises UnknownBatchError or UnreadableRecordError.
 
         With `submitted_by`, the batches of other callers are unknown.
         """
@@ -40,9 +41,15 @@ class Batches:
         document = fields.pop("document", None)
         if document is None:
             raise UnknownBatchError(batch_id)
-        # A newer version may count states that this one does not know.
-        progress = {state: int(fields[state]) for state in State if state in fields}
-        batch = parse_batch(document, progress)
+        try:
+            # A newer version may count states that this one does not know.
+            progress = {state: int(fields[state]) for state in State if state in fields}
+            batch = parse_batch(document, progress)
+        except ValueError:
+            # pydantic's message would quote the record.
+            error = UnreadableRecordError(batch_id, "it is damaged; its jobs can be listed")
+            report_unreadable(self._redis, error)
+            raise error from None
         if submitted_by not in (None, batch.submitted_by):
             raise UnknownBatchError(batch_id)
         return batch
@@ -58,12 +65,17 @@ class Batches:
 
         Raises UnknownBatchError as `get` does. Jobs whose retention has ended are left out.
         """
-        self.get(batch_id, submitted_by)
+        with suppress(UnreadableRecordError):  # its jobs say themselves whose they are
+            self.get(batch_id, submitted_by)
         low = f"({cursor}" if cursor else "-"
         found: Any = self._redis.zrange(
             keys.batch_jobs(batch_id), low, "+", bylex=True, offset=0, num=limit + 1
         )
         ids = [job_id.decode() for job_id in found]
         # The cursor is that of the ids, because a job may be missing.
-        jobs = list(iter_jobs(self._redis, ids[:limit]))
+        jobs = [
+            job
+            for job in iter_jobs(self._redis, ids[:limit])
+            if submitted_by in (None, job.submitted_by)
+        ]
         return Page(jobs, ids[limit - 1] if len(ids) > limit else None)

@@ -14,12 +14,13 @@ from ..errors import (
     IdempotencyConflictError,
     InvalidTransitionError,
     NotDurableError,
-    UnknownJobError,
+    NotFoundError,
     UnreadableJobError,
+    UnreadableRecordError,
 )
 from ..jobs.batch import Batch
 from ..jobs.idempotency import IdempotencyKey
-from ..jobs.ids import is_job_id
+from ..jobs.ids import is_batch_id, is_job_id
 from ..jobs.job import QUEUE_OF, Job, State
 from . import keys
 from .batches import BATCH_TTL_S, Batches
@@ -117,21 +118,22 @@ class Store:
         try:
             return load_visible(job_id, record, submitted_by)
         except UnreadableJobError as error:
-            report_unreadable(self.redis, job_id, error)
+            report_unreadable(self.redis, error)
             raise
 
     def list_unreadable(self) -> dict[str, str]:
-        """Return the ids of jobs that still cannot be read, and why."""
-        known: Any = self.redis.hgetall(keys.UNREADABLE)
+        """Return the ids of jobs and batches that still cannot be read, and why."""
+        known: Any = self.redis.hkeys(keys.UNREADABLE)
         unreadable: dict[str, str] = {}
-        for job_id in (each.decode() for each in known):
+        for each in (name.decode() for name in known):
             try:
-                self.get(job_id)
-                self.redis.hdel(keys.UNREADABLE, job_id)
-            except UnknownJobError:
-                self.redis.hdel(keys.UNREADABLE, job_id)
-            except UnreadableJobError as error:
-                unreadable[job_id] = error.why
+                self.batches.get(each) if is_batch_id(each) else self.get(each)
+            except UnreadableRecordError as error:
+                unreadable[each] = error.why
+                continue
+            except NotFoundError:
+                pass
+            self.redis.hdel(keys.UNREADABLE, each)
         return unreadable
 
     def get_many(self, job_ids: Iterable[str]) -> Sequence[Job]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import redis
 
-from ..errors import UnreadableJobError
+from ..errors import UnreadableJobError, UnreadableRecordError
 from ..jobs.ids import is_job_id
 from ..jobs.job import Job, State
 from . import keys
@@ -37,14 +37,14 @@ def iter_jobs(client: redis.Redis, job_ids: Iterable[str]) -> Iterator[Job]:
             try:
                 job = load(job_id, record)
             except UnreadableJobError as error:
-                report_unreadable(client, job_id, error)
+                report_unreadable(client, error)
             else:
                 yield job
 
 
-def report_unreadable(client: redis.Redis, job_id: str, error: UnreadableJobError) -> None:
-    """List a job as unreadable, for `doctor` and the metrics; its record stays as it is."""
-    client.hset(keys.UNREADABLE, job_id, error.why)
+def report_unreadable(client: redis.Redis, error: UnreadableRecordError) -> None:
+    """List a record as unreadable, for `doctor` and the metrics; it stays as it is."""
+    client.hset(keys.UNREADABLE, error.record_id, error.why)
 
 
 def list_jobs(

@@ -13,7 +13,7 @@ from ..errors import UnknownCallbackError
 from ..jobs.callback import Callback, Outcome
 from . import keys
 from .scripts import register_script
-from .streams import find_entry, iter_newest_first
+from .streams import EntryStream
 
 # Beyond either limit, the oldest entries are deleted.
 MAX_ENTRIES = 1000
@@ -33,20 +33,24 @@ class Quarantine:
     """The callbacks that `CallbackInbox.acknowledge` put aside, newest first."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._redis = client
+        self._entries = EntryStream(client, keys.QUARANTINE, _parse_entry)
         self._replay = register_script(client, "replay_callback")
 
     def __iter__(self) -> Iterator[QuarantinedCallback]:
-        """Yield every quarantined callback, newest first."""
-        return (_parse_entry(*entry) for entry in iter_newest_first(self._redis, keys.QUARANTINE))
+        """Yield every quarantined callback that can be read, newest first."""
+        return iter(self._entries)
+
+    def list_unreadable(self) -> dict[str, str]:
+        """Return the ids of the others, and why they cannot be read."""
+        return self._entries.list_unreadable()
 
     def replay(self, entry_id: str, now: datetime) -> str:
         """Make a callback unread again, due at once; return its job's id.
 
-        Raises UnknownCallbackError if it is not in the quarantine.
+        Raises UnknownCallbackError if it is not in the quarantine, or UnreadableRecordError.
         """
-        if found := find_entry(self._redis, keys.QUARANTINE, entry_id):
-            job_id = _parse_entry(*found).job_id
+        if found := self._entries.find(entry_id):
+            job_id = found.job_id
             inbox = [keys.callbacks(job_id), keys.due(Queue.CALLBACK)]
             if self._replay(
                 keys=[keys.QUARANTINE, keys.QUARANTINE_BYTES, *inbox],
@@ -58,6 +62,6 @@ class Quarantine:
         )
 
 
-def _parse_entry(entry_id: bytes, fields: dict[bytes, bytes]) -> QuarantinedCallback:
+def _parse_entry(entry_id: str, fields: dict[bytes, bytes]) -> QuarantinedCallback:
     job_id, reason = fields[b"job"].decode(), Outcome(fields[b"reason"].decode())
-    return QuarantinedCallback(entry_id.decode(), job_id, reason, Callback.load(fields[b"entry"]))
+    return QuarantinedCallback(entry_id, job_id, reason, Callback.load(fields[b"entry"]))

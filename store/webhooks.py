@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import redis
+from pydantic import Field, TypeAdapter
 
 from ..config.queues import Queue
 from ..errors import ImageQueueError, InvalidRequestError, Problem
 from ..jobs.job import Job
 from . import keys
 from .scripts import register_script
-from .streams import find_entry, iter_newest_first
+from .streams import EntryStream
 from .transition_effects import build_webhook_entry
 
 # Beyond this, the oldest dead letters are deleted.
 MAX_DEAD = 1000
+# Of what Python can write as a date.
+MAX_TIME_S = 253_402_300_799
 
 
 class UnknownWebhookError(ImageQueueError):
@@ -29,19 +32,25 @@ class Webhook(NamedTuple):
     """One webhook: `id` is the same for every attempt; `at` is when its age begins."""
 
     id: str
-    at: float
+    at: Annotated[float, Field(ge=0, le=MAX_TIME_S)]
     url: str
     body: str
 
     @classmethod
     def load(cls, entry: bytes) -> Webhook:
-        """Parse an entry that `build_webhook_entry` made."""
+        """Parse an entry that `build_webhook_entry` made; raises ValueError."""
         fields = json.loads(entry)
-        return cls(*(fields[name] for name in cls._fields))
+        if not isinstance(fields, dict):
+            raise ValueError("it is no object")
+        # A newer version may have stored more.
+        return _webhooks.validate_python({name: fields.get(name) for name in cls._fields})
 
     def dump(self) -> bytes:
         """Return the entry that is stored."""
         return json.dumps(self._asdict(), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+_webhooks = TypeAdapter(Webhook)
 
 
 class DeadLetter(NamedTuple):
@@ -49,6 +58,8 @@ class DeadLetter(NamedTuple):
 
     id: str
     job_id: str
+    event: str
+    """Its type, such as `job.succeeded`."""
     webhook: Webhook
 
 
@@ -57,6 +68,7 @@ class WebhookOutbox:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
+        self._dead_letters = EntryStream(client, keys.DEAD_WEBHOOKS, _parse_letter)
         self._acknowledge_script = register_script(client, "acknowledge_webhooks")
         self._replay = register_script(client, "replay_webhook")
 
@@ -89,17 +101,19 @@ class WebhookOutbox:
         return webhooks
 
     def iter_dead_letters(self) -> Iterator[DeadLetter]:
-        """Yield every dead letter, newest first."""
-        entries = iter_newest_first(self._redis, keys.DEAD_WEBHOOKS)
-        return (_parse_letter(*entry) for entry in entries)
+        """Yield every dead letter that can be read, newest first."""
+        return iter(self._dead_letters)
+
+    def list_unreadable(self) -> dict[str, str]:
+        """Return the ids of the dead letters that cannot be read, and why."""
+        return self._dead_letters.list_unreadable()
 
     def replay(self, letter_id: str, now: datetime) -> str:
         """Send a dead letter again, under its own id; return its job's id.
 
-        Raises UnknownWebhookError if there is no such dead letter.
+        Raises UnknownWebhookError if there is no such dead letter, or UnreadableRecordError.
         """
-        if found := find_entry(self._redis, keys.DEAD_WEBHOOKS, letter_id):
-            letter = _parse_letter(*found)
+        if letter := self._dead_letters.find(letter_id):
             # With its old age it would be given up on at the first failure.
             again = letter.webhook._replace(at=now.timestamp())
             lists = [keys.webhooks(letter.job_id), keys.due(Queue.NOTIFY)]
@@ -131,6 +145,7 @@ def _build_new_event(job: Job, now: datetime) -> Webhook:
     return Webhook.load(entry)._replace(at=now.timestamp())
 
 
-def _parse_letter(letter_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+def _parse_letter(letter_id: str, fields: dict[bytes, bytes]) -> DeadLetter:
     webhook = Webhook.load(fields[b"entry"])
-    return DeadLetter(letter_id.decode(), fields[b"job"].decode(), webhook)
+    event = json.loads(webhook.body)["type"]
+    return DeadLetter(letter_id, fields[b"job"].decode(), str(event), webhook)

@@ -69,7 +69,12 @@ def notify(ctx: Context, job_id: str) -> float | None:
 
 def _try_webhook(ctx: Context, job_id: str, entry: bytes, deadline: float) -> float | None:
     """Send a webhook once; returns the seconds until its next try, or None if it has ended."""
-    webhook = Webhook.load(entry)
+    try:
+        webhook = Webhook.load(entry)
+    except ValueError:
+        log.error("webhook_unreadable")
+        ctx.outbox.give_up_on(job_id, [entry], ctx.now())
+        return None
     # Never the URL, which may hold a token.
     webhook_log = log.bind(webhook_id=webhook.id, host=parse_host(webhook.url))
     try:

@@ -128,7 +128,7 @@ class Access:
 
     def _read_redis_keys(self) -> Iterator[tuple[str, Caller]]:
         try:
-            found = self._keys.all()
+            found, unreadable = self._keys.read()
         except RedisError as error:
             raise to_unavailable_error(error) from error
         for name, key in found.items():
@@ -136,6 +136,9 @@ class Access:
                 key.hash,
                 Caller(name, key.limits, key.is_admin, key.is_read_only, key.highest_priority),
             )
+        for name in unreadable:
+            # No key has this hash. But while there are keys, nobody has access without one.
+            yield "", Caller(name)
 
     def _record_use(self, name: str) -> None:
         with suppress(RedisError):  # informational: no reason to refuse the request

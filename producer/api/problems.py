@@ -21,7 +21,7 @@ from ...errors import (
     LimitError,
     NotFoundError,
     RedisUnavailableError,
-    UnreadableJobError,
+    UnreadableRecordError,
 )
 from ...providers.request import JobRequest
 
@@ -33,7 +33,7 @@ STATUSES: dict[type[ImageQueueError], HTTPStatus] = {
     LimitError: HTTPStatus.TOO_MANY_REQUESTS,
     RedisUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     ConfigError: HTTPStatus.SERVICE_UNAVAILABLE,
-    UnreadableJobError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    UnreadableRecordError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 # How many refused fields `detail` lists.

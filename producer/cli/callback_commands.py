@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import UnknownCallbackError
-from .printing import as_json, open_redis
+from .printing import as_json, open_redis, show_unreadable
 
 if TYPE_CHECKING:
     from ...store.quarantine import Quarantine, QuarantinedCallback
@@ -25,7 +25,8 @@ def callbacks() -> None:
 @as_json
 def list_callbacks(limit: int, as_json: bool) -> None:
     """List quarantined callbacks, newest first; --json adds their bodies."""
-    for quarantined in islice(_open_quarantine(), limit):
+    quarantine = _open_quarantine()
+    for quarantined in islice(quarantine, limit):
         if as_json:
             click.echo(json.dumps(_to_dict(quarantined)))
         else:
@@ -34,6 +35,7 @@ def list_callbacks(limit: int, as_json: bool) -> None:
                 f"{quarantined.id}  {at:%Y-%m-%d %H:%M:%S}  {quarantined.job_id}  "
                 f"{quarantined.reason:<12}  {size} bytes"
             )
+    show_unreadable(quarantine.list_unreadable())
 
 
 @callbacks.command()

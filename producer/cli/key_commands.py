@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .printing import as_json, open_redis
+from .printing import as_json, open_redis, show_unreadable
 
 if TYPE_CHECKING:
     from ...store.api_keys import ApiKey, ApiKeys
@@ -76,7 +76,8 @@ def add(
 @as_json
 def list_keys(as_json: bool) -> None:
     """List the keys in Redis; keys from the environment are not listed."""
-    for name, use in _open_keys().list_uses().items():
+    store = _open_keys()
+    for name, use in store.list_uses().items():
         key = use.key
         if as_json:
             line: dict[str, Any] = {
@@ -91,6 +92,7 @@ def list_keys(as_json: bool) -> None:
             used = f"used {use.last_used}" if use.last_used else "never used"
             made = f"made {key.created_at:%Y-%m-%d}"
             click.echo(f"{name:<24}  {made}  {used:<15}  {use.open_jobs} open{_describe(key)}")
+    show_unreadable(store.read().unreadable)
 
 
 @keys.command()
@@ -99,7 +101,7 @@ def remove(name: str) -> None:
     """Remove a key; its jobs continue."""
     store = _open_keys()
     store.remove(name)
-    if not store.all():
+    if not any(store.read()):
         click.echo(
             "that was the last key: unless IMAGEQUEUE_API_KEYS is set, everyone on the API's "
             "machine now has access without a key",

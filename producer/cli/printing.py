@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,6 +54,12 @@ def show(jobs: Iterable[Job], as_json: bool) -> None:
             click.echo(job.model_dump_json(by_alias=True))
         else:
             click.echo(f"{job.id}  {job.state:<11}  {job.provider}  {job.prompt[:60]}")
+
+
+def show_unreadable(unreadable: Mapping[str, str]) -> None:
+    """Print, beside a list, what it leaves out: ids, and why they cannot be read."""
+    for record_id, why in unreadable.items():
+        click.echo(f"{record_id} cannot be read: {why}", err=True)
 
 
 def describe_batch(batch: Batch) -> str:

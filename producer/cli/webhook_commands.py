@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .printing import as_json, open_redis
+from .printing import as_json, open_redis, show_unreadable
 
 if TYPE_CHECKING:
     from ...store.webhooks import DeadLetter
@@ -26,12 +26,14 @@ def list_webhooks(limit: int, as_json: bool) -> None:
     """List dead letters, newest first; --json adds their bodies."""
     from ...store.webhooks import WebhookOutbox
 
-    for letter in islice(WebhookOutbox(open_redis()).iter_dead_letters(), limit):
+    outbox = WebhookOutbox(open_redis())
+    for letter in islice(outbox.iter_dead_letters(), limit):
         fields = _to_dict(letter)
         if as_json:
             click.echo(json.dumps(fields))
         else:
             click.echo("  ".join(fields[name] for name in ("id", "at", "job_id", "type", "host")))
+    show_unreadable(outbox.list_unreadable())
 
 
 @webhooks.command()
@@ -81,7 +83,7 @@ def _to_dict(letter: DeadLetter) -> dict[str, str]:
         "at": datetime.fromtimestamp(webhook.at, UTC).isoformat(),
         "job_id": letter.job_id,
         "webhook_id": webhook.id,
-        "type": json.loads(webhook.body)["type"],
+        "type": letter.event,
         "host": parse_host(webhook.url),
         "body": webhook.body,
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from statistics import median
 
@@ -26,6 +27,8 @@ from ...errors import ImageQueueError
 from ...store.api_keys import ApiKeys
 from ...store.clock import MAX_CLOCK_SKEW_S, RedisClock
 from ...store.jobs import Store
+from ...store.quarantine import Quarantine
+from ...store.webhooks import WebhookOutbox
 
 TIMEOUT_S = 3.0
 PINGS = 20
@@ -102,21 +105,27 @@ def check_clock(settings: Settings) -> str:
 
 
 def check_records(settings: Settings) -> str:
-    """Check that no job was found whose record cannot be read."""
+    """Check that every job, batch, quarantined callback and dead letter can be read."""
     with _connect(settings) as client:
-        unreadable = Store(client).list_unreadable()
-    if unreadable:
-        job_id, why = min(unreadable.items())
-        raise ImageQueueError(f"{len(unreadable)} cannot be read, such as {job_id}: {why}")
+        parts = (Store(client), Quarantine(client), WebhookOutbox(client))
+        unreadable = [each.list_unreadable() for each in parts]
+    _require_readable(ChainMap(*unreadable))
     return "all that were read are valid"
 
 
 def check_api_keys(settings: Settings) -> str:
     """Count the keys of the HTTP API."""
     with _connect(settings) as client:
-        stored = len(ApiKeys(client).all())
-    count = len(settings.api_keys) + stored
+        stored, unreadable = ApiKeys(client).read()
+    _require_readable(unreadable)
+    count = len(settings.api_keys) + len(stored)
     return f"{count} in use" if count else "none: only this machine has access to the HTTP API"
+
+
+def _require_readable(unreadable: Mapping[str, str]) -> None:
+    if unreadable:
+        record_id, why = min(unreadable.items())
+        raise ImageQueueError(f"{len(unreadable)} cannot be read, such as {record_id}: {why}")
 
 
 def _ping_ms(client: redis.Redis) -> float:

@@ -23,7 +23,7 @@ local oldest_kept = redis.call('TIME')[1] - retention_s
 while true do
   local oldest = redis.call('XRANGE', quarantine, '-', '+', 'COUNT', 1)[1]
   if not oldest then break end
-  local id, entry = oldest[1], oldest[2][6]
+  local id, entry = oldest[1], oldest[2][6] or ''
   local fits = redis.call('XLEN', quarantine) <= max_entries
     and tonumber(redis.call('GET', quarantine_bytes) or 0) <= max_bytes
   if fits and string.match(id, '%d+') / 1000 >= oldest_kept then break end

@@ -187,17 +187,25 @@ end
 
 local api_key_of = {}
 
+local function is_list(value) return value == nil or type(value) == 'table' end
+
+-- Returns false for a damaged record: what it allows is unknown, so the caller's jobs wait.
 local function get_api_key(caller)
-  if not api_key_of[caller] then
-    api_key_of[caller] = cjson.decode(redis.call('HGET', api_keys, caller) or '{}')
+  if api_key_of[caller] == nil then
+    local record = redis.call('HGET', api_keys, caller) or '{"hash": ""}'
+    local is_json, key = pcall(cjson.decode, record)
+    local is_whole = is_json and type(key) == 'table' and type(key.hash) == 'string'
+    api_key_of[caller] = is_whole and is_list(key.limits) and is_list(key.budgets) and key
   end
   return api_key_of[caller]
 end
 
 local function has_caller_room(caller)
   local max_in_flight = limits.caller_max_in_flight
-  local own = get_api_key(caller).limits
-  if own and own[3] and own[3] > 0 then max_in_flight = own[3] end
+  local key = get_api_key(caller)
+  if not key then return false end
+  local own_max = tonumber((key.limits or {})[3]) or 0
+  if own_max > 0 then max_in_flight = own_max end
   return max_in_flight == 0 or redis.call('SCARD', 'iq:in_flight:by:' .. caller) < max_in_flight
 end
 

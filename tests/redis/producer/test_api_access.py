@@ -154,7 +154,7 @@ def test_cached_keys_admit_nobody_while_redis_is_away(
         raise redis.ConnectionError("away")
 
     monkeypatch.setattr(access, "CACHED_S", 0)
-    monkeypatch.setattr(known._keys, "all", away)
+    monkeypatch.setattr(known._keys, "read", away)
     with pytest.raises(RedisUnavailableError):
         known(request())
 
