@@ -56,6 +56,9 @@ GRANTED = "iq:granted"
 IN_FLIGHT = "iq:in_flight"
 """Set of the jobs that have a permit."""
 
+LEASED_AT = "iq:leased_at"
+"""String: when jobs were last leased to be sent, or looked for, within 10 seconds."""
+
 PAUSES = "iq:pauses"
 """Hash: the pauses, by `{name}|{kind}`, as JSON: reason, author, since and until."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from ...config.settings import PREFIX, Settings, read_settings
 from ...errors import ImageQueueError, RedisUnavailableError
+from ...providers import PROVIDERS
 from ...storage import open_storage
-from . import redis_checks, web_checks
+from . import limit_checks, redis_checks, web_checks
 
 
 class Finding(NamedTuple):
@@ -66,6 +68,10 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "secret": _check_secret,
     "outgoing": web_checks.check_outgoing,
     "provider keys": web_checks.check_provider_keys,
+    **{
+        f"{quota} limits": partial(limit_checks.describe_limits, quota)
+        for quota in dict.fromkeys(provider.quota for provider in PROVIDERS.values())
+    },
     "callbacks": web_checks.check_callbacks,
     "webhooks": _check_webhooks,
     "api keys": redis_checks.check_api_keys,

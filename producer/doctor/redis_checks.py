@@ -38,7 +38,7 @@ MAX_MEMORY_SHARE = 0.8
 
 
 @contextmanager
-def _connect(settings: Settings) -> Iterator[redis.Redis]:
+def connect(settings: Settings) -> Iterator[redis.Redis]:
     """Yield a client that times out within seconds; raises what `connect` does."""
     with redis.Redis.from_url(
         get_redis_url(settings),
@@ -54,7 +54,7 @@ def _connect(settings: Settings) -> Iterator[redis.Redis]:
 
 def check_durability(settings: Settings) -> str:
     """Check that Redis stores acknowledged writes durably and evicts nothing."""
-    with _connect(settings) as client:
+    with connect(settings) as client:
         check_server(client)
         connect_broker(settings, client)
         version = client.info("server")["redis_version"]
@@ -66,7 +66,7 @@ def check_durability(settings: Settings) -> str:
 
 def check_latency(settings: Settings) -> str:
     """Measure the median round trip."""
-    with _connect(settings) as client:
+    with connect(settings) as client:
         round_trip_ms = median(_ping_ms(client) for _ in range(PINGS))
     if round_trip_ms > SLOW_MS:
         raise ImageQueueError(
@@ -77,7 +77,7 @@ def check_latency(settings: Settings) -> str:
 
 def check_memory(settings: Settings) -> str:
     """Check the free memory: a full Redis accepts no jobs and no callbacks."""
-    with _connect(settings) as client:
+    with connect(settings) as client:
         info = client.info("memory")
     used = info["used_memory"]
     limit = info["maxmemory"] or info.get("total_system_memory", 0)
@@ -94,7 +94,7 @@ def check_memory(settings: Settings) -> str:
 
 def check_clock(settings: Settings) -> str:
     """Check that Redis's clock agrees with this machine's: logs and signatures use it."""
-    with _connect(settings) as client:
+    with connect(settings) as client:
         ahead_s = RedisClock(client).measure_skew_s()
     if abs(ahead_s) > MAX_CLOCK_SKEW_S:
         raise ImageQueueError(
@@ -106,7 +106,7 @@ def check_clock(settings: Settings) -> str:
 
 def check_records(settings: Settings) -> str:
     """Check that every job, batch, quarantined callback and dead letter can be read."""
-    with _connect(settings) as client:
+    with connect(settings) as client:
         parts = (Store(client), Quarantine(client), WebhookOutbox(client))
         unreadable = [each.list_unreadable() for each in parts]
     _require_readable(ChainMap(*unreadable))
@@ -115,7 +115,7 @@ def check_records(settings: Settings) -> str:
 
 def check_api_keys(settings: Settings) -> str:
     """Count the keys of the HTTP API."""
-    with _connect(settings) as client:
+    with connect(settings) as client:
         stored, unreadable = ApiKeys(client).read()
     _require_readable(unreadable)
     count = len(settings.api_keys) + len(stored)

@@ -103,10 +103,14 @@ def _callbacks(seen: Snapshot) -> Iterator[Metric]:
 
 
 def _queues(seen: Snapshot) -> Iterator[Metric]:
-    due = Gauge("imagequeue_wakeups_due", "Jobs due but not dispatched.", labels=["queue"])
+    due = Gauge(
+        "imagequeue_wakeups_due",
+        "Jobs due but not dispatched, without ready ones.",
+        labels=["queue"],
+    )
     overdue = Gauge(
         "imagequeue_wakeup_overdue_seconds",
-        "How long the earliest of those jobs has been due; 0 without any.",
+        "How long the earliest of those has been due, or no worker looked for ready jobs.",
         labels=["queue"],
     )
     for queue, wakeups in seen.wakeups.items():

@@ -7,6 +7,7 @@ scrape one of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import Response
@@ -20,9 +21,11 @@ from ...config.redis import connect, to_unavailable_error
 from ...config.settings import Settings
 from ...errors import RedisUnavailableError
 from ...store.clock import RedisClock
+from ...store.submit_queue import read_quotas
 from ..api.access import Access, Caller
 from .families import families
 from .snapshot import take_snapshot
+from .submit_families import submit_families
 
 
 def routes(settings: Settings, access: Access) -> APIRouter:
@@ -50,14 +53,15 @@ class StoreCollector(Collector):
         self._redis = connect(settings)
         self._now = RedisClock(self._redis)
         self._celery = make_celery(settings)
+        self._quotas = read_quotas(settings)
         self._max_queued_messages = settings.max_queued_messages
 
     def collect(self) -> Iterator[Metric]:
         """Return every current metric; raises RedisUnavailableError rather than returning some."""
         try:
-            seen = take_snapshot(self._redis, self._celery, self._now())
+            seen = take_snapshot(self._redis, self._celery, self._quotas, self._now())
         except RedisError as error:
             raise to_unavailable_error(error) from error
         except (OperationalError, OSError) as error:
             raise RedisUnavailableError(f"the broker does not answer ({error})") from error
-        return families(seen, self._max_queued_messages)
+        return chain(families(seen, self._max_queued_messages), submit_families(seen, self._quotas))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,7 +11,10 @@ from celery import Celery
 
 from ...config.queues import Queue
 from ...store import keys
+from ...store.ledger import Ledger
 from ...store.pauses import Pause, list_pauses
+from ...store.submit_queue import Quota
+from ...store.submit_usage import SubmitUsage, measure_usage
 
 
 class Wakeups(NamedTuple):
@@ -19,7 +22,7 @@ class Wakeups(NamedTuple):
 
     due: int
     overdue_s: float
-    """How long the earliest of them has been due; 0 without any."""
+    """How long the earliest has been due, or none was looked for; 0 without any."""
 
 
 class Snapshot(NamedTuple):
@@ -36,14 +39,21 @@ class Snapshot(NamedTuple):
     quarantined: int
     quarantined_bytes: int
     pauses: list[Pause]
+    usage: SubmitUsage
+    spent: dict[str, dict[str, int]]
+    """What was spent in this `day` and `month` in UTC, by unit, in millionths."""
+    unpriced: dict[str, int]
+    """The tasks of today whose price is not known, by provider."""
     unreadable: int
     """Jobs whose records could not be read."""
     redis: dict[str, Any]
     """The answer to the INFO command."""
 
 
-def take_snapshot(client: redis.Redis, celery: Celery, now: datetime) -> Snapshot:
-    """Read everything with one round trip to the store and one to the broker."""
+def take_snapshot(
+    client: redis.Redis, celery: Celery, quotas: Mapping[str, Quota], now: datetime
+) -> Snapshot:
+    """Read everything with a few round trips to the store and one to the broker."""
     at = now.timestamp()
     with client.pipeline(transaction=False) as pipe:
         for queue in Queue:
@@ -62,6 +72,12 @@ def take_snapshot(client: redis.Redis, celery: Celery, now: datetime) -> Snapsho
     wakeups = {queue: _to_wakeups(next(answers), next(answers), at) for queue in Queue}
     sums, open_jobs, waiting, dead, quarantined, quarantined_bytes, *rest = answers
     unreadable, pauses, info = rest
+    ledger, day = Ledger(client), now.date()
+    usage = measure_usage(client, quotas, now)
+    # Jobs that wait for a permit are in no due set.
+    submits = wakeups[Queue.SUBMIT]
+    overdue_s = max(submits.overdue_s, usage.neglected_s)
+    wakeups[Queue.SUBMIT] = submits._replace(overdue_s=overdue_s)
     return Snapshot(
         _to_numbers(sums),
         wakeups,
@@ -72,6 +88,15 @@ def take_snapshot(client: redis.Redis, celery: Celery, now: datetime) -> Snapsho
         quarantined,
         int(quarantined_bytes or 0),
         list_pauses(pauses, now),
+        usage,
+        {
+            "day": ledger.get_spent(day.isoformat()),
+            "month": ledger.get_spent(f"{day:%Y-%m}"),
+        },
+        {
+            row.group["provider"]: row.amounts.unpriced
+            for row in ledger.sum_days(day, day, ["provider"])
+        },
         unreadable,
         info,
     )

@@ -21,6 +21,7 @@ local PRIORITIES = {'high', 'normal', 'low'}
 local PAUSE_KINDS = {'hand', 'rate_limit', 'auth', 'credit'} -- 'outage' is that of an upstream
 local MAX_POSTPONED = 1000
 local MAX_WOKEN = 1000
+local LOOK_EVERY_S = 10
 
 local leased, notices, next_at = {}, {}, nil
 
@@ -381,6 +382,10 @@ local function lease_wanted()
   end
 end
 
+-- Jobs in lines are in no due set: this shows that somebody looks. Not each time, as it is a write.
+if now - tonumber(redis.call('GET', 'iq:leased_at') or 0) > LOOK_EVERY_S then
+  redis.call('SET', 'iq:leased_at', now)
+end
 if finished ~= '' then redis.call('HDEL', starts, finished .. suffix) end
 if wanted == '' then wake() end
 if not is_paused('all') then

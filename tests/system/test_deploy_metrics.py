@@ -67,7 +67,8 @@ def scrape(settings: Settings, ctx: Context) -> Iterator[str]:
     Counters(ctx.store.redis).add(tally)
     ctx.store.redis.hset("iq:open", "shop", 1)
     ctx.pauses.pause("all", "", "", ctx.now())
-    with serving(create_app(settings)) as url:
+    limits = {"kie_rate_limit": (20, 10.0), "kie_max_in_flight": 100}
+    with serving(create_app(settings.model_copy(update=limits))) as url:
         yield requests.get(f"{url}/metrics", timeout=30).text
 
 

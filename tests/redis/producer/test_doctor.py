@@ -16,6 +16,7 @@ from imagequeue.config.settings import read_settings
 from imagequeue.jobs.job import utc_now
 from imagequeue.producer.doctor import redis_checks
 from imagequeue.producer.local.ports import free_port
+from imagequeue.store import keys
 from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.worker.receiver.application import create_app
 from support.asgi import serving
@@ -79,7 +80,7 @@ def test_healthy_system_passes(doctor: Doctor, receiving: Any, redis_url: str) -
     assert found.failed == {}
     assert " ".join(found.ok) == (
         "settings redis redis latency redis memory clock records secret outgoing "
-        "provider keys callbacks webhooks api keys storage"
+        "provider keys kie limits acedata.flux limits callbacks webhooks api keys storage"
     )
     assert found.ok["callbacks"] == f"the receiver answers at {url}"
     assert found.ok["api keys"] == "3 in use"
@@ -260,3 +261,14 @@ def test_fake_addresses_of_a_proxy_are_detected(
     assert "api.acedata.cloud leads to 198.18.0.5, a fake address" in found
     assert "IMAGEQUEUE_DOWNLOAD_TRUSTED_NETWORKS=198.18.0.0/15" in found
     assert "outgoing" in doctor(download_trusted_networks="198.18.0.0/15").ok
+
+
+def test_limits_are_listed_with_what_is_in_flight(doctor: Doctor, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.sadd(keys.in_flight_at("kie", "spare"), "job_1")
+    found = doctor(kie_rate_limit="20/10", kie_max_in_flight="100", kie_api_keys="spare:another")
+    assert found.ok["kie limits"] == (
+        "20 in 10 s, 100 in flight for each key (main 0 in flight now, spare 1 in flight now)"
+    )
+    other = found.ok["acedata.flux limits"]
+    assert other == "any rate, any in flight for each key (main 0 in flight now)"
