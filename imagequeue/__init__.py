@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import (
     ApiKeyError,
+    BudgetExceededError,
     ConfigError,
     IdempotencyConflictError,
     ImageQueueError,
@@ -53,6 +54,7 @@ __all__ = [
     "Problem",
     "IdempotencyConflictError",
     "LimitError",
+    "BudgetExceededError",
     "UploadError",
     "InvalidTransitionError",
     "NotFoundError",

@@ -63,6 +63,10 @@ class LimitError(ImageQueueError):
         """None if waiting will not help: the request alone exceeds the limit."""
 
 
+class BudgetExceededError(LimitError):
+    """A budget does not allow the request; nothing was queued."""
+
+
 class UploadError(ImageQueueError):
     """A local image could not be uploaded to its provider; nothing was queued."""
 

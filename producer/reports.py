@@ -1,4 +1,4 @@
-"""What a client reports about the queue: where jobs stand, and what was spent."""
+"""What a client reports about the queue: positions, costs and budgets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import Field
 from ..config.redis import reachable
 from ..config.settings import Settings
 from ..jobs.job import Job
+from ..store.budgets import BudgetReader, BudgetUse
 from ..store.jobs import Store
 from ..store.ledger import CostRow, Ledger
 from ..store.positions import QueuePosition, open_positions
@@ -29,6 +30,7 @@ class Reports:
         self._store = store
         self._now = now
         self._ledger = Ledger(store.redis)
+        self._budgets = BudgetReader(store.redis, settings)
         self._positions = open_positions(store.redis, settings)
 
     @reachable()
@@ -58,3 +60,8 @@ class Reports:
             self._store.batches.get(batch, submitted_by)
         request = CostRequest(parse_dimensions(by), since, until, submitted_by, batch)
         return report_costs(self._ledger, self._now().date(), request)
+
+    @reachable()
+    def report_budgets(self, submitted_by: str | None = None) -> list[BudgetUse]:
+        """Return how much of each budget is used at present, or of those of one API key."""
+        return self._budgets.list_uses(self._now(), submitted_by)

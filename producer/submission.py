@@ -13,6 +13,7 @@ from ..jobs.batch import Batch, new_batch
 from ..jobs.idempotency import IdempotencyKey
 from ..jobs.job import QUEUE_OF, Job
 from ..providers.request import JobRequest
+from ..store.budgets import BudgetReader
 from ..store.dispatcher import Dispatcher
 from ..store.jobs import Store
 from ..store.reuse import find_made
@@ -44,6 +45,7 @@ class Submitter:
     ) -> None:
         self._settings = settings
         self._store = store
+        self._budgets = BudgetReader(store.redis, settings)
         self._dispatcher = dispatcher
         self._now = now
 
@@ -124,6 +126,9 @@ class Submitter:
             )
             if job_id is None
         ]
+        self._budgets.check(
+            [each.job for each, _, _ in unknown], [key for _, key, _ in unknown], self._now()
+        )
         jobs = [self._upload_files(each, fingerprint) for each, _, fingerprint in unknown]
         try:
             added = self._store.add(jobs, [key for _, key, _ in unknown], batch)

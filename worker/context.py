@@ -16,6 +16,7 @@ from ..config.redis import connect
 from ..config.settings import PREFIX, Settings
 from ..jobs.job import QUEUE_OF, Job
 from ..storage import Storage, open_storage
+from ..store.budgets import BudgetReader
 from ..store.callbacks import CallbackInbox
 from ..store.clock import RedisClock
 from ..store.dispatcher import Dispatcher, open_dispatcher
@@ -38,6 +39,7 @@ class Context:
     store: Store
     wakeups: WakeUps
     submits: SubmitQueue
+    budgets: BudgetReader
     dispatcher: Dispatcher
     inbox: CallbackInbox
     outbox: WebhookOutbox
@@ -97,6 +99,7 @@ def open_context(
         store=Store(client),
         wakeups=WakeUps(client, settings.lease_s),
         submits=open_submit_queue(client, settings),
+        budgets=BudgetReader(client, settings),
         dispatcher=open_dispatcher(settings, client, celery),
         inbox=CallbackInbox(client, settings.retention_s),
         outbox=WebhookOutbox(client),

@@ -18,6 +18,8 @@ def create(ctx: Context, request: Mapping[str, Any], message_id: str) -> str:
     caller = str(request.get("submitted_by", "celery"))
     fields = {name: value for name, value in request.items() if name != "submitted_by"}
     job = build_job(ctx.settings, parse_request(fields), now, submitted_by=caller)
-    (job_id,) = ctx.store.add([job], [build_idempotency_key(f"message {message_id}", fields)])
+    key = build_idempotency_key(f"message {message_id}", fields)
+    ctx.budgets.check([job], [key], now)
+    (job_id,) = ctx.store.add([job], [key])
     ctx.dispatcher.dispatch(Queue.SUBMIT, [job_id], now)
     return job_id

@@ -10,7 +10,7 @@ from celery.exceptions import Reject
 from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
-from ..errors import ConfigError, InvalidRequestError
+from ..errors import BudgetExceededError, ConfigError, InvalidRequestError
 from .base_task import JobTask
 from .callback import read_callbacks
 from .context import Context
@@ -59,7 +59,7 @@ def _register_create(app: Celery) -> None:
         context: Context = self.app.context  # type: ignore[attr-defined]
         try:
             job_id = create(context, request, str(self.request.id))
-        except (InvalidRequestError, ConfigError) as error:
+        except (InvalidRequestError, BudgetExceededError, ConfigError) as error:
             log.error("job_refused", message_id=self.request.id, error=str(error))
             raise Reject(str(error), requeue=False) from None
         except RedisError as error:

@@ -75,7 +75,7 @@ def routes(client: Client, access: Access) -> APIRouter:
         summary="Queue a batch of jobs",
         status_code=202,
         openapi_extra=BODY,
-        responses={**ACCEPTED, **error_responses(400, 409, 413, 415, 422, 429)},
+        responses={**ACCEPTED, **error_responses(400, 402, 409, 413, 415, 422, 429)},
     )
     def submit_batch(
         request: Request,

@@ -67,7 +67,7 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
         "",
         summary="Queue a job",
         status_code=202,
-        responses={**QUEUED, **error_responses(400, 404, 409, 413, 422, 429)},
+        responses={**QUEUED, **error_responses(400, 402, 404, 409, 413, 422, 429)},
     )
     def submit_job(
         request: Annotated[JobRequest, Body(openapi_examples=examples.REQUESTS)],

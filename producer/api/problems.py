@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from ...errors import (
+    BudgetExceededError,
     ConfigError,
     IdempotencyConflictError,
     ImageQueueError,
@@ -30,6 +31,7 @@ STATUSES: dict[type[ImageQueueError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     InvalidTransitionError: HTTPStatus.CONFLICT,
     IdempotencyConflictError: HTTPStatus.CONFLICT,
+    BudgetExceededError: HTTPStatus.PAYMENT_REQUIRED,
     LimitError: HTTPStatus.TOO_MANY_REQUESTS,
     RedisUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     ConfigError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -42,6 +44,7 @@ MAX_IN_DETAIL = 5
 MEANINGS = {
     400: "The body does not match its content type.",
     401: "Missing or unknown API key.",
+    402: "A budget does not allow it; `detail` names the budget and when it resets.",
     403: "No right: another machine without a key, a page of another site, or a limited key.",
     404: "Not found, or deleted after its retention.",
     409: "Conflict with the current state; `detail` says how.",
@@ -92,8 +95,8 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     responses: dict[int | str, dict[str, Any]] = {
         status: {"description": MEANINGS[status], "content": content} for status in statuses
     }
-    if 429 in responses:
-        responses[429]["headers"] = {"Retry-After": WAIT}
+    for status in {402, 429} & set(statuses):
+        responses[status]["headers"] = {"Retry-After": WAIT}
     return responses
 
 

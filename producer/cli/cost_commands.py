@@ -1,4 +1,4 @@
-"""The command that reports what was spent."""
+"""The commands that report what was spent, and what may still be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .printing import open_client
+from .printing import as_json, open_client
 
 if TYPE_CHECKING:
     from ...store.ledger import CostRow
@@ -42,6 +42,42 @@ def costs(
     first, last = (given.date() if given else None for given in (since, until))
     rows = open_client().report_costs(by, first, last, submitted_by=caller, batch=batch)
     _print_rows(rows, form)
+
+
+@click.command()
+@as_json
+def budgets(as_json: bool) -> None:
+    """Report how much of each budget is used; amounts are in its unit, times in UTC.
+
+    A budget of IMAGEQUEUE_BUDGETS is for all jobs, one of `imagequeue keys` for those of its key.
+    """
+    uses = [use.to_fields() for use in open_client().report_budgets()]
+    if as_json:
+        click.echo(json.dumps(uses, default=str))
+    elif uses:
+        _print_budgets(uses)
+    else:
+        click.echo("no budget is set: see IMAGEQUEUE_BUDGETS and `imagequeue keys limit --budget`")
+
+
+def _print_budgets(uses: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("budget", "caller", box=None)
+    for name in ("spent", "reserved", "left"):
+        table.add_column(name, justify="right")
+    table.add_column("resets at")
+    table.add_column("")
+    for use in uses:
+        table.add_row(
+            use["budget"],
+            use["caller"] or "all",
+            *(f"{use[name]:.3f}" for name in ("spent", "reserved", "left")),
+            f"{use['resets_at']:%Y-%m-%d %H:%M}",
+            "exhausted" if use["exhausted"] else "",
+        )
+    Console().print(table)
 
 
 def _print_rows(rows: list[CostRow], form: str) -> None:

@@ -10,6 +10,7 @@ import click
 from .printing import as_json, open_redis, show_unreadable
 
 if TYPE_CHECKING:
+    from ...config.budgets import Budget
     from ...store.api_keys import ApiKey, ApiKeys
 
 per_minute = click.option("--per-minute", type=click.IntRange(0), help="Maximum jobs per minute.")
@@ -22,8 +23,18 @@ max_priority = click.option(
     type=click.Choice(["low", "normal", "high"]),
     help="Highest priority of its jobs; by default normal, for an admin key high.",
 )
+BUDGET_HELP = "The most its jobs may cost, such as 5usd/day; may be repeated."
 ADMIN_HELP = "Access to the jobs of every caller."
 READ_ONLY_HELP = "May read jobs and /metrics, and change nothing."
+
+
+def _parse_budgets(_: click.Context, __: click.Parameter, texts: Any) -> tuple[Budget, ...]:
+    from ...config.budgets import Budget
+
+    try:
+        return tuple(map(Budget.parse, texts))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.group()
@@ -42,6 +53,7 @@ def keys() -> None:
 @open_jobs
 @in_flight
 @max_priority
+@click.option("--budget", "budgets", multiple=True, callback=_parse_budgets, help=BUDGET_HELP)
 @click.option("--admin", "is_admin", is_flag=True, help=ADMIN_HELP)
 @click.option("--read-only", "is_read_only", is_flag=True, help=READ_ONLY_HELP)
 @as_json
@@ -51,6 +63,7 @@ def add(
     open_jobs: int | None,
     in_flight: int | None,
     max_priority: Any,
+    budgets: tuple[Budget, ...],
     is_admin: bool,
     is_read_only: bool,
     as_json: bool,
@@ -66,6 +79,7 @@ def add(
         "is_admin": is_admin,
         "is_read_only": is_read_only,
         "max_priority": max_priority,
+        "budgets": budgets,
     }
     key = store.add(name, limits, now(), **rights)
     shown = {"name": name, "key": key, **_to_dict(store.all()[name])}
@@ -115,15 +129,26 @@ def remove(name: str) -> None:
 @open_jobs
 @in_flight
 @max_priority
+@click.option(
+    "--budget",
+    "budgets",
+    multiple=True,
+    callback=_parse_budgets,
+    help=f"{BUDGET_HELP} Replaces all its budgets.",
+)
+@click.option("--no-budget", is_flag=True, help="Remove its budgets.")
 @click.option("--admin/--no-admin", "is_admin", default=None, help=ADMIN_HELP)
 @click.option("--read-only/--no-read-only", "is_read_only", default=None, help=READ_ONLY_HELP)
 @as_json
-def limit(name: str, as_json: bool, **changes: Any) -> None:
+def limit(name: str, as_json: bool, no_budget: bool, **changes: Any) -> None:
     """Change a key's limits and rights; what is omitted stays."""
+    if no_budget and changes["budgets"]:
+        raise click.UsageError("give --budget or --no-budget, not both")
+    changes["budgets"] = () if no_budget else changes["budgets"] or None
     if all(each is None for each in changes.values()):
         raise click.UsageError(
             "give --per-minute, --open-jobs or --in-flight, where 0 removes the limit, "
-            "--max-priority, --admin or --read-only"
+            "--max-priority, --budget, --no-budget, --admin or --read-only"
         )
     key = _open_keys().change(name, **changes)
     shown = json.dumps({"name": name, **_to_dict(key)})
@@ -139,7 +164,8 @@ def _open_keys() -> ApiKeys:
 def _to_dict(key: ApiKey) -> dict[str, Any]:
     limits = {name: limit or None for name, limit in key.limits._asdict().items()}
     rights = {"admin": key.is_admin, "read_only": key.is_read_only}
-    return {**limits, "max_priority": key.highest_priority, **rights}
+    budgets = [str(budget) for budget in key.budgets]
+    return {**limits, "max_priority": key.highest_priority, "budgets": budgets, **rights}
 
 
 def _describe(key: ApiKey) -> str:
@@ -147,6 +173,7 @@ def _describe(key: ApiKey) -> str:
     rights = "  admin" * key.is_admin + "  read-only" * key.is_read_only
     if key.max_priority:
         rights += f"  priority {key.max_priority} at most"
+    rights += "".join(f"  {budget}" for budget in key.budgets)
     words = (
         f"{limits.per_minute} a minute",
         f"{limits.open_jobs} open",

@@ -15,7 +15,7 @@ from ... import __version__
 from ...config.output import protect_output
 from ...errors import ImageQueueError
 from .callback_commands import callbacks
-from .cost_commands import costs
+from .cost_commands import budgets, costs
 from .job_commands import JOB_COMMANDS
 from .key_commands import keys
 from .pause_commands import pause, pauses, resume
@@ -38,6 +38,7 @@ def cli() -> None:
 
 for command in JOB_COMMANDS:
     cli.add_command(command)
+cli.add_command(budgets)
 cli.add_command(callbacks)
 cli.add_command(costs)
 cli.add_command(keys)

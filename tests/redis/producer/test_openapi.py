@@ -42,6 +42,7 @@ OPERATIONS = {
     "submit_batch",
     "get_batch",
     "list_batch_jobs",
+    "get_budgets",
     "get_costs",
     "get_image",
     "get_thumbnail",
