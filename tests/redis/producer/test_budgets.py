@@ -62,7 +62,7 @@ def test_a_job_beyond_a_budget_is_refused(refusing: Client, ctx: Context) -> Non
 
 
 def test_a_batch_is_refused_for_what_it_costs_in_all(refusing: Client, ctx: Context) -> None:
-    price = refusing.submit_request(REQUEST).estimate
+    price = refusing.submit_request(REQUEST).job.estimate
     assert price
     spend(ctx, "20usd/month", 20 * MICRO - 3 * price // 200)  # one is reserved
     assert refusing.submit_many([REQUEST, REQUEST])
@@ -71,9 +71,9 @@ def test_a_batch_is_refused_for_what_it_costs_in_all(refusing: Client, ctx: Cont
 
 
 def test_a_known_idempotency_key_is_not_refused(refusing: Client, ctx: Context) -> None:
-    job = refusing.submit_request(REQUEST, idempotency_key="k")
+    job = refusing.submit_request(REQUEST, idempotency_key="k").job
     spend(ctx, "20usd/month", 20 * MICRO)
-    assert refusing.submit_request(REQUEST, idempotency_key="k").id == job.id
+    assert refusing.submit_request(REQUEST, idempotency_key="k").job.id == job.id
 
 
 def test_jobs_beyond_a_budget_are_accepted_by_default(
@@ -81,7 +81,7 @@ def test_jobs_beyond_a_budget_are_accepted_by_default(
 ) -> None:
     spend(ctx, "1usd/day", MICRO)
     client = Client(read_settings(**overrides, budgets="1usd/day"))
-    assert client.submit_request(REQUEST).state is State.QUEUED
+    assert client.submit_request(REQUEST).job.state is State.QUEUED
 
 
 def test_a_job_that_costs_more_than_a_whole_budget_is_always_refused(
