@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from ..config.settings import PREFIX, Settings
 from ..errors import InvalidRequestError, Problem
 from ..providers import get as get_provider
-from ..providers.request import JobRequest
+from ..providers.request import FallbackRequest, JobRequest
 from .cost import to_micro
+from .fallback import Fallback
 from .job import Job, new_job
 
 MAX_CALLER_CHARACTERS = 255
@@ -29,29 +32,56 @@ def build_job(
     if len(submitted_by) > MAX_CALLER_CHARACTERS or not submitted_by.isprintable():
         problem = f"must be at most {MAX_CALLER_CHARACTERS} printable characters"
         raise InvalidRequestError([Problem("submitted_by", problem)])
-    provider = get_provider(request.provider)
-    settings.usable_keys(provider)
-    checked = provider.validate_request(
-        request.action, request.prompt, request.image_urls, request.params
+    estimate, *estimates = _estimate_each(settings, request)
+    fallback = tuple(
+        Fallback(provider=each.provider, params=each.params, estimate=price)
+        for each, price in zip(request.fallback, estimates, strict=True)
     )
-    # Discarded: this only proves that the configured API version can express the request.
-    provider.build_submit_request(
-        checked, None, settings.api_versions.get(provider.name, provider.api_versions[0])
-    )
-    estimate = to_micro(provider.estimate(request.action, checked))
     delivery = _delivery(settings, request.delivery)
     webhook_url = request.webhook_url or settings.webhook_url
     if webhook_url:
         settings.webhook_secrets  # noqa: B018  refuses one that could not be signed
     return new_job(
         now,
-        **request.model_dump(exclude={"delivery", "webhook_url", "reuse"}),
+        **request.model_dump(exclude={"delivery", "webhook_url", "reuse", "fallback"}),
+        fallback=fallback,
         delivery=delivery,
         estimate=estimate,
         webhook_url=webhook_url,
         submitted_by=submitted_by,
         batch=batch,
     )
+
+
+def _estimate_each(settings: Settings, request: JobRequest) -> list[int | None]:
+    """Return the expected price at the provider and at each fallback.
+
+    Raises InvalidRequestError with what each of them refuses, or ConfigError.
+    """
+    estimates, problems = [], []
+    choices: list[tuple[str, JobRequest | FallbackRequest]] = [("", request)]
+    choices += [(f"fallback.{n}.", each) for n, each in enumerate(request.fallback)]
+    for prefix, choice in choices:
+        try:
+            estimates.append(_estimate(settings, request, choice.provider, choice.params))
+        except InvalidRequestError as error:
+            problems += [Problem(prefix + each.field, each.message) for each in error.problems]
+    if problems:
+        raise InvalidRequestError(problems)
+    return estimates
+
+
+def _estimate(
+    settings: Settings, request: JobRequest, name: str, params: Mapping[str, Any]
+) -> int | None:
+    provider = get_provider(name)
+    settings.usable_keys(provider)
+    checked = provider.validate_request(request.action, request.prompt, request.image_urls, params)
+    # Discarded: this only proves that the configured API version can express the request.
+    provider.build_submit_request(
+        checked, None, settings.api_versions.get(provider.name, provider.api_versions[0])
+    )
+    return to_micro(provider.estimate(request.action, checked))
 
 
 def _delivery(settings: Settings, wanted: str) -> str:

@@ -15,6 +15,7 @@ from ..providers import PROVIDERS
 from ..providers.request import Priority
 from .charge import Charged, Submitted, find_charge, list_submissions
 from .cost import Cost, TaskCost, follow_transition, sum_costs
+from .fallback import Fallback
 from .history import MAX_NOTES, RETRY, Change, Entry, fold_repeats, to_entries
 from .ids import make_job_id
 from .image import Image, JobError, Value
@@ -68,6 +69,9 @@ class Job(Value):
     submitted_by: str = Field("", description="The name of the API key, or of the program.")
     batch: str | None = Field(None, description="The batch that the job was submitted with.")
     webhook_url: str | None = Field(None, description="Receives an event when the job finishes.")
+    fallback: tuple[Fallback, ...] = Field(
+        (), description="Where it is sent, in order, if its provider certainly does not take it."
+    )
     error: JobError | None = None
     images: tuple[Image, ...] = ()
     created_at: datetime

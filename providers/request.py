@@ -14,10 +14,20 @@ from ..json_values import JsonObject
 MAX_PROMPT_CHARACTERS = 20_000
 MAX_NAME_CHARACTERS = 100
 MAX_IMAGE_URLS = 64
+MAX_FALLBACKS = 3
 
 Priority = Literal["high", "normal", "low"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 """Every priority, the highest first."""
+
+
+class FallbackRequest(BaseModel):
+    """Another provider for the same action, prompt and images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    provider: str = Field(max_length=MAX_NAME_CHARACTERS)
+    params: JsonObject = Field(default_factory=dict, description="Its own parameters.")
 
 
 class JobRequest(BaseModel):
@@ -37,6 +47,12 @@ class JobRequest(BaseModel):
     )
     params: JsonObject = Field(
         default_factory=dict, description="The provider's parameters; unknown ones are refused."
+    )
+    fallback: tuple[FallbackRequest, ...] = Field(
+        (),
+        max_length=MAX_FALLBACKS,
+        description="Where the job is sent, in this order, if its provider certainly does not take "
+        "it: without credit, with every key refused, or while it is down.",
     )
     priority: Priority = Field(
         "normal", description="Jobs of a higher priority leave first; a key may limit it."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -156,6 +156,28 @@ class Pauses:
             found, has_failures = pipe.execute()
         pauses = [_load(field, text) for field, text in zip(fields, found, strict=True) if text]
         return KnownPauses(pauses, bool(has_failures))
+
+    def find_obstacle(
+        self, job: Job, quota: str, key_names: Iterable[str], now: datetime
+    ) -> PauseKind | None:
+        """Return why a job's provider certainly does not take it: an outage, or no key is left."""
+        tried = (PauseKind.CREDIT, PauseKind.AUTH)
+        at_keys = [
+            [keys.pause(keys.account_key(quota, name), kind) for kind in tried]
+            for name in key_names
+        ]
+        outage = keys.pause(get_upstream(job), PauseKind.OUTAGE)
+        fields = [outage, *(field for each in at_keys for field in each)]
+        found: Any = self._redis.hmget(keys.PAUSES, fields)
+        in_force = {
+            field: pause.kind
+            for field, text in zip(fields, found, strict=True)
+            if text and (pause := _load(field, text)).forbids(job, now)
+        }
+        if outage in in_force:
+            return PauseKind.OUTAGE
+        kinds = [next((in_force[f] for f in each if f in in_force), None) for each in at_keys]
+        return None if None in kinds or not kinds else kinds[0]
 
     def end(self, job: Job, known: KnownPauses, kinds: Collection[PauseKind]) -> None:
         """End pauses that last until a job is accepted, and forget the failures before them."""

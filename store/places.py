@@ -6,6 +6,7 @@ import json
 
 from ..config.budgets import USD
 from ..jobs.cost import to_usd
+from ..jobs.fallback import can_fall_back
 from ..jobs.ids import quote_name
 from ..jobs.job import Job
 from ..providers import PROVIDERS
@@ -27,8 +28,12 @@ def get_upstream(job: Job) -> str:
 
 
 def get_line(job: Job) -> str:
-    """Return the line of a job: jobs of one caller for one provider, which leave in order."""
-    return f"{job.provider}|{quote_name(job.submitted_by)}"
+    """Return the line of a job: jobs of one caller for one provider, which leave in order.
+
+    Those with a fallback have their own, as they need not wait for what others wait for.
+    """
+    line = f"{job.provider}|{quote_name(job.submitted_by)}"
+    return f"{line}|fallback" if can_fall_back(job) else line
 
 
 def ready_key(job: Job) -> str:
@@ -47,6 +52,8 @@ def dump_place(job: Job) -> str:
         "caller": quote_name(job.submitted_by),
         "since": round(job.asked_at.timestamp() * 1000),
     }
+    if can_fall_back(job):
+        place["fallback"] = True
     if job.former_tasks or job.has_lost_task:
         # Only the key that an earlier task was sent with is sure to see it.
         place["key"] = job.account_key or MAIN

@@ -27,6 +27,8 @@ def describe_effects(before: Job, after: Job) -> TransitionEffects:
     """Return the effects of the transition from one job to the other."""
     has_new_state = before.state is not after.state
     counts = _count_transition(before, after) if has_new_state else PendingCounts()
+    if not has_new_state and before.provider != after.provider:
+        counts.update(_count_jobs(before, after))
     for remaining_ms in _iter_remaining_ms(before, after):
         counts.observe("saved.left", remaining_ms)
     opened = before.is_finished - after.is_finished
@@ -60,10 +62,16 @@ def _build_entry(job: Job, data: Mapping[str, Any]) -> bytes:
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _count_jobs(before: Job, after: Job) -> dict[str, int]:
+    return {
+        f"jobs.{before.state}.{before.provider}": -1,
+        f"jobs.{after.state}.{after.provider}": 1,
+    }
+
+
 def _count_transition(before: Job, after: Job) -> PendingCounts:
     counts, cause = PendingCounts(), after.changes[-1].cause.partition(",")[0]
-    counts[f"jobs.{before.state}.{before.provider}"] = -1
-    counts[f"jobs.{after.state}.{after.provider}"] = 1
+    counts.update(_count_jobs(before, after))
     counts[f"transitions.{before.state}.{after.state}.{cause}"] = 1
     duration = after.updated_at - before.updated_at
     counts.observe(f"stage.{before.state}", duration.total_seconds() * 1000)

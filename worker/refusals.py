@@ -8,6 +8,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
+from ..jobs.fallback import can_fall_back, fall_back
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import backoff
 from ..providers.wire import Accepted, Refused, RetryLater, SubmitOutcome, TryOtherVersion
@@ -71,6 +72,8 @@ def as_refused(
             return _as_requeued(ctx, job, pause_s, attempts=job.attempts - 1)
         case RetryLater(code=code, message=message, retry_after_s=wait_s):
             error = JobError(reason=Reason.PROVIDER, code=code, message=message)
+            if tries_again_at and can_fall_back(job):
+                return fall_back(job, f"outage of {job.provider}", ctx.now())
             if tries_again_at:
                 # Another job tries first, in case that it is this one which the provider cannot do.
                 pause_s = (tries_again_at - ctx.now()).total_seconds() + 1
@@ -81,6 +84,8 @@ def as_refused(
             error = JobError(reason=Reason(reason), code=code, message=message)
             cause = f"{KEY_REFUSALS[reason]} {job.account_key}"
             return _as_requeued(ctx, job, 0, cause, attempts=job.attempts - 1, error=error)
+        case Refused(reason="provider") if can_fall_back(job):
+            return fall_back(job, f"{job.provider} failed", ctx.now())
         case Refused(reason=reason, code=code, message=message):
             error = JobError(reason=Reason(reason), code=code, message=message)
             return as_failed(ctx, job, "refused", error)
@@ -91,3 +96,9 @@ def _as_requeued(
 ) -> Job:
     now = ctx.now()
     return job.transition_to(State.QUEUED, cause, now, add_seconds(now, pause_s), **fields)
+
+
+def describe(outcome: SubmitOutcome) -> dict[str, str]:
+    """Return what a log line says about an outcome."""
+    details = {name: getattr(outcome, name, "") for name in ("task_id", "code")}
+    return {"outcome": type(outcome).__name__} | {k: v for k, v in details.items() if v}

@@ -20,6 +20,7 @@ from ..config.logging import get_logger
 from ..errors import InvalidRequestError, InvalidTransitionError, NotDurableError
 from ..jobs.charge import Charged
 from ..jobs.cost import put_cost
+from ..jobs.fallback import can_fall_back, fall_back
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.tokens import build_callback_url
 from ..providers import get as get_provider
@@ -36,9 +37,10 @@ from ..providers.wire import (
 from ..store.clock import MAX_CLOCK_SKEW_S
 from .apply_status import as_downloading, as_failed, as_waiting, with_note
 from .context import Context
+from .fallback import divert
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import call_provider
-from .refusals import as_refused, end_pauses, pause_refused
+from .refusals import as_refused, describe, end_pauses, pause_refused
 from .unreadable import store_submit_body
 
 log = get_logger(__name__)
@@ -59,6 +61,8 @@ def submit(ctx: Context, job_id: str) -> None:
     permit = ctx.submits.get_permit(job_id, ctx.now())
     names = [key.name for key in ctx.settings.usable_keys(get_provider(job.provider))]
     if permit is None:
+        if divert(ctx, job):
+            return
         raise InvalidTransitionError(f"{job_id} waits for its turn")
     quota, key = permit
     known = ctx.pauses.find(job, quota, key)
@@ -82,7 +86,7 @@ def submit(ctx: Context, job_id: str) -> None:
     try:
         _record_outcome(ctx, job, outcome, tries_again_at)
     finally:
-        log.info("job_submitted", attempt=job.attempts, account_key=key, **_describe(outcome))
+        log.info("job_submitted", attempt=job.attempts, account_key=key, **describe(outcome))
     if isinstance(outcome, OutcomeUnknown):
         store_submit_body(ctx, job, outcome)
     end_pauses(ctx, job, known, outcome)
@@ -103,6 +107,8 @@ def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
     # An early message is refused, except for what the clocks of two machines may differ by.
     if job.wake_at > add_seconds(now, MAX_CLOCK_SKEW_S):
         raise InvalidTransitionError(f"{job.id} is not due before {job.wake_at:%H:%M:%S}")
+    if job.attempts >= settings.submit_attempts and can_fall_back(job):
+        return fall_back(job, f"{job.provider} failed", now)
     if job.attempts >= settings.submit_attempts:
         return as_failed(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
     # A job that was never sent does not time out, however long the queue before it is.
@@ -181,19 +187,13 @@ def _record_outcome(
         except RedisError as error:
             if time.monotonic() > deadline:
                 raise
-            log.warning("outcome_not_recorded", error=type(error).__name__, **_describe(outcome))
+            log.warning("outcome_not_recorded", error=type(error).__name__, **describe(outcome))
             time.sleep(RECORD_RETRY_S)
         else:
             # The version that worked is tried first from now on, unless a setting names one.
             if isinstance(outcome, Accepted) and job.provider not in ctx.settings.api_versions:
                 ctx.api_versions[job.provider] = job.api_version
             return
-
-
-def _describe(outcome: SubmitOutcome) -> dict[str, str]:
-    """Return what a log line says about an outcome."""
-    details = {name: getattr(outcome, name, "") for name in ("task_id", "code")}
-    return {"outcome": type(outcome).__name__} | {k: v for k, v in details.items() if v}
 
 
 def _apply_outcome(

@@ -323,7 +323,11 @@ local function find_first(lines, line)
     local outage = find_outage(place)
     if not outage then return id, place end
     redis.call('ZREM', ready, id)
-    redis.call('ZADD', due, outage['until'], id)
+    if place.fallback and #leased < max_jobs then
+      lease(id)
+    else
+      redis.call('ZADD', due, outage['until'], id)
+    end
     postponed = postponed + 1
   end
 end
@@ -358,8 +362,36 @@ local function grant_next(name, quota)
   return false
 end
 
+local function is_set_aside(name, quota)
+  for _, key in ipairs(quota.keys) do
+    local at = name .. ':' .. key
+    if not (paused[at .. '|auth'] or paused[at .. '|credit']) then return false end
+  end
+  return #quota.keys > 0
+end
+
+-- Lease the jobs that have a fallback, without a permit: the worker sends them there.
+local function lease_fallbacks(name)
+  for _, priority in ipairs(PRIORITIES) do
+    local lines = 'iq:lines:' .. name .. ':' .. priority
+    for _, line in ipairs(redis.call('ZRANGE', lines, 0, -1)) do
+      if #leased >= max_jobs then return end
+      local ready = get_ready(lines, line)
+      local ids = redis.call('ZRANGE', ready, 0, max_jobs - #leased - 1)
+      local place = ids[1] and read_place(ids[1])
+      if place and place.fallback and not is_paused(place.provider) then
+        for _, id in ipairs(ids) do
+          redis.call('ZREM', ready, id)
+          lease(id)
+        end
+      end
+    end
+  end
+end
+
 local function lease_in_order()
   for name, quota in pairs(limits.quotas) do
+    if is_set_aside(name, quota) then lease_fallbacks(name) end
     while #leased < max_jobs and grant_next(name, quota) do end
   end
 end

@@ -8,7 +8,7 @@ local ready, places, permits, all_in_flight = unpack(KEYS, 11, 14)
 local ledger, day_costs, batch_costs, day_spent, month_spent = unpack(KEYS, 15, 19)
 local reserved = KEYS[20]
 local made = KEYS[21] -- '' unless the job has just succeeded
-local FIRST_INDEX, INDEXES = 22, 4 -- of the keys: those of the old state, then of the new state
+local FIRST_INDEX, INDEXES = 22, 4 -- of the keys: those of the old state and provider, then of the new
 local job_id, old_revision, new_record, wake_up = unpack(ARGV, 1, 4)
 local deadline = ARGV[5] -- '' for none
 local old_state, new_state, max_changes, caller = unpack(ARGV, 6, 9)
@@ -32,8 +32,8 @@ end
 if revision ~= old_revision then return 0 end
 
 redis.call('SET', record, new_record)
-if old_state ~= new_state then
-  for i = FIRST_INDEX, FIRST_INDEX + INDEXES - 1 do
+for i = FIRST_INDEX, FIRST_INDEX + INDEXES - 1 do
+  if KEYS[i] ~= KEYS[i + INDEXES] then
     redis.call('ZREM', KEYS[i], job_id)
     redis.call('ZADD', KEYS[i + INDEXES], 0, job_id)
   end
@@ -48,6 +48,7 @@ end
 
 -- A queued job has its place, and a permit only while it is leased or in flight.
 if place ~= '' then
+  if redis.call('HGET', places, job_id) ~= place then redis.call('ZREM', ready, job_id) end
   redis.call('HSET', places, job_id, place)
 else
   redis.call('HDEL', places, job_id)
