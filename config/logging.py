@@ -18,7 +18,15 @@ from .settings import Settings
 PER_CAUSE_S = 60.0
 MAX_CAUSES = 1000
 # What these say can be repeated from outside, or thousands of times in an outage.
-FLOODED = ("asyncio", "uvicorn.error", "imagequeue.producer.api.changes")
+FLOODED = (
+    "asyncio",
+    "uvicorn.error",
+    "imagequeue.producer.api.changes",
+    "imagequeue.store.dispatcher",
+    "imagequeue.worker.sweep",
+)
+# While no Redis takes writes, Celery connects 20 times a second, and logs a traceback each second.
+RECONNECTING = ("celery.worker.consumer.consumer",)
 
 # Their request lines contain callback URLs, and with them the tokens that open a job.
 SILENCED = ("uvicorn.access",)
@@ -59,14 +67,23 @@ class OnePerMinute(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the record's cause was not logged within the last minute."""
-        error = record.exc_info[1] if record.exc_info else None
-        event = record.msg.get("event") if isinstance(record.msg, dict) else record.msg
-        cause = (str(event)[:100], type(error).__name__)
+        fields = record.msg if isinstance(record.msg, dict) else {"event": record.msg}
+        error = type(record.exc_info[1]).__name__ if record.exc_info else fields.get("error")
+        cause = (str(fields.get("event"))[:100], str(error)[:100])
         now = time.monotonic()
         is_new = now - self._logged_at.get(cause, -PER_CAUSE_S) >= PER_CAUSE_S
         if is_new and (len(self._logged_at) < MAX_CAUSES or cause in self._logged_at):
             self._logged_at[cause] = now
         return is_new
+
+
+class OneLinePerMinute(OnePerMinute):
+    """Leaves the tracebacks out as well: the message has the error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is logged, as one line."""
+        record.exc_info = None
+        return super().filter(record)
 
 
 class SafeHandler(logging.StreamHandler[Any]):
@@ -117,9 +134,10 @@ def configure_logs(settings: Settings) -> None:
     # At DEBUG they print arguments and signed paths.
     for name in ("urllib3", "celery.concurrency"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
-    for name in FLOODED:
-        if not any(isinstance(each, OnePerMinute) for each in logging.getLogger(name).filters):
-            logging.getLogger(name).addFilter(OnePerMinute())
+    for names, kind in ((FLOODED, OnePerMinute), (RECONNECTING, OneLinePerMinute)):
+        for name in names:
+            if not any(isinstance(each, kind) for each in logging.getLogger(name).filters):
+                logging.getLogger(name).addFilter(kind())
     for name in SILENCED:
         # Without any handler, logging's last resort would print warnings.
         logging.getLogger(name).handlers[:] = [logging.NullHandler()]

@@ -71,6 +71,7 @@ def test_every_process_survives_a_failover(pair: Pair, start: Start, settings: S
     for process in (api, receiver):
         assert (get(f"{process}/healthz"), get(f"{process}/readyz")) == (200, 503)
 
+    eventually(lambda: "Cannot connect" in worker.output)
     pair.switch()
     assert post(callback) == 200
     accepted = submit(api)
@@ -79,3 +80,6 @@ def test_every_process_survives_a_failover(pair: Pair, start: Start, settings: S
         assert (get(f"{process}/healthz"), get(f"{process}/readyz")) == (200, 200)
     eventually(lambda: state_of(api, accepted.json()["id"]) == "succeeded")
     assert worker.popen.poll() is None
+    # One line a minute for one cause: without this limit, dozens and a traceback each second.
+    assert worker.output.count("Cannot connect") < 5
+    assert "Traceback" not in worker.output
