@@ -9,6 +9,8 @@ from pydantic import Field
 
 from ..config.redis import reachable
 from ..config.settings import Settings
+from ..jobs.cost import MICRO
+from ..jobs.ids import quote_name
 from ..jobs.job import Job
 from ..store.budgets import BudgetReader, BudgetUse
 from ..store.jobs import Store
@@ -42,6 +44,17 @@ class Reports:
         """Return the job with where it stands; the position is never stored."""
         positions = self.measure_positions([job])
         return JobDetails.model_construct(**dict(job), queue=positions.get(job.id))
+
+    @reachable()
+    def sum_spent_usd(self, submitted_by: str | None = None) -> dict[str, float]:
+        """Return the dollars spent in this `day` and `month` in UTC, in all or by a caller."""
+        today = self._now().date()
+        caller = "*" if submitted_by is None else quote_name(submitted_by)
+        periods = {"day": today.isoformat(), "month": f"{today:%Y-%m}"}
+        return {
+            name: self._ledger.get_spent(period, caller)["usd"] / MICRO
+            for name, period in periods.items()
+        }
 
     @reachable()
     def report_costs(

@@ -84,6 +84,23 @@ def cost_of_retry(job: Job) -> str:
     return RETRIES[job.charged] if job.state in (State.FAILED, State.UNCONFIRMED) else ""
 
 
+def dollars(usd: float) -> str:
+    """Return an amount with two decimals, a small one with as many as it needs up to five."""
+    return f"${usd:,.2f}" if abs(usd) >= 1 or not usd else f"${usd:.5f}".rstrip("0")
+
+
+def cost(job: Job) -> str:
+    """Return what a job costs so far; empty if nothing was charged."""
+    found = job.cost
+    amount = f"{found.credits:g} credits" if found.usd is None else dollars(found.usd)
+    about = "about " if found.estimated else ""
+    parts = [about + amount] if found.credits else []
+    if found.unpriced:
+        tasks = "1 task" if found.unpriced == 1 else f"{found.unpriced} tasks"
+        parts.append(f"{tasks} of unknown price")
+    return " and ".join(parts)
+
+
 def is_video(image: Image) -> bool:
     """Return whether the image is a video, which has no thumbnail."""
     return (image.content_type or "").startswith("video/")

@@ -11,6 +11,7 @@ from ..api.access import Access, Caller
 from ..client import Client
 from ..pauses import PauseControl
 from . import assets
+from .cost_routes import cost_router
 from .filters import Filters, parse_filters
 from .job_routes import job_router
 from .login_routes import login_router
@@ -30,6 +31,7 @@ def dashboard_router(client: Client, access: Access, pauses: PauseControl) -> AP
     router.include_router(login_router(access))
     router.include_router(_list_router(client, access, pauses))
     router.include_router(job_router(client, access))
+    router.include_router(cost_router(client, access))
     router.include_router(pause_router(pauses, access))
 
     @router.get("/static/{digest}/{name}")

@@ -134,9 +134,12 @@ def test_every_page_is_accessible_and_fits_a_phone(
         queued(ctx, provider="kie-midjourney", action="upscale", prompt="", params=upscale),
     ]
     move(ctx, ids[1], State.SUBMITTING, State.FAILED)
+    ctx.now.time = utc_now()  # type: ignore[attr-defined]
+    move(ctx, queued(ctx), State.SUBMITTING, State.WAITING)
     phone = {"width": 360, "height": 740}
     with new_tab("404|401", viewport=phone, color_scheme=color_scheme) as page:
-        for path in ("/", *(f"/jobs/{job_id}" for job_id in ids), "/jobs/none", "/?q=unicorn"):
+        paths = ("/", *(f"/jobs/{job_id}" for job_id in ids), "/jobs/none", "/?q=unicorn", "/costs")
+        for path in paths:
             page.goto(site + path)
             assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"], path
             found = Axe().run(page).response["violations"]
