@@ -20,9 +20,11 @@ from ...config.celery import make_celery
 from ...config.redis import connect, to_unavailable_error
 from ...config.settings import Settings
 from ...errors import RedisUnavailableError
+from ...store.budgets import BudgetReader
 from ...store.clock import RedisClock
 from ...store.submit_queue import read_quotas
 from ..api.access import Access, Caller
+from .budget_families import budget_families
 from .families import families
 from .snapshot import take_snapshot
 from .submit_families import submit_families
@@ -52,6 +54,7 @@ class StoreCollector(Collector):
     def __init__(self, settings: Settings) -> None:
         self._redis = connect(settings)
         self._now = RedisClock(self._redis)
+        self._budgets = BudgetReader(self._redis, settings)
         self._celery = make_celery(settings)
         self._quotas = read_quotas(settings)
         self._max_queued_messages = settings.max_queued_messages
@@ -59,9 +62,15 @@ class StoreCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Return every current metric; raises RedisUnavailableError rather than returning some."""
         try:
-            seen = take_snapshot(self._redis, self._celery, self._quotas, self._now())
+            now = self._now()
+            seen = take_snapshot(self._redis, self._celery, self._quotas, now)
+            budgets = self._budgets.list_uses(now)
         except RedisError as error:
             raise to_unavailable_error(error) from error
         except (OperationalError, OSError) as error:
             raise RedisUnavailableError(f"the broker does not answer ({error})") from error
-        return chain(families(seen, self._max_queued_messages), submit_families(seen, self._quotas))
+        return chain(
+            families(seen, self._max_queued_messages),
+            submit_families(seen, self._quotas),
+            budget_families(budgets),
+        )

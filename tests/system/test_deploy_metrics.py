@@ -16,6 +16,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
+from imagequeue.config.budgets import Budget
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.callback import Outcome
 from imagequeue.jobs.job import Reason, State
@@ -67,7 +68,11 @@ def scrape(settings: Settings, ctx: Context) -> Iterator[str]:
     Counters(ctx.store.redis).add(tally)
     ctx.store.redis.hset("iq:open", "shop", 1)
     ctx.pauses.pause("all", "", "", ctx.now())
-    limits = {"kie_rate_limit": (20, 10.0), "kie_max_in_flight": 100}
+    limits = {
+        "kie_rate_limit": (20, 10.0),
+        "kie_max_in_flight": 100,
+        "budgets": (Budget.parse("20usd/day"),),
+    }
     with serving(create_app(settings.model_copy(update=limits))) as url:
         yield requests.get(f"{url}/metrics", timeout=30).text
 

@@ -164,6 +164,14 @@ def test_budgets_are_listed_with_what_is_reserved(run: Any, ctx: Context) -> Non
     assert "no budget is set" in run("budgets").out
 
 
+def test_metrics_show_what_part_of_a_budget_is_spent(serve: Serve, ctx: Context) -> None:
+    spend(ctx, "20usd/month", 17 * MICRO)
+    metrics = requests.get(f"{serve(budgets='20usd/month')}/metrics", timeout=30).text
+    labels = '{budget="20usd/month",caller=""}'
+    assert f"imagequeue_budget_spent_ratio{labels} 0.85" in metrics
+    assert f"imagequeue_budget_exhausted{labels} 0.0" in metrics
+
+
 def test_budgets_of_a_key_are_set_and_removed(run: Any, ctx: Context) -> None:
     run("keys", "add", "shop", "--budget", "5usd/day", "--budget", "50usd/month")
 
