@@ -9,6 +9,7 @@ WORDS = {
     Obstacle.LIMIT: "the rate limit",
     Obstacle.IN_FLIGHT: "jobs in flight",
     Obstacle.TIME: "its time",
+    Obstacle.BUDGET: "a budget",
     Obstacle.PAUSE: "the end of a pause",
     Obstacle.KEY: "a provider key",
     Obstacle.WORKER: "a worker",

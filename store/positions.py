@@ -15,6 +15,7 @@ from ..config.queues import Queue
 from ..config.settings import Settings
 from ..jobs.job import Job, State, add_seconds
 from . import keys
+from .budgets import dump_periods
 from .scripts import register_script
 from .submit_queue import dump_limits, read_quotas
 
@@ -34,6 +35,8 @@ class Obstacle(StrEnum):
     """The end of a pause of the key, the provider or everything."""
     KEY = "key"
     """A provider key: none is set that may be used."""
+    BUDGET = "budget"
+    """The next day or month of a budget that is used up."""
     WORKER = "worker"
     """A worker that sends it: it has its permit."""
 
@@ -71,8 +74,9 @@ class Positions:
                 keys.API_KEYS,
                 keys.IN_FLIGHT,
                 keys.PAUSES,
+                keys.RESERVED,
             ],
-            args=[now.timestamp(), self._limits, *(job.id for job in queued)],
+            args=[now.timestamp(), self._limits, dump_periods(now), *(job.id for job in queued)],
         )
         return {
             job.id: _to_position(job, json.loads(each), now)
@@ -83,7 +87,10 @@ class Positions:
 def open_positions(client: redis.Redis, settings: Settings) -> Positions:
     """Return the positions within the limits of these settings."""
     limits = dump_limits(
-        read_quotas(settings), settings.max_in_flight, settings.caller_max_in_flight
+        read_quotas(settings),
+        settings.max_in_flight,
+        settings.caller_max_in_flight,
+        settings.budgets,
     )
     return Positions(client, limits)
 

@@ -1,9 +1,10 @@
 -- Return where queued jobs stand and what each waits for, as JSON; changes nothing.
 -- It decides as `lease_submits` does: what that would not grant now, a job waits for.
-local due, places, permits, api_keys, all_in_flight, pauses = unpack(KEYS)
+local due, places, permits, api_keys, all_in_flight, pauses, reserved = unpack(KEYS)
 local now = tonumber(ARGV[1])
 local limits = cjson.decode(ARGV[2]) -- as in lease_submits
-local FIRST_JOB = 3 -- of the arguments
+local periods = cjson.decode(ARGV[3]) -- as in lease_submits
+local FIRST_JOB = 4 -- of the arguments
 local PRIORITIES = {'high', 'normal', 'low'}
 local PAUSE_KINDS = {'hand', 'rate_limit', 'auth', 'credit'}
 
@@ -71,9 +72,10 @@ local function find_window_end(at, quota)
   return ends_at and ends_at > now and ends_at or nil
 end
 
+local function get_api_key(caller) return cjson.decode(redis.call('HGET', api_keys, caller) or '{}') end
+
 local function get_caller_limit(caller)
-  local record = redis.call('HGET', api_keys, caller)
-  local own = record and cjson.decode(record).limits
+  local own = get_api_key(caller).limits
   return own and own[3] and own[3] > 0 and own[3] or limits.caller_max_in_flight
 end
 
@@ -81,6 +83,38 @@ end
 local function find_first(found)
   table.sort(found, function(a, b) return (a.ends_at or math.huge) < (b.ends_at or math.huge) end)
   return found[1]
+end
+
+local function sum_reserved(unit, caller)
+  local sum, found = 0, redis.call('HGETALL', reserved)
+  for i = 1, #found, 2 do
+    local each = cjson.decode(found[i + 1])
+    local counts = caller == '*' or caller == each.caller
+    if counts and redis.call('HEXISTS', permits, found[i]) == 1 then
+      sum = sum + (each.cost[unit] or 0)
+    end
+  end
+  return sum
+end
+
+-- Returns the budget that a job does not fit into, of several the one that resets last.
+local function find_budget(place)
+  local latest
+  local function check(budgets, caller, whose)
+    for _, budget in ipairs(place.cost and budgets or {}) do
+      local period, cost = periods[budget.period], place.cost[budget.unit]
+      local spent = cost and redis.call('HGET', 'iq:spent:' .. period.name, budget.unit .. '|' .. caller)
+      local used = cost and tonumber(spent or 0) + sum_reserved(budget.unit, caller) + cost
+      if cost and used > budget.amount and not (latest and latest.ends_at > period.ends_at) then
+        local amount = string.format('%.15g', budget.amount / 1000000)
+        local reason = amount .. budget.unit .. '/' .. budget.period .. whose
+        latest = {waits_for = 'budget', reason = reason, ends_at = period.ends_at}
+      end
+    end
+  end
+  check(limits.budgets, '*', ' of all jobs')
+  check(get_api_key(place.caller).budgets, place.caller, ' of the caller')
+  return latest
 end
 
 local function find_obstacle(place, quota)
@@ -106,7 +140,7 @@ local function find_obstacle(place, quota)
   if is_full('iq:in_flight:by:' .. place.caller, get_caller_limit(place.caller)) then
     return {waits_for = 'in_flight', reason = 'of the caller'}
   end
-  return free and {waits_for = 'turn'} or find_first(full)
+  return find_budget(place) or free and {waits_for = 'turn'} or find_first(full)
 end
 
 local function measure(id)

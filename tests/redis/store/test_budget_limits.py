@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 import redis
@@ -11,6 +12,8 @@ from imagequeue.config.budgets import Budget
 from imagequeue.jobs.job import State, add_seconds
 from imagequeue.store import keys
 from imagequeue.store.api_keys import ApiKeys, Limits
+from imagequeue.store.positions import Positions
+from imagequeue.store.submit_queue import Quota, dump_limits
 from support.budgets import LEASE_S, Shop
 from support.clock import Clock
 
@@ -195,6 +198,23 @@ def test_a_permit_that_an_earlier_version_returned_frees_its_reservation(open_sh
     shop.redis.hdel(keys.PERMITS, first)
     assert shop.lease() == [second]
     assert shop.list_reserved() == {second}
+
+
+def test_a_job_says_which_budget_it_waits_for(open_shop: Open, clock: Clock) -> None:
+    shop = open_shop()
+    limit(shop, "shop", "1kie/day", "0.0075usd/month")
+    shop.add(0.2, caller="shop")
+    shop.send_all()
+    fits, waits = shop.add(0.2, caller="shop"), shop.add(1, caller="other")
+    large = shop.add(1, caller="shop")
+    limits = dump_limits({"kie": Quota(("main",))}, budgets=[Budget.parse("0.9kie/month")])
+    jobs = [shop.store.get(job_id) for job_id in (fits, waits, large)]
+    found = Positions(shop.redis, limits).measure(jobs, clock())
+    assert found[fits].waits_for == "turn"
+    assert (found[waits].waits_for, found[waits].reason) == ("budget", "0.9kie/month of all jobs")
+    assert found[waits].starts_at == datetime(2026, 12, 1, tzinfo=UTC)
+    # Of two budgets, the one that resets last.
+    assert found[large].reason == "0.9kie/month of all jobs"
 
 
 def test_each_budget_is_logged_once_in_a_period(open_shop: Open, clock: Clock) -> None:
