@@ -30,7 +30,9 @@ from .errors import (
 if TYPE_CHECKING:
     from .config.settings import Settings
     from .jobs.batch import Batch
+    from .jobs.filter import JobFilter
     from .jobs.job import Image, Job, Reason, State
+    from .producer.bulk_report import BulkReport
     from .producer.client import Client
     from .producer.submission import SubmittedBatch
     from .producer.validation import RefusedRequest
@@ -46,6 +48,8 @@ __all__ = [
     "Reason",
     "Page",
     "Batch",
+    "JobFilter",
+    "BulkReport",
     "SubmittedBatch",
     "RefusedRequest",
     "ImageQueueError",
@@ -80,6 +84,8 @@ _LAZY = {
     "Reason": "jobs.job",
     "Page": "store.listing",
     "Batch": "jobs.batch",
+    "JobFilter": "jobs.filter",
+    "BulkReport": "producer.bulk_report",
     "SubmittedBatch": "producer.submission",
     "RefusedRequest": "producer.validation",
 }

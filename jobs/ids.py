@@ -43,6 +43,12 @@ def make_job_id(at: datetime) -> str:
     return f"job_{_ids.make(at)}"
 
 
+def first_job_id(at: datetime) -> str:
+    """Return an id that sorts before those of jobs created at this time or later."""
+    ms = max(0, int(at.timestamp() * 1000))
+    return f"job_{ULID.from_int(ms << _RANDOM_BITS)}"
+
+
 def is_job_id(text: str) -> bool:
     """Return whether this can be the id of a job."""
     return _JOB_ID.fullmatch(text) is not None

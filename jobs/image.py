@@ -19,7 +19,9 @@ class Value(BaseModel):
 class JobError(Value):
     """Why a job failed or could not be saved, with the provider's own code and message."""
 
-    reason: Reason | None = Field(None, description="None where saving the images failed.")
+    reason: Reason | None = Field(
+        None, description="Null while saving the images may be tried again."
+    )
     code: str = Field("", description="The provider's own code.")
     message: str = Field("", description="The provider's own words.")
 

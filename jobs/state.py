@@ -25,7 +25,7 @@ class State(StrEnum):
     DOWNLOADING = "downloading"
     """The result URLs are known. Ends when every result image is stored or lost."""
     UNSAVED = "unsaved"
-    """Made and paid for, but not saved. Ends with a user's retry, which is free of charge."""
+    """Made and paid for, but not saved. Ends with a user's retry, which is free, or acknowledge."""
     SUCCEEDED = "succeeded"
     """Final: every result image is complete and validated in storage."""
     FAILED = "failed"
@@ -46,6 +46,8 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     UNCONFIRMED = "unconfirmed"
     CANCELLED = "cancelled"
+    UNSAVED = "unsaved"
+    """A user has acknowledged that its images are not saved. A retry still downloads them."""
 
 
 _S = State
@@ -60,7 +62,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     _S.WAITING: frozenset({_S.DOWNLOADING, _S.FAILED, _S.OVERDUE, _S.CANCELLED}),
     _S.OVERDUE: frozenset({_S.DOWNLOADING, _S.FAILED, _S.CANCELLED}),
     _S.DOWNLOADING: frozenset({_S.SUCCEEDED, _S.UNSAVED}),
-    _S.UNSAVED: frozenset({_S.DOWNLOADING}),
+    _S.UNSAVED: frozenset({_S.DOWNLOADING, _S.FAILED}),
     _S.FAILED: frozenset({_S.DOWNLOADING, _S.QUEUED}),
     _S.SUCCEEDED: frozenset(),
     _S.CANCELLED: frozenset(),

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from ..config.celery import make_celery
-from ..config.queues import Queue
 from ..config.redis import connect, reachable
 from ..config.settings import Settings, get_settings
 from ..jobs.batch import Batch
 from ..jobs.ids import check_cursor
-from ..jobs.job import Job, State, add_seconds
+from ..jobs.job import Job, State
 from ..jobs.state import parse_state
 from ..providers import get as get_provider
 from ..providers.request import JobRequest, Priority
@@ -20,7 +19,8 @@ from ..store.clock import RedisClock
 from ..store.dispatcher import open_dispatcher
 from ..store.jobs import Store
 from ..store.listing import Page
-from . import commands
+from .actions import JobActions
+from .client_actions import ClientActions
 from .reports import Reports
 from .submission import OnError, SubmittedBatch, Submitter
 from .uploads import Images
@@ -37,8 +37,8 @@ class Submitted(NamedTuple):
     replayed: bool
 
 
-class Client(Reports):
-    """Submits, lists, waits for, cancels and retries jobs; safe to share between threads.
+class Client(Reports, ClientActions):
+    """Submits, lists, waits for and changes jobs; safe to share between threads.
 
     Every method raises RedisUnavailableError if Redis does not answer, and UnknownJobError for an
     unknown job. Repeating a request with its idempotency key within 24 h returns the original job;
@@ -58,8 +58,11 @@ class Client(Reports):
         self._name = name
         client = connect(self.settings)
         super().__init__(self.settings, Store(client), now or RedisClock(client))
-        self._dispatcher = open_dispatcher(self.settings, client, make_celery(self.settings))
-        self._submitter = Submitter(self.settings, self._store, self._dispatcher, self._now)
+        dispatcher = open_dispatcher(self.settings, client, make_celery(self.settings))
+        self._submitter = Submitter(self.settings, self._store, dispatcher, self._now)
+        self._actions = JobActions(
+            self.settings, self._store, dispatcher, self._submitter, self._now
+        )
 
     @reachable()
     def submit(
@@ -207,35 +210,3 @@ class Client(Reports):
         """Yield each job once, as it finishes; raises TimeoutError."""
         with reachable():
             yield from iter_completed(self._store, job_ids, timeout_s)
-
-    @reachable()
-    def cancel(self, job_id: str, *, submitted_by: str | None = None) -> Job:
-        """Cancel a job: free while it is queued; later the charge stands.
-
-        A result that still arrives is recorded. Raises InvalidTransitionError for a job that is
-        submitting, downloading or finished.
-        """
-        now = self._now()
-        delete_at = add_seconds(now, self.settings.retention_s)
-        job = self._store.transition(
-            self._store.get(job_id, submitted_by), lambda job: commands.cancel(job, now, delete_at)
-        )
-        if job.webhook_url:
-            self._dispatcher.dispatch(Queue.NOTIFY, [job.id], now)
-        return job
-
-    @reachable()
-    def retry(
-        self, job_id: str, *, pay_again: bool = False, submitted_by: str | None = None
-    ) -> Job:
-        """Download an unsaved job again for free, or send and pay for a failed one again.
-
-        Raises InvalidTransitionError if there is nothing to retry, or `pay_again` is needed.
-        """
-        now = self._now()
-        job = self._store.transition(
-            self._store.get(job_id, submitted_by),
-            lambda job: commands.retry(job, now, pay_again=pay_again),
-        )
-        self._submitter.dispatch([job])
-        return job

@@ -1,8 +1,8 @@
 """A job as bytes in Redis: compact JSON without the fields that have their default value.
 
 The revision comes first, so that Lua scripts can read it without decoding the rest. `v` is the
-version of this format: 3 added `account_key` and `fallback`, and a record without `v` is of
-version 1. Times are integer milliseconds since the epoch. History entries are
+version of this format: 3 added `account_key`, `fallback` and the reason `unsaved`, and a record
+without `v` is of version 1. Times are integer milliseconds since the epoch. History entries are
 `[time, state, cause]`.
 """
 

@@ -153,6 +153,14 @@ def idempotency_key(key: str) -> str:
     return f"iq:once:{key}"
 
 
+def bulk_start(key: str) -> str:
+    """String: when the bulk action under an idempotency key began, and the digest of its request.
+
+    `key` begins with the quoted name of its caller.
+    """
+    return f"iq:bulk:{key}"
+
+
 def batch(batch_id: str) -> str:
     """Hash: a batch's document, and how many of its jobs are in each state."""
     return f"iq:batch:{batch_id}"

@@ -57,17 +57,26 @@ def list_jobs(
 ) -> Page:
     """Return jobs, newest first, from the one after `cursor` on; all, or those of a caller."""
     states = [state] if state else State
+    jobs = list(islice(iter_listed(client, states, provider, submitted_by, cursor), limit + 1))
+    return Page(jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None)
+
+
+def iter_listed(
+    client: redis.Redis,
+    states: Iterable[State],
+    provider: str | None,
+    submitted_by: str | None,
+    cursor: str | None = None,
+) -> Iterator[Job]:
+    """Yield jobs in these states, each once, newest first, from the one after `cursor` on."""
+    states = list(states)
     indexes = [keys.index(each, submitted_by, provider) for each in states]
-    merged = heapq.merge(*(_iter_ids(client, each, cursor) for each in indexes), reverse=True)
+    merged = heapq.merge(*(iter_ids(client, each, cursor) for each in indexes), reverse=True)
     # A job that changes its state meanwhile can be in two of the indexes, or in a former one.
     ids = (job_id for job_id, _ in groupby(merged))
-    matching = (
-        job
-        for job in iter_jobs(client, ids)
-        if provider in (None, job.provider) and state in (None, job.state)
-    )
-    jobs = list(islice(matching, limit + 1))
-    return Page(jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None)
+    for job in iter_jobs(client, ids):
+        if provider in (None, job.provider) and job.state in states:
+            yield job
 
 
 def index_earlier_jobs(client: redis.Redis) -> None:
@@ -80,7 +89,7 @@ def index_earlier_jobs(client: redis.Redis) -> None:
         return
     index_job = register_script(client, "index_job")
     for state in State:
-        jobs = iter_jobs(client, _iter_ids(client, keys.index(state), None))
+        jobs = iter_jobs(client, iter_ids(client, keys.index(state)))
         while page := list(islice(jobs, PAGE)):
             with client.pipeline(transaction=False) as pipe:
                 for job in page:
@@ -90,7 +99,7 @@ def index_earlier_jobs(client: redis.Redis) -> None:
     client.set(keys.INDEXED, 1)
 
 
-def _iter_ids(client: redis.Redis, index: str, below: str | None) -> Iterator[str]:
+def iter_ids(client: redis.Redis, index: str, below: str | None = None) -> Iterator[str]:
     """Yield the ids in an index, newest first, from the one below `below` on."""
     while True:
         top = f"({below}" if below else "+"

@@ -17,6 +17,7 @@ from ..metrics import routes as metrics_routes
 from ..pauses import PauseControl
 from . import (
     batch_routes,
+    bulk_routes,
     cost_routes,
     event_routes,
     image_routes,
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     install_handlers(app)
     app.include_router(job_routes.routes(client, access, watch, listeners))
+    app.include_router(bulk_routes.routes(client, access, lambda: changes.closing))
     app.include_router(batch_routes.routes(client, access))
     app.include_router(cost_routes.routes(client, access))
     app.include_router(pause_routes.routes(pauses, access))

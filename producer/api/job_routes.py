@@ -60,7 +60,7 @@ class Retry(BaseModel):
 
 
 def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -> APIRouter:
-    """Return the routes that submit, list, get, cancel and retry jobs."""
+    """Return the routes that submit, list, get, cancel, retry and acknowledge jobs."""
     router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(access)])
 
     @router.post(
@@ -151,6 +151,15 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
         A paid retry counts as one job of the caller.
         """
         return retry(client, access, caller, job_id, bool(options and options.pay_again))
+
+    @router.post(
+        "/{job_id}/acknowledge",
+        summary="Acknowledge an unsaved job",
+        responses=error_responses(404, 409, 422),
+    )
+    def acknowledge_job(job_id: str, caller: Annotated[Caller, Depends(access)]) -> Job:
+        """End an unsaved job that nobody will save; a retry still downloads its images for free."""
+        return client.acknowledge(job_id, submitted_by=caller.sees)
 
     return router
 

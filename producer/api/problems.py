@@ -145,7 +145,7 @@ def _join(fields: list[FieldProblem]) -> str:
     return f"{listed}; and {more} more problems" if more > 0 else listed
 
 
-def _on_invalid(_: Request, error: Exception) -> JSONResponse:
+def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     """Answer FastAPI's own errors: a body that is not JSON, or a field of the wrong type."""
     found = error.errors() if isinstance(error, RequestValidationError) else []
     if any(each["type"] == "json_invalid" for each in found):
@@ -155,11 +155,18 @@ def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     fields = [
         FieldProblem(
             field=".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0]),
-            message=MESSAGES.get(each["type"], each["msg"].removeprefix("Value error, ")),
+            message=_to_message(each, request.url.path),
         )
         for each in found
     ]
     return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, _join(fields), fields)
+
+
+def _to_message(error: Any, path: str) -> str:
+    if error["type"] == "extra_forbidden" and path.startswith("/v1/jobs:"):
+        return "unknown field; /docs shows the known ones"
+    message: str = error["msg"]
+    return MESSAGES.get(error["type"], message.removeprefix("Value error, "))
 
 
 def _on_http_error(_: Request, error: Exception) -> JSONResponse:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .action_commands import acknowledge, cancel, retry
 from .batch_commands import batch, wait
 from .printing import (
     as_json,
@@ -147,36 +148,7 @@ def list_jobs(
         click.echo(f"more: --cursor {page.cursor}", err=True)
 
 
-@click.command()
-@click.argument("job_id")
-@as_json
-def cancel(job_id: str, as_json: bool) -> None:
-    """Cancel a job: free while it is queued; later the charge stands."""
-    job = open_client().cancel(job_id)
-    show([job], as_json)
-    if job.error and not as_json:
-        click.echo(f"  {job.error.message}")
-
-
-@click.command()
-@click.argument("job_id")
-@click.option(
-    "--pay-again",
-    is_flag=True,
-    help="Allow a second charge: needed unless nothing was charged yet.",
-)
-@as_json
-def retry(job_id: str, pay_again: bool, as_json: bool) -> None:
-    """Download an unsaved job's images again (free), or send a failed job again (paid)."""
-    from ..commands import cost_of_retry
-
-    job = open_client().retry(job_id, pay_again=pay_again)
-    show([job], as_json)
-    if not as_json:
-        click.echo(f"  {cost_of_retry(job)}")
-
-
-JOB_COMMANDS = (submit, batch, status, list_jobs, wait, cancel, retry)
+JOB_COMMANDS = (submit, batch, status, list_jobs, wait, cancel, retry, acknowledge)
 
 
 def _parse_parameter(text: str) -> tuple[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ...jobs.job import Charged, Image, Job, State
-from ..commands import FREE, MAY_STAND, STANDS
+from ..commands import FREE, MAY_STAND, STANDS, STATES_FOR, Action, is_paid_retry
 from ..commands import needs_pay_again as needs_pay_again  # for templates
 
 MAX_TITLE_CHARACTERS = 90
@@ -35,6 +35,8 @@ RETRIES = {
     Charged.UNKNOWN: "It may be paid for already. The request is sent again, and the provider "
     "charges for that too.",
 }
+DOWNLOADS_AGAIN = f"The images are downloaded again, {FREE}."
+ACKNOWLEDGES = "Nobody will save its images: its alert ends, and the charge stands."
 AGES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -79,9 +81,14 @@ def cost_of_cancel(job: Job) -> str:
 
 def cost_of_retry(job: Job) -> str:
     """Return what a retry of the job would cost; empty if there is nothing to retry."""
-    if job.state is State.UNSAVED:
-        return f"The images are downloaded again, {FREE}."
-    return RETRIES[job.charged] if job.state in (State.FAILED, State.UNCONFIRMED) else ""
+    if job.state not in STATES_FOR[Action.RETRY]:
+        return ""
+    return RETRIES[job.charged] if is_paid_retry(job) else DOWNLOADS_AGAIN
+
+
+def cost_of_acknowledge(job: Job) -> str:
+    """Return what acknowledging the job means; empty if it cannot be acknowledged."""
+    return ACKNOWLEDGES if job.state in STATES_FOR[Action.ACKNOWLEDGE] else ""
 
 
 def dollars(usd: float) -> str:

@@ -1,4 +1,4 @@
-"""The routes of a job's page and its two buttons, which work without JavaScript."""
+"""The routes of a job's page and its buttons, which work without JavaScript."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ from .rendering import render
 SEE_OTHER = 303
 CONFLICT = 409
 # Chosen by name: text from a URL is never shown.
-DONE = {"cancelled": "The job was cancelled.", "retried": "The job was started again."}
+DONE = {
+    "cancelled": "The job was cancelled.",
+    "retried": "The job was started again.",
+    "acknowledged": "The job was acknowledged.",
+}
 
 Fields = Annotated[Form, Depends(read_form)]
 
 
 def job_router(client: Client, access: Access) -> APIRouter:
-    """Return the routes of a job's page, cancel and retry."""
+    """Return the routes of a job's page, cancel, retry and acknowledge."""
     router = APIRouter(route_class=PageRoute)
     login = require_login(access)
 
@@ -51,6 +55,14 @@ def job_router(client: Client, access: Access) -> APIRouter:
         except InvalidTransitionError as refused:
             return _render_job(client, request, client.get(job_id), CONFLICT, refused=str(refused))
         return RedirectResponse(f"/jobs/{job_id}?done=retried", SEE_OTHER)
+
+    @router.post("/jobs/{job_id}/acknowledge")
+    def acknowledge(request: Request, job_id: str, caller: Caller = login) -> Response:
+        try:
+            client.acknowledge(job_id, submitted_by=caller.sees)
+        except InvalidTransitionError as refused:
+            return _render_job(client, request, client.get(job_id), CONFLICT, refused=str(refused))
+        return RedirectResponse(f"/jobs/{job_id}?done=acknowledged", SEE_OTHER)
 
     return router
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from imagequeue.jobs.build import build_job
-from imagequeue.jobs.job import Image, Job, State
+from imagequeue.jobs.job import Image, Job, JobError, Reason, State
 from imagequeue.providers.request import JobRequest
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
@@ -71,3 +71,29 @@ def move(ctx: Context, job_id: str, *states: State, **fields: Any) -> Job:
 def picture(ctx: Context, **fields: Any) -> Image:
     expires_at = ctx.now() + timedelta(hours=1)
     return Image(index=0, source_url="https://x/0", expires_at=expires_at, **fields)
+
+
+def failed(ctx: Context, reason: Reason = Reason.PROVIDER, **fields: Any) -> str:
+    """A job that the provider accepted, and that failed; returns its id."""
+    return fail(ctx, queued(ctx, **fields), reason)
+
+
+def fail(ctx: Context, job_id: str, reason: Reason = Reason.PROVIDER) -> str:
+    """Let the provider accept a queued job, and then fail it."""
+    states = (State.SUBMITTING, State.WAITING, State.FAILED)
+    move(ctx, job_id, *states, error=JobError(reason=reason, code="500"))
+    return job_id
+
+
+def unsaved(ctx: Context) -> str:
+    """A job whose only image could not be saved; returns its id."""
+    job_id = queued(ctx)
+    error = JobError(message="the URL is dead")
+    states = (State.SUBMITTING, State.DOWNLOADING, State.UNSAVED)
+    move(ctx, job_id, *states, images=(picture(ctx, state="expired"),), error=error)
+    return job_id
+
+
+def states_of(ctx: Context, *job_ids: str) -> list[str]:
+    """The state that each job has now."""
+    return [ctx.store.get(job_id).state.value for job_id in job_ids]

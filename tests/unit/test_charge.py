@@ -5,8 +5,17 @@ from datetime import UTC, datetime
 import pytest
 
 from imagequeue.errors import InvalidTransitionError
-from imagequeue.jobs.job import RETRY, Change, Job, State, new_job
-from imagequeue.producer.commands import cancel, cost_of_retry, retry
+from imagequeue.jobs.job import RETRY, Change, Job, JobError, Reason, State, new_job
+from imagequeue.producer.commands import (
+    Action,
+    Charge,
+    acknowledge,
+    apply,
+    cancel,
+    cost_of_retry,
+    find_charge,
+    retry,
+)
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 _S = State
@@ -91,3 +100,50 @@ def test_cancel_says_what_was_charged(path: str, words: str) -> None:
     error = cancel(job_after(path), NOW, NOW).error
     assert error
     assert error.message.startswith(words)
+
+
+SAVING_FAILED = "submitting accepted:waiting callback:downloading download:unsaved"
+
+
+def test_acknowledged_job_is_failed_and_a_retry_downloads_for_free() -> None:
+    job = job_after(SAVING_FAILED)
+    job = job.evolve(NOW, error=JobError(message="the URL is dead"))
+    ended = acknowledge(job, NOW, NOW)
+    assert (ended.state, ended.charged) == (State.FAILED, "yes")
+    assert ended.error == JobError(reason=Reason.UNSAVED, message="the URL is dead")
+    for pay_again in (False, True):
+        started = retry(ended, NOW, pay_again=pay_again)
+        assert (started.state, started.error) == (State.DOWNLOADING, None)
+        assert find_charge(Action.RETRY, started) is Charge.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("action", "path", "charge"),
+    [
+        ("cancel", "", "nothing"),
+        ("cancel", "submitting accepted:waiting", "stands"),
+        ("cancel", "submitting no_answer:unconfirmed", "may_stand"),
+        ("retry", REFUSED, "first"),
+        ("retry", "submitting accepted:waiting gave_up:failed", "again"),
+        ("retry", FAILED_TASK, "maybe_again"),
+        ("retry", SAVING_FAILED, "nothing"),
+        ("acknowledge", SAVING_FAILED, "stands"),
+    ],
+)
+def test_charge_of_an_action(action: str, path: str, charge: str) -> None:
+    after = apply(Action(action), job_after(path), NOW, NOW, pay_again=True)
+    assert find_charge(Action(action), after) == charge
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("cancel", "is succeeded: it cannot be cancelled"),
+        ("retry", "is succeeded: there is nothing to retry"),
+        ("acknowledge", "is succeeded: only an unsaved job can be acknowledged"),
+    ],
+)
+def test_action_that_does_not_apply_is_refused(action: str, words: str) -> None:
+    job = job_after("submitting callback:downloading succeeded")
+    with pytest.raises(InvalidTransitionError, match=f"{job.id} {words}"):
+        apply(Action(action), job, NOW, NOW)

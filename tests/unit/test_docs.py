@@ -104,7 +104,7 @@ def test_readme_names_every_process_and_queue() -> None:
 
 
 def test_api_example_is_a_valid_request() -> None:
-    (body,) = re.findall(r"-d '(\{.*?\})'", TEXTS["docs/api.md"], re.DOTALL)
+    (body,) = re.findall(r"v1/jobs -H [^\n]* -d '(\{.*?\})'", TEXTS["docs/api.md"], re.DOTALL)
     request = json.loads(body)
     model = PROVIDERS[request["provider"]].actions["generate"]
     model.model_validate({"prompt": request["prompt"], **request["params"]})

@@ -8,7 +8,7 @@ import requests
 from imagequeue.jobs.job import JobError, Reason, State, add_seconds, utc_now
 from imagequeue.worker.context import Context
 from support.dashboard import failed, get, post
-from support.jobs import move, picture, queued
+from support.jobs import move, queued, unsaved
 
 
 def test_job_page_shows_every_detail(site: str, ctx: Context) -> None:
@@ -87,13 +87,23 @@ def test_failed_job_is_paid_again_only_if_ticked(site: str, ctx: Context) -> Non
 
 
 def test_retry_of_an_unsaved_job_needs_no_tick(site: str, ctx: Context) -> None:
-    job_id = queued(ctx)
-    states = (State.SUBMITTING, State.DOWNLOADING, State.UNSAVED)
-    move(ctx, job_id, *states, images=(picture(ctx, state="expired"),))
+    job_id = unsaved(ctx)
     html = get(f"{site}/jobs/{job_id}")
     assert ("free of charge" in html, "pay_again" in html) == (True, False)
     answer = post(f"{site}/jobs/{job_id}/retry")
     assert "started again" in get(site + answer.headers["Location"])
+    assert ctx.store.get(job_id).state is State.DOWNLOADING
+
+
+def test_unsaved_job_is_acknowledged_and_still_downloaded_for_free(site: str, ctx: Context) -> None:
+    job_id = unsaved(ctx)
+    assert "its alert ends" in get(f"{site}/jobs/{job_id}")
+    answer = post(f"{site}/jobs/{job_id}/acknowledge")
+    html = get(site + answer.headers["Location"])
+    assert ("was acknowledged" in html, "Download again" in html) == (True, True)
+    assert ("pay_again" in html, "its alert ends" in html) == (False, False)
+    assert post(f"{site}/jobs/{job_id}/acknowledge").status_code == 409
+    assert post(f"{site}/jobs/{job_id}/retry").status_code == 303
     assert ctx.store.get(job_id).state is State.DOWNLOADING
 
 

@@ -70,6 +70,7 @@ JOB_PATHS = [
     ("GET", "/v1/jobs/{job}/images/0/thumbnail"),
     ("POST", "/v1/jobs/{job}/cancel"),
     ("POST", "/v1/jobs/{job}/retry"),
+    ("POST", "/v1/jobs/{job}/acknowledge"),
     ("GET", "/v1/batches/{batch}"),
     ("GET", "/v1/batches/{batch}/jobs"),
 ]
@@ -78,6 +79,7 @@ PAGES = [
     ("GET", "/jobs/{job}/card"),
     ("POST", "/jobs/{job}/cancel"),
     ("POST", "/jobs/{job}/retry"),
+    ("POST", "/jobs/{job}/acknowledge"),
 ]
 
 
@@ -153,7 +155,12 @@ def test_events_are_those_of_own_jobs(ask: Ask, ctx: Context) -> None:
 def test_read_only_key_changes_nothing(ask: Ask, ctx: Context) -> None:
     job = submit(ask, "shop")
     for name in ("reader", "wall"):
-        for path in ("/v1/jobs", f"/v1/jobs/{job}/cancel", f"/v1/jobs/{job}/retry", "/v1/batches"):
+        changes = ("cancel", "retry", "acknowledge")
+        paths = [
+            *(f"/v1/jobs/{job}/{name}" for name in changes),
+            *(f"/v1/jobs:{c}" for c in changes),
+        ]
+        for path in ("/v1/jobs", "/v1/batches", *paths):
             answer = ask(name, "POST", path, json=REQUEST)
             assert (answer.status_code, "read-only" in answer.json()["detail"]) == (403, True)
         assert ask(name, "POST", f"/jobs/{job}/cancel", page=True).status_code == 403
@@ -184,6 +191,38 @@ def test_paid_retry_counts_against_the_limit(ask: Ask, ctx: Context, is_page: bo
     # The limit is that of the key that asks for the retry.
     assert ask("admin", "POST", f"{prefix}/jobs/{jobs[0]}/retry", **options).ok
     assert ctx.store.get(jobs[0]).state is State.QUEUED
+
+
+def change(ask: Ask, name: str, action: str, **body: Any) -> dict[str, Any]:
+    answer = ask(name, "POST", f"/v1/jobs:{action}", json=body)
+    assert answer.status_code == 200, answer.text
+    report: dict[str, Any] = json.loads(answer.text.splitlines()[-1])
+    return report
+
+
+def test_bulk_action_changes_own_jobs_only(ask: Ask, ctx: Context) -> None:
+    own = {name: submit(ask, name) for name in ("shop", "other")}
+    report = change(ask, "shop", "cancel", ids=[*own.values(), OTHERS])
+    assert (report["changed"], report["reasons"]) == (1, [{"why": "is not known", "jobs": 2}])
+    for chosen in ({"caller": "other"}, {"state": "queued"}, {"provider": "acedata-flux"}):
+        assert change(ask, "shop", "cancel", filter=chosen)["changed"] == 0
+        assert change(ask, "shop", "cancel", filter=chosen, dry_run=True)["changed"] == 0
+    batch = ask("other", "POST", "/v1/batches", json={"items": [REQUEST]}).json()["id"]
+    by_batch = {"filter": {"batch": batch}}
+    assert ask("shop", "POST", "/v1/jobs:cancel", json=by_batch).status_code == 404
+    assert ctx.store.get(own["other"]).state is State.QUEUED
+    assert change(ask, "admin", "cancel", filter={"caller": "other"})["changed"] == 2
+
+
+def test_paid_bulk_retry_counts_against_the_limit(ask: Ask, ctx: Context) -> None:
+    jobs = [submit(ask, "limited") for _ in range(2)]
+    for job in jobs:
+        fail(ctx, job)
+    report = change(ask, "limited", "retry", ids=jobs, pay_again=True)
+    assert (report["changed"], report["reasons"][0]["jobs"]) == (0, 2)
+    assert "is beyond the limits of the API key: this key may" in report["reasons"][0]["why"]
+    # The limit is that of the key that asks for the retry.
+    assert change(ask, "admin", "retry", ids=jobs, pay_again=True)["changed"] == 2
 
 
 def test_key_stored_by_an_earlier_version_has_its_own_jobs(ask: Ask, ctx: Context) -> None:

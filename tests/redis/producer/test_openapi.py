@@ -39,6 +39,8 @@ OPERATIONS = {
     "get_job",
     "cancel_job",
     "retry_job",
+    "acknowledge_job",
+    "change_jobs",
     "submit_batch",
     "get_batch",
     "list_batch_jobs",
@@ -152,6 +154,7 @@ def test_openapi_document_lists_every_error(settings: Settings) -> None:
         ("/v1/jobs/{job_id}", "get", "404"),
         ("/v1/jobs/{job_id}/cancel", "post", "409"),
         ("/v1/jobs/{job_id}/retry", "post", "422"),
+        ("/v1/jobs:{action}", "post", "409"),
         ("/v1/jobs/{job_id}/images/{n}", "get", "404"),
         ("/readyz", "get", "503"),
     ]:

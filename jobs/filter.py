@@ -1,0 +1,120 @@
+"""A filter: the jobs that have some things in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from ..errors import InvalidRequestError, Problem
+from ..providers import get as get_provider
+from .job import Job, Reason, State
+
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_MAX_DURATION = timedelta(days=36500)
+# Only these jobs have a reason.
+_WITH_REASON = frozenset({State.FAILED, State.CANCELLED})
+
+
+def _parse_since(given: object) -> datetime | timedelta:
+    """Return the time, or how long ago it is; raises ValueError for anything else."""
+    since = given
+    if isinstance(given, str):
+        found = _DURATION.fullmatch(given)
+        with suppress(ValueError):
+            since = (
+                timedelta(**{_UNITS[found[2]]: int(found[1])})
+                if found
+                else datetime.fromisoformat(given)
+            )
+    if isinstance(since, datetime):
+        # Times without an offset are UTC, as they are printed.
+        return since if since.tzinfo else since.replace(tzinfo=UTC)
+    if isinstance(since, timedelta) and since <= _MAX_DURATION:
+        return since
+    raise ValueError("must be a time such as 2026-11-20T12:00:00Z, or a duration such as 2h or 7d")
+
+
+Since = Annotated[
+    datetime | timedelta,
+    PlainValidator(_parse_since),
+    WithJsonSchema({"type": "string", "examples": ["2h", "2026-11-20T12:00:00Z"]}),
+]
+
+
+class JobFilter(BaseModel):
+    """Selects the jobs for which every given field is true; at least one must be given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch: str | None = None
+    state: State | None = None
+    provider: str | None = None
+    caller: str | None = Field(None, description="Who submitted the job.")
+    reason: Reason | None = Field(None, description="Why the job failed.")
+    since: Since | None = Field(
+        None,
+        description="The job was created at or after this ISO 8601 time (UTC without an offset), "
+        "or so long ago: `90s`, `30m`, `2h` or `7d`.",
+    )
+
+    @field_validator("provider")
+    @classmethod
+    def _check_provider(cls, name: str | None) -> str | None:
+        return name and get_provider(name).name
+
+    @model_validator(mode="after")
+    def _require_field(self) -> JobFilter:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError(f"give at least one of {', '.join(type(self).model_fields)}")
+        return self
+
+    def list_states(self) -> list[State]:
+        """Return the states that matching jobs may have."""
+        return [
+            state
+            for state in State
+            if self.state in (None, state) and (self.reason is None or state in _WITH_REASON)
+        ]
+
+    def find_start(self, now: datetime) -> datetime | None:
+        """Return the time since which matching jobs were created."""
+        return now - self.since if isinstance(self.since, timedelta) else self.since
+
+    def matches(self, job: Job) -> bool:
+        """Return whether a job matches, apart from the time of its creation."""
+        wanted = (self.batch, self.provider, self.caller, self.reason)
+        reason = job.error.reason if job.error else None
+        found = (job.batch, job.provider, job.submitted_by, reason)
+        same = all(each in (None, has) for each, has in zip(wanted, found, strict=True))
+        return same and job.state in self.list_states()
+
+
+def parse_filter(fields: Mapping[str, object]) -> JobFilter:
+    """Return the filter with these fields; raises InvalidRequestError."""
+    try:
+        return JobFilter.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidRequestError(
+            [
+                Problem(
+                    ".".join(map(str, each["loc"])) or "filter",
+                    each["msg"].removeprefix("Value error, "),
+                )
+                for each in error.errors(include_url=False, include_input=False)
+            ]
+        ) from None
