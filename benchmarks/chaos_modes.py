@@ -12,7 +12,7 @@ MODES = {
     "full-disk": "workers and receiver log to a full disk",
     "clock-ahead": "the clock of one worker is an hour ahead",
     "prefork": "workers fork their pool",
-    "limits": "kie takes one task of each of two keys in 10 s",
+    "limits": "two keys, budgets, and kie takes one task of each key in 10 s",
     "failover": "a crash of Redis is a failover to its replica, behind the same address",
 }
 FULL_DISK = Path("/dev/full")
@@ -22,6 +22,7 @@ LIMITS = {
     "kie_max_in_flight": "20",
     "kie_api_keys": "sandbox:sandbox,spare:another",
     "max_in_flight": "60",
+    "budgets": "1000000kie/day,1000000usd/month",
 }
 
 
