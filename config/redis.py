@@ -113,11 +113,9 @@ def check_server(client: redis.Redis) -> None:
 
     Raises RedisUnavailableError, or ConfigError if the server may lose or evict paid jobs.
     """
-    try:
+    with reachable():
         check_version(client.info("server")["redis_version"])
         policy = client.info("memory")["maxmemory_policy"]
-    except RedisError as error:
-        raise to_unavailable_error(error) from error
     if get_durability(client) is Durability.NONE:
         raise ConfigError(f"this Redis keeps {Durability.NONE}; {REMEDY}")
     if policy != "noeviction":
@@ -168,17 +166,12 @@ def get_durability(client: redis.Redis) -> Durability:
     return Durability.WAITAOF if version >= WAITAOF_SINCE else Durability.EVERY_SECOND
 
 
-def to_unavailable_error(error: RedisError) -> RedisUnavailableError:
-    """Return the error for callers, with the setting to check."""
-    return RedisUnavailableError(
-        f"Redis does not answer ({error}): check {PREFIX}REDIS_URL and that the server runs"
-    )
-
-
 @contextmanager
 def reachable() -> Iterator[None]:
     """Turn errors of the Redis client into RedisUnavailableError, which names the remedy."""
     try:
         yield
     except RedisError as error:
-        raise to_unavailable_error(error) from error
+        raise RedisUnavailableError(
+            f"Redis does not answer ({error}): check {PREFIX}REDIS_URL and that the server runs"
+        ) from error

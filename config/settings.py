@@ -25,7 +25,6 @@ from .setting_fields import SettingFields
 PREFIX = "IMAGEQUEUE_"
 ENV_FILE = ".env"
 ENCODING = "utf-8-sig"  # UTF-8, with or without the byte-order mark that Windows editors write
-"""Names of earlier releases, refused with the present name."""
 
 A = TypeVar("A", bound=Account)
 

@@ -14,7 +14,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis.exceptions import RedisError
 
-from ...config.redis import to_unavailable_error
+from ...config.redis import reachable
 from ...config.settings import PREFIX, Settings
 from ...errors import ConfigError
 from ...providers.request import Priority
@@ -106,16 +106,14 @@ class Access:
             self._record_use(found.name)
         return found
 
+    @reachable()
     def acquire(self, caller: Caller, jobs: int) -> None:
         """Count jobs that the caller is about to submit; raises LimitError, and then counts none.
 
         The limit per minute is exact across processes. Open jobs are counted only when they are
         added, so simultaneous requests may exceed that limit by what they add.
         """
-        try:
-            self._limiter.acquire(caller.name, caller.limits, jobs, self._now())
-        except RedisError as error:
-            raise to_unavailable_error(error) from error
+        self._limiter.acquire(caller.name, caller.limits, jobs, self._now())
 
     def _known(self) -> Known:
         read_at, known = self._cached
@@ -127,10 +125,8 @@ class Access:
         return known
 
     def _read_redis_keys(self) -> Iterator[tuple[str, Caller]]:
-        try:
+        with reachable():
             found, unreadable = self._keys.read()
-        except RedisError as error:
-            raise to_unavailable_error(error) from error
         for name, key in found.items():
             yield (
                 key.hash,

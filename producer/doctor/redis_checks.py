@@ -10,7 +10,6 @@ from statistics import median
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from ...config.redis import (
@@ -20,7 +19,7 @@ from ...config.redis import (
     connect_broker,
     get_durability,
     get_redis_url,
-    to_unavailable_error,
+    reachable,
 )
 from ...config.settings import PREFIX, Settings
 from ...errors import ImageQueueError
@@ -40,16 +39,16 @@ MAX_MEMORY_SHARE = 0.8
 @contextmanager
 def connect(settings: Settings) -> Iterator[redis.Redis]:
     """Yield a client that times out within seconds; raises what `connect` does."""
-    with redis.Redis.from_url(
-        get_redis_url(settings),
-        socket_timeout=TIMEOUT_S,
-        socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-    ) as client:
-        try:
-            yield client
-        except RedisError as error:
-            raise to_unavailable_error(error) from error
+    with (
+        redis.Redis.from_url(
+            get_redis_url(settings),
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        ) as client,
+        reachable(),
+    ):
+        yield client
 
 
 def check_durability(settings: Settings) -> str:

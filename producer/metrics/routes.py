@@ -14,10 +14,9 @@ from fastapi.responses import Response
 from kombu.exceptions import OperationalError
 from prometheus_client import CONTENT_TYPE_LATEST, Metric, generate_latest
 from prometheus_client.registry import Collector
-from redis.exceptions import RedisError
 
 from ...config.celery import make_celery
-from ...config.redis import connect, to_unavailable_error
+from ...config.redis import connect, reachable
 from ...config.settings import Settings
 from ...errors import RedisUnavailableError
 from ...store.budgets import BudgetReader
@@ -62,11 +61,10 @@ class StoreCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Return every current metric; raises RedisUnavailableError rather than returning some."""
         try:
-            now = self._now()
-            seen = take_snapshot(self._redis, self._celery, self._quotas, now)
-            budgets = self._budgets.list_uses(now)
-        except RedisError as error:
-            raise to_unavailable_error(error) from error
+            with reachable():
+                now = self._now()
+                seen = take_snapshot(self._redis, self._celery, self._quotas, now)
+                budgets = self._budgets.list_uses(now)
         except (OperationalError, OSError) as error:
             raise RedisUnavailableError(f"the broker does not answer ({error})") from error
         return chain(
