@@ -117,6 +117,8 @@ def status(job_or_batch: str, as_json: bool) -> None:
         from ..position_text import describe_position
 
         click.echo(f"  {describe_position(job.queue)}")
+    if job.priority != "normal":
+        click.echo(f"  priority: {job.priority}")
     click.echo(f"  charged: {job.charged}")
     for entry in job.history:
         click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.from_} -> {entry.to}  ({entry.cause})")

@@ -169,7 +169,9 @@ def test_submit_passes_priority_and_start(run: Any) -> None:
 
 
 def test_status_and_wait_say_what_a_job_waits_for(run: Any) -> None:
-    (job,) = jobs_of(run("submit", "acedata-flux", "tea", "--not-before", "2h", "--json"))
+    planned = ("--not-before", "2h", "--priority", "low", "--json")
+    (job,) = jobs_of(run("submit", "acedata-flux", "tea", *planned))
+    assert "priority: low" in run("status", job["id"]).out
     line = "waits for its time (not_before), about "
     assert line in run("status", job["id"]).out
     assert line in run("wait", job["id"], "--timeout", "0").err
