@@ -98,6 +98,14 @@ class ApiKeys:
         """Return every key that can be read by its name."""
         return self.read().keys
 
+    def find(self, name: str) -> ApiKey | None:
+        """Return a key, if there is one that can be read."""
+        record: Any = self._redis.hget(keys.API_KEYS, name)
+        try:
+            return None if record is None else _parse_key(name, record)
+        except UnreadableRecordError:
+            return None
+
     def add(
         self,
         name: str,

@@ -20,7 +20,7 @@ from ..jobs.idempotency import IdempotencyKey
 from ..jobs.ids import quote_name
 from ..jobs.job import Job
 from . import keys
-from .api_keys import ApiKey, ApiKeys
+from .api_keys import ApiKeys
 from .places import estimate_cost
 
 log = get_logger(__name__)
@@ -89,8 +89,7 @@ class BudgetReader:
         """
         caller = jobs[0].submitted_by if jobs else ""
         budgets: list[tuple[str | None, Budget]] = [(None, budget) for budget in self._in_all]
-        if found := self._redis.hget(keys.API_KEYS, caller):
-            key = ApiKey.model_validate_json(found)
+        if key := ApiKeys(self._redis).find(caller):
             budgets += [(caller, budget) for budget in key.budgets]
         uses = self._measure(budgets, now)
         if next(self._find_excess(uses, jobs, now), None):

@@ -190,13 +190,25 @@ local api_key_of = {}
 
 local function is_list(value) return value == nil or type(value) == 'table' end
 
+local function is_budget(value)
+  return type(value) == 'table' and periods[value.period] and type(value.unit) == 'string'
+    and type(value.amount) == 'number'
+end
+
+local function are_budgets(values)
+  for _, value in ipairs(is_list(values) and values or {}) do
+    if not is_budget(value) then return false end
+  end
+  return is_list(values)
+end
+
 -- Returns false for a damaged record: what it allows is unknown, so the caller's jobs wait.
 local function get_api_key(caller)
   if api_key_of[caller] == nil then
     local record = redis.call('HGET', api_keys, caller) or '{"hash": ""}'
     local is_json, key = pcall(cjson.decode, record)
     local is_whole = is_json and type(key) == 'table' and type(key.hash) == 'string'
-    api_key_of[caller] = is_whole and is_list(key.limits) and is_list(key.budgets) and key
+    api_key_of[caller] = is_whole and is_list(key.limits) and are_budgets(key.budgets) and key
   end
   return api_key_of[caller]
 end

@@ -72,7 +72,10 @@ local function find_window_end(at, quota)
   return ends_at and ends_at > now and ends_at or nil
 end
 
-local function get_api_key(caller) return cjson.decode(redis.call('HGET', api_keys, caller) or '{}') end
+local function get_api_key(caller)
+  local is_json, key = pcall(cjson.decode, redis.call('HGET', api_keys, caller) or '{}')
+  return is_json and type(key) == 'table' and key or {}
+end
 
 local function get_caller_limit(caller)
   local own = get_api_key(caller).limits
@@ -102,7 +105,8 @@ local function find_budget(place)
   local latest
   local function check(budgets, caller, whose)
     for _, budget in ipairs(place.cost and budgets or {}) do
-      local period, cost = periods[budget.period], place.cost[budget.unit]
+      local period = type(budget) == 'table' and periods[budget.period]
+      local cost = period and place.cost[budget.unit]
       local spent = cost and redis.call('HGET', 'iq:spent:' .. period.name, budget.unit .. '|' .. caller)
       local used = cost and tonumber(spent or 0) + sum_reserved(budget.unit, caller) + cost
       if cost and used > budget.amount and not (latest and latest.ends_at > period.ends_at) then

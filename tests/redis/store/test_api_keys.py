@@ -19,7 +19,7 @@ from imagequeue.worker.context import Context
 from support.cli import Ran, imagequeue
 from support.redis import traces
 
-NO_RIGHTS = {"max_priority": "normal", "admin": False, "read_only": False}
+NO_RIGHTS = {"max_priority": "normal", "budgets": [], "admin": False, "read_only": False}
 KEY = re.compile(r"iq_[A-Za-z0-9_-]{43}")
 
 

@@ -217,6 +217,17 @@ def test_a_job_says_which_budget_it_waits_for(open_shop: Open, clock: Clock) -> 
     assert found[large].reason == "0.9kie/month of all jobs"
 
 
+@pytest.mark.parametrize("budgets", ["[1]", '[{"amount": 1, "unit": "usd", "period": "week"}]'])
+def test_unknown_budgets_of_one_key_hold_only_its_jobs(open_shop: Open, budgets: str) -> None:
+    shop = open_shop()
+    created = '"created_at": "2026-11-01T00:00:00Z"'
+    record = f'{{"hash": "", {created}, "budgets": {budgets}}}'
+    shop.redis.hset(keys.API_KEYS, "shop", record)
+    shop.add(caller="shop")
+    other = shop.add(caller="other")
+    assert shop.lease() == [other]
+
+
 def test_each_budget_is_logged_once_in_a_period(open_shop: Open, clock: Clock) -> None:
     shop = open_shop("10kie/day")
     limit(shop, "shop", "5kie/day")
