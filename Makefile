@@ -44,6 +44,7 @@ chaos: .venv/installed-dev  ## 1,000 jobs while every process is killed: is one 
 bench: .venv/installed-dev  ## other queues beside this one, then starts, latency, waiting, downloads and more
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.limits
+	$(BIN)/python -m benchmarks.empty_account
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.recovery
 	$(BIN)/python -m benchmarks.waiting --jobs 100000
