@@ -78,6 +78,8 @@ def test_indexes_and_counters_follow_the_provider(ctx: Context, stub: Stub) -> N
     answering(stub, kie_refused(402))
     job_id = with_fallback(ctx)
     estimate = ctx.store.get(job_id).fallback[0].estimate
+    # The first listing indexes the jobs of earlier versions.
+    assert [found.id for found in ctx.store.list(provider=FIRST).jobs] == [job_id]
     submit(ctx, job_id)
     submit(ctx, job_id)
     job = ctx.store.get(job_id)
