@@ -89,9 +89,12 @@ class ProblemDocument(BaseModel):
     problems: list[FieldProblem] = Field(default=[], description="Each field that was refused.")
 
 
+PROBLEM_SCHEMA = ProblemDocument.model_json_schema()
+
+
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI description of the error responses."""
-    content = {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}}
+    content = {"application/problem+json": {"schema": PROBLEM_SCHEMA}}
     responses: dict[int | str, dict[str, Any]] = {
         status: {"description": MEANINGS[status], "content": content} for status in statuses
     }

@@ -96,8 +96,12 @@ def test_package_runs_on_the_newest_python(clone: Path, tmp_path: Path) -> None:
         pytest.skip("no other Python on this machine")
     newest = INTERPRETERS[max(INTERPRETERS, key=lambda version: int(version[2:]))]
     home = tmp_path / "venv"
-    run(newest, "-m", "venv", home, folder=tmp_path)
-    install = [home / "bin/pip", "install", "-q", "--only-binary=:all:", "-e", clone]
+    run(newest, "-m", "venv", "--without-pip", home, folder=tmp_path)
+    build = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path)
+    run(*build, clone, folder=tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    pip = (sys.executable, "-m", "pip", "--python", home / "bin/python")
+    install = [*pip, "install", "-q", "--no-compile", "--only-binary=:all:", wheel]
     ended = subprocess.run(install, capture_output=True, text=True)
     if ended.returncode and "No matching distribution" not in ended.stderr:
         pytest.skip(f"cannot install for {newest}: {ended.stderr[-500:]}")

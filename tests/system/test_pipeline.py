@@ -22,17 +22,37 @@ from support.processes import WORKER, Process, answers, eventually, sandbox
 CAT = ("https://example.com/cat.png",)
 
 
-@pytest.fixture
-def accounts(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sandbox's log of every submission that it accepted and charged."""
-    return tmp_path / "accepted.jsonl"
+    return tmp_path_factory.mktemp("sandbox") / "accepted.jsonl"
+
+
+@pytest.fixture(scope="module")
+def provider(log: Path) -> Iterator[str]:
+    quick = ("--latency", "0.3", "--kie-limit", "0", "--log", str(log))
+    with sandbox(log.parent, *quick) as url:
+        yield url
+
+
+class Accounts:
+    """What the sandbox is paid for from now on."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._before = len(self._read())
+
+    def _read(self) -> list[str]:
+        return self._log.read_text().splitlines() if self._log.exists() else []
+
+    def prompts(self) -> list[str]:
+        """Return the prompts, once for each payment."""
+        return sorted(json.loads(line)["prompt"] for line in self._read()[self._before :])
 
 
 @pytest.fixture
-def provider(tmp_path: Path, accounts: Path) -> Iterator[str]:
-    quick = ("--latency", "0.3", "--kie-limit", "0", "--log", str(accounts))
-    with sandbox(tmp_path, *quick) as url:
-        yield url
+def accounts(log: Path, provider: str) -> Accounts:
+    return Accounts(log)
 
 
 @pytest.fixture
@@ -59,11 +79,6 @@ def receiver(start: Start, settings: Settings) -> Process:
     return process
 
 
-def charged(accounts: Path) -> list[str]:
-    """Return the prompts that the sandbox was paid for, once for each payment."""
-    return sorted(json.loads(line)["prompt"] for line in accounts.read_text().splitlines())
-
-
 REQUESTS: list[dict[str, Any]] = [
     {"provider": "kie-flux-kontext", "prompt": "one", "delivery": "callback"},
     {"provider": "kie-flux-kontext", "action": "edit", "prompt": "two", "image_urls": CAT},
@@ -86,7 +101,7 @@ REQUESTS: list[dict[str, Any]] = [
 
 
 def test_every_provider_action_and_delivery_saves_files(
-    start: Start, settings: Settings, receiver: Process, accounts: Path
+    start: Start, settings: Settings, receiver: Process, accounts: Accounts
 ) -> None:
     worker = start(*WORKER)
     client = Client(settings)
@@ -98,7 +113,7 @@ def test_every_provider_action_and_delivery_saves_files(
         for image in job.images:
             assert image.uri
             assert validate_file(Path(image.uri.removeprefix("file://"))).content_type
-    assert charged(accounts) == sorted(request["prompt"] for request in REQUESTS)
+    assert accounts.prompts() == sorted(request["prompt"] for request in REQUESTS)
 
 
 def test_midjourney_follow_up_starts_from_a_task(
@@ -113,7 +128,7 @@ def test_midjourney_follow_up_starts_from_a_task(
 
 
 def test_waiting_jobs_of_a_killed_worker_are_paid_once(
-    start: Start, settings: Settings, accounts: Path
+    start: Start, settings: Settings, accounts: Accounts
 ) -> None:
     client = Client(settings)
     worker = start(*WORKER)
@@ -124,31 +139,31 @@ def test_waiting_jobs_of_a_killed_worker_are_paid_once(
     start(*WORKER)
     ended = [client.wait(job.id, 60) for job in jobs]
     assert {job.state for job in ended} == {State.SUCCEEDED}
-    assert charged(accounts) == sorted(prompts)
+    assert accounts.prompts() == sorted(prompts)
 
 
 def test_submission_of_a_killed_worker_is_never_sent_again(
-    start: Start, settings: Settings, receiver: Process, accounts: Path
+    start: Start, settings: Settings, receiver: Process, accounts: Accounts
 ) -> None:
     client = Client(settings)
     worker = start(*WORKER)
     prompt = "a cat [answer=slow:1.5] [slow=2]"
     job = client.submit("kie-flux-kontext", prompt, delivery="callback")
-    eventually(lambda: accounts.exists() and charged(accounts))
+    eventually(accounts.prompts)
     worker.kill()
     start(*WORKER)
     ended = client.wait(job.id, 60)
     assert ended.state is State.SUCCEEDED
-    assert charged(accounts) == [prompt]
+    assert accounts.prompts() == [prompt]
 
 
 def test_stopping_worker_records_the_response_it_waits_for(
-    start: Start, settings: Settings, accounts: Path
+    start: Start, settings: Settings, accounts: Accounts
 ) -> None:
     client = Client(settings)
     worker = start(*WORKER)
     job = client.submit("acedata-flux", "a cat [answer=slow:1]", delivery="poll")
-    eventually(lambda: accounts.exists() and charged(accounts))
+    eventually(accounts.prompts)
     assert worker.stop() == 0
     assert path(client.get(job.id)) == ["queued", "submitting", "waiting"]
     start(*WORKER)
@@ -156,7 +171,7 @@ def test_stopping_worker_records_the_response_it_waits_for(
 
 
 def test_rolling_restarts_under_load_lose_nothing(
-    start: Start, settings: Settings, accounts: Path
+    start: Start, settings: Settings, accounts: Accounts
 ) -> None:
     client = Client(settings)
     workers = [start(*WORKER, "-n", f"{name}@%h") for name in ("a", "b")]
@@ -166,13 +181,13 @@ def test_rolling_restarts_under_load_lose_nothing(
         # Otherwise the first might finish every job before the second has started.
         worker.wait_for("ready.")
     for round_, worker in enumerate(workers):
-        eventually(lambda n=round_: accounts.exists() and len(charged(accounts)) > 10 * (n + 1))
+        eventually(lambda n=round_: len(accounts.prompts()) > 10 * (n + 1))
         assert worker.stop() == 0
         start(*WORKER, "-n", f"next-{round_}@%h")
     ended = [client.wait(job.id, 60) for job in jobs]
     assert {job.state for job in ended} == {State.SUCCEEDED}
     assert not any("unconfirmed" in path(job) for job in ended)
-    assert charged(accounts) == sorted(prompts)
+    assert accounts.prompts() == sorted(prompts)
 
 
 def test_missing_receiver_only_delays_jobs(start: Start, settings: Settings) -> None:
@@ -213,7 +228,7 @@ def test_logs_have_job_provider_and_stage_and_no_secret(
         "kie-flux-kontext",
         "submit",
     )
-    url = requests.get(f"{provider}/sandbox/submissions", timeout=5).json()[0]["callback_url"]
+    url = requests.get(f"{provider}/sandbox/submissions", timeout=5).json()[-1]["callback_url"]
     token = url.rpartition("/")[2]
     for secret in ("a kie key", "a secret of the tests", "a secret wish", token):
         assert secret not in worker.output + receiver.output

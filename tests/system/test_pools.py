@@ -1,8 +1,5 @@
 """Celery's pools with real processes: forked children, many threads, and no concurrency at all."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from conftest import Start
 
@@ -10,7 +7,6 @@ from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
 from imagequeue.worker.app import make_worker_app
-from support.processes import sandbox
 
 WORKER = ("celery", "-A", "imagequeue.worker", "worker", "--without-gossip", "--without-mingle")
 POOLS = {
@@ -22,18 +18,12 @@ JOBS = 12
 
 
 @pytest.fixture
-def provider(tmp_path: Path) -> Iterator[str]:
-    with sandbox(tmp_path, "--latency", "0.3", "--kie-limit", "0") as url:
-        yield url
-
-
-@pytest.fixture
-def overrides(overrides: dict[str, str], provider: str) -> dict[str, str]:
+def overrides(overrides: dict[str, str], sandbox_url: str) -> dict[str, str]:
     return {
         **overrides,
-        "kie_base_url": provider,
-        "acedata_base_url": provider,
-        "download_trusted_hosts": provider.removeprefix("http://"),
+        "kie_base_url": sandbox_url,
+        "acedata_base_url": sandbox_url,
+        "download_trusted_hosts": sandbox_url.removeprefix("http://"),
         "poll_countdowns": "0.5,1,2",
         "sweep_every_s": "0.1",
     }

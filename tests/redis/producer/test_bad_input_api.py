@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 import requests
+from conftest import SETTINGS
 
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.producer.api.application import create_app
@@ -23,10 +24,17 @@ AS_JSON = {"Content-Type": "application/json"}
 Start = Callable[..., Process]
 
 
-@pytest.fixture
-def api(settings: Settings) -> Iterator[str]:
-    with serving(create_app(settings)) as url:
+@pytest.fixture(scope="module")
+def shared_api(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    own = {"redis_url": redis_server, "data_dir": str(tmp_path_factory.mktemp("data"))}
+    with serving(create_app(read_settings(**SETTINGS, **own))) as url:
         yield url
+
+
+@pytest.fixture
+def api(shared_api: str, redis_url: str) -> str:
+    """An API that has no jobs."""
+    return shared_api
 
 
 def submit(api: str, body: bytes | dict[str, Any], headers: Any = AS_JSON) -> requests.Response:

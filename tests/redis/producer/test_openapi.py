@@ -7,7 +7,6 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -21,6 +20,7 @@ from imagequeue.config.settings import Settings, read_settings
 from imagequeue.jobs.job import Job
 from imagequeue.producer.api.application import create_app
 from support.asgi import serving
+from support.examples import examples
 
 KEY = "a-key"
 AUTH = {"Authorization": f"Bearer {KEY}"}
@@ -124,12 +124,11 @@ def test_every_response_matches_the_document(api: str, operation_id: str) -> Non
     batch = {"items": [{"provider": "acedata-flux", "prompt": "a cat"}] * 2}
     made = requests.post(f"{api}/v1/batches", json=batch, headers=AUTH, timeout=30).json()
     known = {"name": "acedata-flux", "job_id": made["jobs"][0], "batch_id": made["id"]}
-    schema = schemathesis.openapi.from_url(f"{api}/openapi.json", headers=AUTH)
+    schema = schemathesis.openapi.from_url(f"{api}/openapi.json", headers=AUTH, timeout=60)
     (found,) = schema.include(operation_id=operation_id).get_all_operations()
 
-    @hypothesis_settings(
-        max_examples=30,
-        deadline=None,
+    @examples(
+        10,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
