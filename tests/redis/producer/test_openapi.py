@@ -146,7 +146,7 @@ def test_every_response_matches_the_document(api: str, operation_id: str) -> Non
 def test_openapi_document_lists_every_error(settings: Settings) -> None:
     document = create_app(settings).openapi()
     paths = document["paths"]
-    assert len(paths) == 19
+    assert len(paths) == 21
     for path, method, status in [
         ("/v1/jobs", "post", "400"),
         ("/v1/jobs", "get", "401"),
