@@ -62,7 +62,9 @@ def traces_of_jobs(ctx: Context) -> dict[str, object]:
             left = {each: n for each, n in numbers.items() if n and each.startswith(prefix)}
         else:
             left = (
-                {} if re.match("iq:(changes|costs|ledger|lines:.*:ended|starts)", key) else {key: 1}
+                {}
+                if re.match("iq:(changes|costs|ledger|leased_at|lines:.*:ended|starts)", key)
+                else {key: 1}
             )
         found |= left
     return found
@@ -83,7 +85,7 @@ def test_unreadable_record_is_skipped_and_shown(
         next(finished)
     with pytest.raises(UnreadableJobError, match=bad):
         client.retry(bad)
-    assert take_snapshot(ctx.store.redis, app, ctx.now()).unreadable == 1
+    assert take_snapshot(ctx.store.redis, app, {}, ctx.now()).unreadable == 1
     with pytest.raises(ImageQueueError, match=bad):
         check_records(settings)
     assert ctx.store.redis.get(keys.record(bad)) == record
