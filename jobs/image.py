@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from .state import Reason
+
+# How every URI of an image ends, wherever its storage was.
+_NAME = re.compile(r"(?:\A|/)(job_\w+/\d+\.\w+)\Z", re.ASCII)
 
 
 class Value(BaseModel):
@@ -51,3 +55,14 @@ class Image(Value):
     content_type: str | None = None
     width: int | None = None
     height: int | None = None
+
+
+def find_image_name(uri: str) -> str | None:
+    """Return the name of a stored image in its storage, such as `job_01KA.../0.png`, if any."""
+    found = _NAME.search(uri)
+    return found[1] if found else None
+
+
+def to_image_uri(images_url: str, name: str) -> str:
+    """Return where the storage at `images_url` has an image; without a URL, its name."""
+    return f"{images_url.rstrip('/')}/{name}" if images_url else name

@@ -79,7 +79,7 @@ def run_bulk(
         tally = Tally(action, len(selected), dry_run=options.dry_run)
         return bulk.iter_steps(_iter_named(store, selected, options.submitted_by), tally)
     selection = select_jobs(
-        store.redis, selected, STATES_FOR[action], options.submitted_by, started or now
+        store, selected, STATES_FOR[action], options.submitted_by, started or now
     )
     tally = Tally(action, selection.total, dry_run=options.dry_run)
     for state, count in selection.counted.items():

@@ -57,7 +57,8 @@ class Client(Reports, ClientActions):
         self.settings = settings or get_settings()
         self._name = name
         client = connect(self.settings)
-        super().__init__(self.settings, Store(client), now or RedisClock(client))
+        store = Store(client, self.settings.images_url)
+        super().__init__(self.settings, store, now or RedisClock(client))
         dispatcher = open_dispatcher(self.settings, client, make_celery(self.settings))
         self._submitter = Submitter(self.settings, self._store, dispatcher, self._now)
         self._actions = JobActions(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -22,8 +21,6 @@ CHUNK_BYTES = 256 * 1024
 ORPHAN_AFTER_S = 3600.0
 SWEEP_EVERY_S = 600.0
 UNKNOWN_TYPE = "application/octet-stream"
-# How every URI of an image ends, wherever its storage was.
-IMAGE_NAME = re.compile(r"/(job_\w+/\d+\.\w+)\Z", re.ASCII)
 PROBE = b"a probe of imagequeue, safe to remove\n"
 
 
@@ -104,7 +101,6 @@ class Storage(ABC):
     def open(self, uri: str, start: int = 0, end: int | None = None) -> Blob:
         """Open the file that `put` stored under `uri`, from byte `start` to before byte `end`.
 
-        Images saved before the storage was moved or replaced are looked for under their names.
         Raises FileNotFoundError if the file is gone or outside this storage. Raises StorageError,
         also while `chunks` is read.
         """
@@ -116,11 +112,6 @@ class Storage(ABC):
     @abstractmethod
     def _remove(self, name: str) -> None:
         """Delete the file under a name; raises StorageError."""
-
-    def _relocate(self, uri: str) -> str:
-        """Return the URI at which this storage has an image that was saved under another one."""
-        found = None if uri.startswith(f"{self.url}/") else IMAGE_NAME.search(uri)
-        return self.uri(found[1]) if found else uri
 
     def temporary(self) -> Temporary:
         """Return a new file in `scratch`, to be used in a `with`; raises StorageError."""

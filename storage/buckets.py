@@ -100,7 +100,7 @@ class BucketStorage(Storage):
 
     def open(self, uri: str, start: int = 0, end: int | None = None) -> Blob:
         """Start to download an object; a range takes a second request. See Storage."""
-        key = self._parse_uri(self._relocate(uri))
+        key = self._parse_uri(uri)
         whole = start == 0 and end is None
         try:
             with self._map_errors():

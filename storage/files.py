@@ -98,7 +98,7 @@ class FileStorage(Storage):
 
     def open(self, uri: str, start: int = 0, end: int | None = None) -> Blob:
         """Open the file of a URI; see Storage."""
-        path = self._parse_uri(self._relocate(uri))
+        path = self._parse_uri(uri)
         try:
             if not path.is_file():
                 raise FileNotFoundError(uri)

@@ -21,8 +21,9 @@ BATCH_TTL_S = 90 * 86400
 class Batches:
     """Each batch is a hash: its document, and how many of its jobs are in each state."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, images_url: str) -> None:
         self._redis = client
+        self._images_url = images_url
 
     def add(self, batch: Batch) -> None:
         """Store a batch without new jobs."""
@@ -75,7 +76,7 @@ class Batches:
         # The cursor is that of the ids, because a job may be missing.
         jobs = [
             job
-            for job in iter_jobs(self._redis, ids[:limit])
+            for job in iter_jobs(self._redis, self._images_url, ids[:limit])
             if submitted_by in (None, job.submitted_by)
         ]
         return Page(jobs, ids[limit - 1] if len(ids) > limit else None)

@@ -1,9 +1,9 @@
 """A job as bytes in Redis: compact JSON without the fields that have their default value.
 
 The revision comes first, so that Lua scripts can read it without decoding the rest. `v` is the
-version of this format: 3 added `account_key`, `fallback` and the reason `unsaved`, and a record
-without `v` is of version 1. Times are integer milliseconds since the epoch. History entries are
-`[time, state, cause]`.
+version of this format: 3 added `account_key`, `fallback` and the reason `unsaved`, 4 replaced the
+`uri` of an image by its `name` in the storage, and a record without `v` is of version 1. Times are
+integer milliseconds since the epoch. History entries are `[time, state, cause]`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..errors import NewerRecordError, UnknownJobError, UnreadableJobError
+from ..jobs.image import Image, find_image_name, to_image_uri
 from ..jobs.job import Job
 
-VERSION = 3
+VERSION = 4
 """Raise it with every change that an older process would not understand or would drop."""
 
 _RENAMED = {"revision": "rev", "changes": "log"}
@@ -27,13 +28,14 @@ _ORIGINAL = {short: name for name, short in _RENAMED.items()}
 
 def dump(job: Job) -> bytes:
     """Return the record of a job."""
-    record = {"rev": job.revision, "v": VERSION, **_fields(job)}
+    record = {"rev": job.revision, "v": VERSION, **_to_fields(job)}
     return _json.encode(record).encode()
 
 
-def load(job_id: str, record: bytes) -> Job:
+def load(job_id: str, record: bytes, images_url: str) -> Job:
     """Return the job of a record, which may be one of an earlier version.
 
+    Its images are where the storage at `images_url` has them; if that is empty, at their names.
     Raises UnreadableJobError, or NewerRecordError for a record of a later version.
     """
     try:
@@ -42,6 +44,9 @@ def load(job_id: str, record: bytes) -> Job:
             raise NewerRecordError(
                 job_id, f"version {version} wrote it, this process reads {VERSION}: update it"
             )
+        for image in fields.get("images", ()):
+            if name := image.pop("name", None) or find_image_name(image.get("uri") or ""):
+                image["uri"] = to_image_uri(images_url, name)
         return Job.model_validate({_ORIGINAL.get(k, k): v for k, v in fields.items()})
     except (ValueError, TypeError, AttributeError) as error:
         # pydantic's message would quote the record.
@@ -49,24 +54,31 @@ def load(job_id: str, record: bytes) -> Job:
         raise UnreadableJobError(job_id, why) from None
 
 
-def load_visible(job_id: str, record: bytes | None, submitted_by: str | None) -> Job:
+def load_visible(
+    job_id: str, record: bytes | None, submitted_by: str | None, images_url: str
+) -> Job:
     """Return the job of a record; raises UnknownJobError without one.
 
     With `submitted_by`, the jobs of other callers are unknown too.
     """
-    job = load(job_id, record) if record is not None else None
+    job = load(job_id, record, images_url) if record is not None else None
     if job is None or submitted_by not in (None, job.submitted_by):
         raise UnknownJobError(job_id)
     return job
 
 
-def _fields(value: BaseModel) -> dict[str, Any]:
+def _to_fields(value: BaseModel) -> dict[str, Any]:
     content = value.__dict__
-    return {
+    fields = {
         short: content[name]
         for name, short, default in _names(type(value))
         if content[name] != default and content[name] not in _EMPTY
     }
+    if isinstance(value, Image) and (name := find_image_name(value.uri or "")):
+        # The storage may be moved.
+        del fields["uri"]
+        fields["name"] = name
+    return fields
 
 
 _EMPTY: tuple[Any, ...] = ((), {}, None)
@@ -88,7 +100,7 @@ def _encode(value: object) -> object:
     if isinstance(value, datetime):
         return round(value.timestamp() * 1000)
     if isinstance(value, BaseModel):
-        return _fields(value)
+        return _to_fields(value)
     raise TypeError(f"a record cannot hold a {type(value).__name__}")
 
 

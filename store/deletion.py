@@ -31,7 +31,7 @@ class Deletion:
             keys.RETENTION, "-inf", now.timestamp(), byscore=True, offset=0, num=max_jobs
         )
         job_ids = [each.decode() for each in ids]
-        jobs = {job.id: job for job in iter_jobs(self._redis, job_ids)}
+        jobs = {job.id: job for job in iter_jobs(self._redis, "", job_ids)}
         # A damaged record does not say which indexes the job is in.
         every_index = self._find_indexes() if len(jobs) < len(job_ids) else []
         deleted = 0

@@ -22,12 +22,11 @@ from ..jobs.batch import Batch
 from ..jobs.idempotency import IdempotencyKey
 from ..jobs.ids import is_batch_id, is_job_id
 from ..jobs.job import QUEUE_OF, Job, State
-from . import keys
+from . import keys, listing
 from .batches import BATCH_TTL_S, Batches
 from .codec import dump, load_visible
 from .compare_and_set import MAX_CHANGES, CompareAndSet
 from .deletion import Deletion
-from .listing import Page, index_earlier_jobs, iter_jobs, list_jobs, report_unreadable
 from .places import dump_place
 from .scripts import register_script
 
@@ -40,11 +39,15 @@ Transition = Callable[[Job], Job]
 
 
 class Store:
-    """Jobs in Redis. Every live job has exactly one wake-up, in the due set of its state."""
+    """Jobs in Redis. Every live job has exactly one wake-up, in the due set of its state.
 
-    def __init__(self, client: redis.Redis) -> None:
+    Their images are shown where the storage at `images_url` has them; without it, by their names.
+    """
+
+    def __init__(self, client: redis.Redis, images_url: str = "") -> None:
         self.redis = client
-        self.batches = Batches(client)
+        self._source = (client, images_url)
+        self.batches = Batches(client, images_url)
         self._add = register_script(client, "add_jobs")
         self._compare_and_set = CompareAndSet(client)
         self._is_indexed = False
@@ -116,9 +119,9 @@ class Store:
         """
         record: Any = self.redis.get(keys.record(job_id)) if is_job_id(job_id) else None
         try:
-            return load_visible(job_id, record, submitted_by)
+            return load_visible(job_id, record, submitted_by, self._source[1])
         except UnreadableJobError as error:
-            report_unreadable(self.redis, error)
+            listing.report_unreadable(self.redis, error)
             raise
 
     def list_unreadable(self) -> dict[str, str]:
@@ -142,7 +145,7 @@ class Store:
 
     def iter_jobs(self, job_ids: Iterable[str]) -> Iterator[Job]:
         """Yield those of the jobs that can be read, each decoded when it is asked for."""
-        return iter_jobs(self.redis, job_ids)
+        return listing.iter_jobs(*self._source, job_ids)
 
     def count_by_state(self, submitted_by: str | None = None) -> dict[State, int]:
         """Return how many jobs, or how many of a caller's, are in each state."""
@@ -224,15 +227,22 @@ class Store:
         limit: int = 50,
         cursor: str | None = None,
         submitted_by: str | None = None,
-    ) -> Page:
+    ) -> listing.Page:
         """Return jobs, newest first, from the one after `cursor` on; all, or those of a caller."""
         if submitted_by is not None or provider is not None:
             self._index_earlier_jobs()
-        return list_jobs(self.redis, state, provider, limit, cursor, submitted_by)
+        return listing.list_jobs(*self._source, state, provider, limit, cursor, submitted_by)
+
+    def iter_listed(
+        self, states: Iterable[State], provider: str | None, submitted_by: str | None
+    ) -> Iterator[Job]:
+        """Yield jobs in these states, each once, newest first; all, or those of a caller."""
+        self._index_earlier_jobs()
+        return listing.iter_listed(*self._source, states, provider, submitted_by)
 
     def _index_earlier_jobs(self) -> None:
         if not self._is_indexed:
-            index_earlier_jobs(self.redis)
+            listing.index_earlier_jobs(self.redis)
             self._is_indexed = True
 
     @functools.cached_property

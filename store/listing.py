@@ -26,8 +26,11 @@ class Page(NamedTuple):
     cursor: str | None
 
 
-def iter_jobs(client: redis.Redis, job_ids: Iterable[str]) -> Iterator[Job]:
-    """Yield those of the jobs that can be read, each decoded when it is asked for."""
+def iter_jobs(client: redis.Redis, images_url: str, job_ids: Iterable[str]) -> Iterator[Job]:
+    """Yield those of the jobs that can be read, each decoded when it is asked for.
+
+    `images_url` is that of the storage; any text will do where nobody looks at the images.
+    """
     ids = filter(is_job_id, job_ids)
     while page := list(islice(ids, PAGE)):
         records: Any = client.mget([keys.record(job_id) for job_id in page])
@@ -35,7 +38,7 @@ def iter_jobs(client: redis.Redis, job_ids: Iterable[str]) -> Iterator[Job]:
             if record is None:
                 continue
             try:
-                job = load(job_id, record)
+                job = load(job_id, record, images_url)
             except UnreadableJobError as error:
                 report_unreadable(client, error)
             else:
@@ -49,6 +52,7 @@ def report_unreadable(client: redis.Redis, error: UnreadableRecordError) -> None
 
 def list_jobs(
     client: redis.Redis,
+    images_url: str,
     state: State | None,
     provider: str | None,
     limit: int,
@@ -57,12 +61,15 @@ def list_jobs(
 ) -> Page:
     """Return jobs, newest first, from the one after `cursor` on; all, or those of a caller."""
     states = [state] if state else State
-    jobs = list(islice(iter_listed(client, states, provider, submitted_by, cursor), limit + 1))
+    jobs = list(
+        islice(iter_listed(client, images_url, states, provider, submitted_by, cursor), limit + 1)
+    )
     return Page(jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None)
 
 
 def iter_listed(
     client: redis.Redis,
+    images_url: str,
     states: Iterable[State],
     provider: str | None,
     submitted_by: str | None,
@@ -74,7 +81,7 @@ def iter_listed(
     merged = heapq.merge(*(iter_ids(client, each, cursor) for each in indexes), reverse=True)
     # A job that changes its state meanwhile can be in two of the indexes, or in a former one.
     ids = (job_id for job_id, _ in groupby(merged))
-    for job in iter_jobs(client, ids):
+    for job in iter_jobs(client, images_url, ids):
         if provider in (None, job.provider) and job.state in states:
             yield job
 
@@ -89,7 +96,7 @@ def index_earlier_jobs(client: redis.Redis) -> None:
         return
     index_job = register_script(client, "index_job")
     for state in State:
-        jobs = iter_jobs(client, iter_ids(client, keys.index(state)))
+        jobs = iter_jobs(client, "", iter_ids(client, keys.index(state)))
         while page := list(islice(jobs, PAGE)):
             with client.pipeline(transaction=False) as pipe:
                 for job in page:

@@ -13,8 +13,8 @@ from ..jobs.filter import JobFilter
 from ..jobs.ids import first_job_id
 from ..jobs.job import Job, State
 from . import keys
-from .batches import Batches
-from .listing import index_earlier_jobs, iter_ids, iter_jobs, iter_listed
+from .jobs import Store
+from .listing import iter_ids
 
 
 class Selection(NamedTuple):
@@ -29,7 +29,7 @@ class Selection(NamedTuple):
 
 
 def select_jobs(
-    client: redis.Redis,
+    store: Store,
     chosen: JobFilter,
     states: Collection[State],
     submitted_by: str | None,
@@ -44,16 +44,19 @@ def select_jobs(
         return Selection(0, {}, iter(()))
     since = chosen.find_start(now)
     if chosen.batch is not None:
-        Batches(client).get(chosen.batch, submitted_by)
+        store.batches.get(chosen.batch, submitted_by)
         index = keys.batch_jobs(chosen.batch)
-        total: Any = client.zcard(index)
-        found = _iter_since(iter_jobs(client, iter_ids(client, index)), since)
+        total: Any = store.redis.zcard(index)
+        found = _iter_since(store.iter_jobs(iter_ids(store.redis, index)), since)
         return Selection(total, {}, filter(chosen.matches, found))
-    index_earlier_jobs(client)
-    counts = _count_jobs(client, chosen, caller, since)
-    read = [state for state in counts if state in states or chosen.reason is not None]
-    found = _iter_since(iter_listed(client, read, chosen.provider, caller), since)
-    counted = {state: count for state, count in counts.items() if count and state not in read}
+    read_states = [
+        state for state in chosen.list_states() if state in states or chosen.reason is not None
+    ]
+    found = _iter_since(store.iter_listed(read_states, chosen.provider, caller), since)
+    counts = _count_jobs(store.redis, chosen, caller, since)
+    counted = {
+        state: count for state, count in counts.items() if count and state not in read_states
+    }
     return Selection(sum(counts.values()), counted, filter(chosen.matches, found))
 
 

@@ -40,7 +40,7 @@ def run(kills: int, seed: int, folder: Path) -> Verdict:
         watcher = Watcher(saved)
         try:
             with closing(redis.Redis.from_url(system.redis.url)) as client:
-                store = Store(client)
+                store = Store(client, system.settings.images_url)
                 ids = _add_jobs(store, client, host, [])
                 for name in system.workers:
                     system.start(name)

@@ -37,7 +37,7 @@ class Workers:
         self._url = f"http://{host}/"
         self.client = redis.Redis.from_url(self._system.redis.url)
         self.redis_pid = int(self.client.info("server")["process_id"])
-        self.store = Store(self.client)
+        self.store = Store(self.client, self._system.settings.images_url)
         settings = self._system.settings
         self._celery = make_celery(settings)
         self._dispatcher = open_dispatcher(settings, self.client, self._celery)

@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     storage = open_storage(settings.images_url, settings.scratch)
     reader = connect_briefly(settings)
     changes = Changes(reader)
-    watch, listeners = Watch(reader, changes), Listeners()
+    watch, listeners = Watch(reader, changes, settings.images_url), Listeners()
     app = FastAPI(
         title="imagequeue",
         summary="A job queue for paid image-generation APIs: nothing lost, nothing paid twice.",

@@ -26,8 +26,9 @@ MAX_CONCURRENT_READS = 16
 class Watch:
     """Reads jobs for requests that wait for them."""
 
-    def __init__(self, client: redis.asyncio.Redis, changes: Changes) -> None:
+    def __init__(self, client: redis.asyncio.Redis, changes: Changes, images_url: str) -> None:
         self._redis = client
+        self._images_url = images_url
         self._changes = changes
         self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
@@ -41,7 +42,7 @@ class Watch:
             with reachable():
                 async with self._semaphore:
                     record = await self._redis.get(keys.record(job_id))
-        return load_visible(job_id, record, submitted_by)
+        return load_visible(job_id, record, submitted_by, self._images_url)
 
     async def iter_versions(
         self,

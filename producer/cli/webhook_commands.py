@@ -60,12 +60,15 @@ def replay(ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
 @as_json
 def resend(job_ids: tuple[str, ...], as_json: bool) -> None:
     """Send each job's current state as a new event."""
+    from ...config.process import start_process
+    from ...config.redis import connect
     from ...store.clock import RedisClock
     from ...store.jobs import Store
     from ...store.webhooks import WebhookOutbox
 
-    client = open_redis()
-    store = Store(client)
+    settings = start_process()
+    client = connect(settings)
+    store = Store(client, settings.images_url)
     jobs = [store.get(job_id) for job_id in dict.fromkeys(job_ids)]
     sent = WebhookOutbox(client).resend(jobs, RedisClock(client)())
     for job, webhook in zip(jobs, sent, strict=True):

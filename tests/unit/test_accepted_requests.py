@@ -40,7 +40,7 @@ def parse_strictly(text: str | bytes) -> Any:
 
 
 def serialize_everywhere(job: Job) -> None:
-    assert load(job.id, dump(job)) == job
+    assert load(job.id, dump(job), "") == job
     for text in (dump(job), job.model_dump_json(by_alias=True), build_webhook_entry(job)):
         parse_strictly(text)
     parse_strictly(json.dumps(job.model_dump(mode="json"), ensure_ascii=False).encode())
@@ -140,7 +140,7 @@ def test_caller_that_cannot_be_stored_is_refused(caller: str) -> None:
 def test_stored_job_nested_too_deeply_is_read_with_its_metadata_as_text() -> None:
     job = accept(VALID)
     old = job.model_copy(update={"metadata": nest(250), "params": {"x": float("nan")}})
-    read = load(old.id, dump(old))
+    read = load(old.id, dump(old), "")
     assert read.id == job.id
     assert json.loads(read.metadata["unserializable"]) == nest(250)
     read.model_dump_json()

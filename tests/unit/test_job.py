@@ -126,7 +126,7 @@ jobs = st.builds(
 
 @given(jobs)
 def test_record_round_trips(stored: Job) -> None:
-    assert load(stored.id, dump(stored)) == stored
+    assert load(stored.id, dump(stored), "") == stored
 
 
 @given(jobs)
@@ -146,7 +146,7 @@ OLD_RECORD = (
 
 
 def test_record_of_an_earlier_version_is_read() -> None:
-    old = load("job_01KAJ6WRX0M9S3H1V5T7Q2Z4CD", OLD_RECORD)
+    old = load("job_01KAJ6WRX0M9S3H1V5T7Q2Z4CD", OLD_RECORD, "")
     assert (old.revision, old.state, old.task_id) == (
         "0a1b2c3d4e5f",
         State.DOWNLOADING,
@@ -156,4 +156,4 @@ def test_record_of_an_earlier_version_is_read() -> None:
     assert old.changes[0] == Change(
         datetime(2025, 11, 20, 12, 0, 0, 500_000, UTC), State.SUBMITTING, "submit"
     )
-    assert load(old.id, dump(old)) == old
+    assert load(old.id, dump(old), "") == old

@@ -11,16 +11,15 @@ from celery import Celery
 from imagequeue.config.process import CANNOT_START
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
-from imagequeue.storage import StorageError, open_storage
+from imagequeue.storage import StorageError
 from imagequeue.worker import storage_check
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
-from imagequeue.worker.download import download
 from support.clock import Clock
 from support.jobs import KIE_ACCEPTED, queued
 from support.processes import BIN, Process
 from support.stub import Stub
-from support.worker.downloads import downloading, folder_of, make_image
+from support.worker.downloads import folder_of
 
 
 @pytest.fixture
@@ -85,18 +84,3 @@ def test_worker_refuses_to_start_on_an_unusable_storage(
         assert last.startswith("imagequeue: ")
         assert last.endswith("change IMAGEQUEUE_STORAGE_URL")
     poll.wait_for(" ready.")
-
-
-def test_images_are_found_after_the_storage_was_moved(
-    ctx: Context, stub: Stub, settings: Settings
-) -> None:
-    job_id = downloading(ctx, stub)
-    stub.answer = lambda *_: (200, make_image())
-    assert download(ctx, job_id) is None
-    (image,) = ctx.store.get(job_id).images
-    assert image.uri
-    elsewhere = folder_of(ctx).rename(folder_of(ctx).parent / "moved to")
-    moved = open_storage(elsewhere.as_uri(), settings.scratch)
-    assert b"".join(moved.open(image.uri).chunks) == (elsewhere / job_id / "0.png").read_bytes()
-    with pytest.raises(FileNotFoundError):
-        ctx.storage.open(image.uri)

@@ -80,9 +80,3 @@ def test_linked_folder_is_read(storage: Storage, tmp_path: Path) -> None:
     uri = keep(storage, NAME, DATA)
     assert uri == uri_of(storage, NAME)
     assert read(storage, uri) == DATA
-
-
-def test_uri_of_a_former_storage_leads_to_the_same_name(storage: Storage, kind: str) -> None:
-    uri = keep(storage, NAME, DATA)
-    for former in (f"s3://other-bucket/{NAME}", f"file:///old/images/{NAME}"):
-        assert read(storage, former) == read(storage, uri) == DATA

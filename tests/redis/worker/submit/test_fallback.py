@@ -225,4 +225,4 @@ def test_record_without_a_fallback_is_read_as_before(ctx: Context) -> None:
     job = ctx.store.get(queued(ctx))
     assert b"fallback" not in codec.dump(job)
     kept = ctx.store.get(with_fallback(ctx))
-    assert codec.load(kept.id, codec.dump(kept)) == kept
+    assert codec.load(kept.id, codec.dump(kept), "") == kept
