@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    StringConstraints,
     ValidationError,
     WithJsonSchema,
     field_validator,
@@ -23,6 +25,7 @@ from ..errors import InvalidRequestError, Problem
 from ..providers import get as get_provider
 from .job import Job, Reason, State
 
+MAX_WORDS_CHARACTERS = 200
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _MAX_DURATION = timedelta(days=36500)
@@ -56,6 +59,11 @@ Since = Annotated[
 ]
 
 
+Words = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_WORDS_CHARACTERS)
+]
+
+
 class JobFilter(BaseModel):
     """Selects the jobs for which every given field is true; at least one must be given."""
 
@@ -66,6 +74,9 @@ class JobFilter(BaseModel):
     provider: str | None = None
     caller: str | None = Field(None, description="Who submitted the job.")
     reason: Reason | None = Field(None, description="Why the job failed.")
+    words: Words | None = Field(
+        None, description="Each of these words is in the job's prompt, id or metadata."
+    )
     since: Since | None = Field(
         None,
         description="The job was created at or after this ISO 8601 time (UTC without an offset), "
@@ -75,13 +86,18 @@ class JobFilter(BaseModel):
     @field_validator("provider")
     @classmethod
     def _check_provider(cls, name: str | None) -> str | None:
-        return name and get_provider(name).name
+        return None if name is None else get_provider(name).name
 
     @model_validator(mode="after")
     def _require_field(self) -> JobFilter:
         if not self.model_dump(exclude_none=True):
             raise ValueError(f"give at least one of {', '.join(type(self).model_fields)}")
         return self
+
+    @property
+    def reads_records(self) -> bool:
+        """Whether an index of states does not tell which jobs match."""
+        return self.reason is not None or self.words is not None
 
     def list_states(self) -> list[State]:
         """Return the states that matching jobs may have."""
@@ -101,7 +117,16 @@ class JobFilter(BaseModel):
         reason = job.error.reason if job.error else None
         found = (job.batch, job.provider, job.submitted_by, reason)
         same = all(each in (None, has) for each, has in zip(wanted, found, strict=True))
-        return same and job.state in self.list_states()
+        return same and job.state in self.list_states() and has_words(job, self.words or "")
+
+
+def has_words(job: Job, words: str) -> bool:
+    """Return whether each word is in the job's prompt, id or metadata, in any case."""
+    if not words:
+        return True
+    metadata = json.dumps(job.metadata, ensure_ascii=False)
+    text = f"{job.prompt}\n{job.id}\n{metadata}".casefold()
+    return all(word in text for word in words.casefold().split())
 
 
 def parse_filter(fields: Mapping[str, object]) -> JobFilter:

@@ -59,9 +59,17 @@ class BulkReport(BaseModel):
     )
 
     @property
+    def charged(self) -> int:
+        """How many of the changed jobs are not free of charge."""
+        return self.changed - self._count(Charge.NOTHING)
+
+    @property
     def paid_again(self) -> int:
-        """Return how many jobs are paid for by the action, or stay charged."""
-        return sum(each.jobs for each in self.charges if each.charge is not Charge.NOTHING)
+        """How many of the changed jobs are, or may be, charged a second time."""
+        return self._count(Charge.AGAIN, Charge.MAYBE_AGAIN)
+
+    def _count(self, *charges: Charge) -> int:
+        return sum(each.jobs for each in self.charges if each.charge in charges)
 
 
 class Tally:
@@ -169,8 +177,8 @@ def describe_report(report: BulkReport) -> list[str]:
     changed = f"{report.changed:,} of {report.done:,} jobs {verb}"
     return [
         changed,
-        *(f"  {each.jobs:,}: {_describe_charge(each)}" for each in report.charges),
-        *(f"  {each.jobs:,} unchanged: {each.why}" for each in report.reasons),
+        *(f"{each.jobs:,}: {_describe_charge(each)}" for each in report.charges),
+        *(f"{each.jobs:,} unchanged: {each.why}" for each in report.reasons),
     ]
 
 

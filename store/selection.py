@@ -50,7 +50,7 @@ def select_jobs(
         found = _iter_since(store.iter_jobs(iter_ids(store.redis, index)), since)
         return Selection(total, {}, filter(chosen.matches, found))
     read_states = [
-        state for state in chosen.list_states() if state in states or chosen.reason is not None
+        state for state in chosen.list_states() if state in states or chosen.reads_records
     ]
     found = _iter_since(store.iter_listed(read_states, chosen.provider, caller), since)
     counts = _count_jobs(store.redis, chosen, caller, since)

@@ -22,6 +22,7 @@ _FILTERS = {
     "provider": "Jobs of this provider.",
     "caller": "Jobs submitted by this API key or program.",
     "reason": "Jobs that failed for this reason.",
+    "words": "Jobs with each of these words in their prompt, id or metadata.",
     "since": "Jobs created since a time (UTC), or so long ago: 30m, 2h, 7d.",
 }
 
@@ -139,5 +140,4 @@ def _print_report(report: BulkReport, as_json: bool) -> None:
     if as_json:
         click.echo(report.model_dump_json(exclude={"problems", "error"}))
     else:
-        for line in describe_report(report):
-            click.echo(line)
+        click.echo("\n  ".join(describe_report(report)))

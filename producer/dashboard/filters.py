@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields, replace
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import HTTPException, Query
 
+from ...jobs.filter import MAX_WORDS_CHARACTERS, JobFilter, has_words, parse_filter
 from ...jobs.job import Job, State
 from ...providers import PROVIDERS
-
-MAX_SEARCH = 200
+from ..commands import STATES_FOR, Action
 
 
 @dataclass(frozen=True)
@@ -26,19 +25,28 @@ class Filters:
     @property
     def reads_records(self) -> bool:
         """Whether the job records must be read: jobs are counted by their states only."""
-        return bool(self.provider or self.words)
+        return bool(self.provider or self.q)
 
     @property
-    def words(self) -> list[str]:
-        """The search words; a job must contain every one."""
-        return self.q.casefold().split()
+    def actions(self) -> list[Action]:
+        """The actions that may apply to all filtered jobs; none without a filter."""
+        is_any = not self.state
+        return [
+            action
+            for action in Action
+            if self.query() and (is_any or State(self.state) in STATES_FOR[action])
+        ]
+
+    def to_job_filter(self) -> JobFilter:
+        """Return the same filter for a bulk action; raises InvalidRequestError without any."""
+        given = {"state": self.state, "provider": self.provider, "words": self.q}
+        return parse_filter({name: value for name, value in given.items() if value})
 
     def matches(self, job: Job) -> bool:
         """Return whether the job passes every filter."""
         if self.state not in ("", job.state) or self.provider not in ("", job.provider):
             return False
-        text = _searchable_text(job) if self.words else ""
-        return all(word in text for word in self.words)
+        return has_words(job, self.q)
 
     def query(self, **changes: str) -> str:
         """Return the filters as a URL query, with some changed."""
@@ -55,7 +63,7 @@ class Filters:
 def parse_filters(
     state: str = "",
     provider: str = "",
-    q: Annotated[str, Query(max_length=MAX_SEARCH)] = "",
+    q: Annotated[str, Query(max_length=MAX_WORDS_CHARACTERS)] = "",
 ) -> Filters:
     """Return the filters of a request; raises HTTPException 400 for unknown values."""
     if state and state not in set(State):
@@ -63,9 +71,3 @@ def parse_filters(
     if provider and provider not in PROVIDERS:
         raise HTTPException(400, f"no provider is called {provider}; known: {', '.join(PROVIDERS)}")
     return Filters(state, provider, q.strip())
-
-
-def _searchable_text(job: Job) -> str:
-    """Return the part of a job that is searched."""
-    metadata = json.dumps(job.metadata, ensure_ascii=False)
-    return f"{job.prompt}\n{job.id}\n{metadata}".casefold()

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ...jobs.job import Charged, Image, Job, State
+from ..bulk_report import describe_report as describe_report  # for templates
 from ..commands import FREE, MAY_STAND, STANDS, STATES_FOR, Action, is_paid_retry
 from ..commands import needs_pay_again as needs_pay_again  # for templates
 
@@ -37,6 +38,21 @@ RETRIES = {
 }
 DOWNLOADS_AGAIN = f"The images are downloaded again, {FREE}."
 ACKNOWLEDGES = "Nobody will save its images: its alert ends, and the charge stands."
+
+
+class BulkTexts(NamedTuple):
+    """How a bulk action is called on its link, its page and its button."""
+
+    link: str
+    title: str
+    button: str
+
+
+BULK = {
+    Action.CANCEL: BulkTexts("Cancel …", "Cancel jobs", "Cancel these jobs"),
+    Action.RETRY: BulkTexts("Retry …", "Retry jobs", "Start these jobs again"),
+    Action.ACKNOWLEDGE: BulkTexts("Acknowledge …", "Acknowledge jobs", "Acknowledge these jobs"),
+}
 AGES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 

@@ -11,6 +11,7 @@ from ..api.access import Access, Caller
 from ..client import Client
 from ..pauses import PauseControl
 from . import assets
+from .bulk_routes import bulk_router
 from .cost_routes import cost_router
 from .filters import Filters, parse_filters
 from .job_routes import job_router
@@ -31,6 +32,7 @@ def dashboard_router(client: Client, access: Access, pauses: PauseControl) -> AP
     router.include_router(login_router(access))
     router.include_router(_list_router(client, access, pauses))
     router.include_router(job_router(client, access))
+    router.include_router(bulk_router(client, access))
     router.include_router(cost_router(client, access))
     router.include_router(pause_router(pauses, access))
 
@@ -69,6 +71,7 @@ def _list_router(client: Client, access: Access, pauses: PauseControl) -> APIRou
             shown=SHOWN,
             has_key=has_key(request),
             pauses=pauses.list_all(),
+            read_only=caller.is_read_only,
         )
 
     @router.get("/chips")

@@ -33,7 +33,7 @@ def find_jobs(
     With `submitted_by`, only that caller's jobs.
     """
     state = State(filters.state) if filters.state else None
-    step = STEP if filters.words else SHOWN + 1
+    step = STEP if filters.q else SHOWN + 1
     found: list[Job] = []
     for _ in range(0, MAX_READ, step):
         page = client.list(

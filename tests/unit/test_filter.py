@@ -44,6 +44,8 @@ def test_since_is_a_time_or_a_duration(text: str, start: datetime) -> None:
         ({"reason": "bad luck"}, "reason: "),
         ({"provider": "kie-flux-kontex"}, "did you mean kie-flux-kontext"),
         ({"stat": "queued"}, "stat: "),
+        ({"words": " "}, "words: "),
+        ({"provider": ""}, "unknown provider"),
     ],
 )
 def test_invalid_filter_says_what_to_change(fields: dict[str, Any], message: str) -> None:

@@ -119,6 +119,8 @@ def test_retry_without_permission_pays_nothing(api: str, ctx: Context) -> None:
         ({"since": "2026-11-20T12:00:02Z"}, {2}),
         ({"since": "2026-11-20T12:00:02Z", "state": "failed", "reason": "auth"}, {2}),
         ({"state": "unconfirmed"}, set()),
+        ({"words": "CAT acedata"}, {1}),
+        ({"words": "cat dog"}, set()),
     ],
 )
 def test_filter_selects(
@@ -130,7 +132,8 @@ def test_filter_selects(
         ("", "acedata-flux", Reason.CREDIT),
         ("shop", "kie-flux-kontext", Reason.AUTH),
     ):
-        ids.append(fail(ctx, add(ctx, caller, provider=provider), reason))
+        job_id = add(ctx, caller, provider=provider, metadata={"at": provider})
+        ids.append(fail(ctx, job_id, reason))
         clock.advance(1)
     report = client.bulk("retry", JobFilter(**chosen), pay_again=True)
     assert report.changed == len(expected)

@@ -138,7 +138,9 @@ def test_every_page_is_accessible_and_fits_a_phone(
     move(ctx, queued(ctx), State.SUBMITTING, State.WAITING)
     phone = {"width": 360, "height": 740}
     with new_tab("404|401", viewport=phone, color_scheme=color_scheme) as page:
-        paths = ("/", *(f"/jobs/{job_id}" for job_id in ids), "/jobs/none", "/?q=unicorn", "/costs")
+        jobs = (f"/jobs/{job_id}" for job_id in ids)
+        lists = ("/", "/?q=unicorn", "/bulk/retry?state=failed")
+        paths = (*lists, *jobs, "/jobs/none", "/costs")
         for path in paths:
             page.goto(site + path)
             assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"], path

@@ -1,0 +1,84 @@
+"""The page of a bulk action on the filtered jobs: a dry run, a form to confirm it, the result."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from ..api.access import Access, Caller
+from ..bulk import BulkOptions
+from ..bulk_report import BulkReport
+from ..client import Client
+from ..commands import Action
+from .filters import Filters, parse_filters
+from .page_route import Form, PageRoute, has_key, read_form, require_login
+from .rendering import render
+
+CONFLICT = 409
+# A browser and its proxies wait for so many; the page offers to go on with the others.
+MAX_AT_ONCE = 10_000
+
+ActiveFilters = Annotated[Filters, Depends(parse_filters)]
+Fields = Annotated[Form, Depends(read_form)]
+
+
+def bulk_router(client: Client, access: Access) -> APIRouter:
+    """Return the routes that show, and do, what an action means for the filtered jobs."""
+    router = APIRouter(route_class=PageRoute)
+    login = require_login(access)
+
+    def run(action: Action, filters: Filters, caller: Caller, **options: Any) -> BulkReport:
+        how = BulkOptions(
+            submitted_by=caller.sees,
+            key_owner=caller.name,
+            acquire=lambda jobs: access.acquire(caller, jobs),
+            **options,
+        )
+        for step in client.iter_bulk(action, filters.to_job_filter(), how):
+            if step.report.done >= MAX_AT_ONCE:
+                break
+        return step.report
+
+    def show(
+        request: Request, status: int, action: Action, filters: Filters, **context: Any
+    ) -> Response:
+        return render(
+            "bulk.html", status, action=action, filters=filters, has_key=has_key(request), **context
+        )
+
+    @router.get("/bulk/{action}")
+    def plan(
+        request: Request, action: Action, filters: ActiveFilters, caller: Caller = login
+    ) -> Response:
+        planned = run(action, filters, caller, dry_run=True, pay_again=True)
+        context = {"key": secrets.token_urlsafe(16), "read_only": caller.is_read_only}
+        return show(request, 200, action, filters, report=planned, **context)
+
+    @router.post("/bulk/{action}")
+    def act(
+        request: Request,
+        action: Action,
+        filters: ActiveFilters,
+        fields: Fields,
+        caller: Caller = login,
+    ) -> Response:
+        context = {"key": fields.get("key") or secrets.token_urlsafe(16), "read_only": False}
+        planned = run(action, filters, caller, dry_run=True, pay_again=True)
+        # Jobs may have failed, or may have been sent, since the form showed its numbers.
+        if planned.charged > _to_number(fields.get("charged", "")):
+            context["refused"] = True
+            return show(request, CONFLICT, action, filters, report=planned, **context)
+        pay_again = fields.get("pay_again") == "yes"
+        # A page that is loaded again sends its form again.
+        once = f"{context['key']}:{pay_again}"
+        done = run(action, filters, caller, pay_again=pay_again, idempotency_key=once)
+        return show(request, 200, action, filters, report=done, **context)
+
+    return router
+
+
+def _to_number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,112 @@
+"""Bulk actions on the dashboard: the numbers of a dry run, the confirmation, the result."""
+
+import re
+
+import pytest
+import requests
+
+from imagequeue.jobs.job import Reason, State
+from imagequeue.producer.dashboard import bulk_routes
+from imagequeue.worker.context import Context
+from support.dashboard import get, post
+from support.jobs import fail, failed, move, queued, states_of, unsaved
+
+
+def read_form(html: str) -> dict[str, str]:
+    """Return the hidden fields of a page's form."""
+    return dict(re.findall(r'<input type="hidden" name="(key|charged)" value="([^"]*)">', html))
+
+
+def test_links_are_those_that_apply_to_the_filter(site: str, ctx: Context) -> None:
+    def links(query: str) -> list[str]:
+        return re.findall(r'href="/bulk/(\w+)\?([^"]+)"', get(f"{site}/{query}"))
+
+    assert links("") == []
+    assert links("?state=queued") == [("cancel", "state=queued")]
+    assert links("?state=succeeded") == []
+    assert [name for name, _ in links("?state=unsaved")] == ["retry", "acknowledge"]
+    assert [name for name, _ in links("?provider=acedata-flux")] == [
+        "cancel",
+        "retry",
+        "acknowledge",
+    ]
+    assert links("?q=a+cat")[0] == ("cancel", "q=a+cat")
+
+
+def test_filtered_jobs_are_cancelled_after_a_dry_run(site: str, ctx: Context) -> None:
+    ids = [queued(ctx, prompt=prompt) for prompt in ("a cat", "a cat", "a dog")]
+    url = f"{site}/bulk/cancel?state=queued&q=cat"
+    html = get(url)
+    assert "2 of 2 jobs would be cancelled" in html
+    assert "<li>2: free of charge</li>" in html
+    assert states_of(ctx, *ids) == ["queued"] * 3
+    answer = post(url, **read_form(html))
+    assert (answer.status_code, "2 of 2 jobs cancelled" in answer.text) == (200, True)
+    assert states_of(ctx, *ids) == ["cancelled", "cancelled", "queued"]
+
+
+@pytest.mark.parametrize("ticked", [False, True])
+def test_jobs_are_paid_again_only_if_ticked(site: str, ctx: Context, ticked: bool) -> None:
+    paid, free = failed(ctx), unsaved(ctx)
+    url = f"{site}/bulk/retry?provider=kie-flux-kontext"
+    html = get(url)
+    assert "Pay again for 1 jobs" in html
+    fields = {**read_form(html), **({"pay_again": "yes"} if ticked else {})}
+    assert post(url, **fields).status_code == 200
+    assert states_of(ctx, paid, free) == ["queued" if ticked else "failed", "downloading"]
+
+
+def test_form_that_is_sent_twice_pays_once(site: str, ctx: Context) -> None:
+    job_id = failed(ctx)
+    url = f"{site}/bulk/retry?state=failed"
+    fields = {**read_form(get(url)), "pay_again": "yes"}
+    assert "1 of 1 jobs started again" in post(url, **fields).text
+    fail(ctx, job_id)
+    assert "0 of 1 jobs started again" in post(url, **fields).text
+    assert ctx.store.get(job_id).state is State.FAILED
+
+
+def test_more_costs_than_were_confirmed_are_refused(site: str, ctx: Context) -> None:
+    ids = [failed(ctx)]
+    url = f"{site}/bulk/retry?state=failed"
+    fields = {**read_form(get(url)), "pay_again": "yes"}
+    ids.append(failed(ctx, Reason.CREDIT))
+    answer = post(url, **fields)
+    assert (answer.status_code, "more jobs cost something now" in answer.text) == (409, True)
+    assert states_of(ctx, *ids) == ["failed", "failed"]
+    assert post(url, **read_form(answer.text), pay_again="yes").status_code == 200
+    assert states_of(ctx, *ids) == ["queued", "queued"]
+    assert post(url, pay_again="yes").status_code == 200  # nothing is left to pay for
+
+
+def test_only_so_many_jobs_are_changed_in_one_go(
+    site: str, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagequeue.producer.bulk.CHUNK", 2)
+    monkeypatch.setattr(bulk_routes, "MAX_AT_ONCE", 2)
+    for _ in range(5):
+        queued(ctx)
+    url = f"{site}/bulk/cancel?state=queued"
+    html = get(url)
+    assert "2 jobs are looked at in one go, newest first; 3 are left." in html
+    answer = post(url, **read_form(html))
+    assert 'href="/bulk/cancel?state=queued">Go on with them' in answer.text
+    assert ctx.store.count_by_state()[State.CANCELLED] == 2
+
+
+def test_action_without_a_filter_or_from_another_site_is_refused(site: str, ctx: Context) -> None:
+    job_id = queued(ctx)
+    assert "give at least one of" in get(f"{site}/bulk/cancel", 422)
+    get(f"{site}/bulk/delete?state=queued", 422)
+    get(f"{site}/bulk/cancel?state=quewed", 400)
+    url = f"{site}/bulk/cancel?state=queued"
+    answer = requests.post(url, headers={"Origin": "https://evil.example"}, timeout=30)
+    assert answer.status_code == 403
+    assert states_of(ctx, job_id) == ["queued"]
+
+
+def test_charge_of_sent_jobs_is_named(site: str, ctx: Context) -> None:
+    move(ctx, queued(ctx), State.SUBMITTING, State.WAITING)
+    html = get(f"{site}/bulk/cancel?state=waiting")
+    assert "1: the charge stands" in html
+    assert read_form(html)["charged"] == "1"
