@@ -16,7 +16,9 @@ from .batch_body import JSON, JSON_LINES, BatchItem, Items, parse_items
 from .job_routes import MAX_LISTED, REPLAYED, REPLAYED_HEADER, IdempotencyKey, JobList
 from .problems import FieldProblem, error_responses
 
-ITEM = BatchItem.model_json_schema()
+ITEM = BatchItem.model_json_schema(ref_template="#/components/schemas/{model}")
+# They are among the document's own schemas, as a single job refers to them, too.
+ITEM.pop("$defs", None)
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

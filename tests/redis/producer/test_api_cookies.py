@@ -87,5 +87,7 @@ def test_header_takes_precedence_over_cookie(overrides: dict[str, str]) -> None:
 def test_caller_of_a_request_without_header(overrides: dict[str, str]) -> None:
     known = opened(overrides, "shop:key")
     assert known.caller_or_none(request()) is None
-    assert known.caller_or_none(request(**COOKIE)) == Caller("shop", is_admin=True)
+    assert known.caller_or_none(request(**COOKIE)) == Caller(
+        "shop", is_admin=True, max_priority="high"
+    )
     assert opened(overrides).caller_or_none(request()) == LOCAL

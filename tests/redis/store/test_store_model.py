@@ -123,7 +123,7 @@ class Machine(RuleBasedStateMachine):
             return
         if isinstance(submission, NOT_TAKEN):
             self.perhaps_paid[job_id].discard(nth)
-        self.attempt(job_id, partial(submit._apply_outcome, self.ctx, nth, submission))
+        self.attempt(job_id, partial(submit._apply_outcome, self.ctx, nth, submission, None))
 
     @rule(job_id=jobs)
     def its_wake_up_comes(self, job_id: str) -> None:
