@@ -120,6 +120,16 @@ def sweep_lock(queue: Queue) -> str:
     return f"iq:sweep:{queue}"
 
 
+def login_link(token_hash: str) -> str:
+    """String that exists until a one-time login link is used or expires."""
+    return f"iq:login:link:{token_hash}"
+
+
+def login_session(secret_hash: str) -> str:
+    """String that exists until the session of a login link ends."""
+    return f"iq:login:session:{secret_hash}"
+
+
 def rate_limit(caller: str) -> str:
     """Hash: how many jobs a caller submitted in each second of the last minute."""
     return f"iq:admitted:{caller}"

@@ -20,6 +20,7 @@ from ...errors import ConfigError
 from ...providers.request import Priority
 from ...store.api_keys import SAFE_NAME, ApiKeys, Limits, hash_key
 from ...store.clock import RedisClock
+from ...store.local_logins import LocalLogins
 from ...store.rate_limits import RateLimiter
 from . import browser
 
@@ -47,7 +48,7 @@ Known = list[tuple[str, Caller]]
 
 
 class Access:
-    """Admits callers with an API key; while no key exists, only this machine.
+    """Admits callers with an API key or a local login; while no key exists, this machine too.
 
     Keys come from the environment, admins without limits, and from Redis, cached for CACHED_S.
     """
@@ -60,6 +61,7 @@ class Access:
     ) -> None:
         self._now = now or RedisClock(client)
         self._environment = list(_read_environment_keys(settings))
+        self.logins = LocalLogins(client)
         self._keys = ApiKeys(client)
         self._limiter = RateLimiter(client)
         self._cached: tuple[float, Known] = (float("-inf"), [])
@@ -87,14 +89,21 @@ class Access:
         Raises HTTPException 403 where a key would not help: for a cross-site browser request, and
         for other machines while no key exists, and for a change by a read-only key.
         """
-        if not self._known():
-            browser.require_local(request)
-            return LOCAL
-        key = browser.key_of(request)
-        caller = self.find_caller(key) if key else None
+        cookie = browser.key_of(request)
+        caller = self._find_by_cookie(cookie) if cookie else None
         if caller:
             browser.require_same_origin(request)
+        elif not self._known():
+            browser.require_local(request)
+            return LOCAL
         return _require_right(request, caller)
+
+    def _find_by_cookie(self, cookie: str) -> Caller | None:
+        """Return the caller with this key or session; only a browser has a session."""
+        if caller := self.find_caller(cookie):
+            return caller
+        with reachable():
+            return LOCAL if self.logins.has_session(cookie) else None
 
     def find_caller(self, key: str) -> Caller | None:
         """Return the caller with this key, or None."""

@@ -1,4 +1,4 @@
-"""Browser access: the API key in a cookie, and protection against cross-site requests."""
+"""Browser access: an API key or a session in a cookie, and protection against other sites."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ COOKIE_MAX_AGE_S = 30 * 86400
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-def login(response: Response, key: str, *, secure: bool) -> None:
+def login(response: Response, key: str, *, secure: bool, max_age_s: int = COOKIE_MAX_AGE_S) -> None:
     """Set the cookie with the key; `secure` is true for a page served over https."""
     response.set_cookie(
         COOKIE,
         quote(key, safe=""),
-        max_age=COOKIE_MAX_AGE_S,
+        max_age=max_age_s,
         httponly=True,
         samesite="strict",
         secure=secure,
@@ -33,7 +33,7 @@ def logout(response: Response) -> None:
 
 
 def key_of(request: Request) -> str:
-    """Return the key in the cookie; empty without one."""
+    """Return the key, or the secret of a session, in the cookie; empty without one."""
     return unquote(request.cookies.get(COOKIE, ""))
 
 
@@ -61,7 +61,8 @@ def require_local(request: Request) -> None:
             403,
             "without API keys only programs of this user on this machine have access, at "
             "localhost, by HTTP/1.1 and without a proxy: "
-            f"create a key with `imagequeue keys add NAME`, or set {PREFIX}API_KEYS",
+            f"create a key with `imagequeue keys add NAME`, or set {PREFIX}API_KEYS; "
+            "a browser may open the link of `imagequeue login` instead",
         )
     if {"origin", "sec-fetch-site"} & set(request.headers):
         require_same_origin(request)

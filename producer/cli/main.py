@@ -18,6 +18,7 @@ from .callback_commands import callbacks
 from .cost_commands import budgets, costs
 from .job_commands import JOB_COMMANDS
 from .key_commands import keys
+from .login_command import login, make_login_link
 from .pause_commands import pause, pauses, resume
 from .printing import as_json
 from .provider_commands import providers
@@ -42,6 +43,7 @@ cli.add_command(budgets)
 cli.add_command(callbacks)
 cli.add_command(costs)
 cli.add_command(keys)
+cli.add_command(login)
 cli.add_command(pause)
 cli.add_command(pauses)
 cli.add_command(providers)
@@ -85,6 +87,8 @@ def up(
     with _until_stopped(), running(options, _print_line) as system:
         addresses = " ".join(f"{name}={url}" for name, url in options.urls.items())
         click.echo(f"ready {addresses} images={system.settings.images_url}")
+        link = make_login_link(system.settings, options.urls["api"])
+        click.echo(f"log in once, within 15 minutes: {link}")
         while True:
             system.restart_dead()
             time.sleep(TICK_S)

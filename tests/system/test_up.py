@@ -55,6 +55,10 @@ def test_up_restarts_what_dies_and_stops_cleanly(tmp_path: Path) -> None:
         assert re.search(
             rf"^ready api=.* images={(tmp_path / 'data/images').as_uri()}$", process.output, re.M
         )
+        process.wait_for("log in once, within 15 minutes: ")
+        link = re.search(r"^log in once, .*: (http\S+)$", process.output, re.M)[1]  # type: ignore[index]
+        assert link.startswith(f"{urls['api']}/login/")
+        assert requests.get(link, headers={"Via": "1.1 proxy"}, timeout=20).ok
         children = processes_of(process)
         assert len(children) == 7
         # In the same folder, other programs find its settings.
