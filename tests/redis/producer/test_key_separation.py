@@ -16,50 +16,10 @@ from imagequeue.store import keys as redis_keys
 from imagequeue.store.api_keys import ApiKeys, Limits, hash_key
 from imagequeue.worker.context import Context
 from support.asgi import serving
+from support.callers import REQUEST, Ask, change, fail, submit
 from support.jobs import move, queued
 
-REQUEST = {"provider": "acedata-flux", "prompt": "the shop's cat"}
 OTHERS = "job_01JD0000000000000000000000"
-
-Ask = Callable[..., requests.Response]
-
-
-@pytest.fixture
-def keys(settings: Settings) -> Iterator[ApiKeys]:
-    with connect(settings) as client:
-        yield ApiKeys(client)
-
-
-@pytest.fixture
-def ask(settings: Settings, keys: ApiKeys) -> Iterator[Ask]:
-    """Sends a request with the key of a name; `admin` is an admin key, `wall` a read-only one."""
-    secrets = {name: keys.add(name, Limits(), utc_now()) for name in ("shop", "other")}
-    secrets["admin"] = keys.add("admin", Limits(), utc_now(), is_admin=True)
-    secrets["reader"] = keys.add("reader", Limits(), utc_now(), is_read_only=True)
-    secrets["wall"] = keys.add("wall", Limits(), utc_now(), is_admin=True, is_read_only=True)
-    secrets["limited"] = keys.add("limited", Limits(per_minute=2), utc_now())
-    with serving(create_app(settings), timeout_graceful_shutdown=1) as url:
-
-        def send(name: str, method: str, path: str, **options: Any) -> requests.Response:
-            headers = {"Authorization": f"Bearer {secrets[name]}"}
-            if options.pop("page", False):
-                headers = {"Cookie": f"{COOKIE}={secrets[name]}", "Origin": url}
-            headers |= options.pop("headers", {})
-            options = {"timeout": 30, "allow_redirects": False, **options}
-            return requests.request(method, url + path, headers=headers, **options)
-
-        yield send
-
-
-def submit(ask: Ask, name: str) -> str:
-    answer = ask(name, "POST", "/v1/jobs", json=REQUEST)
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
-
-
-def fail(ctx: Context, job_id: str) -> None:
-    error = JobError(reason=Reason.PROVIDER, code="500", message="no")
-    move(ctx, job_id, State.SUBMITTING, State.FAILED, error=error)
 
 
 JOB_PATHS = [
@@ -177,29 +137,6 @@ def test_metrics_are_for_admin_and_read_only_keys(ask: Ask, name: str, status: i
     assert ask(name, "GET", "/metrics").status_code == status
 
 
-@pytest.mark.parametrize("is_page", [False, True])
-def test_paid_retry_counts_against_the_limit(ask: Ask, ctx: Context, is_page: bool) -> None:
-    jobs = [submit(ask, "limited") for _ in range(2)]
-    fail(ctx, jobs[0])
-    options: dict[str, Any] = {"json": {"pay_again": True}}
-    prefix = "/v1"
-    if is_page:
-        options, prefix = {"data": {"pay_again": "yes"}, "page": True}, ""
-    answer = ask("limited", "POST", f"{prefix}/jobs/{jobs[0]}/retry", **options)
-    assert answer.status_code == 429
-    assert ctx.store.get(jobs[0]).state is State.FAILED
-    # The limit is that of the key that asks for the retry.
-    assert ask("admin", "POST", f"{prefix}/jobs/{jobs[0]}/retry", **options).ok
-    assert ctx.store.get(jobs[0]).state is State.QUEUED
-
-
-def change(ask: Ask, name: str, action: str, **body: Any) -> dict[str, Any]:
-    answer = ask(name, "POST", f"/v1/jobs:{action}", json=body)
-    assert answer.status_code == 200, answer.text
-    report: dict[str, Any] = json.loads(answer.text.splitlines()[-1])
-    return report
-
-
 def test_bulk_action_changes_own_jobs_only(ask: Ask, ctx: Context) -> None:
     own = {name: submit(ask, name) for name in ("shop", "other")}
     report = change(ask, "shop", "cancel", ids=[*own.values(), OTHERS])
@@ -212,17 +149,6 @@ def test_bulk_action_changes_own_jobs_only(ask: Ask, ctx: Context) -> None:
     assert ask("shop", "POST", "/v1/jobs:cancel", json=by_batch).status_code == 404
     assert ctx.store.get(own["other"]).state is State.QUEUED
     assert change(ask, "admin", "cancel", filter={"caller": "other"})["changed"] == 2
-
-
-def test_paid_bulk_retry_counts_against_the_limit(ask: Ask, ctx: Context) -> None:
-    jobs = [submit(ask, "limited") for _ in range(2)]
-    for job in jobs:
-        fail(ctx, job)
-    report = change(ask, "limited", "retry", ids=jobs, pay_again=True)
-    assert (report["changed"], report["reasons"][0]["jobs"]) == (0, 2)
-    assert "is beyond the limits of the API key: this key may" in report["reasons"][0]["why"]
-    # The limit is that of the key that asks for the retry.
-    assert change(ask, "admin", "retry", ids=jobs, pay_again=True)["changed"] == 2
 
 
 def test_key_stored_by_an_earlier_version_has_its_own_jobs(ask: Ask, ctx: Context) -> None:
@@ -271,19 +197,3 @@ def test_malformed_id_is_unknown(ask: Ask, text: str) -> None:
         assert answer.status_code in (404, 405), (method, path, answer.text)
     for method, path in PAGES:
         assert ask("admin", method, path.format(job=text), page=True).status_code in (404, 405)
-
-
-def test_priority_above_that_of_the_key_is_refused(ask: Ask) -> None:
-    urgent = {**REQUEST, "priority": "high"}
-    answer = ask("shop", "POST", "/v1/jobs", json=urgent)
-    assert answer.status_code == 422
-    (problem,) = answer.json()["problems"]
-    assert (problem["field"], "the API key shop allows normal" in problem["message"]) == (
-        "priority",
-        True,
-    )
-    batch = {"items": [urgent, {**REQUEST, "priority": "low"}], "on_error": "skip"}
-    answer = ask("shop", "POST", "/v1/batches", json=batch)
-    assert answer.status_code == 202
-    assert [each["index"] for each in answer.json()["refused"]] == [0]
-    assert ask("admin", "POST", "/v1/jobs", json=urgent).json()["priority"] == "high"
