@@ -1,22 +1,17 @@
 """API keys are separated: each has access to its own jobs, an admin key to all."""
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import requests
 
-from imagequeue.config.redis import connect
-from imagequeue.config.settings import Settings
-from imagequeue.jobs.job import JobError, Reason, State, utc_now
+from imagequeue.jobs.job import State
 from imagequeue.producer.api.application import create_app
-from imagequeue.producer.api.browser import COOKIE
 from imagequeue.store import keys as redis_keys
-from imagequeue.store.api_keys import ApiKeys, Limits, hash_key
+from imagequeue.store.api_keys import hash_key
 from imagequeue.worker.context import Context
 from support.asgi import serving
-from support.callers import REQUEST, Ask, change, fail, submit
+from support.callers import REQUEST, Ask, change, submit
 from support.jobs import move, queued
 
 OTHERS = "job_01JD0000000000000000000000"

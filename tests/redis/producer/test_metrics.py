@@ -1,18 +1,17 @@
 """`GET /metrics`: the contents of the store and the broker as Prometheus metrics."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from prometheus_client.parser import text_string_to_metric_families
 
 from imagequeue.config.celery import make_celery
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import RedisUnavailableError
 from imagequeue.jobs.callback import Callback, Outcome
-from imagequeue.jobs.job import JobError, Reason, State, add_seconds, utc_now
+from imagequeue.jobs.job import Reason, State, add_seconds, utc_now
 from imagequeue.jobs.tokens import build_callback_url
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
@@ -29,46 +28,16 @@ from support.asgi import serving
 from support.clock import Clock
 from support.hostile import downloading, hosting, picture, says
 from support.jobs import queued
+from support.metrics import move, read, some
 from support.stub import Stub
 
 KIE, ACEDATA = "kie-flux-kontext", "acedata-flux"
-Metrics = Mapping[str, float]
-
-
-def read(url: str, **options: str) -> Metrics:
-    """Return the samples of a scrape that are not 0, by name and sorted labels."""
-    answer = requests.get(f"{url}/metrics", headers=options, timeout=30)
-    assert answer.status_code == 200, answer.text
-    families = text_string_to_metric_families(answer.text)
-    return {
-        f"{sample.name}{{{','.join(f'{k}={v}' for k, v in sorted(sample.labels.items()))}}}": (
-            sample.value
-        )
-        for family in families
-        for sample in family.samples
-        if sample.value
-    }
-
-
-def some(metrics: Metrics, *names: str) -> Metrics:
-    """Return the metrics with these names, with any labels."""
-    return {key: value for key, value in metrics.items() if key.partition("{")[0] in names}
 
 
 @pytest.fixture
 def api(settings: Settings) -> Iterator[str]:
     with serving(create_app(settings)) as url:
         yield url
-
-
-def move(ctx: Context, job_id: str, *states: State, cause: str = "test") -> None:
-    for state in states:
-        ctx.now.advance(7)  # type: ignore[attr-defined]
-        error = JobError(reason=Reason.CREDIT) if state is State.FAILED else None
-        ctx.store.transition(
-            ctx.store.get(job_id),
-            lambda j: j.transition_to(state, cause, ctx.now(), ctx.now(), error=error),  # noqa: B023
-        )
 
 
 def test_jobs_transitions_and_stage_durations_are_counted(api: str, ctx: Context) -> None:
@@ -109,43 +78,6 @@ def test_due_jobs_and_queued_messages_are_counted(api: str, ctx: Context) -> Non
         f"{messages}{{priority=0,queue=download}}": 1,
         f"{messages}{{priority=1,queue=download}}": 2,
         "imagequeue_max_queued_messages{}": ctx.settings.max_queued_messages,
-    }
-
-
-def test_ready_jobs_and_limits_are_reported(overrides: dict[str, str]) -> None:
-    limits = {"kie_rate_limit": "4/10", "kie_max_in_flight": "1"}
-    settings = read_settings(**{**overrides, **limits})
-    with make_celery(settings) as celery, serving(create_app(settings)) as api:
-        ctx = open_context(settings, celery)
-        for priority in ("high", "normal", "normal"):
-            queued(ctx, priority=priority)
-        ctx.submits.lease(ctx.now(), 9)
-        metrics = read(api)
-        assert some(metrics, "imagequeue_ready_jobs") == {
-            "imagequeue_ready_jobs{priority=normal,quota=kie}": 2
-        }
-        assert metrics["imagequeue_ready_oldest_seconds{priority=normal,quota=kie}"] > 0
-        assert metrics["imagequeue_in_flight{key=main,quota=kie}"] == 1
-        assert metrics["imagequeue_max_in_flight{key=main,quota=kie}"] == 1
-        assert metrics["imagequeue_rate_limit_used_ratio{key=main,quota=kie}"] == 0.25
-        overdue = "imagequeue_wakeup_overdue_seconds{queue=submit}"
-        assert metrics.get(overdue, 0) < 60
-        # No process has looked for jobs for a while: no worker runs.
-        looked_at = float(ctx.store.redis.get(keys.LEASED_AT))  # type: ignore[arg-type]
-        ctx.store.redis.set(keys.LEASED_AT, looked_at - 100)
-        assert read(api)[overdue] >= 100
-
-
-def test_costs_of_the_day_and_month_are_reported(api: str, ctx: Context) -> None:
-    ctx.now.time = utc_now()  # type: ignore[attr-defined]
-    move(ctx, queued(ctx), State.SUBMITTING, State.WAITING)
-    unpriced = queued(ctx, provider="kie", params={"model": "new/model", "unchecked": True})
-    move(ctx, unpriced, State.SUBMITTING, State.WAITING)
-    metrics = read(api)
-    spent = some(metrics, "imagequeue_cost_usd")
-    assert {*spent} == {f"imagequeue_cost_usd{{account=kie,period={p}}}" for p in ("day", "month")}
-    assert some(metrics, "imagequeue_unpriced_tasks") == {
-        "imagequeue_unpriced_tasks{provider=kie}": 1
     }
 
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import psutil
 import pytest
-import redis
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
@@ -83,17 +82,8 @@ def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def _quick_disk(redis_server: str) -> Iterator[None]:
-    """Thousands of writes need no fsync each."""
-    with redis.Redis.from_url(redis_server) as client:
-        client.config_set("appendfsync", "no")
-        yield
-        client.config_set("appendfsync", "always")
-
-
-@pytest.fixture(scope="module")
 def shared_receiver(
-    redis_server: str, _quick_disk: None, tmp_path_factory: pytest.TempPathFactory
+    redis_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Receiver]:
     folder, port = tmp_path_factory.mktemp("receiver"), free_port()
     settings = {**SETTINGS, "redis_url": redis_server, "data_dir": str(folder)}

@@ -1,0 +1,60 @@
+"""`GET /metrics`: limits in use, and costs."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from imagequeue.config.celery import make_celery
+from imagequeue.config.settings import Settings, read_settings
+from imagequeue.jobs.job import State, utc_now
+from imagequeue.producer.api.application import create_app
+from imagequeue.store import keys
+from imagequeue.worker.context import Context, open_context
+from support.asgi import serving
+from support.jobs import queued
+from support.metrics import move, read, some
+
+KIE = "kie-flux-kontext"
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[str]:
+    with serving(create_app(settings)) as url:
+        yield url
+
+
+def test_ready_jobs_and_limits_are_reported(overrides: dict[str, str]) -> None:
+    limits = {"kie_rate_limit": "4/10", "kie_max_in_flight": "1"}
+    settings = read_settings(**{**overrides, **limits})
+    with make_celery(settings) as celery, serving(create_app(settings)) as api:
+        ctx = open_context(settings, celery)
+        for priority in ("high", "normal", "normal"):
+            queued(ctx, priority=priority)
+        ctx.submits.lease(ctx.now(), 9)
+        metrics = read(api)
+        assert some(metrics, "imagequeue_ready_jobs") == {
+            "imagequeue_ready_jobs{priority=normal,quota=kie}": 2
+        }
+        assert metrics["imagequeue_ready_oldest_seconds{priority=normal,quota=kie}"] > 0
+        assert metrics["imagequeue_in_flight{key=main,quota=kie}"] == 1
+        assert metrics["imagequeue_max_in_flight{key=main,quota=kie}"] == 1
+        assert metrics["imagequeue_rate_limit_used_ratio{key=main,quota=kie}"] == 0.25
+        overdue = "imagequeue_wakeup_overdue_seconds{queue=submit}"
+        assert metrics.get(overdue, 0) < 60
+        # No process has looked for jobs for a while: no worker runs.
+        looked_at = float(ctx.store.redis.get(keys.LEASED_AT))  # type: ignore[arg-type]
+        ctx.store.redis.set(keys.LEASED_AT, looked_at - 100)
+        assert read(api)[overdue] >= 100
+
+
+def test_costs_of_the_day_and_month_are_reported(api: str, ctx: Context) -> None:
+    ctx.now.time = utc_now()  # type: ignore[attr-defined]
+    move(ctx, queued(ctx), State.SUBMITTING, State.WAITING)
+    unpriced = queued(ctx, provider="kie", params={"model": "new/model", "unchecked": True})
+    move(ctx, unpriced, State.SUBMITTING, State.WAITING)
+    metrics = read(api)
+    spent = some(metrics, "imagequeue_cost_usd")
+    assert {*spent} == {f"imagequeue_cost_usd{{account=kie,period={p}}}" for p in ("day", "month")}
+    assert some(metrics, "imagequeue_unpriced_tasks") == {
+        "imagequeue_unpriced_tasks{provider=kie}": 1
+    }
