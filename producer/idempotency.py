@@ -30,14 +30,19 @@ def build_fingerprint(valid: ValidRequest) -> str:
     return hashlib.sha256(canonical.encode(errors="replace")).hexdigest()[:FINGERPRINT_LENGTH]
 
 
-def batch_keys(
+def batch_key(
     key: str, items: Sequence[Any], valid: Sequence[ValidRequest], caller: str
-) -> list[IdempotencyKey]:
-    """Return a key for each item of a batch: it holds for that place in this very batch."""
+) -> IdempotencyKey:
+    """Return a caller's key for a whole batch."""
     fields: dict[int, Fields] = {each.index: _described_fields(each) for each in valid}
-    described = [fields.get(index, item) for index, item in enumerate(items)]
-    whole = build_idempotency_key(key, {"items": described}, caller)
-    return [IdempotencyKey(f"{whole.key}/{index}", whole.digest) for index in range(len(items))]
+    # Reading an item may parse it, so only the refused ones are read again.
+    described = [fields[index] if index in fields else items[index] for index in range(len(items))]
+    return build_idempotency_key(key, {"items": described}, caller)
+
+
+def place_key(whole: IdempotencyKey, place: int | str) -> IdempotencyKey:
+    """Return the key of one place in this very batch."""
+    return IdempotencyKey(f"{whole.key}/{place}", whole.digest)
 
 
 def _described_fields(valid: ValidRequest) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -16,8 +17,8 @@ from ..providers.request import JobRequest
 from ..store.budgets import BudgetReader
 from ..store.dispatcher import Dispatcher
 from ..store.jobs import Store
-from ..store.reuse import find_made
-from .idempotency import batch_keys, build_fingerprint, request_key
+from ..store.reuse import claim_keys, find_by_keys, find_made, store_keys
+from .idempotency import batch_key, build_fingerprint, place_key, request_key
 from .uploads import upload_files
 from .validation import Fields, RefusedRequest, RequestValidator, ValidRequest, refuse_all
 
@@ -35,6 +36,16 @@ class SubmittedBatch(NamedTuple):
     refused: list[RefusedRequest]
     replayed: bool
     """Whether idempotency keys returned the original job for every item."""
+
+
+class _StoredJobs(NamedTuple):
+    """What became of several requests."""
+
+    ids: list[str]
+    """The id of each request's job."""
+    new: list[Job]
+    replayed: bool
+    """Whether idempotency keys returned the original job of every request."""
 
 
 class Submitter:
@@ -57,17 +68,17 @@ class Submitter:
         `options` are those of RequestValidator.
         """
         valid = self._validator(caller, **options).check(given, key)
-        (job_id,), new = self._store_jobs([valid], _keys([valid], caller))
-        return (new[0], False) if new else (self._store.get(job_id), True)
+        stored = self._store_jobs([valid], _keys([valid], caller))
+        return (stored.new[0], False) if stored.new else (self._store.get(stored.ids[0]), True)
 
     def submit_many(self, requests: Iterable[Fields], caller: str) -> list[Job]:
         """Return the jobs of all requests, accepted all or none; they form no batch."""
         valid, refused = self._validator(caller).check_each(requests)
         if refused:
             raise refuse_all(refused)
-        ids, new = self._store_jobs(valid, _keys(valid, caller))
-        jobs = {job.id: job for job in new}
-        return [jobs.get(job_id) or self._store.get(job_id) for job_id in ids]
+        stored = self._store_jobs(valid, _keys(valid, caller))
+        jobs = {job.id: job for job in stored.new}
+        return [jobs.get(job_id) or self._store.get(job_id) for job_id in stored.ids]
 
     def submit_batch(
         self,
@@ -88,13 +99,18 @@ class Submitter:
         valid, refused = self._validator(caller, batch=batch.id, **options).check_each(items)
         if refused and (on_error == "refuse" or not valid):
             raise refuse_all(refused)
-        by_batch = None if key is None else batch_keys(key, items, valid, caller)
-        ids, new = self._store_jobs(valid, _keys(valid, caller, by_batch), batch)
+        whole = None if key is None else batch_key(key, items, valid, caller)
+        batch_at = place_key(whole, "batch") if whole else None
+        # Raises before anything is stored if the key belongs to another batch.
+        (original,) = find_by_keys(self._store.redis, [batch_at])
+        stored = self._store_jobs(valid, _keys(valid, caller, whole), batch)
         jobs: list[str | None] = [None] * len(items)
-        for each, job_id in zip(valid, ids, strict=True):
+        for each, job_id in zip(valid, stored.ids, strict=True):
             jobs[each.index] = job_id
-        stored = self._store.batches.get(batch.id) if new else self._original_batch(batch, ids)
-        return SubmittedBatch(stored, jobs, refused, replayed=not new)
+        if original is None or not stored.replayed:
+            original = self._store_batch(batch, stored, batch_at)
+        found = self._store.batches.get(original)
+        return SubmittedBatch(found, jobs, refused, stored.replayed)
 
     def dispatch(self, jobs: Sequence[Job]) -> None:
         """Send messages for jobs that are due, as far as their queue has room."""
@@ -110,44 +126,46 @@ class Submitter:
         requests: Sequence[ValidRequest],
         keys: Sequence[IdempotencyKey | None],
         batch: Batch | None = None,
-    ) -> tuple[list[str], list[Job]]:
-        """Store and dispatch jobs; return the id of each request's job, and the new jobs."""
+    ) -> _StoredJobs:
+        """Store and dispatch the jobs of requests that no earlier job answers."""
         fingerprints = [build_fingerprint(each) for each in requests]
-        # A known key saves the upload. Keys without uploads are checked as the jobs are added.
-        known = [
-            (self._store.find_by_key(key) if key and each.images else None)
-            or self._find_made(each, fingerprint)
-            for each, key, fingerprint in zip(requests, keys, fingerprints, strict=True)
+        # A known key goes before `reuse`, and saves the upload. `add` checks the other keys.
+        early = [
+            key if each.images or each.request.reuse is not None else None
+            for each, key in zip(requests, keys, strict=True)
         ]
-        unknown = [
-            (each, key, fingerprint)
-            for each, key, fingerprint, job_id in zip(
-                requests, keys, fingerprints, known, strict=True
-            )
-            if job_id is None
-        ]
-        self._budgets.check(
-            [each.job for each, _, _ in unknown], [key for _, key, _ in unknown], self._now()
-        )
-        jobs = [self._upload_files(each, fingerprint) for each, _, fingerprint in unknown]
-        try:
-            added = self._store.add(jobs, [key for _, key, _ in unknown], batch)
-        except IdempotencyConflictError as error:
-            conflicts = [unknown[place][0] for place in error.places]
-            # The key of the whole batch conflicts for every item: that is reported once.
-            raise IdempotencyConflictError(
-                [each.index for each in conflicts if each.key is not None] or [0]
-            ) from None
+        with _locate_conflicts(requests):
+            by_key = find_by_keys(self._store.redis, early)
+        made = self._find_made(requests, fingerprints, by_key)
+        unknown = [place for place in range(len(requests)) if not (by_key[place] or made[place])]
+        new_keys = [keys[place] for place in unknown]
+        self._budgets.check([requests[place].job for place in unknown], new_keys, self._now())
+        jobs = [self._upload_files(requests[place], fingerprints[place]) for place in unknown]
+        with _locate_conflicts(requests):
+            reused = claim_keys(self._store.redis, keys, made)
+        with _locate_conflicts([requests[place] for place in unknown]):
+            added = self._store.add(jobs, new_keys, batch)
         new = [job for job, job_id in zip(jobs, added, strict=True) if job.id == job_id]
         self.dispatch(new)
-        ids = iter(added)
-        return [job_id or next(ids) for job_id in known], new
+        rest = iter(added)
+        ids = [one or other or next(rest) for one, other in zip(by_key, reused, strict=True)]
+        return _StoredJobs(ids, new, replayed=not new and not any(made))
 
-    def _find_made(self, valid: ValidRequest, fingerprint: str) -> str | None:
-        """Return the job that a request lets us reuse, if there is one."""
-        if valid.request.reuse is None:
-            return None
-        return find_made(self._store, fingerprint, self._now() - valid.request.reuse)
+    def _find_made(
+        self,
+        requests: Sequence[ValidRequest],
+        fingerprints: Sequence[str],
+        by_key: Sequence[str | None],
+    ) -> list[str | None]:
+        """Return the job that each request without a known key lets us reuse, or None."""
+        now = self._now()
+        wanted = [
+            (fingerprint, now - each.request.reuse)
+            if each.request.reuse is not None and known is None
+            else None
+            for each, fingerprint, known in zip(requests, fingerprints, by_key, strict=True)
+        ]
+        return find_made(self._store, wanted)
 
     def _upload_files(self, valid: ValidRequest, fingerprint: str) -> Job:
         """Return the job to store, with the URLs of its uploaded files; raises UploadError."""
@@ -156,25 +174,43 @@ class Submitter:
             update["image_urls"] = upload_files(self._settings, valid.images)
         return valid.job.model_copy(update=update)
 
-    def _original_batch(self, batch: Batch, job_ids: Sequence[str]) -> Batch:
-        """Return the batch the jobs were submitted in; if there is none, store the new one."""
-        for job in self._store.get_many(job_ids):
-            if job.batch is not None:
-                return self._store.batches.get(job.batch)
-        self._store.batches.add(batch)
-        return batch
+    def _store_batch(self, batch: Batch, stored: _StoredJobs, key: IdempotencyKey | None) -> str:
+        """Store a batch unless it was stored with its jobs, or they have one; return its id."""
+        if stored.replayed:
+            # A batch with new jobs is newer than the batches of jobs that it reused.
+            of_jobs = [job.batch for job in self._store.get_many(stored.ids) if job.batch]
+            if of_jobs:
+                return max(of_jobs)
+        if not stored.new:
+            self._store.batches.add(batch)
+        if key:
+            store_keys(self._store.redis, [(key, batch.id)])
+        return batch.id
+
+
+@contextmanager
+def _locate_conflicts(requests: Sequence[ValidRequest]) -> Iterator[None]:
+    """Name the conflicting items of a batch by their indexes in it."""
+    try:
+        yield
+    except IdempotencyConflictError as error:
+        conflicts = [requests[place] for place in error.places]
+        # The key of the whole batch conflicts for every item: that is reported once.
+        raise IdempotencyConflictError(
+            [each.index for each in conflicts if each.key is not None] or [0]
+        ) from None
 
 
 def _keys(
     requests: Sequence[ValidRequest],
     caller: str,
-    by_batch: Sequence[IdempotencyKey] | None = None,
+    whole: IdempotencyKey | None = None,
 ) -> list[IdempotencyKey | None]:
     """Return each item's own key, or else the batch's key for its place, or None."""
 
     def choose(valid: ValidRequest) -> IdempotencyKey | None:
         if valid.key is not None:
             return request_key(valid.key, valid, caller)
-        return by_batch[valid.index] if by_batch else None
+        return place_key(whole, valid.index) if whole else None
 
     return [*map(choose, requests)]

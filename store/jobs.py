@@ -99,19 +99,6 @@ class Store:
             raise IdempotencyConflictError([int(index) for index in answer])
         return [job_id.decode() for job_id in answer]
 
-    def find_by_key(self, given: IdempotencyKey) -> str | None:
-        """Return the id of the job under an idempotency key, if there is one.
-
-        Raises IdempotencyConflictError if that job's request was a different one.
-        """
-        known: Any = self.redis.get(keys.idempotency_key(given.key))
-        if known is None:
-            return None
-        job_id, _, digest = known.decode().partition(" ")
-        if digest != given.digest:
-            raise IdempotencyConflictError([0])
-        return str(job_id)
-
     def get(self, job_id: str, submitted_by: str | None = None) -> Job:
         """Return the job as it is now; raises UnknownJobError or UnreadableJobError.
 

@@ -9,7 +9,7 @@ import pytest
 
 from imagequeue.config.settings import read_settings
 from imagequeue.jobs.job import utc_now
-from imagequeue.producer.idempotency import batch_keys, request_key
+from imagequeue.producer.idempotency import batch_key, request_key
 from imagequeue.producer.validation import RequestValidator
 from imagequeue.providers.request import JobRequest
 from support.hostile import picture
@@ -61,9 +61,8 @@ def test_file_counts_by_its_content(validator: RequestValidator, tmp_path: Path)
     fields = {**REQUEST, "action": "edit", "image_urls": [content]}
     expected = sha256(json.dumps(fields, sort_keys=True))
     assert request_key("k", valid, "shop").digest == expected
-    assert batch_keys("k", [None], [valid], "shop") == [
-        ("shop:k/0", sha256(json.dumps({"items": [fields]}, sort_keys=True)))
-    ]
+    expected = sha256(json.dumps({"items": [fields]}, sort_keys=True))
+    assert batch_key("k", [None], [valid], "shop") == ("shop:k", expected)
 
 
 def test_batch_digest_covers_items_as_submitted(validator: RequestValidator) -> None:
@@ -72,4 +71,4 @@ def test_batch_digest_covers_items_as_submitted(validator: RequestValidator) -> 
     assert [each.index for each in refused] == [1]
     fields = [{**REQUEST, **DEFAULTS}, {"provider": "none"}]
     digest = sha256(json.dumps({"items": fields}, sort_keys=True))
-    assert batch_keys("k", items, valid, "shop") == [("shop:k/0", digest), ("shop:k/1", digest)]
+    assert batch_key("k", items, valid, "shop") == ("shop:k", digest)

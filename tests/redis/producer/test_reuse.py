@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from imagequeue.errors import InvalidRequestError
+from imagequeue.errors import IdempotencyConflictError, InvalidRequestError
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
 from imagequeue.worker.context import Context
@@ -21,6 +21,10 @@ def client(ctx: Context, clock: Clock) -> Client:
 
 @pytest.fixture
 def made(ctx: Context, client: Client) -> str:
+    return make(ctx, client)
+
+
+def make(ctx: Context, client: Client) -> str:
     job_id = client.submit(**CAT).id
     move(ctx, job_id, State.SUBMITTING, State.DOWNLOADING)
     move_to_success(ctx, job_id)
@@ -78,3 +82,47 @@ def test_batch_reuses_single_jobs(client: Client, made: str) -> None:
 def test_duration_without_a_unit_is_refused(client: Client) -> None:
     with pytest.raises(InvalidRequestError, match="must be a duration such as"):
         client.submit(**CAT, reuse="24")
+
+
+def test_key_returns_a_reused_job_after_its_time(client: Client, made: str, clock: Clock) -> None:
+    first = client.submit(**CAT, reuse="1h", idempotency_key="k")
+    clock.advance(3601)
+    again = client.submit(**CAT, reuse="1h", idempotency_key="k")
+    assert (first.id, again.id) == (made, made)
+
+
+def test_known_key_goes_before_reuse(ctx: Context, client: Client) -> None:
+    first = client.submit(**CAT, reuse="1h", idempotency_key="k")
+    assert make(ctx, client) != first.id
+    assert client.submit(**CAT, reuse="1h", idempotency_key="k").id == first.id
+
+
+def test_known_key_refuses_reuse_for_another_request(client: Client, made: str) -> None:
+    client.submit("kie-flux-kontext", "a dog", idempotency_key="k")
+    with pytest.raises(IdempotencyConflictError):
+        client.submit(**CAT, reuse="1h", idempotency_key="k")
+
+
+def test_key_of_a_reused_job_refuses_another_request(client: Client, made: str) -> None:
+    client.submit(**CAT, reuse="1h", idempotency_key="k")
+    with pytest.raises(IdempotencyConflictError):
+        client.submit("kie-flux-kontext", "a dog", idempotency_key="k")
+
+
+def test_batch_of_reused_jobs_is_a_batch_of_its_own(ctx: Context, client: Client) -> None:
+    earlier = client.submit_batch([CAT])
+    move(ctx, str(earlier.jobs[0]), State.SUBMITTING, State.DOWNLOADING)
+    move_to_success(ctx, str(earlier.jobs[0]))
+    reused = client.submit_batch([{**CAT, "reuse": "1h"}], idempotency_key="k")
+    again = client.submit_batch([{**CAT, "reuse": "1h"}], idempotency_key="k")
+    assert (earlier.jobs, earlier.replayed, reused.replayed) == (reused.jobs, False, False)
+    assert earlier.batch.id != reused.batch.id
+    assert (again.jobs, again.replayed, again.batch.id) == (reused.jobs, True, reused.batch.id)
+
+
+def test_conflict_names_the_item_that_would_be_reused(client: Client, made: str) -> None:
+    client.submit("kie-flux-kontext", "a dog", idempotency_key="k")
+    items = [{**CAT, "prompt": "a bird"}, {**CAT, "reuse": "1h", "idempotency_key": "k"}]
+    with pytest.raises(IdempotencyConflictError) as caught:
+        client.submit_batch(items)
+    assert caught.value.places == (1,)
