@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import ConfigError, RedisUnavailableError
-from .logging import configure_logs
+from ..providers import PROVIDERS
+from .logging import configure_logs, get_logger
 from .output import protect_output
 from .settings import Settings, get_settings
+
+log = get_logger(__name__)
 
 CANNOT_START = 2
 """Exit status of a process that would fail again after a restart."""
@@ -33,4 +36,6 @@ def start_process() -> Settings:
     protect_output()
     settings = get_settings()
     configure_logs(settings)
+    for problem in PROVIDERS.problems:
+        log.warning("plugin_left_out", why=problem)
     return settings

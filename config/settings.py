@@ -14,7 +14,7 @@ from pydantic import ValidationError, create_model
 from pydantic_settings import SettingsConfigDict
 
 from ..errors import ConfigError
-from ..providers import accounts, services_of
+from ..providers import PROVIDERS, accounts, services_of
 from ..providers.account import Account
 from ..providers.account_keys import AccountKey, find_key_problem
 from ..providers.base import Provider
@@ -174,7 +174,10 @@ def _refuse_unknown_names(overrides: Iterable[str]) -> None:
     prefixed = (f"{PREFIX}{name}" for name in overrides)
     given = {name.upper() for name in (*os.environ, *_read_env_file_names(), *prefixed)}
     names = {name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX)}
+    groups = {name.partition("_")[0] for name in known}
     for name in sorted(names - known):
+        if PROVIDERS.problems and name.partition("_")[0] not in groups:
+            continue  # it may be a setting of the plug-in that could not be loaded
         # Compared without the prefix: it would make every name similar to some other.
         similar = difflib.get_close_matches(name, known, n=1)
         remedy = f"did you mean {PREFIX}{similar[0]}?" if similar else ".env.example lists all"

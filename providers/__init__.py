@@ -11,12 +11,10 @@ from .base import Provider
 from .kie.flux_kontext import KieFluxKontext
 from .kie.jobs import KieJobs
 from .kie.midjourney import KieMidjourney
+from .registry import Registry
 
-# A new provider needs one more entry here, and nothing outside of this package.
-PROVIDERS: dict[str, Provider] = {
-    provider.name: provider
-    for provider in (KieJobs(), KieFluxKontext(), KieMidjourney(), AceDataFlux())
-}
+# A new provider needs one more entry here, or an entry point of its own distribution.
+PROVIDERS = Registry((KieJobs(), KieFluxKontext(), KieMidjourney(), AceDataFlux()))
 
 
 def get(name: str) -> Provider:

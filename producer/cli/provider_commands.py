@@ -22,8 +22,11 @@ Schema = Mapping[str, Any]
 @as_json
 def providers(provider: str | None, model: str | None, as_json: bool) -> None:
     """List the providers, the models of PROVIDER, or the parameters of its MODEL."""
+    from ...providers import PROVIDERS
     from ...providers.describe import describe_provider, list_providers
 
+    for problem in PROVIDERS.problems:
+        click.echo(f"imagequeue: {problem}", err=True)
     if provider is None:
         found = list_providers()
         if as_json:

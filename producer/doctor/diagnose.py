@@ -52,6 +52,13 @@ def _check_webhooks(settings: Settings) -> str:
     return f"only those that jobs name ({PREFIX}WEBHOOK_URL is unset)"
 
 
+def _check_plugins(settings: Settings) -> str:
+    if PROVIDERS.problems:
+        raise ImageQueueError("; ".join(PROVIDERS.problems))
+    names = [each.name for each in PROVIDERS.values() if each not in PROVIDERS.built_in]
+    return ", ".join(names) or "none"
+
+
 def _check_storage(settings: Settings) -> str:
     storage = open_storage(settings.images_url, settings.scratch)
     storage.check()
@@ -67,6 +74,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "records": redis_checks.check_records,
     "secret": _check_secret,
     "outgoing": web_checks.check_outgoing,
+    "plug-ins": _check_plugins,
     "provider keys": web_checks.check_provider_keys,
     **{
         f"{quota} limits": partial(limit_checks.describe_limits, quota)

@@ -25,7 +25,7 @@ def test_healthy_system_passes(doctor: Doctor, receiving: Any, redis_url: str) -
     assert found.failed == {}
     assert " ".join(found.ok) == (
         "settings redis redis latency redis memory clock records secret outgoing "
-        "provider keys kie limits acedata.flux limits callbacks webhooks api keys storage"
+        "plug-ins provider keys kie limits acedata.flux limits callbacks webhooks api keys storage"
     )
     assert found.ok["callbacks"] == f"the receiver answers at {url}"
     assert found.ok["api keys"] == "3 in use"

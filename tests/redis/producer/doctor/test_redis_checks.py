@@ -18,7 +18,9 @@ def test_other_checks_run_while_redis_is_away(doctor: Doctor) -> None:
     found = doctor(redis_url=f"redis://:hunter2@127.0.0.1:{free_port()}")
     assert list(found.failed) == ["redis"]
     assert "IMAGEQUEUE_REDIS_URL" in found.failed["redis"]
-    assert " ".join(found.ok) == "settings secret outgoing provider keys callbacks webhooks storage"
+    assert " ".join(found.ok) == (
+        "settings secret outgoing plug-ins provider keys callbacks webhooks storage"
+    )
 
 
 def test_silent_redis_times_out(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
