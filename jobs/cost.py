@@ -83,9 +83,14 @@ def follow_transition(
     if before.state is State.SUBMITTING and _is_of_former_task(after):
         # The task of an earlier submission came first: this one may have been accepted as well.
         costs = put_cost(after, costs, after.submissions, Charged.UNKNOWN)
-    known = [cost for cost in costs if cost.task_id and cost.task_id == after.task_id]
-    submission = known[0].submission if known else after.submissions
+    submission = find_submission(after, costs, after.task_id)
     return put_cost(after, costs, submission, charged, after.task_id, stated)
+
+
+def find_submission(job: Job, costs: tuple[TaskCost, ...], task_id: str | None) -> int:
+    """Return which submission had a task; the latest for one that is not known."""
+    known = (cost.submission for cost in costs if task_id and cost.task_id == task_id)
+    return next(known, job.submissions)
 
 
 def put_cost(

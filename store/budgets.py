@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -153,10 +154,13 @@ class BudgetReader:
 
 def _sum_reserved(reservations: Iterable[bytes]) -> Counter[tuple[str, str | None]]:
     sums: Counter[tuple[str, str | None]] = Counter()
-    for each in map(json.loads, reservations):
-        for unit, amount in each["cost"].items():
-            sums[unit, None] += int(amount)
-            sums[unit, unquote(each["caller"])] += int(amount)
+    for text in reservations:
+        # A damaged entry is deleted when jobs are leased, as what it reserves is unknown.
+        with suppress(ValueError, TypeError, KeyError, AttributeError):
+            each = json.loads(text)
+            for unit, amount in each["cost"].items():
+                sums[unit, None] += int(amount)
+                sums[unit, unquote(each["caller"])] += int(amount)
     return sums
 
 

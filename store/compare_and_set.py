@@ -12,7 +12,7 @@ from ..jobs.job import IN_FLIGHT, QUEUE_OF, Job, State
 from . import keys
 from .codec import dump
 from .ledger_entries import dump_entries
-from .places import dump_place, ready_key
+from .places import dump_place
 from .scripts import register_script
 from .transition_effects import describe_effects
 
@@ -46,12 +46,10 @@ class CompareAndSet:
                 keys.batch(after.batch) if after.batch else "",
                 keys.webhooks(after.id),
                 keys.due(Queue.NOTIFY),
-                ready_key(before),
                 keys.PLACES,
                 keys.PERMITS,
-                keys.IN_FLIGHT,
-                *_ledger_keys(after),
                 keys.RESERVED,
+                *_ledger_keys(after),
                 _made_key(before, after),
                 *keys.indexes(before.state, before.submitted_by, before.provider),
                 *keys.indexes(after.state, after.submitted_by, after.provider),

@@ -62,7 +62,6 @@ class Deletion:
                 keys.OPEN_JOBS,
                 keys.PLACES,
                 keys.PERMITS,
-                keys.IN_FLIGHT,
                 keys.DEADLINES,
                 keys.RESERVED,
                 *DUE,

@@ -45,22 +45,22 @@ INDEXED = "iq:indexed"
 """String that exists once the jobs of earlier versions are in every index of `indexes`."""
 
 PLACES = "iq:places"
-"""Hash: where each queued job stands, as JSON: quota, priority, line, provider, caller, since."""
+"""Hash: where each queued job stands, as JSON; `places.dump_place` has the fields."""
 
 PERMITS = "iq:permits"
-"""Hash: the permit of each job that is leased to be sent, or in flight, as JSON."""
+"""Hash: the permit of each job that is leased to be sent, or in flight, as JSON.
+
+Its ids are the jobs in flight.
+"""
 
 GRANTED = "iq:granted"
 """Hash: when each account key was last granted a permit."""
-
-IN_FLIGHT = "iq:in_flight"
-"""Set of the jobs that have a permit."""
 
 LEASED_AT = "iq:leased_at"
 """String: when jobs were last leased to be sent, or looked for, within 10 seconds."""
 
 PAUSES = "iq:pauses"
-"""Hash: the pauses, by `{name}|{kind}`, as JSON: reason, author, since and until."""
+"""Hash: the pauses, by `{name}|{kind}`, as JSON; `pauses.Pause` has the fields, and `pause_s`."""
 
 RESERVED = "iq:reserved"
 """Hash: what each job may cost that has a permit and no answer yet, as JSON: caller, cost."""

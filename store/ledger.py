@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple, cast
 from urllib.parse import unquote
@@ -67,7 +67,7 @@ class Ledger:
                 if caller in (None, group["caller"]):
                     sums[tuple(group[each] for each in by)][name] += int(amount)
         rows = [
-            CostRow(dict(zip(by, values, strict=True)), Amounts(**amounts))
+            CostRow(dict(zip(by, values, strict=True)), _to_amounts(amounts))
             for values, amounts in sorted(sums.items())
         ]
         return [row for row in rows if any(row.amounts)]
@@ -75,7 +75,7 @@ class Ledger:
     def sum_batch(self, batch_id: str) -> Amounts:
         """Return what the jobs of a batch cost so far."""
         found: Any = self._redis.hgetall(keys.costs_of_batch(batch_id))
-        return Amounts(**{name.decode(): int(amount) for name, amount in found.items()})
+        return _to_amounts({name.decode(): int(amount) for name, amount in found.items()})
 
     def iter_entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the job and the content of each entry, newest first."""
@@ -91,6 +91,11 @@ class Ledger:
         fields = [f"{unit}|{caller}" for unit in units]
         found: Any = self._redis.hmget(keys.spent(period), fields)
         return {unit: int(n or 0) for unit, n in zip(units, found, strict=True)}
+
+
+def _to_amounts(sums: Mapping[str, int]) -> Amounts:
+    """Return the sums that this process knows; a later version may have stored others."""
+    return Amounts(**{name: sums[name] for name in Amounts._fields if name in sums})
 
 
 def _list_days(since: date, until: date) -> list[str]:

@@ -16,6 +16,8 @@ from . import keys
 from .places import get_upstream
 from .scripts import register_script
 
+EPOCH = datetime.fromtimestamp(0, UTC)
+
 ALL = "all"
 """The name of the pause of everything."""
 
@@ -202,11 +204,15 @@ def _dump(pause: Pause) -> str:
 
 def _load(field: str, text: bytes) -> Pause:
     name, _, kind = field.rpartition("|")
-    fields = json.loads(text)
-    fields.pop("pause_s", None)
-    times = {
-        each: datetime.fromtimestamp(fields.pop(each), UTC)
-        for each in ("since", "until")
-        if each in fields
-    }
-    return Pause(name=name, kind=PauseKind(kind), **fields, **times)
+    try:
+        fields = json.loads(text)
+        times = {
+            each: datetime.fromtimestamp(fields[each], UTC)
+            for each in ("since", "until")
+            if each in fields
+        }
+        words = {each: fields[each] for each in ("reason", "author", "tried_by") if each in fields}
+        return Pause(name=name, kind=PauseKind(kind), **words, **times)
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError):
+        reason = f"its entry is damaged: `imagequeue resume {name}` deletes it"
+        return Pause(name=name, kind=PauseKind.HAND, reason=reason, since=EPOCH)

@@ -11,7 +11,6 @@ from ..jobs.ids import quote_name
 from ..jobs.job import Job
 from ..providers import PROVIDERS
 from ..providers.account_keys import MAIN
-from . import keys
 from .ledger_entries import get_account
 
 
@@ -34,11 +33,6 @@ def get_line(job: Job) -> str:
     """
     line = f"{job.provider}|{quote_name(job.submitted_by)}"
     return f"{line}|fallback" if can_fall_back(job) else line
-
-
-def ready_key(job: Job) -> str:
-    """Return the sorted set that holds the job while it may be sent."""
-    return keys.ready(get_quota(job.provider), job.priority, get_line(job))
 
 
 def dump_place(job: Job) -> str:

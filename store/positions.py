@@ -50,7 +50,9 @@ class QueuePosition(BaseModel):
     waits_for: Obstacle
     reason: str | None = Field(None, description="Why, where the word leaves it open.")
     wait_s: float | None = Field(None, description="An estimate of how long; null if unknown.")
-    starts_at: datetime | None = Field(None, description="The same as a time.")
+    starts_at: datetime | None = Field(
+        None, description="When it is likely to start; null if unknown."
+    )
 
 
 class Positions:
@@ -72,7 +74,6 @@ class Positions:
                 keys.PLACES,
                 keys.PERMITS,
                 keys.API_KEYS,
-                keys.IN_FLIGHT,
                 keys.PAUSES,
                 keys.RESERVED,
             ],

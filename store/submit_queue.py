@@ -17,6 +17,7 @@ from ..providers import PROVIDERS
 from ..providers.request import PRIORITIES
 from . import keys
 from .budgets import dump_periods, log_notices
+from .places import dump_place
 from .scripts import register_script
 
 # Between two permits of a limited key, as a part of the time that its limit allows for one task.
@@ -58,7 +59,8 @@ class SubmitQueue:
     Each is leased with a permit: one submission within the sliding window of an account key, and
     one job in flight. The permit is counted from the provider's answer on, so that the provider
     never counts more than the limit in any window. With the permit, the job's estimate is reserved
-    within every budget, until the transition that records the outcome.
+    within every budget, until the transition that records the outcome. A job whose provider is
+    down is leased without a permit if it has a fallback: a worker only changes its provider.
     """
 
     def __init__(
@@ -91,7 +93,6 @@ class SubmitQueue:
                 keys.STARTS,
                 keys.GRANTED,
                 keys.API_KEYS,
-                keys.IN_FLIGHT,
                 keys.PAUSES,
                 keys.RESERVED,
             ],
@@ -121,27 +122,30 @@ class SubmitQueue:
     def get_permit(self, job_id: str, now: datetime) -> Permit | None:
         """Return the permit of a job; without one, try to get it before the job's turn.
 
-        A job without a permit was named by a message of a process that knows of none.
+        A job without one was leased for its fallback, or named by a message of an older process.
         """
-        found: Any = self._redis.hget(keys.PERMITS, job_id)
-        if found is None:
+        permit = _parse_permit(self._redis.hget(keys.PERMITS, job_id))
+        if permit is None:
             self.lease(now, 1, wanted=job_id)
-            found = self._redis.hget(keys.PERMITS, job_id)
-        if found is None:
-            return None
-        permit = json.loads(found)
-        return Permit(permit["at"].removesuffix(f":{permit['key']}"), permit["key"])
+            permit = _parse_permit(self._redis.hget(keys.PERMITS, job_id))
+        return permit
 
-    def put_back(self, job: Job, permit: Permit, now: datetime) -> None:
-        """Return the permit of a job that is not sent after all; the job keeps its place."""
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hdel(keys.PERMITS, job.id)
-            pipe.hdel(keys.RESERVED, job.id)
-            pipe.srem(keys.IN_FLIGHT, job.id)
-            pipe.srem(keys.in_flight_at(permit.quota, permit.account_key), job.id)
-            pipe.srem(keys.in_flight_by(job.submitted_by), job.id)
-            pipe.zadd(keys.due(Queue.SUBMIT), {job.id: now.timestamp()}, xx=True)
-            pipe.execute()
+    def has_place(self, job: Job) -> bool:
+        """Whether the stored place of a queued job is its own.
+
+        It is not if an earlier release has queued the job, or if the entry is damaged.
+        """
+        stored: Any = self._redis.hget(keys.PLACES, job.id)
+        return stored is not None and stored.decode(errors="replace") == dump_place(job)
+
+
+def _parse_permit(stored: Any) -> Permit | None:
+    """Return a stored permit; None for a damaged one."""
+    try:
+        quota, _, key = json.loads(stored or b"")["at"].rpartition(":")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return Permit(quota, key)
 
 
 def open_submit_queue(client: redis.Redis, settings: Settings) -> SubmitQueue:

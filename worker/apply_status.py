@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import InvalidTransitionError
 from ..jobs.charge import Charged
-from ..jobs.cost import put_cost
+from ..jobs.cost import find_submission, put_cost
 from ..jobs.job import FINISHED, PROVISIONAL, Image, Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import countdowns_for
 from ..providers import PROVIDERS
@@ -118,7 +118,8 @@ def as_downloading(
     )
     fields = {"images": found, **_assign_task(job, task_id)}
     if job.state is State.CANCELLED:
-        costs = put_cost(job, job.costs, job.submissions, Charged.YES, task_id, cost)
+        submission = find_submission(job, job.costs, task_id)
+        costs = put_cost(job, job.costs, submission, Charged.YES, task_id, cost)
         return job.evolve(job.wake_at, costs=costs, **fields)
     if job.error and job.state is State.FAILED and job.error.reason not in PROVISIONAL:
         with suppress(InvalidTransitionError):  # a full history must not cost the images

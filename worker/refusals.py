@@ -64,9 +64,16 @@ def as_refused(
 
     `tries_again_at` is when the next job is sent to its provider and model during an outage.
     """
+    gives_up_at = add_seconds(job.asked_at, ctx.settings.give_up_after_s)
     match outcome:
         case TryOtherVersion(api_version=api_version):
             return _as_requeued(ctx, job, 0, attempts=job.attempts - 1, api_version=api_version)
+        case RetryLater(code=code) if ctx.now() >= gives_up_at and not can_fall_back(job):
+            # Decided at a refusal, so that waiting for a limit, a budget or a person costs no job.
+            error = JobError(
+                reason=Reason.TIMED_OUT, code=code, message="refused for now all the time"
+            )
+            return as_failed(ctx, job, "refused", error)
         case RetryLater(rate_limited=True, retry_after_s=wait_s):
             pause_s = wait_s or ctx.settings.rate_limit_pause_s
             return _as_requeued(ctx, job, pause_s, attempts=job.attempts - 1)

@@ -3,7 +3,7 @@
 The intent to pay is recorded before the request is sent, and the outcome before anything else is
 done. An accepted job waits for its poll or callback, a refused one fails, and one refused only for
 now is queued again. If the outcome is unknown, the job may have been paid: it becomes unconfirmed
-and is never sent again by itself.
+and is never sent again by itself. A job without a permit takes its fallback, or waits for its turn.
 """
 
 from __future__ import annotations
@@ -58,16 +58,17 @@ def submit(ctx: Context, job_id: str) -> None:
     if job.state is State.SUBMITTING:
         ctx.transition(job, partial(_as_abandoned, ctx))
         return
+    if job.state is not State.QUEUED:
+        raise InvalidTransitionError(f"{job_id} is {job.state}: another worker has submitted it")
     permit = ctx.submits.get_permit(job_id, ctx.now())
-    names = [key.name for key in ctx.settings.usable_keys(get_provider(job.provider))]
     if permit is None:
-        if divert(ctx, job):
-            return
-        raise InvalidTransitionError(f"{job_id} waits for its turn")
+        _leave_without_permit(ctx, job)
+        return
     quota, key = permit
     known = ctx.pauses.find(job, quota, key)
+    names = [key.name for key in ctx.settings.usable_keys(get_provider(job.provider))]
     if key not in names or known.forbid(job, ctx.now()):
-        ctx.submits.put_back(job, permit, ctx.now())
+        ctx.transition(job, partial(_requeue_now, ctx))
         return
     # Counted from before the transition: a worker that freezes here will find its deadline past.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
@@ -92,6 +93,23 @@ def submit(ctx: Context, job_id: str) -> None:
     end_pauses(ctx, job, known, outcome)
 
 
+def _leave_without_permit(ctx: Context, job: Job) -> None:
+    """Divert a job to its fallback, or store its place again; raises if it waits for its turn."""
+    if divert(ctx, job):
+        return
+    if ctx.submits.has_place(job):
+        ctx.settings.usable_keys(get_provider(job.provider))  # raises if there is none
+        raise InvalidTransitionError(f"{job.id} waits for its turn")
+    ctx.transition(job, partial(_requeue_now, ctx))
+
+
+def _requeue_now(ctx: Context, job: Job) -> Job:
+    """Return the job due now: the transition stores its place, and returns its permit."""
+    if job.state is not State.QUEUED:
+        raise InvalidTransitionError(f"{job.id} is {job.state}: another worker has submitted it")
+    return job.evolve(ctx.now())
+
+
 def _as_abandoned(ctx: Context, job: Job) -> Job:
     """Return the job unconfirmed: its worker died after the intent was recorded."""
     if job.state is not State.SUBMITTING or ctx.now() < job.wake_at:
@@ -111,13 +129,6 @@ def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
         return fall_back(job, f"{job.provider} failed", now)
     if job.attempts >= settings.submit_attempts:
         return as_failed(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
-    # A job that was never sent does not time out, however long the queue before it is.
-    # Neither does one that waits for a person to top up the account, or to correct its key.
-    waits_for_key = job.error and job.error.reason in (Reason.AUTH, Reason.CREDIT)
-    gives_up_at = add_seconds(job.asked_at, settings.give_up_after_s)
-    if job.submissions and now >= gives_up_at and not waits_for_key:
-        error = JobError(reason=Reason.TIMED_OUT, message="refused for now all the time")
-        return as_failed(ctx, job, "gave up", error)
     lease_s = max(settings.lease_s, settings.submit_timeout_s + RECORD_MARGIN_S)
     return job.transition_to(
         State.SUBMITTING,

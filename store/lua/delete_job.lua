@@ -1,13 +1,23 @@
 -- Delete a finished job whose retention has ended, unless it was revived in the meantime, or all that
--- is left of a job whose record is gone. What it was counted as is told by the indexes that have it.
+-- is left of a job whose record is gone. The indexes that hold it show how it was counted.
 -- Returns 1 if it was deleted, else 0.
 local record, callbacks, retention, counters, unreadable = unpack(KEYS, 1, 5)
-local open_jobs, places, permits, all_in_flight, deadlines, reserved = unpack(KEYS, 6, 11)
-local due_submits, due_polls, due_downloads = unpack(KEYS, 12, 14)
-local FIRST_INDEX = 15 -- of the keys: the indexes that may hold the job
+local open_jobs, places, permits, deadlines, reserved = unpack(KEYS, 6, 10)
+local due_submits, due_polls, due_downloads = unpack(KEYS, 11, 13)
+local FIRST_INDEX = 14 -- of the keys: the indexes that may hold the job
 local job_id, now = ARGV[1], tonumber(ARGV[2])
 local finished_states = ARGV[3] -- each in spaces
 local counter = ARGV[4] -- of a job that an earlier version indexed by its state alone; '' for none
+
+-- Returns a stored object; nil if it is absent or damaged, which must not stop the deletion.
+local function read(hash, id, names)
+  local is_json, value = pcall(cjson.decode, redis.call('HGET', hash, id) or '')
+  if not is_json or type(value) ~= 'table' then return nil end
+  for _, name in ipairs(names) do
+    if type(value[name]) ~= 'string' then return nil end
+  end
+  return value
+end
 
 local ends_at = tonumber(redis.call('ZSCORE', retention, job_id) or math.huge)
 if ends_at > now and redis.call('EXISTS', record) == 1 then return 0 end
@@ -18,15 +28,12 @@ end
 
 -- The deletion comes first: a full Redis still accepts it, and then the rest of the script.
 redis.call('DEL', record, callbacks)
-local place = redis.call('HGET', places, job_id)
-local is_place
-is_place, place = pcall(cjson.decode, place or '')
-if is_place then
+local place = read(places, job_id, {'quota', 'priority', 'line'})
+if place then
   redis.call('ZREM', 'iq:lines:' .. place.quota .. ':' .. place.priority .. ':' .. place.line, job_id)
 end
-local is_permit, permit = pcall(cjson.decode, redis.call('HGET', permits, job_id) or '')
-if is_permit then
-  redis.call('SREM', all_in_flight, job_id)
+local permit = read(permits, job_id, {'at', 'caller'})
+if permit then
   redis.call('SREM', 'iq:in_flight:at:' .. permit.at, job_id)
   redis.call('SREM', 'iq:in_flight:by:' .. permit.caller, job_id)
 end
@@ -39,7 +46,7 @@ local deleted, caller = 0, nil
 for i = FIRST_INDEX, #KEYS do
   if redis.call('ZREM', KEYS[i], job_id) == 1 then
     deleted = 1
-    local state, kind, name = string.match(KEYS[i], '^iq:state:(%l+):(%l+):([^:]+)$')
+    local state, kind, name = string.match(KEYS[i], '^iq:state:(%l+):(%l+):([^:]*)$')
     if kind == 'at' then counter = 'jobs.' .. state .. '.' .. name end
     if kind == 'by' and not string.find(finished_states, ' ' .. state .. ' ', 1, true) then
       caller = unquote(name)

@@ -1,4 +1,5 @@
--- Lease queued jobs that may be sent now, in fair order, each with a permit of an account key.
+-- Lease queued jobs that may be sent now, in fair order, each with a permit of an account key; during
+-- an outage those with a fallback without one, as a worker only changes their provider.
 --
 -- A job whose time has come moves from the due set to its line: the jobs of one caller for one
 -- provider, oldest first. The lines of a priority take turns (start-time fair queuing).
@@ -9,8 +10,7 @@
 --
 -- Returns {time of the next free permit or '', starts of the first job, notices as JSON or '',
 -- id of each leased job}.
-local due, places, permits, starts, granted, api_keys, all_in_flight = unpack(KEYS, 1, 7)
-local pauses, reserved = KEYS[8], KEYS[9]
+local due, places, permits, starts, granted, api_keys, pauses, reserved = unpack(KEYS)
 local now, lease_end, max_jobs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local limits = cjson.decode(ARGV[4]) -- {quotas = {name = {keys, tasks, seconds, spacing, max_in_flight}}, budgets, ...}
 local wanted = ARGV[5] -- lease this job only, before its turn, if there is room; '' for any
@@ -19,9 +19,12 @@ local periods = cjson.decode(ARGV[8]) -- {day = {name, ends_at}, month = {name, 
 local NOTICE_AT, NOTICES_TTL_S = 0.8, 40 * 86400
 local PRIORITIES = {'high', 'normal', 'low'}
 local PAUSE_KINDS = {'hand', 'rate_limit', 'auth', 'credit'} -- 'outage' is that of an upstream
-local MAX_POSTPONED = 1000
+local MAX_POSTPONED = 100 -- of a line
 local MAX_WOKEN = 1000
 local LOOK_EVERY_S = 10
+local FORGOTTEN_S = 3600 -- an outage that no job has tried for so long
+local PLACE = {'quota', 'priority', 'line', 'provider', 'caller'}
+local PERMIT = {'at', 'caller', 'send'}
 
 local leased, notices, next_at = {}, {}, nil
 
@@ -29,14 +32,28 @@ local function wait_until(time)
   if not next_at or time < next_at then next_at = time end
 end
 
+-- Returns a stored object; nil if it is absent or damaged, which must stop no other job.
+local function read(hash, id, names)
+  local is_json, value = pcall(cjson.decode, redis.call('HGET', hash, id) or '')
+  if not is_json or type(value) ~= 'table' then return nil end
+  for _, name in ipairs(names) do
+    if type(value[name]) ~= 'string' then return nil end
+  end
+  return value
+end
+
 -- Returns the pauses by `name|kind`: those that hold jobs back, and those that a job has to try.
 local function read_pauses()
   local found, in_force, to_try = redis.call('HGETALL', pauses), {}, {}
   for i = 1, #found, 2 do
-    local field, pause = found[i], cjson.decode(found[i + 1])
-    if not pause['until'] or pause['until'] > now then
+    local field = found[i]
+    local is_json, pause = pcall(cjson.decode, found[i + 1])
+    local ends_at = is_json and type(pause) == 'table' and pause['until'] or nil
+    if not is_json or type(pause) ~= 'table' or type(ends_at or 0) ~= 'number' then
+      in_force[field] = {} -- what a damaged pause forbids is unknown: it lasts until it is resumed
+    elseif not ends_at or ends_at > now then
       in_force[field] = pause
-    elseif pause.pause_s then
+    elseif pause.pause_s and (not string.find(field, '|outage', 1, true) or ends_at > now - FORGOTTEN_S) then
       to_try[field] = pause
     else
       redis.call('HDEL', pauses, field)
@@ -78,8 +95,9 @@ local function lease(id)
 end
 
 local function read_place(id)
-  local place = redis.call('HGET', places, id)
-  return place and cjson.decode(place)
+  local place = read(places, id, PLACE)
+  local is_whole = place and type(place.since) == 'number' and type(place.cost or {}) == 'table'
+  return is_whole and place or nil
 end
 
 local function get_lines(place) return 'iq:lines:' .. place.quota .. ':' .. place.priority end
@@ -106,7 +124,6 @@ local function leave(lines, line)
 end
 
 local function release(id, permit)
-  redis.call('SREM', all_in_flight, id)
   redis.call('SREM', 'iq:in_flight:at:' .. permit.at, id)
   redis.call('SREM', 'iq:in_flight:by:' .. permit.caller, id)
   redis.call('HDEL', permits, id)
@@ -124,9 +141,8 @@ local function wake()
   for _, id in ipairs(redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_WOKEN)) do
     local place = read_place(id)
     local quota = place and limits.quotas[place.quota]
-    local permit = redis.call('HGET', permits, id)
-    permit = permit and cjson.decode(permit)
-    if not place then -- its worker died while the request was out
+    local permit = read(permits, id, PERMIT)
+    if not place then -- its worker died while the request was out, or stores its place again
       if #leased < max_jobs then lease(id) end
     elseif permit and quota and renew(permit, quota) then -- its message was lost
       if #leased < max_jobs then
@@ -134,7 +150,7 @@ local function wake()
         lease(id)
       end
     else
-      if permit then release(id, permit) end
+      if permit then release(id, permit) else redis.call('HDEL', permits, id) end
       join(id, place)
     end
   end
@@ -223,7 +239,7 @@ local function has_caller_room(caller)
 end
 
 local function has_room()
-  return limits.max_in_flight == 0 or redis.call('SCARD', all_in_flight) < limits.max_in_flight
+  return limits.max_in_flight == 0 or redis.call('HLEN', permits) < limits.max_in_flight
 end
 
 local sums -- of what is reserved, by `{unit}|*` and `{unit}|{caller}`
@@ -241,10 +257,10 @@ local function get_reserved(field)
     sums = {}
     local found = redis.call('HGETALL', reserved)
     for i = 1, #found, 2 do
-      if redis.call('HEXISTS', permits, found[i]) == 1 then
-        local each = cjson.decode(found[i + 1])
+      local each = read(reserved, found[i], {'caller'})
+      if each and type(each.cost) == 'table' and redis.call('HEXISTS', permits, found[i]) == 1 then
         add_reserved(each.caller, each.cost)
-      else -- a process of an earlier version has returned the permit
+      else -- damaged, or a process of an earlier version has returned the permit
         redis.call('HDEL', reserved, found[i])
       end
     end
@@ -313,34 +329,33 @@ local function grant(id, place, key)
   end
   redis.call('SADD', 'iq:in_flight:at:' .. at, id)
   redis.call('SADD', 'iq:in_flight:by:' .. place.caller, id)
-  redis.call('SADD', all_in_flight, id)
   try_again(id, place, at)
-  redis.call('HSET', permits, id, cjson.encode({at = at, key = key, caller = place.caller, send = send}))
+  redis.call('HSET', permits, id, cjson.encode({at = at, caller = place.caller, send = send}))
   reserve(id, place)
   lease(id)
 end
 
 -- Returns the first job of a line that no outage holds back. Those before it leave the line until a
 -- job tries again, so that jobs for other models are sent; each comes back to its place.
-local postponed = 0
 local function find_first(lines, line)
   local ready = get_ready(lines, line)
-  while postponed < MAX_POSTPONED do
+  for _ = 1, MAX_POSTPONED do
     local id = redis.call('ZRANGE', ready, 0, 0)[1]
     if not id then
       leave(lines, line)
       return nil
     end
     local place = read_place(id)
-    local outage = find_outage(place)
-    if not outage then return id, place end
+    local outage = place and find_outage(place)
+    if place and not outage then return id, place end
     redis.call('ZREM', ready, id)
-    if place.fallback and #leased < max_jobs then
+    if not place then
+      redis.call('ZADD', due, now, id) -- a worker stores its place again
+    elseif place.fallback and #leased < max_jobs then
       lease(id)
     else
-      redis.call('ZADD', due, outage['until'], id)
+      redis.call('ZADD', due, outage['until'] or lease_end, id)
     end
-    postponed = postponed + 1
   end
 end
 
@@ -349,7 +364,7 @@ local function grant_next(name, quota)
   local any_key = has_room() and find_key(name, quota)
   if not any_key then return false end
   for _, priority in ipairs(PRIORITIES) do
-    local lines, waiting = 'iq:lines:' .. name .. ':' .. priority, {}
+    local lines, passed = 'iq:lines:' .. name .. ':' .. priority, {}
     for _, line in ipairs(redis.call('ZRANGE', lines, 0, -1)) do
       local id, place = find_first(lines, line)
       if id then
@@ -357,18 +372,16 @@ local function grant_next(name, quota)
         local key = any_key
         if required then key = find_key(name, quota, required) end
         local may_leave = key and not is_paused(place.provider) and has_caller_room(place.caller)
-        if may_leave and not fits_budgets(place) then
-          waiting[#waiting + 1] = line
-        elseif may_leave then
-          -- A line that waits for a budget saves no turns up meanwhile.
+        if may_leave and fits_budgets(place) then
           local turn = redis.call('ZSCORE', lines, line)
-          for _, other in ipairs(waiting) do redis.call('ZADD', lines, 'GT', turn, other) end
+          for _, other in ipairs(passed) do redis.call('ZADD', lines, 'XX', 'GT', turn, other) end
           redis.call('ZREM', get_ready(lines, line), id)
           redis.call('ZINCRBY', lines, 1, line)
           grant(id, place, key)
           return true
         end
       end
+      passed[#passed + 1] = line -- a line that is passed over saves no turns up meanwhile
     end
   end
   return false
@@ -418,7 +431,8 @@ local function lease_wanted()
   local ready = get_ready(get_lines(place), place.line)
   local first = redis.call('ZRANGE', ready, 0, 0)[1]
   -- What waits for a budget is not overtaken in its line.
-  if first and first ~= wanted and not fits_budgets(read_place(first)) then return end
+  local before = first and first ~= wanted and read_place(first)
+  if before and not fits_budgets(before) then return end
   local key = find_key(place.quota, quota, get_required(place, quota))
   if key and fits_budgets(place) then
     redis.call('ZREM', ready, wanted)
@@ -426,7 +440,7 @@ local function lease_wanted()
   end
 end
 
--- Jobs in lines are in no due set: this shows that somebody looks. Not each time, as it is a write.
+-- Jobs in lines are in no due set: this time shows that a process looks for them.
 if now - tonumber(redis.call('GET', 'iq:leased_at') or 0) > LOOK_EVERY_S then
   redis.call('SET', 'iq:leased_at', now)
 end

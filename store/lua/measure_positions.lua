@@ -1,12 +1,22 @@
 -- Return where queued jobs stand and what each waits for, as JSON; changes nothing.
 -- It decides as `lease_submits` does: what that would not grant now, a job waits for.
-local due, places, permits, api_keys, all_in_flight, pauses, reserved = unpack(KEYS)
+local due, places, permits, api_keys, pauses, reserved = unpack(KEYS)
 local now = tonumber(ARGV[1])
 local limits = cjson.decode(ARGV[2]) -- as in lease_submits
 local periods = cjson.decode(ARGV[3]) -- as in lease_submits
 local FIRST_JOB = 4 -- of the arguments
 local PRIORITIES = {'high', 'normal', 'low'}
 local PAUSE_KINDS = {'hand', 'rate_limit', 'auth', 'credit'}
+
+-- Returns a stored object; nil if it is absent or damaged.
+local function read(hash, id, names)
+  local is_json, value = pcall(cjson.decode, redis.call('HGET', hash, id) or '')
+  if not is_json or type(value) ~= 'table' then return nil end
+  for _, name in ipairs(names) do
+    if type(value[name]) ~= 'string' then return nil end
+  end
+  return value
+end
 
 -- Many jobs of a page stand in the same lines.
 local sizes, listed = {}, {}
@@ -42,11 +52,12 @@ end
 local function find_pause(name, kinds)
   local longest
   for _, kind in ipairs(kinds or PAUSE_KINDS) do
-    local found = redis.call('HGET', pauses, name .. '|' .. kind)
-    local pause = found and cjson.decode(found)
-    local ends_at = pause and (pause['until'] or math.huge)
+    local is_stored = redis.call('HEXISTS', pauses, name .. '|' .. kind) == 1
+    -- A damaged pause is in force, as in lease_submits.
+    local pause = is_stored and (read(pauses, name .. '|' .. kind, {}) or {})
+    local ends_at = pause and (tonumber(pause['until']) or math.huge)
     if pause and ends_at > now and ends_at > (longest and longest.ends_at or 0) then
-      local reason = pause.reason ~= '' and pause.reason or kind
+      local reason = pause.reason and pause.reason ~= '' and pause.reason or kind
       longest = {waits_for = 'pause', reason = name .. ': ' .. reason, ends_at = ends_at}
     end
   end
@@ -72,14 +83,14 @@ local function find_window_end(at, quota)
   return ends_at and ends_at > now and ends_at or nil
 end
 
-local function get_api_key(caller)
-  local is_json, key = pcall(cjson.decode, redis.call('HGET', api_keys, caller) or '{}')
-  return is_json and type(key) == 'table' and key or {}
+local function get_list(caller, name)
+  local key = read(api_keys, caller, {}) or {}
+  return type(key[name]) == 'table' and key[name] or {}
 end
 
 local function get_caller_limit(caller)
-  local own = get_api_key(caller).limits
-  return own and own[3] and own[3] > 0 and own[3] or limits.caller_max_in_flight
+  local own = tonumber(get_list(caller, 'limits')[3]) or 0
+  return own > 0 and own or limits.caller_max_in_flight
 end
 
 -- Returns the one of `found` that ends first; one without an end is the last.
@@ -88,16 +99,19 @@ local function find_first(found)
   return found[1]
 end
 
-local function sum_reserved(unit, caller)
-  local sum, found = 0, redis.call('HGETALL', reserved)
-  for i = 1, #found, 2 do
-    local each = cjson.decode(found[i + 1])
-    local counts = caller == '*' or caller == each.caller
-    if counts and redis.call('HEXISTS', permits, found[i]) == 1 then
-      sum = sum + (each.cost[unit] or 0)
+local sums -- of what is reserved, by `{unit}|*` and `{unit}|{caller}`; read once for a page
+local function get_reserved(field)
+  if sums then return sums[field] or 0 end
+  sums = {}
+  for _, id in ipairs(redis.call('HKEYS', reserved)) do
+    local each = redis.call('HEXISTS', permits, id) == 1 and read(reserved, id, {'caller'})
+    for unit, amount in pairs(each and type(each.cost) == 'table' and each.cost or {}) do
+      for _, name in ipairs({unit .. '|*', unit .. '|' .. each.caller}) do
+        sums[name] = (sums[name] or 0) + amount
+      end
     end
   end
-  return sum
+  return sums[field] or 0
 end
 
 -- Returns the budget that a job does not fit into, of several the one that resets last.
@@ -108,7 +122,7 @@ local function find_budget(place)
       local period = type(budget) == 'table' and periods[budget.period]
       local cost = period and place.cost[budget.unit]
       local spent = cost and redis.call('HGET', 'iq:spent:' .. period.name, budget.unit .. '|' .. caller)
-      local used = cost and tonumber(spent or 0) + sum_reserved(budget.unit, caller) + cost
+      local used = cost and tonumber(spent or 0) + get_reserved(budget.unit .. '|' .. caller) + cost
       if cost and used > budget.amount and not (latest and latest.ends_at > period.ends_at) then
         local amount = string.format('%.15g', budget.amount / 1000000)
         local reason = amount .. budget.unit .. '/' .. budget.period .. whose
@@ -117,7 +131,7 @@ local function find_budget(place)
     end
   end
   check(limits.budgets, '*', ' of all jobs')
-  check(get_api_key(place.caller).budgets, place.caller, ' of the caller')
+  check(get_list(place.caller, 'budgets'), place.caller, ' of the caller')
   return latest
 end
 
@@ -140,7 +154,7 @@ local function find_obstacle(place, quota)
     end
   end
   if not free and #full == 0 then return find_first(pauses) end
-  if is_full(all_in_flight, limits.max_in_flight) then return {waits_for = 'in_flight', reason = 'in all'} end
+  if (limits.max_in_flight > 0 and redis.call('HLEN', permits) >= limits.max_in_flight) then return {waits_for = 'in_flight', reason = 'in all'} end
   if is_full('iq:in_flight:by:' .. place.caller, get_caller_limit(place.caller)) then
     return {waits_for = 'in_flight', reason = 'of the caller'}
   end
@@ -148,9 +162,8 @@ local function find_obstacle(place, quota)
 end
 
 local function measure(id)
-  local place = redis.call('HGET', places, id)
+  local place = read(places, id, {'quota', 'priority', 'line', 'provider', 'caller'})
   if not place then return {waits_for = 'worker', ahead = 0} end
-  place = cjson.decode(place)
   if redis.call('HEXISTS', permits, id) == 1 then return {waits_for = 'worker', ahead = 0} end
   local outage = find_pause(place.upstream or place.provider, {'outage'})
   if outage then return outage end

@@ -4,11 +4,10 @@
 -- Returns 1 if the job is written, 0 if it has changed.
 local record, old_due, new_due, deadlines = unpack(KEYS, 1, 4)
 local counters, open_jobs, changes, batch, webhooks, due_webhooks = unpack(KEYS, 5, 10)
-local ready, places, permits, all_in_flight = unpack(KEYS, 11, 14)
-local ledger, day_costs, batch_costs, day_spent, month_spent = unpack(KEYS, 15, 19)
-local reserved = KEYS[20]
-local made = KEYS[21] -- '' unless the job has just succeeded
-local FIRST_INDEX, INDEXES = 22, 4 -- of the keys: those of the old state and provider, then of the new
+local places, permits, reserved = unpack(KEYS, 11, 13)
+local ledger, day_costs, batch_costs, day_spent, month_spent = unpack(KEYS, 14, 18)
+local made = KEYS[19] -- '' unless the job has just succeeded
+local FIRST_INDEX, INDEXES = 20, 4 -- of the keys: those of the old state and provider, then of the new
 local job_id, old_revision, new_record, wake_up = unpack(ARGV, 1, 4)
 local deadline = ARGV[5] -- '' for none
 local old_state, new_state, max_changes, caller = unpack(ARGV, 6, 9)
@@ -20,6 +19,16 @@ local sent_at = ARGV[15] -- the latest time at which the provider counted the ta
 local ledger_entries, max_ledger_entries = ARGV[16], ARGV[17] -- '' for no entry
 local COSTS_TTL_S = 400 * 86400 -- of a batch, and of budgets; the sums of a day stay
 local FIRST_COUNT = 18 -- of pairs: counter, what to add to it
+
+-- Returns a stored object; nil if it is absent or damaged, which must not stop the transition.
+local function read(hash, id, names)
+  local is_json, value = pcall(cjson.decode, redis.call('HGET', hash, id) or '')
+  if not is_json or type(value) ~= 'table' then return nil end
+  for _, name in ipairs(names) do
+    if type(value[name]) ~= 'string' then return nil end
+  end
+  return value
+end
 
 local REVISION = '^{"rev":"(%x+)"'
 local revision = string.match(redis.call('GET', record) or '', REVISION)
@@ -46,25 +55,26 @@ else
   redis.call('ZREM', deadlines, job_id)
 end
 
--- A queued job has its place, and a permit only while it is leased or in flight.
-if place ~= '' then
-  if redis.call('HGET', places, job_id) ~= place then redis.call('ZREM', ready, job_id) end
-  redis.call('HSET', places, job_id, place)
-else
-  redis.call('HDEL', places, job_id)
-  redis.call('ZREM', ready, job_id)
+-- A queued job has its place, and a permit only while it is leased or in flight. It leaves its line:
+-- the due set has its wake-up.
+local old_place = read(places, job_id, {'quota', 'priority', 'line'})
+if old_place then
+  local lines = 'iq:lines:' .. old_place.quota .. ':' .. old_place.priority
+  redis.call('ZREM', lines .. ':' .. old_place.line, job_id)
 end
-local permit = redis.call('HGET', permits, job_id)
-permit = permit and cjson.decode(permit)
+if place ~= '' then redis.call('HSET', places, job_id, place) else redis.call('HDEL', places, job_id) end
+local permit = read(permits, job_id, {'at', 'caller', 'send'})
 if permit and sent_at ~= '' then
   redis.call('ZADD', 'iq:sent:' .. permit.at, 'XX', sent_at, permit.send)
 end
+if permit and old_state == 'queued' and not is_in_flight then -- it was never sent
+  redis.call('ZREM', 'iq:sent:' .. permit.at, permit.send)
+end
 if permit and not is_in_flight then
-  redis.call('SREM', all_in_flight, job_id)
   redis.call('SREM', 'iq:in_flight:at:' .. permit.at, job_id)
   redis.call('SREM', 'iq:in_flight:by:' .. permit.caller, job_id)
-  redis.call('HDEL', permits, job_id)
 end
+if not is_in_flight then redis.call('HDEL', permits, job_id) end
 -- The estimate stays reserved until the outcome is known: from here on, it is in the ledger or free.
 if new_state ~= 'submitting' then redis.call('HDEL', reserved, job_id) end
 

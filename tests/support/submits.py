@@ -3,7 +3,9 @@
 from typing import Any
 
 from imagequeue.jobs.job import Job, State, add_seconds, new_job
+from imagequeue.store import keys
 from imagequeue.store.jobs import Store
+from imagequeue.store.places import get_line, get_quota
 from support.clock import Clock
 
 LEASE_S = 25
@@ -29,6 +31,16 @@ def move(store: Store, clock: Clock, job_id: str, to: State, **fields: Any) -> J
     return store.transition(
         store.get(job_id), lambda job: job.transition_to(to, "test", clock(), clock(), **fields)
     )
+
+
+def put_back(store: Store, clock: Clock, job_id: str) -> Job:
+    """Return the permit of a job that is not sent after all."""
+    return store.transition(store.get(job_id), lambda job: job.evolve(clock()))
+
+
+def ready_key(job: Job) -> str:
+    """The sorted set that holds the job while it waits for a permit."""
+    return keys.ready(get_quota(job.provider), job.priority, get_line(job))
 
 
 def answer(store: Store, clock: Clock, job_id: str, to: State = State.WAITING) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagequeue.jobs.charge import Charged
-from imagequeue.jobs.cost import put_cost, to_micro
+from imagequeue.jobs.cost import find_submission, put_cost, to_micro
 from imagequeue.jobs.job import TRANSITIONS, Job, State, new_job
 from imagequeue.store.ledger_entries import Amounts, _find_changes, _measure
 
@@ -114,6 +114,16 @@ def test_late_acceptance_is_charged() -> None:
     job = go(make_job(), State.SUBMITTING, State.UNCONFIRMED, State.QUEUED)
     costs = put_cost(job, job.costs, 1, Charged.YES, "late")
     assert [(cost.charged, cost.task_id) for cost in costs] == [("yes", "late")]
+
+
+def test_late_result_is_the_cost_of_the_submission_that_made_it() -> None:
+    job = go(make_job(), State.SUBMITTING, State.WAITING, task_id="first")
+    job = go(job, State.FAILED, cause="gave up")
+    job = go(job, State.QUEUED, task_id=None, former_tasks=("first",))
+    assert find_submission(job, job.costs, "first") == 1
+    job = go(job, State.SUBMITTING)
+    assert find_submission(job, job.costs, "first") == 1
+    assert find_submission(job, job.costs, "unknown") == 2
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-1", "1e9"])

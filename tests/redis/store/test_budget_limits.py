@@ -16,6 +16,7 @@ from imagequeue.store.positions import Positions
 from imagequeue.store.submit_queue import Quota, dump_limits
 from support.budgets import LEASE_S, Shop
 from support.clock import Clock
+from support.submits import put_back
 
 DAY_S = 86400
 Open = Callable[..., Shop]
@@ -82,9 +83,7 @@ def test_a_job_that_is_put_back_returns_its_reservation(open_shop: Open, clock: 
     shop = open_shop("1kie/day")
     first = shop.add()
     shop.lease()
-    permit = shop.queue.get_permit(first, clock())
-    assert permit
-    shop.queue.put_back(shop.store.get(first), permit, clock())
+    put_back(shop.store, clock, first)
     assert shop.list_reserved() == set()
     assert shop.lease() == [first]
 

@@ -14,6 +14,7 @@ from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.store.ledger import Ledger
 from support.budgets import LEASE_S, Shop
 from support.clock import Clock
+from support.submits import put_back
 
 IN_ALL = ("9kie/day", "0.06usd/month")
 OF_A = ("4kie/day", "0.04usd/month")
@@ -68,10 +69,7 @@ class Machine(RuleBasedStateMachine):
     @rule(choice=choices)
     def put_back(self, choice: int) -> None:
         if jobs := self.list_leased():
-            job = jobs[choice % len(jobs)]
-            permit = self.shop.queue.get_permit(job.id, self.clock())
-            assert permit
-            self.shop.queue.put_back(job, permit, self.clock())
+            put_back(self.shop.store, self.clock, jobs[choice % len(jobs)].id)
 
     @rule(choice=choices)
     def cancel(self, choice: int) -> None:

@@ -11,7 +11,7 @@ from imagequeue.store.jobs import Store
 from imagequeue.store.pauses import Pauses
 from imagequeue.store.submit_queue import Quota, SubmitQueue
 from support.clock import Clock
-from support.submits import LEASE_S, add, answer, move, start
+from support.submits import LEASE_S, add, answer, move, put_back, start
 
 WINDOW_S = 10
 LIMITED = Quota(("main",), tasks=20, seconds=WINDOW_S)
@@ -148,6 +148,22 @@ def test_a_caller_that_comes_back_does_not_jump_the_queue(
     assert 4 <= len([job_id for job_id in order if job_id in backlog]) <= 6
 
 
+def test_a_line_that_was_paused_saved_no_turns_up(
+    make: Make, store: Store, clock: Clock, client: redis.Redis
+) -> None:
+    queue = make(Quota(("main",)))
+    Pauses(client).pause("kie-midjourney", "slow", "ann", clock())
+    paused = add(store, clock, 10, provider="kie-midjourney", submitted_by="a")
+    for _ in range(10):
+        (job_id,) = add(store, clock, submitted_by="b")
+        assert queue.lease(clock(), 1).job_ids == [job_id]
+        answer(store, clock, job_id, State.DOWNLOADING)
+    add(store, clock, 4, submitted_by="b")
+    Pauses(client).resume("kie-midjourney")
+    next_jobs = [queue.lease(clock(), 1).job_ids[0] for _ in range(4)]
+    assert len(set(next_jobs) & set(paused)) == 2
+
+
 def test_jobs_of_a_higher_priority_leave_first(make: Make, store: Store, clock: Clock) -> None:
     (low,) = add(store, clock, priority="low")
     (normal,) = add(store, clock)
@@ -207,9 +223,7 @@ def test_a_job_that_is_put_back_keeps_its_place(make: Make, store: Store, clock:
     queue = make(Quota(("main",), max_in_flight=1))
     first, _ = add(store, clock, 2)
     queue.lease(clock(), 1)
-    permit = queue.get_permit(first, clock())
-    assert permit
-    queue.put_back(store.get(first), permit, clock())
+    put_back(store, clock, first)
     assert queue.lease(clock(), 9).job_ids == [first]
 
 

@@ -112,9 +112,7 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def put_back(self, data: st.DataObject) -> None:
         if found := [job for job in self.find(State.QUEUED) if job.id in self.leased]:
-            job = data.draw(st.sampled_from(found))
-            if permit := self.queue.get_permit(job.id, self.clock()):
-                self.queue.put_back(job, permit, self.clock())
+            submits.put_back(self.store, self.clock, data.draw(st.sampled_from(found)).id)
 
     @rule(seconds=st.sampled_from([0.3, 4, 7, 9.8, 26]))
     def advance(self, seconds: float) -> None:

@@ -113,12 +113,13 @@ def test_retention_deletes_unreadable_records_too(ctx: Context, clock: Clock, ki
 
 
 @pytest.mark.parametrize("is_in_flight", [False, True])
+@pytest.mark.parametrize("caller", ["", "a shop: ü"])
 def test_job_whose_record_was_deleted_leaves_nothing(
-    ctx: Context, app: Celery, is_in_flight: bool
+    ctx: Context, app: Celery, is_in_flight: bool, caller: str
 ) -> None:
     """As the error of a damaged record advises."""
     job = new_job(ctx.now(), provider="acedata-flux", action="generate", delivery="poll")
-    job = job.model_copy(update={"submitted_by": "a shop: ü"})
+    job = job.model_copy(update={"submitted_by": caller})
     ctx.store.add([job])
     if is_in_flight:
         assert ctx.submits.get_permit(job.id, ctx.now())

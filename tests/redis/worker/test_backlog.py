@@ -11,7 +11,6 @@ from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State, add_seconds
 from imagequeue.store import keys
-from imagequeue.store.places import ready_key
 from imagequeue.worker import tasks as worker_tasks
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.base_task import MAX_STEPS
@@ -19,6 +18,7 @@ from imagequeue.worker.context import Context
 from support.clock import Clock
 from support.jobs import queued
 from support.stub import Stub
+from support.submits import ready_key
 
 
 @pytest.fixture

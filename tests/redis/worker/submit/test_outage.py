@@ -15,6 +15,7 @@ from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.jobs import KIE_ACCEPTED, kie_refused, queued
 from support.stub import Stub
+from support.submits import add
 
 FAILURES = 3
 DOWN: Callable[..., Any] = lambda *_: (503, {})  # noqa: E731
@@ -66,6 +67,18 @@ def test_failures_in_a_row_hold_the_model_back(ctx: Context, stub: Stub) -> None
     assert (job.state, job.submissions) == (State.QUEUED, 0)
     position = open_positions(ctx.store.redis, ctx.settings).measure([job], ctx.now())[waiting]
     assert (position.waits_for, (position.reason or "").partition(":")[0]) == ("pause", MODEL)
+
+
+def test_backlog_behind_an_outage_holds_no_other_caller_back(
+    ctx: Context, stub: Stub, clock: Clock
+) -> None:
+    fail(ctx, stub, [of_model(ctx) for _ in range(FAILURES)])
+    params = {"model": "z-image", "aspect_ratio": "1:1"}
+    add(ctx.store, clock, 1_100, provider="kie", params=params, submitted_by="a")
+    other = {"model": "video-x", "unchecked": True}
+    (job_id,) = add(ctx.store, clock, provider="kie", params=other, submitted_by="b")
+    leased = ctx.submits.lease(ctx.now(), 9).job_ids  # wakes a thousand of them
+    assert leased + ctx.submits.lease(ctx.now(), 9).job_ids == [job_id]
 
 
 def test_accepted_job_ends_the_outage_and_all_keep_their_place(

@@ -11,7 +11,7 @@ from imagequeue.store import keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.clock import Clock
-from support.jobs import TASK, kie_refused, path, queued
+from support.jobs import KIE_ACCEPTED, TASK, kie_refused, path, queued
 from support.stub import Stub
 
 
@@ -82,6 +82,18 @@ def test_job_refused_for_now_times_out(ctx: Context, stub: Stub, clock: Clock) -
     job = ctx.store.get(job_id)
     assert job.error
     assert (job.state, job.error.reason) == (State.FAILED, "timed_out")
+
+
+def test_job_refused_once_is_sent_however_long_it_waited(
+    ctx: Context, stub: Stub, clock: Clock
+) -> None:
+    job_id = queued(ctx)
+    stub.answer = lambda *_: (429, {})
+    submit(ctx, job_id)
+    clock.advance(2 * ctx.settings.give_up_after_s)  # for a limit, a budget or a person
+    stub.answer = lambda *_: KIE_ACCEPTED
+    submit(ctx, job_id)
+    assert ctx.store.get(job_id).state is State.WAITING
 
 
 def test_refusals_for_now_back_off_then_fail(ctx: Context, stub: Stub, clock: Clock) -> None:

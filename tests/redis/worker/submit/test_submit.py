@@ -9,12 +9,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from imagequeue.errors import ConfigError, InvalidTransitionError
 from imagequeue.jobs.job import State
 from imagequeue.providers.wire import Pending
+from imagequeue.store import keys
 from imagequeue.store.submit_queue import open_submit_queue
 from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.clock import Clock
-from support.jobs import KIE_ACCEPTED, TASK, kie_refused, path, queued
+from support.jobs import KIE_ACCEPTED, TASK, kie_refused, path, queued, waiting
 from support.stub import Stub
 
 
@@ -37,6 +38,27 @@ def test_accepted_job_waits_for_first_countdown(ctx: Context, stub: Stub) -> Non
     job = ctx.store.get(job_id)
     assert (job.state, job.task_id, job.attempts) == (State.WAITING, TASK, 1)
     assert (job.wake_at - ctx.now()).total_seconds() == 60
+
+
+def test_late_message_of_a_sent_job_changes_nothing(ctx: Context, stub: Stub) -> None:
+    job_id = waiting(ctx, stub)
+    job, permit = ctx.store.get(job_id), ctx.submits.get_permit(job_id, ctx.now())
+    assert permit
+    ctx.pauses.pause("all", "a look", "ann", ctx.now())
+    with pytest.raises(InvalidTransitionError):
+        submit(ctx, job_id)
+    assert ctx.store.get(job_id) == job
+    assert ctx.submits.get_permit(job_id, ctx.now()) == permit
+
+
+def test_queued_job_of_an_earlier_release_gets_a_place(ctx: Context, stub: Stub) -> None:
+    job_id = queued(ctx)
+    ctx.store.redis.hdel(keys.PLACES, job_id)  # releases without limits stored none
+    stub.answer = lambda *_: KIE_ACCEPTED
+    submit(ctx, job_id)
+    assert len(stub.posts) == 0
+    submit(ctx, job_id)
+    assert (ctx.store.get(job_id).state, len(stub.posts)) == (State.WAITING, 1)
 
 
 def test_callback_delivery_skips_first_countdown(ctx: Context, stub: Stub) -> None:
