@@ -74,9 +74,9 @@ def _estimate_each(settings: Settings, request: JobRequest) -> list[int | None]:
 def _estimate(
     settings: Settings, request: JobRequest, name: str, params: Mapping[str, Any]
 ) -> int | None:
-    provider = get_provider(name)
-    settings.usable_keys(provider)
+    provider = get_provider(name, params)
     checked = provider.validate_request(request.action, request.prompt, request.image_urls, params)
+    settings.usable_keys(provider)
     # Discarded: this only proves that the configured API version can express the request.
     provider.build_submit_request(
         checked, None, settings.api_versions.get(provider.name, provider.api_versions[0])

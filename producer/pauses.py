@@ -8,7 +8,7 @@ from datetime import datetime
 from ..config.redis import connect, reachable
 from ..config.settings import Settings
 from ..errors import InvalidRequestError, Problem, UnknownPauseError
-from ..providers import PROVIDERS
+from ..providers import PROVIDERS, list_services
 from ..store import keys
 from ..store.clock import RedisClock
 from ..store.pauses import ALL, Pause, Pauses
@@ -60,7 +60,7 @@ class PauseControl:
         """Return what can be paused."""
         accounts = {
             keys.account_key(provider.quota, key.name): None
-            for provider in PROVIDERS.values()
+            for provider in list_services()
             for key in self._settings.account(provider.account).keys
             if key.serves(provider.service)
         }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import InvalidRequestError, Problem
 from .account import Account
@@ -17,10 +19,16 @@ from .registry import Registry
 PROVIDERS = Registry((KieJobs(), KieFluxKontext(), KieMidjourney(), AceDataFlux()))
 
 
-def get(name: str) -> Provider:
-    """Return the provider called `name`; raises InvalidRequestError if there is none."""
-    if name in PROVIDERS:
-        return PROVIDERS[name]
+def find(name: str, params: Mapping[str, Any] | None = None) -> Provider | None:
+    """Return the provider called `name` in the service that `params` are for, if there is one."""
+    known = PROVIDERS.get(name)
+    return known.select(params or {}) if known else None
+
+
+def get(name: str, params: Mapping[str, Any] | None = None) -> Provider:
+    """Return what `find` does; raises InvalidRequestError if there is none."""
+    if found := find(name, params):
+        return found
     near = difflib.get_close_matches(name, PROVIDERS, n=1)
     advice = f"did you mean {near[0]}? " if near else ""
     raise InvalidRequestError(
@@ -33,13 +41,14 @@ def accounts() -> tuple[type[Account], ...]:
     return tuple(dict.fromkeys(provider.account for provider in PROVIDERS.values()))
 
 
+def list_services() -> list[Provider]:
+    """Return every provider in each of its services; some have the same quota."""
+    return [each for provider in PROVIDERS.values() for each in provider.services]
+
+
 def services_of(account: type[Account]) -> set[str]:
     """Return the services that a key of the account may be limited to."""
-    return {
-        provider.service
-        for provider in PROVIDERS.values()
-        if provider.account is account and provider.service
-    }
+    return {each.service for each in list_services() if each.account is account and each.service}
 
 
 def sandbox_settings(url: str) -> dict[str, str]:

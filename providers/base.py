@@ -84,6 +84,18 @@ class Provider(ABC):
         """The name of what shares the limits of a key: `vendor`, or `vendor.service`."""
         return f"{self.account.name}.{self.service}" if self.service else self.account.name
 
+    @property
+    def services(self) -> Sequence[Provider]:
+        """Return the provider in each service of its account that its requests may be for."""
+        return (self,)
+
+    def select(self, params: Mapping[str, Any]) -> Provider:
+        """Return the provider in the service that a request with these `params` is for.
+
+        It never raises: the params may be invalid, or of an earlier release.
+        """
+        return self
+
     def find_request_type(self, action: str, params: Mapping[str, Any]) -> type[Request]:
         """Return the type of a request; raises InvalidRequestError if there is none.
 

@@ -10,14 +10,15 @@ from ..jobs.fallback import can_fall_back
 from ..jobs.ids import quote_name
 from ..jobs.job import Job
 from ..providers import PROVIDERS
+from ..providers import find as find_provider
 from ..providers.account_keys import MAIN
 from .ledger_entries import get_account
 
 
-def get_quota(provider: str) -> str:
-    """Return the name of the limits that a provider's jobs share with others."""
-    known = PROVIDERS.get(provider)
-    return known.quota if known else provider
+def get_quota(job: Job) -> str:
+    """Return the name of the limits that a job shares with others."""
+    known = find_provider(job.provider, job.params)
+    return known.quota if known else job.provider
 
 
 def get_upstream(job: Job) -> str:
@@ -38,7 +39,7 @@ def get_line(job: Job) -> str:
 def dump_place(job: Job) -> str:
     """Return the place of a queued job, as `lease_submits` reads it."""
     place: dict[str, object] = {
-        "quota": get_quota(job.provider),
+        "quota": get_quota(job),
         "priority": job.priority,
         "line": get_line(job),
         "provider": job.provider,

@@ -13,7 +13,7 @@ from ..config.budgets import Budget
 from ..config.queues import Queue
 from ..config.settings import Settings
 from ..jobs.job import Job, add_seconds
-from ..providers import PROVIDERS
+from ..providers import list_services
 from ..providers.request import PRIORITIES
 from . import keys
 from .budgets import dump_periods, log_notices
@@ -163,7 +163,7 @@ def open_submit_queue(client: redis.Redis, settings: Settings) -> SubmitQueue:
 def read_quotas(settings: Settings) -> dict[str, Quota]:
     """Return the limits and usable keys of each quota, as these settings have them."""
     quotas = {}
-    for provider in PROVIDERS.values():
+    for provider in list_services():
         account = settings.account(provider.account)
         usable = tuple(key.name for key in account.keys if key.serves(provider.service))
         limits = settings.limits(provider)

@@ -17,7 +17,7 @@ def get_account(ctx: Context, job: Job) -> Account:
     If that key is not configured any more, another one is tried: no vendor says whether it sees the
     task. Raises ConfigError without a key.
     """
-    provider = get_provider(job.provider)
+    provider = get_provider(job.provider, job.params)
     account = ctx.settings.account(provider.account)
     key = account.find_key(job.account_key)
     if key is None:

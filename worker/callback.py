@@ -88,7 +88,7 @@ def _parse_trusted(ctx: Context, job: Job, callback: Callback) -> TaskStatus:
     """Return the status that a callback reports, once it is signed or confirmed as required."""
     if (stored := parse_stored(job, callback)) is not None:
         return _require_readable(ctx, job, stored)
-    status = get_provider(job.provider).parse_callback(callback.body)
+    status = get_provider(job.provider, job.params).parse_callback(callback.body)
     if not isinstance(status, Pending | Succeeded | Failed | Unreadable):
         raise MalformedResponseError(f"a callback that reports {type(status).__name__}")
     if len(status.task_id or "") > MAX_TASK_ID:

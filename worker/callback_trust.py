@@ -36,7 +36,7 @@ class ConfirmationUnavailableError(Exception):
 
 def require_signature(ctx: Context, job: Job, callback: Callback, task_id: str) -> None:
     """Raise SignatureError if the vendor signs its callbacks and did not sign this one."""
-    account = ctx.settings.account(get_provider(job.provider).account)
+    account = ctx.settings.account(get_provider(job.provider, job.params).account)
     if key := account.find_key(job.account_key):
         account = account.with_key(key)
     account.verify_callback(callback.headers, callback.body, task_id, callback.at)

@@ -22,7 +22,7 @@ def divert(ctx: Context, job: Job) -> bool:
     """Let a queued job without a permit fall back; return whether it does."""
     if job.state is not State.QUEUED or not can_fall_back(job):
         return False
-    provider = get_provider(job.provider)
+    provider = get_provider(job.provider, job.params)
     names = [key.name for key in ctx.settings.usable_keys(provider)]
     kind = ctx.pauses.find_obstacle(job, provider.quota, names, ctx.now())
     if kind is None:

@@ -21,7 +21,7 @@ from ..config.queues import Queue
 from ..errors import InvalidTransitionError, UnknownJobError
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import countdowns_for, next_poll
-from ..providers import PROVIDERS
+from ..providers import find as find_provider
 from ..providers.base import BatchProvider
 from ..providers.wire import Failed, StatusUnavailable, Succeeded, TaskStatus, Unreadable
 from .apply_status import apply_status, as_failed, as_reported
@@ -51,7 +51,7 @@ def poll(ctx: Context, job_id: str) -> float | None:
         raise InvalidTransitionError(f"{job.id} is {job.state}: there is nothing to poll")
     if job.delivery == "callback" and ctx.inbox.list_unread(job.id):
         return CALLBACK_FIRST_S
-    provider = PROVIDERS.get(job.provider)
+    provider = find_provider(job.provider, job.params)
     if isinstance(provider, BatchProvider) and (peers := _claim_peers(ctx, provider, job)):
         return _apply_poll_result(ctx, job, _poll_together(ctx, provider, job, peers))
     return _apply_poll_result(ctx, job, look_up(ctx, job))
@@ -128,14 +128,14 @@ def _claim_peers(ctx: Context, provider: BatchProvider, job: Job) -> list[Job]:
     Raises InvalidTransitionError if another worker has claimed `job` itself.
     """
     now = ctx.now()
-    peers = {peer.id: peer for peer in _find_peers(ctx, job, now, provider.max_batch_size - 1)}
+    peers = {peer.id: peer for peer in _find_peers(ctx, provider, job, now)}
     claimed = ctx.wakeups.claim(Queue.POLL, [job.id, *peers], now)
     if not claimed:
         raise InvalidTransitionError(f"{job.id} was polled a moment ago, together with others")
     return [peers[peer_id] for peer_id in claimed if peer_id != job.id]
 
 
-def _find_peers(ctx: Context, job: Job, now: datetime, max_peers: int) -> list[Job]:
+def _find_peers(ctx: Context, provider: BatchProvider, job: Job, now: datetime) -> list[Job]:
     """Return due jobs that the same request can ask about.
 
     They may have unread callbacks: to check that costs more than to ask, and only the first status
@@ -144,11 +144,11 @@ def _find_peers(ctx: Context, job: Job, now: datetime, max_peers: int) -> list[J
     peers = (
         peer
         for peer in ctx.store.iter_jobs(ctx.wakeups.list_due_soon(Queue.POLL, now))
-        if peer.id != job.id and peer.provider == job.provider
+        if peer.id != job.id and find_provider(peer.provider, peer.params) is provider
         if peer.account_key == job.account_key
         if peer.state in POLLED and peer.task_id
     )
-    return list(islice(peers, max_peers))
+    return list(islice(peers, provider.max_batch_size - 1))
 
 
 def _poll_together(

@@ -32,7 +32,7 @@ def refresh_url(ctx: Context, job: Job, image: Image) -> ResultImage | None:
 def _request_new_url(ctx: Context, job: Job, image: Image) -> ResultImage | None:
     """Return the image at a new URL that the provider makes from the old one."""
     try:
-        provider = get_provider(job.provider)
+        provider = get_provider(job.provider, job.params)
         if not isinstance(provider, UrlRefreshProvider):
             return None
         deadline = time.monotonic() + LOOKUP_TIMEOUT_S

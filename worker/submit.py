@@ -66,7 +66,7 @@ def submit(ctx: Context, job_id: str) -> None:
         return
     quota, key = permit
     known = ctx.pauses.find(job, quota, key)
-    names = [key.name for key in ctx.settings.usable_keys(get_provider(job.provider))]
+    names = [key.name for key in ctx.settings.usable_keys(get_provider(job.provider, job.params))]
     if key not in names or known.forbid(job, ctx.now()):
         ctx.transition(job, partial(_requeue_now, ctx))
         return
@@ -98,7 +98,7 @@ def _leave_without_permit(ctx: Context, job: Job) -> None:
     if divert(ctx, job):
         return
     if ctx.submits.has_place(job):
-        ctx.settings.usable_keys(get_provider(job.provider))  # raises if there is none
+        ctx.settings.usable_keys(get_provider(job.provider, job.params))  # raises if there is none
         raise InvalidTransitionError(f"{job.id} waits for its turn")
     ctx.transition(job, partial(_requeue_now, ctx))
 
@@ -144,7 +144,7 @@ def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
 
 def _send_paid_request(ctx: Context, job: Job, deadline: float) -> SubmitOutcome:
     """Send the paid request, and turn any response or failure into an outcome."""
-    provider = get_provider(job.provider)
+    provider = get_provider(job.provider, job.params)
     api_version = job.api_version or provider.api_versions[0]
     try:
         checked = provider.validate_request(job.action, job.prompt, job.image_urls, job.params)

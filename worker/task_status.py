@@ -32,7 +32,7 @@ LOOKUP_FAILURES = (NotSentError, NoResponseError, MalformedResponseError, ImageQ
 def look_up(ctx: Context, job: Job, task_id: str | None = None) -> TaskStatus:
     """Return what the provider says about a task, by default the job's own."""
     try:
-        provider = get_provider(job.provider)
+        provider = get_provider(job.provider, job.params)
         task_id = task_id or job.task_id or ""
         api_version = job.api_version or provider.api_versions[0]
         request = provider.build_status_request(task_id, api_version)

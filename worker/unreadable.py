@@ -81,7 +81,7 @@ def parse_stored(job: Job, callback: Callback) -> TaskStatus | None:
     source = callback.headers.get(SOURCE)
     if source is None:
         return None
-    provider = get_provider(job.provider)
+    provider = get_provider(job.provider, job.params)
     api_version = job.api_version or provider.api_versions[0]
     response = ProviderResponse(status=200, body=callback.body)
     if source == "status":

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...config.settings import PREFIX, Settings, read_settings
 from ...errors import ImageQueueError, RedisUnavailableError
-from ...providers import PROVIDERS
+from ...providers import list_services
 from ...storage import open_storage
 from . import limit_checks, redis_checks, web_checks
 
@@ -78,7 +78,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "provider keys": web_checks.check_provider_keys,
     **{
         f"{quota} limits": partial(limit_checks.describe_limits, quota)
-        for quota in dict.fromkeys(provider.quota for provider in PROVIDERS.values())
+        for quota in dict.fromkeys(provider.quota for provider in list_services())
     },
     "callbacks": web_checks.check_callbacks,
     "webhooks": _check_webhooks,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from imagequeue.providers.kie.catalogue import Model, Parameter
+from imagequeue.providers.catalogue import Model, Parameter
 
 # What any request to a provider has to have in its params; this model takes both actions.
 REQUIRED_PARAMS: dict[str, dict[str, Any]] = {"kie": {"model": "nano-banana-2"}}

@@ -16,11 +16,12 @@ from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import Job, State
 from imagequeue.producer.client import Client
 from imagequeue.producer.local.ports import free_port
-from imagequeue.providers.kie.catalogue import load_models
+from imagequeue.providers.kie.jobs import KieJobs
 from support.kie_models import make_request
 from support.media import validate_file
 from support.processes import WORKER, answers, eventually, sandbox
 
+MODELS = KieJobs().models
 HMAC_KEY = "a key of the tests"
 UNCHECKED: list[dict[str, Any]] = [
     {"params": {"model": "veo-3-1", "unchecked": True, "duration": 8}, "prompt": "a video"},
@@ -53,7 +54,7 @@ def list_requests() -> list[dict[str, Any]]:
     """Return a request for each model and action, in turn polled and called back."""
     requests = [
         make_request(model, action, largest=True)
-        for model in load_models().values()
+        for model in MODELS.values()
         for action in model.actions
     ]
     for request, delivery in zip(requests, cycle(("poll", "callback")), strict=False):
@@ -68,14 +69,14 @@ def list_requests() -> list[dict[str, Any]]:
 
 def estimate(job: Job) -> float | None:
     """Return what the catalogue says that the job costs, for all of its images."""
-    model = load_models().get(job.params["model"])
+    model = MODELS.get(job.params["model"])
     price = model.estimate(job.params, len(job.image_urls)) if model else None
     return price if price is None else float(price)
 
 
 def count_images(job: Job) -> int:
     """Return how many images the job asks for."""
-    model = load_models().get(job.params["model"])
+    model = MODELS.get(job.params["model"])
     return int(job.params.get(model.count, 1)) if model and model.count else 1
 
 
@@ -89,7 +90,7 @@ def test_every_model_is_saved_and_charged_as_listed(
     eventually(lambda: answers(f"{settings.public_url}/healthz"))
     client = Client(settings)
     requested = list_requests()
-    assert {each["params"]["model"] for each in requested} > set(load_models())
+    assert {each["params"]["model"] for each in requested} > set(MODELS)
 
     jobs = [client.wait(job.id, 110) for job in client.submit_many(requested)]
 

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from imagequeue.errors import InvalidRequestError
 from imagequeue.producer.cli.main import cli
 from imagequeue.providers import PROVIDERS
+from imagequeue.providers.catalogue import load_models
 from imagequeue.providers.describe import describe_provider, list_providers
-from imagequeue.providers.kie.catalogue import load_models
 from support.kie_models import make_request
 
 
@@ -43,7 +43,7 @@ def test_valid_requests_fit_their_schema_and_others_do_not() -> None:
         if not request.model:
             continue
         validator = Draft202012Validator(request.json_schema)
-        model = load_models()[request.model]
+        model = load_models("imagequeue.providers.kie")[request.model]
         for largest in (False, True):
             made = make_request(model, request.action, largest=largest)
             validator.validate(made)

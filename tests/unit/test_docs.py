@@ -13,7 +13,7 @@ from imagequeue.config.settings import settings_class
 from imagequeue.jobs.job import TRANSITIONS
 from imagequeue.producer.cli.main import cli
 from imagequeue.providers import PROVIDERS
-from imagequeue.providers.kie.catalogue import parse_models
+from imagequeue.providers.catalogue import parse_models
 from support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()

@@ -8,11 +8,11 @@ import pytest
 
 from imagequeue.errors import InvalidRequestError
 from imagequeue.providers import get
-from imagequeue.providers.kie.catalogue import load_models, parse_models
+from imagequeue.providers.catalogue import load_models, parse_models
 from support.kie_models import URL, break_each_bound, make_request
 
 KIE = get("kie")
-MODELS = load_models()
+MODELS = load_models("imagequeue.providers.kie")
 BACK = "https://example.com/callbacks/1"
 
 

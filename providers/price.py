@@ -1,4 +1,4 @@
-"""What a task of kie.ai's unified API costs, as its price list says it."""
+"""What a task costs by its parameters, as a vendor's price list says it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Credits = Annotated[Decimal, PlainSerializer(_to_number)]
 
 
 class Price(BaseModel):
-    """The price of one image in kie's credits, and what it depends on."""
+    """The price of one image in the vendor's credits, and what it depends on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ class Price(BaseModel):
     def compute(self, params: Mapping[str, object], input_images: int) -> Decimal | None:
         """Return the price of an image; None if it depends on what is not known.
 
-        `params` has the values that the task will run with, kie's own defaults included.
+        `params` has the values that the task will run with, the vendor's own defaults included.
         """
         if self.per_megapixel:
             return None

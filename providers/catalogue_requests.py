@@ -1,6 +1,6 @@
-"""The request types of the unified API, built from the catalogue and cached.
+"""The request types of a catalogue's models, built when they are needed and cached.
 
-The dump of a request, by alias, is its model and its `input` in kie's own field names.
+The dump of a request, by alias, has the vendor's own field names, and the model as `model`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from types import GenericAlias
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -21,14 +21,14 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from ...errors import Problem
-from ..base import ImageURL, Request
-from ..base import Prompt as PromptText
+from ..errors import Problem
+from .base import ImageURL, Request
+from .base import Prompt as PromptText
 from .catalogue import Images, Parameter, Prompt, load_models
 
 
 def _to_number(value: float) -> int | float:
-    """Return a whole number as an integer: kie documents `number` for counts, too."""
+    """Return a whole number as an integer: some counts are documented as `number`."""
     return int(value) if value.is_integer() else value
 
 
@@ -49,7 +49,10 @@ _OptionalPrompt = Annotated[
 class CatalogueRequest(Request):
     """A request for a model; a subclass for each model and action has its parameters."""
 
-    model: str = Field(description="Which model to use; `imagequeue providers kie` lists them.")
+    one_of: ClassVar[tuple[str, ...]] = ()
+    """Exactly one of these parameters has to be given."""
+
+    model: str = Field(description="Which model to use; `imagequeue providers NAME` lists them.")
     # Not in the schema: `true` selects the other type.
     unchecked: SkipJsonSchema[Literal[False]] = Field(
         False, exclude=True, description="`true`: the other parameters are sent as they are."
@@ -57,7 +60,7 @@ class CatalogueRequest(Request):
 
     def find_conflicts(self) -> Sequence[Problem]:
         """Check that exactly one of the model's alternatives is given."""
-        names = load_models()[self.model].one_of
+        names = self.one_of
         given = [name for name in names if getattr(self, name, None) is not None]
         if len(given) == 1 or not names:
             return ()
@@ -70,7 +73,7 @@ class UncheckedRequest(Request):
 
     model_config = ConfigDict(extra="allow")
 
-    model: str = Field(min_length=1, description="kie's name of the model.")
+    model: str = Field(min_length=1, description="The vendor's name of the model.")
     unchecked: Literal[True] = Field(description="Send the other parameters as they are.")
     images_field: str = Field(
         "image_urls",
@@ -98,9 +101,9 @@ class UncheckedRequest(Request):
 
 
 @cache
-def build_request_type(name: str, action: str) -> type[CatalogueRequest]:
-    """Return the request type of a model of the catalogue for one of its actions."""
-    model = load_models()[name]
+def build_request_type(package: str, name: str, action: str) -> type[CatalogueRequest]:
+    """Return the request type of a model in a package's catalogue for one of its actions."""
+    model = load_models(package)[name]
     fields: dict[str, Any] = {
         "model": (Literal.__getitem__(name), Field(description=model.title)),
     }
@@ -110,9 +113,11 @@ def build_request_type(name: str, action: str) -> type[CatalogueRequest]:
         fields["image_urls"] = _to_images(model.images, optional="image_urls" in model.one_of)
     for param_name, param in model.list_params(action).items():
         fields[param_name] = _to_param(param)
-    return create_model(
+    built = create_model(
         action.capitalize(), __base__=CatalogueRequest, __doc__=model.title, **fields
     )
+    built.one_of = model.one_of
+    return built
 
 
 def _to_prompt(prompt: Prompt, action: str) -> Any:
@@ -148,7 +153,7 @@ def _to_param(param: Parameter) -> Any:
     options["description"] = param.description
     options["serialization_alias"] = param.send_as
     if not param.required:
-        # Shown in the schema, and not sent: kie may change it.
+        # Shown in the schema, and not sent: the vendor may change it.
         options["json_schema_extra"] = {"default": param.default}
         return kind | None, Field(None, **options)
     return kind, Field(... if param.default is None else param.default, **options)

@@ -1,4 +1,4 @@
-"""The catalogue of kie.ai's models in `models.toml`: what each takes, makes and costs."""
+"""The catalogue of a vendor's models, its `models.toml`: what each takes, makes and costs."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Images(_Entry):
 
 
 class Parameter(_Entry):
-    """Another field of a model's `input`; its bounds are of the number, the text or the list."""
+    """Another field of a request; its bounds are of the number, the text or the list."""
 
     type: Literal["text", "url", "integer", "number", "boolean", "list", "object"] = "text"
     list: bool = False
     enum: tuple[str, ...] = ()
     required: bool = False
     default: bool | int | float | str | None = None
-    """kie's own default, which is sent only if the field is required."""
+    """The vendor's own default, which is sent only if the field is required."""
     min: int | float | None = None
     max: int | float | None = None
     send_as: str | None = None
@@ -53,10 +53,12 @@ class Parameter(_Entry):
 
 
 class Model(_Entry):
-    """One model of the unified API."""
+    """One model."""
 
     name: str
     title: str
+    service: str = ""
+    """The part of the account that it belongs to; empty if the account has no parts."""
     actions: tuple[Action, ...]
     prompt: Prompt | None = None
     images: Images | None = None
@@ -93,7 +95,7 @@ class Model(_Entry):
     def estimate(self, params: Mapping[str, object], input_images: int) -> Decimal | None:
         """Return the price of a task in credits; None if it is not known.
 
-        What is not given has kie's own default; a boolean without one is off, and a count is 1.
+        What is not given has the vendor's default; a boolean without one is off, a count is 1.
         """
         off = {name: False for name, each in self.params.items() if each.type == "boolean"}
         defaults = {n: p.default for n, p in self.params.items() if p.default is not None}
@@ -104,9 +106,9 @@ class Model(_Entry):
 
 
 @cache
-def load_models() -> Mapping[str, Model]:
-    """Return every model by its name."""
-    text = resources.files(__package__).joinpath("models.toml").read_text(encoding="utf-8")
+def load_models(package: str) -> Mapping[str, Model]:
+    """Return every model in a package's `models.toml`, by its name."""
+    text = resources.files(package).joinpath("models.toml").read_text(encoding="utf-8")
     return parse_models(text)
 
 
