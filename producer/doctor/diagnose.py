@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...config.settings import PREFIX, Settings, read_settings
 from ...errors import ImageQueueError, RedisUnavailableError
-from ...providers import list_services
+from ...providers import PROVIDERS, list_services
 from ...storage import open_storage
 from . import limit_checks, redis_checks, web_checks
 
