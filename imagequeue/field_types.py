@@ -50,30 +50,31 @@ def _empty_to_none(value: Any) -> Any:
 
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
+# Any time of this or the next millennium is still a time if it is added or subtracted.
+_MAX_DURATION = timedelta(days=36_500)
 
 
-def parse_duration(text: str) -> timedelta | None:
-    """Return the time in `90s`, `30m`, `2h` or `7d`; None for any other text."""
-    found = _DURATION.fullmatch(text)
-    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
-
-
-def _require_duration(value: Any) -> timedelta:
-    duration = parse_duration(value) if isinstance(value, str) else value
-    if not isinstance(duration, timedelta):
-        raise ValueError("must be a duration such as 90s, 30m, 2h or 7d")
-    return duration
+def parse_duration(value: Any) -> timedelta:
+    """Return the duration in `90s`, `30m`, `2h` or `7d`; raises ValueError above 36500d."""
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
+        value = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    if not isinstance(value, timedelta) or not timedelta(0) <= value <= _MAX_DURATION:
+        raise ValueError("must be a duration such as 90s, 30m, 2h or 7d, of at most 36500d")
+    return value
 
 
 Duration = Annotated[
     timedelta,
-    PlainValidator(_require_duration),
+    PlainValidator(parse_duration),
     WithJsonSchema({"type": "string", "examples": ["24h"]}),
 ]
 
 MAX_URL_CHARACTERS = 8192
 # A string with any constraint must also be encodable: pydantic refuses half a surrogate pair.
+Name = Annotated[str, StringConstraints(max_length=255)]
+"""An id or a name that comes from outside, and may be part of a Redis key or of an answer."""
+
 URLText = Annotated[str, StringConstraints(max_length=MAX_URL_CHARACTERS)]
 
 Unset = BeforeValidator(_empty_to_none)

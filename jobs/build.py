@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..config.settings import PREFIX, Settings
@@ -15,6 +15,8 @@ from .fallback import Fallback
 from .job import Job, new_job
 
 MAX_CALLER_CHARACTERS = 255
+MAX_DAYS_AHEAD = 30
+TOO_LATE = f"must be at most {MAX_DAYS_AHEAD} days ahead"
 
 
 def build_job(
@@ -32,6 +34,8 @@ def build_job(
     if len(submitted_by) > MAX_CALLER_CHARACTERS or not submitted_by.isprintable():
         problem = f"must be at most {MAX_CALLER_CHARACTERS} printable characters"
         raise InvalidRequestError([Problem("submitted_by", problem)])
+    if request.not_before and request.not_before > now + timedelta(days=MAX_DAYS_AHEAD):
+        raise InvalidRequestError([Problem("not_before", TOO_LATE)])
     estimate, *estimates = _estimate_each(settings, request)
     fallback = tuple(
         Fallback(provider=each.provider, params=each.params, estimate=price)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -22,33 +21,24 @@ from pydantic import (
 )
 
 from ..errors import InvalidRequestError, Problem
+from ..field_types import Name, parse_duration
 from ..providers import get as get_provider
 from .job import Job, Reason, State
 
 MAX_WORDS_CHARACTERS = 200
-_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_MAX_DURATION = timedelta(days=36500)
 # Only these jobs have a reason.
 _WITH_REASON = frozenset({State.FAILED, State.CANCELLED})
 
 
 def _parse_since(given: object) -> datetime | timedelta:
     """Return the time, or how long ago it is; raises ValueError for anything else."""
-    since = given
-    if isinstance(given, str):
-        found = _DURATION.fullmatch(given)
-        with suppress(ValueError):
-            since = (
-                timedelta(**{_UNITS[found[2]]: int(found[1])})
-                if found
-                else datetime.fromisoformat(given)
-            )
-    if isinstance(since, datetime):
-        # Times without an offset are UTC, as they are printed.
-        return since if since.tzinfo else since.replace(tzinfo=UTC)
-    if isinstance(since, timedelta) and since <= _MAX_DURATION:
-        return since
+    with suppress(ValueError):
+        return parse_duration(given)
+    with suppress(ValueError):
+        at = datetime.fromisoformat(given) if isinstance(given, str) else given
+        if isinstance(at, datetime):
+            # Times without an offset are UTC, as they are printed.
+            return at if at.tzinfo else at.replace(tzinfo=UTC)
     raise ValueError("must be a time such as 2026-11-20T12:00:00Z, or a duration such as 2h or 7d")
 
 
@@ -69,10 +59,10 @@ class JobFilter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    batch: str | None = None
+    batch: Name | None = None
     state: State | None = None
-    provider: str | None = None
-    caller: str | None = Field(None, description="Who submitted the job.")
+    provider: Name | None = None
+    caller: Name | None = Field(None, description="Who submitted the job.")
     reason: Reason | None = Field(None, description="Why the job failed.")
     words: Words | None = Field(
         None, description="Each of these words is in the job's prompt, id or metadata."

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from ..config.celery import make_celery
 from ..config.redis import connect, reachable
 from ..config.settings import Settings, get_settings
+from ..errors import InvalidRequestError, Problem
 from ..jobs.batch import Batch
+from ..jobs.build import TOO_LATE
 from ..jobs.ids import check_cursor
 from ..jobs.job import Job, State
 from ..jobs.state import parse_state
@@ -89,7 +92,7 @@ class Client(Reports, ClientActions):
         takes only URLs. `not_before` is a time with a time zone, or counts from now.
         """
         if isinstance(not_before, timedelta):
-            not_before = self._now() + not_before
+            not_before = _add_delay(self._now(), not_before, idempotency_key)
         request = {
             "provider": provider,
             "action": action,
@@ -211,3 +214,17 @@ class Client(Reports, ClientActions):
         """Yield each job once, as it finishes; raises TimeoutError."""
         with reachable():
             yield from iter_completed(self._store, job_ids, timeout_s)
+
+
+def _add_delay(now: datetime, delay: timedelta, key: str | None) -> datetime:
+    """Return the time after a delay; raises InvalidRequestError if there is an idempotency key."""
+    problem = TOO_LATE
+    if key is not None:
+        problem = (
+            "must be a time if there is an idempotency key: with a duration, each repetition is "
+            "another request"
+        )
+    else:
+        with suppress(OverflowError):
+            return now + delay
+    raise InvalidRequestError([Problem("not_before", problem)])

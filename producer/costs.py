@@ -36,7 +36,7 @@ def report_costs(ledger: Ledger, today: date, request: CostRequest) -> list[Cost
     if request.batch is not None:
         return [CostRow({"batch": request.batch}, ledger.sum_batch(request.batch))]
     until = request.until or today
-    since = request.since or until - timedelta(days=DEFAULT_DAYS - 1)
+    since = request.since or until - min(timedelta(days=DEFAULT_DAYS - 1), until - date.min)
     try:
         return ledger.sum_days(since, until, request.by, request.caller)
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -58,7 +58,9 @@ class JobRequest(BaseModel):
         "normal", description="Jobs of a higher priority leave first; a key may limit it."
     )
     not_before: AwareDatetime | None = Field(
-        None, description="The job is sent at this time at the earliest; with a time zone."
+        None,
+        description="The job is sent at this time at the earliest, within 30 days; with a time "
+        "zone.",
     )
     delivery: Literal["auto", "callback", "poll"] = Field(
         "auto", description="`auto`: callback if a public URL is set, else poll."
@@ -88,13 +90,15 @@ def _to_problems(error: ValidationError) -> list[Problem]:
     return [
         Problem(
             ".".join(str(part) for part in detail["loc"]) or "request",
-            _to_message(detail["type"], detail["msg"]),
+            describe_unknown_field(detail["loc"])
+            if detail["type"] == "extra_forbidden"
+            else detail["msg"].removeprefix("Value error, "),
         )
         for detail in error.errors(include_url=False, include_input=False)
     ]
 
 
-def _to_message(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return f"unknown field; known: {', '.join(JobRequest.model_fields)}"
-    return message.removeprefix("Value error, ")
+def describe_unknown_field(place: Sequence[object]) -> str:
+    """Return what to say of an unknown field at this place of a request."""
+    model = JobRequest if len(place) == 1 else FallbackRequest
+    return f"unknown field; known: {', '.join(model.model_fields)}"

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...errors import ImageQueueError
+from ...field_types import Name
 from ...jobs.filter import JobFilter
 from ..bulk import MAX_IDS, BulkOptions, BulkStep
 from ..bulk_report import BulkReport
@@ -38,7 +39,7 @@ class BulkRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    ids: list[str] | None = Field(None, min_length=1, max_length=MAX_IDS)
+    ids: list[Name] | None = Field(None, min_length=1, max_length=MAX_IDS)
     filter: JobFilter | None = None
     dry_run: bool = Field(False, description="Report what would be done, and do nothing.")
     pay_again: bool = Field(False, description="Allow a retry to pay a second time for each job.")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ...jobs.idempotency import MAX_KEY_LENGTH
 from ...jobs.job import Job, State
@@ -53,6 +53,8 @@ class JobList(BaseModel):
 
 class Retry(BaseModel):
     """Options of a retry."""
+
+    model_config = ConfigDict(extra="forbid")
 
     pay_again: bool = Field(
         False, description="Allow a second charge; needed unless `charged` is `no`."

@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from ...field_types import Name
 from ...store.pauses import Pause
 from ..pauses import MAX_REASON_CHARACTERS, PauseControl
 from .access import Access, Caller, require_admin
@@ -14,7 +15,9 @@ from .problems import error_responses
 class PauseRequest(BaseModel):
     """What to pause, and why."""
 
-    name: str = Field(
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name = Field(
         description="`all`, a provider, or a key, as `ACCOUNT:KEY`.", examples=["all"]
     )
     reason: str = Field("", max_length=MAX_REASON_CHARACTERS)

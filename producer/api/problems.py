@@ -24,7 +24,7 @@ from ...errors import (
     RedisUnavailableError,
     UnreadableRecordError,
 )
-from ...providers.request import JobRequest
+from ...providers.request import describe_unknown_field
 
 STATUSES: dict[type[ImageQueueError], HTTPStatus] = {
     InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -56,12 +56,6 @@ MEANINGS = {
     503: "Redis, the storage or a setting prevents it for now.",
 }
 WAIT = {"description": "Seconds; omitted if waiting will not help.", "schema": {"type": "integer"}}
-
-# Replaces FastAPI's messages that do not say what to change.
-MESSAGES = {
-    "extra_forbidden": f"unknown field; known: {', '.join(JobRequest.model_fields)}",
-    "model_attributes_type": "send one JSON object, as Content-Type: application/json",
-}
 
 
 def status_of(error: Exception) -> HTTPStatus:
@@ -166,10 +160,16 @@ def _on_invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 def _to_message(error: Any, path: str) -> str:
-    if error["type"] == "extra_forbidden" and path.startswith("/v1/jobs:"):
-        return "unknown field; /docs shows the known ones"
+    """Replace the messages that do not say what to change."""
+    match error["type"]:
+        case "extra_forbidden" if path == "/v1/jobs":
+            return describe_unknown_field(error["loc"][1:])
+        case "extra_forbidden":
+            return "unknown field; /docs shows the known ones"
+        case "model_attributes_type":
+            return "send one JSON object, as Content-Type: application/json"
     message: str = error["msg"]
-    return MESSAGES.get(error["type"], message.removeprefix("Value error, "))
+    return message.removeprefix("Value error, ")
 
 
 def _on_http_error(_: Request, error: Exception) -> JSONResponse:

@@ -41,7 +41,7 @@ PRIORITIES = click.Choice(["high", "normal", "low"])
     "--not-before",
     type=StartTime(),
     metavar="TIME",
-    help="Send it no earlier: an ISO time, or a duration such as 90s, 30m, 2h or 1d.",
+    help="The earliest time to send it: an ISO time, or a duration such as 90s, 30m, 2h or 1d.",
 )
 @click.option(
     "--metadata",
@@ -73,11 +73,6 @@ def submit(
     as_json: bool,
 ) -> None:
     """Queue one job and print its id."""
-    if idempotency_key and isinstance(not_before, timedelta):
-        raise click.UsageError(
-            "--not-before must be a time where there is an --idempotency-key: a duration makes "
-            "each repetition another request"
-        )
     client = open_client()
     job = client.submit(
         provider,

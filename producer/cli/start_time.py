@@ -1,15 +1,14 @@
-"""The time of `--not-before`: an ISO time, or a duration from now on."""
+"""The value of `--not-before`: an ISO time, or a duration that counts from now."""
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
+from ...field_types import parse_duration
 
 
 class StartTime(click.ParamType[datetime | timedelta]):
@@ -18,10 +17,10 @@ class StartTime(click.ParamType[datetime | timedelta]):
     name = "time"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> datetime | timedelta:
-        """Return what a text says."""
-        if duration := _DURATION.fullmatch(value):
-            return timedelta(**{UNITS[duration[2]]: int(duration[1])})
+        """Parse a time or a duration."""
+        with suppress(ValueError):
+            return parse_duration(value)
         try:
             return datetime.fromisoformat(value).astimezone()
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no ISO time and no duration such as 90s, 30m, 2h or 1d")
+            self.fail(f"{value!r} is not an ISO time or a duration such as 90s, 30m, 2h or 1d")

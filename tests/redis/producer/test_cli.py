@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -158,12 +158,14 @@ def test_sandbox_passes_its_options_on() -> None:
 
 def test_submit_passes_priority_and_start(run: Any) -> None:
     submit = ("submit", "acedata-flux", "tea", "--priority", "high", "--json", "--not-before")
-    (job,) = jobs_of(run(*submit, "2999-01-01T12:00:00+01:00"))
-    assert (job["priority"], job["not_before"]) == ("high", "2999-01-01T11:00:00Z")
+    tomorrow = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    (job,) = jobs_of(run(*submit, tomorrow.astimezone(timezone(timedelta(hours=1))).isoformat()))
+    assert (job["priority"], datetime.fromisoformat(job["not_before"])) == ("high", tomorrow)
     (job,) = jobs_of(run(*submit, "2h"))
     start, created = (datetime.fromisoformat(job[name]) for name in ("not_before", "created_at"))
     assert timedelta(hours=1) < start - created <= timedelta(hours=2)
-    for wrong, words in (("2 h", "is no ISO time"), ("2h", "another request")):
+    wrong_ones = {"2 h": "not an ISO time", "999999d": "not an ISO time", "2h": "another request"}
+    for wrong, words in wrong_ones.items():
         ran = run(*submit, wrong, "--idempotency-key", "k")
         assert (ran.status, words in ran.err) == (2, True)
 
