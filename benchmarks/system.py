@@ -60,7 +60,7 @@ def worker_command(name: str, queues: str, threads: int) -> list[str]:
 NO_LIMITS = {
     f"{account}_{limit}": "off"
     for account in ("kie", "acedata")
-    for limit in ("rate_limit", "max_in_flight")
+    for limit in ("rate_limit", "max_in_flight", "lookups_per_s")
 }
 """The settings of accounts without limits, as the sandbox has them here."""
 

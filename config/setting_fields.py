@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic_settings import BaseSettings
 
-from ..field_types import BaseURL, HttpURL, Secrets, Unset
+from ..field_types import BaseURL, HttpURL, Seconds, SecondsList, Secrets, Unset
 from .budgets import BudgetList
 from .setting_types import (
     CertificateFile,
@@ -19,8 +19,6 @@ from .setting_types import (
     Networks,
     ProxyURL,
     RedisURL,
-    Seconds,
-    SecondsList,
     SecondsOrZero,
     StorageURL,
     Texts,
@@ -107,7 +105,8 @@ class SettingFields(BaseSettings):
     poll_countdowns: SecondsList = Field(
         (60, 300, 900),
         min_length=1,
-        description="Delays before the first polls, each counted from the poll before it.",
+        description="Delays before the first polls, each counted from the poll before it; "
+        "`KIE_POLL_DELAYS` and its like set them for one provider.",
     )
     poll_tail_s: Seconds = Field(
         1800, description="Delay between polls after the countdowns (state `overdue`)."

@@ -11,11 +11,8 @@ from urllib.parse import unquote
 
 from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr
 
-from ..field_types import COMMAS
+from ..field_types import COMMAS, MAX_SECONDS
 from .redis_url import normalize_redis_url
-
-# Later dates cannot be computed: `inf` would stop a worker in the middle of its work.
-MAX_SECONDS = 10 * 365 * 86400
 
 _BUCKET_URL = r"(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^\s/?#]+)*/?"
 
@@ -64,9 +61,7 @@ def _check_webhook_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, .
     return secrets
 
 
-Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 SecondsOrZero = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
-SecondsList = Annotated[tuple[Seconds, ...], *COMMAS]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], *COMMAS]
 Texts = Annotated[tuple[str, ...], *COMMAS]
 WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_secrets), *COMMAS]

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     PlainValidator,
     SecretStr,
     StringConstraints,
@@ -90,3 +91,8 @@ COMMAS = (NoDecode, BeforeValidator(split_list))
 """The marker and the validator of a comma-separated list; unpacked into `Annotated`."""
 
 Secrets = Annotated[tuple[SecretStr, ...], *COMMAS]
+
+# Later dates cannot be computed: `inf` would stop a worker in the middle of its work.
+MAX_SECONDS = 10 * 365 * 86400
+Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
+SecondsList = Annotated[tuple[Seconds, ...], *COMMAS]

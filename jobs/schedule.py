@@ -30,6 +30,13 @@ def countdowns_for(delivery: str, countdowns: Sequence[float]) -> Sequence[float
     return (first + second, *rest)
 
 
+def put_first(first_s: float | None, countdowns: Sequence[float]) -> Sequence[float]:
+    """Return the countdowns with one poll more, `first_s` after the start, if that is earlier."""
+    if first_s is None or first_s >= countdowns[0]:
+        return countdowns
+    return (first_s, countdowns[0] - first_s, *countdowns[1:])
+
+
 def next_poll(elapsed_s: float, countdowns: Sequence[float], tail_s: float) -> NextPoll:
     """Return the next poll, `elapsed_s` after the provider accepted the task.
 

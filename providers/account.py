@@ -10,9 +10,9 @@ from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..field_types import BaseURL, OptionalSecret
+from ..field_types import BaseURL, OptionalSecret, SecondsList
 from .account_keys import MAIN, AccountKey, AccountKeys
-from .limits import MaxInFlight, ProviderLimits, RateLimit
+from .limits import MaxCount, ProviderLimits, RateLimit
 from .wire import ProviderRequest, ProviderResponse, Refused, StatusUnavailable
 
 
@@ -47,10 +47,20 @@ class Account(BaseModel, ABC):
         description="Submissions of each key, `TASKS/SECONDS` or `off`; if unset, as the vendor "
         "documents.",
     )
-    max_in_flight: MaxInFlight = Field(
+    max_in_flight: MaxCount = Field(
         None,
         description="Unfinished tasks of each key, a number or `off`; if unset, as the vendor "
         "documents.",
+    )
+    lookups_per_s: MaxCount = Field(
+        None,
+        description="Status requests of each key in a second, a number or `off`; if unset, as the "
+        "vendor documents.",
+    )
+    poll_delays: SecondsList = Field(
+        (),
+        description="Delays before the first polls of its jobs, such as `10,60,300`, instead of "
+        "`POLL_COUNTDOWNS` and of what a fast model says of itself.",
     )
 
     @property
@@ -79,11 +89,12 @@ class Account(BaseModel, ABC):
     def adjust_limits(self, documented: ProviderLimits) -> ProviderLimits:
         """Return a provider's documented limits, with what these settings say instead."""
         tasks, seconds = self.rate_limit or (documented.tasks, documented.seconds)
-        in_flight = self.max_in_flight
+        in_flight, lookups = self.max_in_flight, self.lookups_per_s
         return ProviderLimits(
             tasks=tasks,
             seconds=seconds,
             max_in_flight=documented.max_in_flight if in_flight is None else in_flight,
+            lookups_per_s=documented.lookups_per_s if lookups is None else lookups,
         )
 
     def headers(self) -> dict[str, str]:

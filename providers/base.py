@@ -76,6 +76,8 @@ class Provider(ABC):
     actions: ClassVar[Mapping[str, type[Request]]]
     api_versions: ClassVar[tuple[str, ...]] = ("v1",)
     """The versions of the API it can use, the default first; a job keeps the one it was sent in."""
+    first_poll_s: ClassVar[float | None] = None
+    """How soon a task has usually finished, if that is earlier than the first poll."""
     charges_failed_tasks: ClassVar[bool | None] = None
     """Whether it charges for an accepted task that fails; None if it does not say."""
 
@@ -145,7 +147,7 @@ class Provider(ABC):
 
     def get_first_poll_s(self, params: Mapping[str, Any]) -> float | None:
         """Return how soon a task with these `params` has usually finished; None if unknown."""
-        return None
+        return self.first_poll_s
 
     @abstractmethod
     def build_submit_request(

@@ -69,7 +69,7 @@ class CatalogueProvider(Provider):
     def get_first_poll_s(self, params: Mapping[str, Any]) -> float | None:
         """Fast models say so in the catalogue."""
         model = self.models.get(str(params.get("model")))
-        return model.first_poll_s if model else None
+        return model.first_poll_s if model else self.first_poll_s
 
     @property
     def _list(self) -> str:

@@ -22,6 +22,8 @@ class ProviderLimits:
     seconds: float = 1.0
     max_in_flight: int = 0
     """The most tasks that were accepted and have not finished."""
+    lookups_per_s: int = 0
+    """The most status requests in a second."""
 
 
 def _parse_rate(value: Any) -> Any:
@@ -43,9 +45,9 @@ def _parse_count(value: Any) -> Any:
     if value == OFF:
         return 0
     if not re.fullmatch(r"[0-9]{1,6}", str(value)):
-        raise ValueError(f"must be a number of tasks, or {OFF}")
+        raise ValueError(f"must be a whole number, or {OFF}")
     return int(value)
 
 
 RateLimit = Annotated[tuple[int, float] | None, NoDecode, BeforeValidator(_parse_rate)]
-MaxInFlight = Annotated[int | None, BeforeValidator(_parse_count)]
+MaxCount = Annotated[int | None, BeforeValidator(_parse_count)]

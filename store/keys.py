@@ -214,6 +214,16 @@ def in_flight_by(caller: str) -> str:
     return f"iq:in_flight:by:{quote_name(caller)}"
 
 
+def lookups(quota: str, key: str) -> str:
+    """List of the times of the latest status requests with an account key, in milliseconds."""
+    return f"iq:lookups:{quota}:{key}"
+
+
+def lookups_waiting(quota: str, key: str) -> str:
+    """Sorted set of the jobs that wait to ask with an account key, by the time when they may."""
+    return f"iq:lookups:{quota}:{key}:waiting"
+
+
 def costs_of_day(day: str) -> str:
     """Hash: the sums of a day, an ISO date, by `{group}|{amount}`."""
     return f"iq:costs:{day}"

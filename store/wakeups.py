@@ -101,16 +101,18 @@ class WakeUps:
         """Lease those of the jobs that are due, and return their ids."""
         return self._lease_those(queue, job_ids, now.timestamp(), self._end_lease(now))
 
-    def claim(self, queue: Queue, job_ids: list[str], now: datetime) -> list[str]:
+    def claim(
+        self, queue: Queue, job_ids: list[str], now: datetime, *, required: int = 1
+    ) -> list[str]:
         """Lease jobs to the caller alone for two leases; return the ids of those it got.
 
         The first job is the one that a message named. If another worker has claimed it, the
-        caller gets none.
+        caller gets none, unless it is not `required`.
         """
         # The lease of a dispatched job ends no later than this, so a later wake-up is a claim.
         latest = self._end_lease(now) + MAX_CLOCK_SKEW_S
         claim_end = add_seconds(now, 2 * self._lease_s).timestamp()
-        return self._lease_those(queue, job_ids, latest, claim_end, required=1)
+        return self._lease_those(queue, job_ids, latest, claim_end, required)
 
     def take_next(
         self, queue: Queue, now: datetime, finished: str, *, allow_low: bool

@@ -34,8 +34,10 @@ SETTINGS = {
     # The stubs and sandboxes of most tests have no limits.
     "kie_rate_limit": "off",
     "kie_max_in_flight": "off",
+    "kie_lookups_per_s": "off",
     "acedata_rate_limit": "off",
     "acedata_max_in_flight": "off",
+    "acedata_lookups_per_s": "off",
 }
 
 

@@ -14,12 +14,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from ..config.settings import Settings
 from ..errors import InvalidTransitionError
 from ..jobs.charge import Charged
 from ..jobs.cost import find_submission, put_cost
 from ..jobs.job import FINISHED, PROVISIONAL, Image, Job, JobError, Reason, State, add_seconds
-from ..jobs.schedule import countdowns_for
-from ..providers import PROVIDERS
+from ..jobs.schedule import countdowns_for, put_first
+from ..providers import find as find_provider
 from ..providers.wire import Failed, Pending, ResultImage, Succeeded, TaskStatus, select_images
 from .context import Context
 
@@ -82,13 +83,19 @@ def require_own_task(job: Job, status: TaskStatus) -> None:
 def as_waiting(ctx: Context, job: Job, cause: str, task_id: str) -> Job:
     """Return the job waiting for its task, with its first poll scheduled."""
     now = ctx.now()
-    countdown_s, *_ = countdowns_for(job.delivery, ctx.settings.poll_countdowns)
-    provider = PROVIDERS.get(job.provider)
-    if job.delivery == "poll" and provider:
-        # One poll more, before the countdowns: status requests are free.
-        countdown_s = min(countdown_s, provider.get_first_poll_s(job.params) or countdown_s)
-    first_poll = add_seconds(now, countdown_s)
+    first_poll = add_seconds(now, get_countdowns(ctx.settings, job)[0])
     return job.transition_to(State.WAITING, cause, now, first_poll, task_id=task_id, error=None)
+
+
+def get_countdowns(settings: Settings, job: Job) -> Sequence[float]:
+    """Return the countdowns of a job's polls: the provider's own, or those of all jobs."""
+    provider = find_provider(job.provider, job.params)
+    own = settings.account(provider.account).poll_delays if provider else ()
+    countdowns = countdowns_for(job.delivery, own or settings.poll_countdowns)
+    if own or provider is None or job.delivery != "poll":
+        return countdowns
+    # One poll more, before the others: status requests are free.
+    return put_first(provider.get_first_poll_s(job.params), countdowns)
 
 
 def as_downloading(

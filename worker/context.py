@@ -21,6 +21,7 @@ from ..store.callbacks import CallbackInbox
 from ..store.clock import RedisClock
 from ..store.dispatcher import Dispatcher, open_dispatcher
 from ..store.jobs import Store, Transition
+from ..store.lookups import LookupLimiter
 from ..store.pauses import Pauses
 from ..store.starts import StepStarts
 from ..store.submit_queue import SubmitQueue, open_submit_queue
@@ -45,6 +46,7 @@ class Context:
     outbox: WebhookOutbox
     starts: StepStarts
     pauses: Pauses
+    lookups: LookupLimiter
     http: HttpClient
     webhook_http: HttpClient
     """For URLs that callers choose: other hosts are trusted than for images."""
@@ -105,6 +107,7 @@ def open_context(
         outbox=WebhookOutbox(client),
         starts=StepStarts(client),
         pauses=Pauses(client),
+        lookups=LookupLimiter(client),
         http=_open_http(settings, "download"),
         webhook_http=_open_http(settings, "webhook", connect_timeout_s=5),
         storage=storage,

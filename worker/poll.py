@@ -20,11 +20,11 @@ from ..config.logging import get_logger, log_context
 from ..config.queues import Queue
 from ..errors import InvalidTransitionError, UnknownJobError
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
-from ..jobs.schedule import countdowns_for, next_poll
+from ..jobs.schedule import next_poll
 from ..providers import find as find_provider
-from ..providers.base import BatchProvider
+from ..providers.base import BatchProvider, Provider
 from ..providers.wire import Failed, StatusUnavailable, Succeeded, TaskStatus, Unreadable
-from .apply_status import apply_status, as_failed, as_reported
+from .apply_status import apply_status, as_failed, as_reported, get_countdowns
 from .context import Context
 from .task_status import look_up, look_up_batch
 from .unreadable import is_unreadable, store_poll_body
@@ -52,9 +52,19 @@ def poll(ctx: Context, job_id: str) -> float | None:
     if job.delivery == "callback" and ctx.inbox.list_unread(job.id):
         return CALLBACK_FIRST_S
     provider = find_provider(job.provider, job.params)
+    if isinstance(provider, BatchProvider):
+        _claim(ctx, job)
+    if provider and (wait_s := _reserve_lookup(ctx, provider, job)):
+        return wait_s
     if isinstance(provider, BatchProvider) and (peers := _claim_peers(ctx, provider, job)):
         return _apply_poll_result(ctx, job, _poll_together(ctx, provider, job, peers))
     return _apply_poll_result(ctx, job, look_up(ctx, job))
+
+
+def _reserve_lookup(ctx: Context, provider: Provider, job: Job) -> float:
+    """Return the seconds to wait for the provider's limit of status requests; 0.0: none."""
+    per_second = ctx.settings.limits(provider).lookups_per_s
+    return ctx.lookups.reserve(job.id, provider.quota, job.account_key, per_second, ctx.now())
 
 
 def _fail_unconfirmed(ctx: Context, job: Job) -> Job:
@@ -85,8 +95,7 @@ def _schedule_next_poll(ctx: Context, job: Job, status: TaskStatus) -> float | N
     if elapsed_s >= settings.give_up_after_s:
         ctx.transition(job, partial(_time_out, ctx, status))
         return None
-    countdowns = countdowns_for(job.delivery, settings.poll_countdowns)
-    following = next_poll(elapsed_s, countdowns, settings.poll_tail_s)
+    following = next_poll(elapsed_s, get_countdowns(settings, job), settings.poll_tail_s)
     is_hopeless = isinstance(status, Unreadable) or getattr(status, "may_be_final", False)
     if following.overdue and is_hopeless:
         ctx.transition(job, partial(_time_out, ctx, status))
@@ -122,17 +131,18 @@ def _mark_overdue(ctx: Context, in_s: float, job: Job) -> Job:
 # Several tasks in one request
 
 
-def _claim_peers(ctx: Context, provider: BatchProvider, job: Job) -> list[Job]:
-    """Return the jobs to poll together with `job`, claimed for this worker.
+def _claim(ctx: Context, job: Job) -> None:
+    """Claim a job for this worker; raises InvalidTransitionError if another one has claimed it."""
+    if not ctx.wakeups.claim(Queue.POLL, [job.id], ctx.now()):
+        raise InvalidTransitionError(f"{job.id} was polled a moment ago, together with others")
 
-    Raises InvalidTransitionError if another worker has claimed `job` itself.
-    """
+
+def _claim_peers(ctx: Context, provider: BatchProvider, job: Job) -> list[Job]:
+    """Return the jobs to poll together with `job`, claimed for this worker."""
     now = ctx.now()
     peers = {peer.id: peer for peer in _find_peers(ctx, provider, job, now)}
-    claimed = ctx.wakeups.claim(Queue.POLL, [job.id, *peers], now)
-    if not claimed:
-        raise InvalidTransitionError(f"{job.id} was polled a moment ago, together with others")
-    return [peers[peer_id] for peer_id in claimed if peer_id != job.id]
+    claimed = ctx.wakeups.claim(Queue.POLL, [*peers], now, required=0) if peers else []
+    return [peers[peer_id] for peer_id in claimed]
 
 
 def _find_peers(ctx: Context, provider: BatchProvider, job: Job, now: datetime) -> list[Job]:

@@ -73,7 +73,8 @@ class AceDataFlux(AceDataProvider):
 
     name = "acedata-flux"
     service = "flux"
-    limits = ProviderLimits(tasks=5, seconds=1, max_in_flight=10)
+    # One page allows 60 look-ups a second, another one less than 1; each may be about 50 tasks.
+    limits = ProviderLimits(tasks=5, seconds=1, max_in_flight=10, lookups_per_s=1)
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
     api_versions = ("edits", "edit")
 

@@ -17,7 +17,7 @@ class KieProvider(KieUploadProvider, KieUrlRefreshProvider):
     """An API of kie.ai; each differs in its requests, and in where `data` has the image URLs."""
 
     # Of the account, over all of its APIs; an excess submission is refused with 429.
-    limits = ProviderLimits(tasks=20, seconds=10, max_in_flight=100)
+    limits = ProviderLimits(tasks=20, seconds=10, max_in_flight=100, lookups_per_s=10)
 
     @abstractmethod
     def parse_images(self, data: Mapping[str, Any]) -> tuple[ResultImage, ...]:

@@ -43,6 +43,7 @@ def overrides(overrides: dict[str, str], provider: str) -> dict[str, str]:
         "kie_base_url": provider,
         "kie_webhook_hmac_key": HMAC_KEY,
         "kie_rate_limit": "off",
+        "kie_lookups_per_s": "off",
         "download_trusted_hosts": provider.removeprefix("http://"),
         "public_url": f"http://127.0.0.1:{free_port()}",
         "poll_countdowns": "0.5,1,2",

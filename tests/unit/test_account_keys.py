@@ -132,9 +132,10 @@ def test_provider_without_a_usable_key_names_the_setting(monkeypatch: pytest.Mon
 def test_providers_of_one_quota_share_its_limits() -> None:
     assert [each.quota for each in (KIE, MIDJOURNEY, FLUX)] == ["kie", "kie", "acedata.flux"]
     settings = read_settings()
-    kie = ProviderLimits(tasks=20, seconds=10, max_in_flight=100)
+    kie = ProviderLimits(tasks=20, seconds=10, max_in_flight=100, lookups_per_s=10)
     assert settings.limits(KIE) == settings.limits(MIDJOURNEY) == kie
-    assert settings.limits(FLUX) == ProviderLimits(tasks=5, seconds=1, max_in_flight=10)
+    flux = ProviderLimits(tasks=5, seconds=1, max_in_flight=10, lookups_per_s=1)
+    assert settings.limits(FLUX) == flux
 
 
 @pytest.mark.parametrize(
@@ -166,4 +167,4 @@ def test_bad_rate_is_refused_with_an_example(value: str) -> None:
 @pytest.mark.parametrize("value", ["-1", "1.5", "many", "9999999"])
 def test_bad_number_in_flight_is_refused(value: str) -> None:
     line = read_refusal(kie_max_in_flight=value)
-    assert line == "IMAGEQUEUE_KIE_MAX_IN_FLIGHT: must be a number of tasks, or off"
+    assert line == "IMAGEQUEUE_KIE_MAX_IN_FLIGHT: must be a whole number, or off"

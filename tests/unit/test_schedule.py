@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagequeue.jobs.schedule import MAX_BACKOFF_S, backoff, countdowns_for, next_poll
+from imagequeue.jobs.schedule import MAX_BACKOFF_S, backoff, countdowns_for, next_poll, put_first
 
 COUNTDOWNS, TAIL_S = (60, 300, 900), 1800
 
@@ -61,6 +61,19 @@ def test_callback_delivery_has_at_least_one_poll(
     countdowns: tuple[float, ...], polls: list[float]
 ) -> None:
     assert list(accumulate(countdowns_for("callback", countdowns))) == polls
+
+
+@pytest.mark.parametrize(
+    ("first_s", "polls"),
+    [
+        (None, [60, 360, 1260]),
+        (15, [15, 60, 360, 1260]),
+        (60, [60, 360, 1260]),
+        (90, [60, 360, 1260]),
+    ],
+)
+def test_earlier_first_poll_moves_no_other(first_s: float | None, polls: list[float]) -> None:
+    assert list(accumulate(put_first(first_s, COUNTDOWNS))) == polls
 
 
 def test_backoff_grows_to_its_maximum() -> None:
