@@ -101,6 +101,10 @@ class Account(BaseModel, ABC):
         """Return the headers that authenticate a request with the first key."""
         return {"Authorization": f"Bearer {self.key}"}
 
+    def complete_request(self, request: ProviderRequest) -> ProviderRequest:
+        """Return a request with what only the settings know, such as a secret to sign with."""
+        return request
+
     def api_versions(self) -> Mapping[str, str]:
         """Return the API version of each provider whose version these settings fix."""
         return {}

@@ -18,6 +18,8 @@ class ProviderRequest:
     path: str
     query: dict[str, str] = field(default_factory=dict)
     body: dict[str, object] | None = None
+    base_url: str = ""
+    """Another address than the account's: it gets the key, so it must be certainly the vendor's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,6 +169,15 @@ class StatusUnavailable:
 
 
 TaskStatus = Pending | Succeeded | Failed | Unreadable | TaskNotFound | StatusUnavailable
+
+
+def is_same_task(task_id: str, reported_id: str) -> bool:
+    """Return whether a report is about a task.
+
+    A provider may add `@` and what its status requests need to the id that a vendor gives a task,
+    such as a region; the vendor's reports have the id alone.
+    """
+    return bool(reported_id) and reported_id in (task_id, task_id.rpartition("@")[0])
 
 
 class MalformedResponseError(Exception):

@@ -21,7 +21,15 @@ from ..jobs.cost import find_submission, put_cost
 from ..jobs.job import FINISHED, PROVISIONAL, Image, Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import countdowns_for, put_first
 from ..providers import find as find_provider
-from ..providers.wire import Failed, Pending, ResultImage, Succeeded, TaskStatus, select_images
+from ..providers.wire import (
+    Failed,
+    Pending,
+    ResultImage,
+    Succeeded,
+    TaskStatus,
+    is_same_task,
+    select_images,
+)
 from .context import Context
 
 
@@ -78,6 +86,11 @@ def require_own_task(job: Job, status: TaskStatus) -> None:
         return  # Either task may be polled: the images of the other one are welcome too.
     if is_open and (job.has_lost_task or (task_id is None and job.former_tasks)):
         raise DifferentTaskError(f"{job.id} was sent before: the status may be of that task")
+
+
+def is_known_task(job: Job, task_id: str) -> bool:
+    """Whether a task is the job's own or a former one, perhaps by the id of a report alone."""
+    return any(is_same_task(task_id, each or "") for each in (job.task_id, *job.former_tasks))
 
 
 def as_waiting(ctx: Context, job: Job, cause: str, task_id: str) -> Job:

@@ -7,6 +7,8 @@ the quarantine. One that the provider has yet to confirm stays, and is read agai
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..config.logging import get_logger
 from ..errors import InvalidTransitionError, UnknownJobError
 from ..jobs.callback import Callback, Outcome
@@ -20,6 +22,7 @@ from ..providers.wire import (
     Succeeded,
     TaskStatus,
     Unreadable,
+    is_same_task,
 )
 from .apply_status import (
     DifferentTaskError,
@@ -94,12 +97,21 @@ def _parse_trusted(ctx: Context, job: Job, callback: Callback) -> TaskStatus:
     if len(status.task_id or "") > MAX_TASK_ID:
         raise MalformedResponseError(f"a task id of more than {MAX_TASK_ID} characters")
     require_signature(ctx, job, callback, status.task_id or "")
-    status = _require_readable(ctx, job, status)
+    status = _require_readable(ctx, job, _name_known_task(job, status))
     require_own_task(job, status)
     # Nothing in a callback is acted on once the images are known.
     if job.images or not isinstance(status, Succeeded | Failed):
         return status
     return confirm(ctx, job, status, callback.at)
+
+
+def _name_known_task(job: Job, status: Pending | Succeeded | Failed | Unreadable) -> TaskStatus:
+    """Return a status with the id of its task as the job has it."""
+    reported_id = status.task_id or ""
+    for task_id in (job.task_id or "", *job.former_tasks):
+        if is_same_task(task_id, reported_id):
+            return replace(status, task_id=task_id)
+    return status
 
 
 def _require_readable(ctx: Context, job: Job, status: TaskStatus) -> TaskStatus:

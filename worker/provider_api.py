@@ -28,9 +28,10 @@ def call_provider(
     Raises NotSentError, NoResponseError, or ConfigError without a key.
     """
     account = get_account(ctx, job)
+    call = account.complete_request(call)
     request = Request(
         method=call.method,
-        url=account.base_url + call.path,
+        url=(call.base_url or account.base_url) + call.path,
         deadline=deadline,
         headers={**account.headers(), "Accept": "application/json"},
         params=call.query,

@@ -35,7 +35,7 @@ from ..providers.wire import (
     TryOtherVersion,
 )
 from ..store.clock import MAX_CLOCK_SKEW_S
-from .apply_status import as_downloading, as_failed, as_waiting, with_note
+from .apply_status import as_downloading, as_failed, as_waiting, is_known_task, with_note
 from .context import Context
 from .fallback import divert
 from .http.errors import NoResponseError, NotSentError
@@ -235,7 +235,7 @@ def _with_late_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job)
     match outcome:
         case Accepted(task_id=task_id, images=images, cost=cost) if images and not job.images:
             return as_downloading(ctx, job, "answer", images, task_id, cost)
-        case Accepted(task_id=task_id) if task_id not in (job.task_id, *job.former_tasks):
+        case Accepted(task_id=task_id) if not is_known_task(job, task_id):
             costs = put_cost(job, job.costs, nth, Charged.YES, task_id)
             is_latest = job.submissions == nth and job.state is not State.QUEUED
             if is_latest and job.task_id is None:

@@ -19,6 +19,7 @@ from ..providers.wire import (
     TaskNotFound,
     TaskStatus,
     Unreadable,
+    is_same_task,
 )
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
@@ -64,7 +65,7 @@ def _name_task(status: TaskStatus, task_id: str) -> TaskStatus:
     """Return a status with the id of the task that was asked for."""
     if not isinstance(status, TASK_STATUSES) or status.task_id == task_id:
         return status
-    if status.task_id:
+    if status.task_id and not is_same_task(task_id, status.task_id):
         return StatusUnavailable(code="mismatched", message="the response is about another task")
     return replace(status, task_id=task_id)
 

@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -20,7 +22,7 @@ from imagequeue.worker.receiver.application import create_app
 from imagequeue.worker.submit import submit
 from support.asgi import serving
 from support.clock import Clock
-from support.stub import Stub
+from support.stub import Stub, stub_server
 from support.third_provider.account import ThirdAccount
 from support.third_provider.provider import ThirdProvider
 
@@ -45,8 +47,8 @@ def overrides(overrides: dict[str, str], stub: Stub, _registered: None) -> dict[
     }
 
 
-def submit_one(ctx: Context, stub: Stub) -> str:
-    stub.answer = lambda *_: (200, {"id": "t1"})
+def submit_one(ctx: Context, stub: Stub, answer: Any = (200, {"id": "t1"})) -> str:
+    stub.answer = lambda *_: answer
     job = Client(ctx.settings, now=ctx.now).submit(provider="third-images", prompt="a cat")
     submit(ctx, job.id)
     assert ctx.store.get(job.id).state is State.WAITING
@@ -111,6 +113,48 @@ def test_only_its_signed_callbacks_count(
         assert requests.post(url + path, data=CALLBACK, headers=headers, timeout=5).ok
     read_callbacks(ctx, job_id)
     assert ctx.store.get(job_id).state is state
+
+
+def test_secret_of_the_account_is_sent(ctx: Context, stub: Stub) -> None:
+    submit_one(ctx, stub)
+    assert stub.posts[0]["webhook_secret"] == "verify"
+
+
+class TestTaskWithARegion:
+    @pytest.fixture
+    def job_id(self, ctx: Context, stub: Stub, region: Stub) -> str:
+        answer = (200, {"id": "t1", "region": region.url.rpartition(":")[2]})
+        return submit_one(ctx, stub, answer)
+
+    @pytest.fixture
+    def region(self) -> Iterator[Stub]:
+        with stub_server() as region:
+            yield region
+
+    def test_its_status_is_asked_for_there(
+        self, ctx: Context, region: Stub, clock: Clock, job_id: str
+    ) -> None:
+        region.answer = lambda *_: (200, CALLBACK)
+        clock.advance(360)
+        poll(ctx, job_id)
+        assert region.asked == [("GET", "/images/t1", None)]
+        assert region.headers[0]["x-key"] == "a third key"
+        job = ctx.store.get(job_id)
+        assert job.state is State.DOWNLOADING
+        assert (job.task_id, job.former_tasks) == (f"t1@{region.url.rpartition(':')[2]}", ())
+
+    def test_its_callback_names_it_without_the_region(
+        self, ctx: Context, region: Stub, settings: Settings, stub: Stub, job_id: str
+    ) -> None:
+        path = stub.posts[0]["webhook"].removeprefix("http://callbacks.example")
+        with serving(create_app(settings)) as url:
+            headers = {"X-Third-Signature": SIGNATURE}
+            assert requests.post(url + path, data=CALLBACK, headers=headers, timeout=5).ok
+        read_callbacks(ctx, job_id)
+        job = ctx.store.get(job_id)
+        assert job.state is State.DOWNLOADING
+        assert (job.task_id, job.former_tasks) == (f"t1@{region.url.rpartition(':')[2]}", ())
+        assert [cost.task_id for cost in job.costs] == [job.task_id]
 
 
 def test_the_doctor_reports_its_credit(overrides: dict[str, str], stub: Stub) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from pydantic import Field
@@ -30,6 +31,12 @@ class ThirdAccount(CreditAccount):
 
     def headers(self) -> dict[str, str]:
         return {"x-key": self.key}
+
+    def complete_request(self, request: ProviderRequest) -> ProviderRequest:
+        if not self.callback_key or not request.body or "webhook" not in request.body:
+            return request
+        secret = self.callback_key.get_secret_value()
+        return replace(request, body={**request.body, "webhook_secret": secret})
 
     def build_credit_request(self) -> ProviderRequest:
         return ProviderRequest(method="GET", path="/credit")

@@ -35,10 +35,14 @@ class ThirdProvider(Provider):
         return ProviderRequest(method="POST", path="/images", body=body)
 
     def parse_submit_response(self, response: ProviderResponse, api_version: str) -> SubmitOutcome:
-        return Accepted(task_id=parse_object(response.body)["id"])
+        fields = parse_object(response.body)
+        region = f"@{fields['region']}" if "region" in fields else ""
+        return Accepted(task_id=fields["id"] + region)
 
     def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
-        return ProviderRequest(method="GET", path=f"/images/{task_id}")
+        name, _, region = task_id.partition("@")
+        base_url = f"http://127.0.0.1:{region}" if region else ""
+        return ProviderRequest(method="GET", path=f"/images/{name}", base_url=base_url)
 
     def parse_status_response(self, response: ProviderResponse, api_version: str) -> TaskStatus:
         return self.parse_callback(response.body)
