@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from .page_route import Form, PageRoute, has_key, read_form, require_login
 from .rendering import render
 
 CONFLICT = 409
-# A browser and its proxies wait for so many; the page offers to go on with the others.
+# A browser and its proxies wait while so many are read; the page offers to go on with the others.
 MAX_AT_ONCE = 10_000
 
 ActiveFilters = Annotated[Filters, Depends(parse_filters)]
@@ -37,17 +38,18 @@ def bulk_router(client: Client, access: Access) -> APIRouter:
             acquire=lambda jobs: access.acquire(caller, jobs),
             **options,
         )
+        read = 0
         for step in client.iter_bulk(action, filters.to_job_filter(), how):
-            if step.report.done >= MAX_AT_ONCE:
+            read += len(step.changed) + len(step.report.problems)
+            if read >= MAX_AT_ONCE:
                 break
         return step.report
 
     def show(
         request: Request, status: int, action: Action, filters: Filters, **context: Any
     ) -> Response:
-        return render(
-            "bulk.html", status, action=action, filters=filters, has_key=has_key(request), **context
-        )
+        context |= {"has_key": has_key(request), "max_at_once": MAX_AT_ONCE}
+        return render("bulk.html", status, action=action, filters=filters, **context)
 
     @router.get("/bulk/{action}")
     def plan(
@@ -81,4 +83,4 @@ def bulk_router(client: Client, access: Access) -> APIRouter:
 
 
 def _to_number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0

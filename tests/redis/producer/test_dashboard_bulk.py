@@ -83,15 +83,25 @@ def test_only_so_many_jobs_are_changed_in_one_go(
     site: str, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("imagequeue.producer.bulk.CHUNK", 2)
-    monkeypatch.setattr(bulk_routes, "MAX_AT_ONCE", 2)
-    for _ in range(5):
+    for _ in range(9):
         queued(ctx)
-    url = f"{site}/bulk/cancel?state=queued"
+    # Jobs that only an index counts take no time.
+    for _ in range(3):
+        unsaved(ctx)
+    monkeypatch.setattr(bulk_routes, "MAX_AT_ONCE", 4)
+    url = f"{site}/bulk/cancel?provider=kie-flux-kontext"
     html = get(url)
-    assert "2 jobs are looked at in one go, newest first; 3 are left." in html
+    assert "5 jobs are left: 4 are read in one go, newest first." in html
     answer = post(url, **read_form(html))
-    assert 'href="/bulk/cancel?state=queued">Go on with them' in answer.text
-    assert ctx.store.count_by_state()[State.CANCELLED] == 2
+    assert f'href="{url.removeprefix(site)}">Go on with them' in answer.text
+    assert ctx.store.count_by_state()[State.CANCELLED] == 4
+
+
+def test_form_with_an_endless_number_confirms_nothing(site: str, ctx: Context) -> None:
+    job_id = failed(ctx)
+    url = f"{site}/bulk/retry?state=failed"
+    assert post(url, key="k", charged="9" * 5000, pay_again="yes").status_code == 409
+    assert states_of(ctx, job_id) == ["failed"]
 
 
 def test_action_without_a_filter_or_from_another_site_is_refused(site: str, ctx: Context) -> None:
