@@ -29,9 +29,10 @@ class PauseControl:
         self._now = now or RedisClock(client)
 
     @reachable()
-    def list_all(self) -> list[Pause]:
-        """Return every pause in force."""
-        return self._pauses.list_all(self._now())
+    def list_all(self, *, redacted: bool = False) -> list[Pause]:
+        """Return every pause in force; redacted, without authors and words of providers."""
+        pauses = self._pauses.list_all(self._now())
+        return [pause.redact() for pause in pauses] if redacted else pauses
 
     @reachable()
     def pause(self, name: str, reason: str, author: str) -> Pause:

@@ -15,6 +15,7 @@ from ..jobs.job import Job
 from ..store.budgets import BudgetReader, BudgetUse
 from ..store.jobs import Store
 from ..store.ledger import CostRow, Ledger
+from ..store.pauses import Pauses
 from ..store.positions import QueuePosition, open_positions
 from .costs import CostRequest, parse_dimensions, report_costs
 
@@ -33,16 +34,27 @@ class Reports:
         self._now = now
         self._ledger = Ledger(store.redis)
         self._budgets = BudgetReader(store.redis, settings)
+        self._pauses = Pauses(store.redis)
         self._positions = open_positions(store.redis, settings)
 
     @reachable()
-    def measure_positions(self, jobs: Sequence[Job]) -> dict[str, QueuePosition]:
-        """Return where each queued job stands, by its id; others are left out."""
-        return self._positions.measure(jobs, self._now())
+    def measure_positions(
+        self, jobs: Sequence[Job], *, redacted: bool = False
+    ) -> dict[str, QueuePosition]:
+        """Return where each queued job stands, by its id; others are left out.
 
-    def add_position(self, job: Job) -> JobDetails:
+        Redacted, no position quotes what a provider said of a key.
+        """
+        now = self._now()
+        positions = self._positions.measure(jobs, now)
+        if not redacted or not positions:
+            return positions
+        pauses = self._pauses.list_all(now)
+        return {job_id: each.redact(pauses) for job_id, each in positions.items()}
+
+    def add_position(self, job: Job, *, redacted: bool = False) -> JobDetails:
         """Return the job with where it stands; the position is never stored."""
-        positions = self.measure_positions([job])
+        positions = self.measure_positions([job], redacted=redacted)
         return JobDetails.model_construct(**dict(job), queue=positions.get(job.id))
 
     @reachable()

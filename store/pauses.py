@@ -67,6 +67,15 @@ class Pause(BaseModel):
         """Whether it has not ended; while a job tries again, it has not."""
         return self.kind in TRIED_AGAIN or self.until is None or self.until > now
 
+    def redact(self) -> Pause:
+        """Return what every caller may read: no author, and no words of a provider."""
+        is_own = self.kind is PauseKind.HAND
+        return self.model_copy(update={"author": "", "reason": self.reason if is_own else ""})
+
+    def __str__(self) -> str:
+        """Return the name and the reason, as in the position of a job that waits for it."""
+        return f"{self.name}: {self.reason or self.kind}"
+
     def forbids(self, job: Job, now: datetime) -> bool:
         """Whether the job must not be sent now."""
         return self.tried_by != job.id and (self.until is None or self.until > now)

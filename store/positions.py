@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ from ..config.settings import Settings
 from ..jobs.job import Job, State, add_seconds
 from . import keys
 from .budgets import dump_periods
+from .pauses import Pause
 from .scripts import register_script
 from .submit_queue import dump_limits, read_quotas
 
@@ -53,6 +54,15 @@ class QueuePosition(BaseModel):
     starts_at: datetime | None = Field(
         None, description="When it is likely to start; null if unknown."
     )
+
+    def redact(self, pauses: Iterable[Pause]) -> QueuePosition:
+        """Return what every caller may read, given the pauses in force."""
+        if self.waits_for is not Obstacle.PAUSE or self.reason is None:
+            return self
+        name = self.reason.partition(": ")[0]
+        known = {str(pause): str(pause.redact()) for pause in pauses}
+        # It may have ended meanwhile.
+        return self.model_copy(update={"reason": known.get(self.reason, name)})
 
 
 class Positions:

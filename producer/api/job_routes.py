@@ -121,7 +121,8 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
     ) -> JobDetails:
         """Return the job and its history, once it is finished or after `wait` seconds."""
         job = await read_job(job_id, request, caller, wait)
-        return await run_in_threadpool(client.add_position, job)
+        redacted = not caller.is_admin
+        return await run_in_threadpool(client.add_position, job, redacted=redacted)
 
     async def read_job(job_id: str, request: Request, caller: Caller, wait: float) -> Job:
         if not wait:

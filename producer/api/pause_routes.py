@@ -34,9 +34,12 @@ def routes(pauses: PauseControl, access: Access) -> APIRouter:
     router = APIRouter(prefix="/v1/pauses", tags=["pauses"], dependencies=[Depends(access)])
 
     @router.get("", summary="List pauses")
-    def list_pauses() -> PauseList:
-        """List what is not sent for now, those that a provider caused included."""
-        return PauseList(pauses=pauses.list_all())
+    def list_pauses(caller: Annotated[Caller, Depends(access)]) -> PauseList:
+        """List what is not sent for now, those that a provider caused included.
+
+        Only an admin key reads who paused it, and what the provider said.
+        """
+        return PauseList(pauses=pauses.list_all(redacted=not caller.is_admin))
 
     @router.post(
         "", summary="Pause submissions", status_code=201, responses=error_responses(400, 413, 422)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -32,37 +34,53 @@ def job_router(client: Client, access: Access) -> APIRouter:
     router = APIRouter(route_class=PageRoute)
     login = require_login(access)
 
+    def render_job(
+        request: Request, job: Job, caller: Caller, status: int = 200, **messages: str
+    ) -> Response:
+        return render(
+            "job.html",
+            status,
+            job=job,
+            positions=client.measure_positions([job], redacted=not caller.is_admin),
+            has_key=has_key(request),
+            read_only=caller.is_read_only,
+            **{"done": "", "refused": "", **messages},
+        )
+
+    def change(
+        request: Request, job_id: str, caller: Caller, done: str, act: Callable[[], object]
+    ) -> Response:
+        """Change a job and show its page; the page says if the change is refused."""
+        try:
+            act()
+        except InvalidTransitionError as refused:
+            job = client.get(job_id, submitted_by=caller.sees)
+            return render_job(request, job, caller, CONFLICT, refused=str(refused))
+        return RedirectResponse(f"/jobs/{job_id}?done={done}", SEE_OTHER)
+
     @router.get("/jobs/{job_id}")
     def show(request: Request, job_id: str, done: str = "", caller: Caller = login) -> Response:
         job = client.get(job_id, submitted_by=caller.sees)
-        return _render_job(
-            client, request, job, done=DONE.get(done, ""), read_only=caller.is_read_only
-        )
+        return render_job(request, job, caller, done=DONE.get(done, ""))
 
     @router.post("/jobs/{job_id}/cancel")
     def cancel(request: Request, job_id: str, fields: Fields, caller: Caller = login) -> Response:
-        try:
+        def act() -> None:
             _require_unsent(client.get(job_id, submitted_by=caller.sees), fields)
             client.cancel(job_id, submitted_by=caller.sees)
-        except InvalidTransitionError as refused:
-            return _render_job(client, request, client.get(job_id), CONFLICT, refused=str(refused))
-        return RedirectResponse(f"/jobs/{job_id}?done=cancelled", SEE_OTHER)
+
+        return change(request, job_id, caller, "cancelled", act)
 
     @router.post("/jobs/{job_id}/retry")
     def retry(request: Request, job_id: str, fields: Fields, caller: Caller = login) -> Response:
-        try:
-            retry_job(client, access, caller, job_id, fields.get("pay_again") == "yes")
-        except InvalidTransitionError as refused:
-            return _render_job(client, request, client.get(job_id), CONFLICT, refused=str(refused))
-        return RedirectResponse(f"/jobs/{job_id}?done=retried", SEE_OTHER)
+        pay_again = fields.get("pay_again") == "yes"
+        act = partial(retry_job, client, access, caller, job_id, pay_again)
+        return change(request, job_id, caller, "retried", act)
 
     @router.post("/jobs/{job_id}/acknowledge")
     def acknowledge(request: Request, job_id: str, caller: Caller = login) -> Response:
-        try:
-            client.acknowledge(job_id, submitted_by=caller.sees)
-        except InvalidTransitionError as refused:
-            return _render_job(client, request, client.get(job_id), CONFLICT, refused=str(refused))
-        return RedirectResponse(f"/jobs/{job_id}?done=acknowledged", SEE_OTHER)
+        act = partial(client.acknowledge, job_id, submitted_by=caller.sees)
+        return change(request, job_id, caller, "acknowledged", act)
 
     return router
 
@@ -73,19 +91,3 @@ def _require_unsent(job: Job, fields: Form) -> None:
         raise InvalidTransitionError(
             f"it has become {job.state} since: see its current state below"
         )
-
-
-def _render_job(
-    client: Client,
-    request: Request,
-    job: Job,
-    status: int = 200,
-    done: str = "",
-    refused: str = "",
-    read_only: bool = False,
-) -> Response:
-    shown = {"done": done, "refused": refused, "read_only": read_only}
-    positions = client.measure_positions([job])
-    return render(
-        "job.html", status, job=job, positions=positions, has_key=has_key(request), **shown
-    )

@@ -30,7 +30,8 @@ def pause_router(pauses: PauseControl, access: Access) -> APIRouter:
         return render(
             "pauses.html",
             status,
-            pauses=pauses.list_all(),
+            pauses=pauses.list_all(redacted=not caller.is_admin),
+            is_admin=caller.is_admin,
             names=pauses.list_names(),
             may_change=caller.is_admin and not caller.is_read_only,
             refused=refused,

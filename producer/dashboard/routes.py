@@ -63,7 +63,7 @@ def _list_router(client: Client, access: Access, pauses: PauseControl) -> APIRou
         return render(
             "index.html",
             found=found,
-            positions=client.measure_positions(found.jobs),
+            positions=client.measure_positions(found.jobs, redacted=not caller.is_admin),
             filters=filters,
             cursor=cursor,
             counts=client.counts(submitted_by=caller.sees),
@@ -83,10 +83,9 @@ def _list_router(client: Client, access: Access, pauses: PauseControl) -> APIRou
     def card(job_id: str, filters: ActiveFilters, caller: Caller = login) -> Response:
         """Render a job's card, for live.js; 204 if the filters exclude it."""
         job = client.get(job_id, submitted_by=caller.sees)
-        return (
-            render("card.html", job=job, positions=client.measure_positions([job]))
-            if filters.matches(job)
-            else Response(status_code=NO_CONTENT)
-        )
+        if not filters.matches(job):
+            return Response(status_code=NO_CONTENT)
+        positions = client.measure_positions([job], redacted=not caller.is_admin)
+        return render("card.html", job=job, positions=positions)
 
     return router

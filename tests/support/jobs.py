@@ -31,12 +31,12 @@ def kie_callback(url: str = "", code: int = 200, task: str = TASK) -> dict[str, 
     return {"code": code, "msg": "words", "data": {"taskId": task, "info": info}}
 
 
-def queued(ctx: Context, **fields: Any) -> str:
+def queued(ctx: Context, submitted_by: str = "", **fields: Any) -> str:
     """A job that is kept and due; returns its id."""
     fields = {"provider": "kie-flux-kontext", "prompt": "a cat", **fields}
     fields.setdefault("params", REQUIRED_PARAMS.get(fields["provider"], {}))
     request = JobRequest(**fields)
-    job = build_job(ctx.settings, request, ctx.now())
+    job = build_job(ctx.settings, request, ctx.now(), submitted_by=submitted_by)
     ctx.store.add([job])
     return job.id
 

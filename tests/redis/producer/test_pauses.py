@@ -11,6 +11,7 @@ from imagequeue.jobs.job import utc_now
 from imagequeue.producer.api.browser import COOKIE
 from imagequeue.producer.pauses import PauseControl
 from imagequeue.store.api_keys import ApiKeys, Limits
+from imagequeue.store.pauses import PauseKind
 from imagequeue.worker.context import Context
 from support.cli import imagequeue
 from support.dashboard import get, post
@@ -80,7 +81,7 @@ def test_api_pauses_lists_and_resumes(ask: Any, control: PauseControl) -> None:
     made = ask("boss", "POST", "/v1/pauses", json={"name": NAME, "reason": "spent enough"})
     assert made.status_code == 201, made.text
     assert (made.json()["author"], made.json()["kind"]) == ("boss", "hand")
-    assert ask("shop", "GET", "/v1/pauses").json() == {"pauses": [made.json()]}
+    assert ask("boss", "GET", "/v1/pauses").json() == {"pauses": [made.json()]}
     assert ask("boss", "DELETE", f"/v1/pauses/{NAME}").status_code == 204
     assert ask("boss", "DELETE", f"/v1/pauses/{NAME}").status_code == 404
     assert names(control) == []
@@ -114,6 +115,34 @@ def test_dashboard_pauses_and_resumes(site: str, control: PauseControl) -> None:
     assert "must be one of" in post(f"{site}/pauses", name="nothing").text
     post(f"{site}/pauses/resume", name=NAME)
     assert names(control) == []
+
+
+def test_plain_key_reads_no_message_of_a_provider(ask: Any, ctx: Context) -> None:
+    ctx.pauses.pause("kie", "spent enough", "jane", utc_now())
+    job_id = queued(ctx, provider="kie-flux-kontext", submitted_by="shop")
+    job = ctx.store.get(job_id).model_copy(update={"account_key": "main"})
+    ctx.pauses.set_aside(job, "kie", PauseKind.CREDIT, "jane@example.com has 0.2", utc_now())
+    for name, is_admin in (("boss", True), ("shop", False)):
+        texts = [
+            *(ask(name, "GET", f"/v1/{path}").text for path in ("pauses", f"jobs/{job_id}")),
+            *(
+                ask(name, "GET", path, page=True).text
+                for path in ("/pauses", "/", f"/jobs/{job_id}", f"/jobs/{job_id}/card")
+            ),
+        ]
+        for place, text in enumerate(texts):
+            assert ("jane@example.com" in text) is is_admin, (name, place)
+    pauses = ask("shop", "GET", "/v1/pauses").json()["pauses"]
+    assert [(each["kind"], each["reason"], each["author"]) for each in pauses] == [
+        ("credit", "", ""),
+        ("hand", "spent enough", ""),
+    ]
+    assert "jane" not in ask("shop", "GET", "/pauses", page=True).text
+    reason = ask("shop", "GET", f"/v1/jobs/{job_id}").json()["queue"]["reason"]
+    assert reason == "kie:main: credit"
+    ctx.pauses.pause("all", "too dear", "jane", utc_now())
+    reason = ask("shop", "GET", f"/v1/jobs/{job_id}").json()["queue"]["reason"]
+    assert reason == "all: too dear"
 
 
 def test_page_of_another_site_pauses_nothing(site: str, control: PauseControl) -> None:
