@@ -86,6 +86,9 @@ class Model(_Entry):
         named = {*self.one_of, *self.edit_params, *priced, self.count or "image_urls"}
         if unknown := named - known:
             raise ValueError(f"no parameters of {self.name}: {', '.join(sorted(unknown))}")
+        counted = self.params.get(self.count) if self.count else None
+        if counted and not counted.enum and not (counted.min and counted.max):
+            raise ValueError(f"{self.name}: {self.count} multiplies the price: give min and max")
         return self
 
     def list_params(self, action: str) -> Mapping[str, Parameter]:

@@ -39,9 +39,11 @@ def costs(
     `estimated` is the part that no provider has stated, `unknown` the part that is perhaps not
     charged, `unpriced` the number of tasks whose price is not known.
     """
+    from ..costs import parse_dimensions
+
     first, last = (given.date() if given else None for given in (since, until))
     rows = open_client().report_costs(by, first, last, submitted_by=caller, batch=batch)
-    _print_rows(rows, form)
+    _print_rows(rows, ["batch"] if batch else parse_dimensions(by), form)
 
 
 @click.command()
@@ -80,13 +82,16 @@ def _print_budgets(uses: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
-def _print_rows(rows: list[CostRow], form: str) -> None:
+def _print_rows(rows: list[CostRow], dimensions: list[str], form: str) -> None:
+    from ...store.ledger import CostRow
+    from ...store.ledger_entries import Amounts
+
     fields = [row.to_fields() for row in rows]
-    dimensions = [*rows[0].group] if rows else []
     if form == "json":
         click.echo(json.dumps(fields))
     elif form == "csv":
-        writer = csv.DictWriter(sys.stdout, [*fields[0]] if fields else [])
+        empty = CostRow(dict.fromkeys(dimensions, ""), Amounts())
+        writer = csv.DictWriter(sys.stdout, [*empty.to_fields()])
         writer.writeheader()
         writer.writerows(fields)
     elif fields:

@@ -107,21 +107,28 @@ def cost_of_acknowledge(job: Job) -> str:
     return ACKNOWLEDGES if job.state in STATES_FOR[Action.ACKNOWLEDGE] else ""
 
 
-def dollars(usd: float) -> str:
-    """Return an amount with two decimals, a small one with as many as it needs up to five."""
-    return f"${usd:,.2f}" if abs(usd) >= 1 or not usd else f"${usd:.5f}".rstrip("0")
+def format_usd(usd: float) -> str:
+    """Return an amount with two decimals; below a dollar with as many as it has, up to six."""
+    places = 2 if abs(usd) >= 1 else 6
+    whole, _, decimals = f"{abs(usd):,.{places}f}".partition(".")
+    return f"{'-' if usd < 0 else ''}${whole}.{decimals.rstrip('0'):0<2}"
 
 
-def cost(job: Job) -> str:
+def format_cost(job: Job) -> str:
     """Return what a job costs so far; empty if nothing was charged."""
     found = job.cost
-    amount = f"{found.credits:g} credits" if found.usd is None else dollars(found.usd)
+    amount = f"{found.credits:g} credits" if found.usd is None else format_usd(found.usd)
     about = "about " if found.estimated else ""
     parts = [about + amount] if found.credits else []
     if found.unpriced:
         tasks = "1 task" if found.unpriced == 1 else f"{found.unpriced} tasks"
         parts.append(f"{tasks} of unknown price")
     return " and ".join(parts)
+
+
+def capitalize(text: str) -> str:
+    """Return a text with its first letter in upper case, and the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def is_video(image: Image) -> bool:

@@ -152,4 +152,5 @@ def _to_failed(envelope: Envelope) -> Failed:
 
 def _parse_cost(data: Mapping[str, Any]) -> Decimal | None:
     """Return the credits that a task used; a callback seen in 2025 had the second name."""
-    return to_amount(data.get("creditsConsumed", data.get("consumeCredits")))
+    amount = to_amount(data.get("creditsConsumed"))
+    return to_amount(data.get("consumeCredits")) if amount is None else amount

@@ -41,6 +41,15 @@ def queued(ctx: Context, submitted_by: str = "", **fields: Any) -> str:
     return job.id
 
 
+def charged(ctx: Context, caller: str = "", **fields: Any) -> str:
+    """A job at kie that is expected to cost 4 credits, which are 2 cents; returns its id."""
+    request = JobRequest(provider="kie", params={"model": "z-image"}, prompt="a cat")
+    job = build_job(ctx.settings, request, ctx.now(), submitted_by=caller)
+    ctx.store.add([job.model_copy(update={"estimate": 4_000_000, **fields})])
+    move(ctx, job.id, State.SUBMITTING, State.WAITING, task_id="t", submissions=1)
+    return job.id
+
+
 def waiting(ctx: Context, stub: Any, **fields: Any) -> str:
     """A job that the stub has accepted."""
     job_id = queued(ctx, **fields)

@@ -200,6 +200,10 @@ def test_one_table_adds_a_model() -> None:
         ("params.size2 = { kind = 1 }", "params.size2.kind"),
         ("credits = { by.sise = { S = 1 } }", "no parameters of new: sise"),
         ('count = "n"', "no parameters of new: n"),
+        (
+            "count = 'n'\nparams.n = { type = 'integer', max = 4, description = 'N.' }",
+            "n multiplies the price",
+        ),
         ('one_of = ["image_urls", "x"]', "no parameters of new: x"),
         ("edit_params.x = { type = 'text', description = 'X.' }", "no parameters of new: x"),
     ],

@@ -2,34 +2,23 @@
 
 import re
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from imagequeue.config.settings import Settings
-from imagequeue.jobs.build import build_job
 from imagequeue.jobs.job import State, utc_now
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.api.browser import COOKIE
-from imagequeue.providers.request import JobRequest
 from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.worker.context import Context
 from support.asgi import serving
 from support.dashboard import get
-from support.jobs import move
+from support.jobs import charged
 
 
 @pytest.fixture(autouse=True)
 def _today(ctx: Context) -> None:
     ctx.now.time = utc_now()  # type: ignore[attr-defined]
-
-
-def charged(ctx: Context, caller: str = "", **fields: Any) -> str:
-    request = JobRequest(provider="kie", params={"model": "z-image"}, prompt="a cat")
-    job = build_job(ctx.settings, request, ctx.now(), submitted_by=caller)
-    ctx.store.add([job.model_copy(update={"estimate": 4_000_000, **fields})])
-    move(ctx, job.id, State.SUBMITTING, State.WAITING, task_id="t", submissions=1)
-    return job.id
 
 
 def test_cost_of_a_job_is_about_until_it_is_stated(site: str, ctx: Context) -> None:
