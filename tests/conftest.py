@@ -23,9 +23,13 @@ from support.sandbox import QUICK, Receiver, Sandbox, receiving, running
 from support.stub import Stub, stub_server
 
 # The same examples in every CI run, new ones each time elsewhere.
-hypothesis.settings.register_profile("ci", examples(50), derandomize=True)
-hypothesis.settings.register_profile("local", examples(50))
+hypothesis.settings.register_profile("ci", examples(25), derandomize=True)
+hypothesis.settings.register_profile("local", examples(25))
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# The folders of the tests are in memory: files and fsyncs there wait for no disk.
+if MEMORY_FOLDER := find_memory_folder():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_FOLDER))
 
 SETTINGS = {
     "secret_key": "a secret of the tests",
@@ -51,7 +55,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
-    with TemporaryDirectory(prefix="imagequeue-tests-", dir=find_memory_folder()) as folder:
+    with TemporaryDirectory(prefix="imagequeue-tests-", dir=MEMORY_FOLDER) as folder:
         server = EmbeddedRedis(Settings(data_dir=Path(folder)))
         yield server.start()
         server.stop()

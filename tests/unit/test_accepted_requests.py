@@ -62,7 +62,7 @@ FIELDS = st.fixed_dictionaries(
 
 
 @given(FIELDS, TEXT)
-@examples(100)
+@examples(50)
 def test_accepted_request_is_serializable_everywhere(changed: dict[str, Any], caller: str) -> None:
     fields = {**VALID, **changed}
     try:

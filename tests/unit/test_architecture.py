@@ -40,8 +40,13 @@ def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield what a module imports, as seen from the package's root: `.jobs.store.Store`."""
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Return what a module imports, as seen from the package's root: `.jobs.store.Store`."""
+    return frozenset(find_imports(path))
+
+
+def find_imports(path: Path) -> Iterator[str]:
     package = tuple(part for part in path.relative_to(ROOT).parent.parts if part != "imagequeue")
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
