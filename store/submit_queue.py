@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import redis
 
@@ -51,6 +52,7 @@ class Permit(NamedTuple):
 
     quota: str
     account_key: str
+    caller: str
 
 
 class SubmitQueue:
@@ -130,6 +132,22 @@ class SubmitQueue:
             permit = _parse_permit(self._redis.hget(keys.PERMITS, job_id))
         return permit
 
+    def return_permit(self, job_id: str) -> None:
+        """Return the permit of a queued job whose record cannot be read, and what is reserved.
+
+        Of every other job, the transition that ends its lease does it.
+        """
+        stored: Any = self._redis.hget(keys.PERMITS, job_id)
+        permit = _parse_permit(stored)
+        if permit is None or not self._redis.hexists(keys.PLACES, job_id):
+            return
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hdel(keys.PERMITS, job_id)
+            pipe.hdel(keys.RESERVED, job_id)
+            pipe.srem(keys.in_flight_at(permit.quota, permit.account_key), job_id)
+            pipe.srem(keys.in_flight_by(permit.caller), job_id)
+            pipe.execute()
+
     def has_place(self, job: Job) -> bool:
         """Whether the stored place of a queued job is its own.
 
@@ -142,10 +160,11 @@ class SubmitQueue:
 def _parse_permit(stored: Any) -> Permit | None:
     """Return a stored permit; None for a damaged one."""
     try:
-        quota, _, key = json.loads(stored or b"")["at"].rpartition(":")
+        permit = json.loads(stored or b"")
+        quota, _, key = permit["at"].rpartition(":")
+        return Permit(quota, key, unquote(permit["caller"]))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return Permit(quota, key)
 
 
 def open_submit_queue(client: redis.Redis, settings: Settings) -> SubmitQueue:

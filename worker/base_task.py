@@ -123,6 +123,8 @@ class JobTask(Task[Any, int]):
                 return retry
             except UnreadableJobError as error:
                 # A worker of the newer version may take the job; nobody can use a damaged record.
+                if stage is Queue.SUBMIT:
+                    ctx.submits.return_permit(job_id)
                 is_newer = isinstance(error, NewerRecordError)
                 self._retry_later(job_id, error, RETRY_LATER_S if is_newer else DAMAGED_RETRY_S)
             except OWN_FAILURES as error:

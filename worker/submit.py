@@ -64,8 +64,8 @@ def submit(ctx: Context, job_id: str) -> None:
     if permit is None:
         _leave_without_permit(ctx, job)
         return
-    quota, key = permit
-    known = ctx.pauses.find(job, quota, key)
+    key = permit.account_key
+    known = ctx.pauses.find(job, permit.quota, key)
     names = [key.name for key in ctx.settings.usable_keys(get_provider(job.provider, job.params))]
     if key not in names or known.forbid(job, ctx.now()):
         ctx.transition(job, partial(_requeue_now, ctx))
@@ -83,7 +83,7 @@ def submit(ctx: Context, job_id: str) -> None:
         if job.state is not State.SUBMITTING:
             return
         outcome = _send_paid_request(ctx, job, deadline)
-        tries_again_at = pause_refused(ctx, job, quota, outcome)
+        tries_again_at = pause_refused(ctx, job, permit.quota, outcome)
     try:
         _record_outcome(ctx, job, outcome, tries_again_at)
     finally:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from celery import Celery
@@ -158,6 +158,18 @@ def test_step_of_an_unreadable_job_is_postponed(
     assert ctx.store.redis.get(keys.record(job_id)) == record
     wake_at = add_seconds(ctx.now(), pause_s).timestamp()
     assert ctx.store.redis.zscore(keys.due(queue), job_id) == wake_at
+
+
+def test_queued_job_that_cannot_be_read_holds_no_permit(ctx: Context, app: Celery) -> None:
+    job_id = queued(ctx)
+    assert ctx.submits.lease(ctx.now(), 9).job_ids == [job_id]
+    damage(ctx, job_id)
+    app.tasks["imagequeue.submit"](job_id)
+    redis = ctx.store.redis
+    assert not redis.exists(keys.PERMITS, keys.RESERVED)
+    assert not redis.keys("iq:in_flight:*")
+    wake_at = redis.zscore(keys.due(QUEUE_OF[State.QUEUED]), job_id)
+    assert ctx.submits.lease(datetime.fromtimestamp(wake_at, UTC), 9).job_ids == [job_id]
 
 
 def test_older_process_does_not_change_a_newer_record(ctx: Context) -> None:
