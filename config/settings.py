@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable
 from functools import lru_cache
@@ -19,6 +18,7 @@ from ..providers.account import Account
 from ..providers.account_keys import AccountKey, find_key_problem
 from ..providers.base import Provider
 from ..providers.limits import ProviderLimits
+from ..suggest import suggest
 from .local_up import find_local_up
 from .setting_fields import SettingFields
 
@@ -179,8 +179,7 @@ def _refuse_unknown_names(overrides: Iterable[str]) -> None:
         if PROVIDERS.problems and name.partition("_")[0] not in groups:
             continue  # it may be a setting of the plug-in that could not be loaded
         # Compared without the prefix: it would make every name similar to some other.
-        similar = difflib.get_close_matches(name, known, n=1)
-        remedy = f"did you mean {PREFIX}{similar[0]}?" if similar else ".env.example lists all"
+        remedy = suggest(name, known, prefix=PREFIX) or ".env.example lists all"
         raise ConfigError(f"Unknown setting {PREFIX}{name}; {remedy}")
 
 

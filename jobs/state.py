@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from enum import StrEnum
 
 from ..config.queues import Queue
 from ..errors import InvalidRequestError, Problem
+from ..suggest import describe_unknown
 
 
 class State(StrEnum):
@@ -93,7 +93,5 @@ def parse_state(name: str) -> State:
     try:
         return State(name)
     except ValueError:
-        near = difflib.get_close_matches(name, State, n=1)
-        advice = f"did you mean {near[0]}? " if near else ""
-        problem = f"unknown state; {advice}known: {', '.join(State)}"
+        problem = describe_unknown("state", name, State)
         raise InvalidRequestError([Problem("state", problem)]) from None

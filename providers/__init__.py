@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InvalidRequestError, Problem
+from ..suggest import describe_unknown
 from .account import Account
 from .acedata.flux import AceDataFlux
 from .base import Provider
@@ -29,11 +29,7 @@ def get(name: str, params: Mapping[str, Any] | None = None) -> Provider:
     """Return what `find` does; raises InvalidRequestError if there is none."""
     if found := find(name, params):
         return found
-    near = difflib.get_close_matches(name, PROVIDERS, n=1)
-    advice = f"did you mean {near[0]}? " if near else ""
-    raise InvalidRequestError(
-        [Problem("provider", f"unknown provider; {advice}known: {', '.join(PROVIDERS)}")]
-    )
+    raise InvalidRequestError([Problem("provider", describe_unknown("provider", name, PROVIDERS))])
 
 
 def accounts() -> tuple[type[Account], ...]:

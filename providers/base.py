@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from ..errors import InvalidRequestError, Problem
 from ..field_types import is_http_url
+from ..suggest import suggest
 from .account import Account
 from .limits import ProviderLimits
 from .wire import (
@@ -230,6 +230,4 @@ def _describe_unknown(model: type[Request], name: str) -> str:
     if name in TOP_LEVEL:
         return "this action takes none; leave it out"
     known = [field for field in model.model_fields if field not in TOP_LEVEL]
-    near = difflib.get_close_matches(name, known, n=1)
-    advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-    return f"unknown parameter; {advice}"
+    return f"unknown parameter; {suggest(name, known) or 'known: ' + ', '.join(known)}"

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from ..errors import InvalidRequestError, Problem
+from ..suggest import suggest
 from .base import Provider, Request, RequestForm
 from .catalogue import Model, load_models
 from .catalogue_requests import CatalogueRequest, UncheckedRequest, build_request_type
@@ -78,9 +79,9 @@ class CatalogueProvider(Provider):
     def _describe_unknown(self, name: object) -> str:
         if name is None:
             return f"is required; {self._list}"
-        near = difflib.get_close_matches(str(name), self.models, n=3)
-        advice = f"did you mean {' or '.join(near)}? " if near else ""
-        return f'unknown model; {advice}{self._list}; "unchecked": true sends it as it is'
+        advice = suggest(str(name), self.models, count=3)
+        parts = ("unknown model;", advice, f'{self._list}; "unchecked": true sends it as it is')
+        return " ".join(filter(None, parts))
 
     def _describe_others(self, name: str, action: str) -> str:
         """Say that a model lacks an action, and which similar models have it."""

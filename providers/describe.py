@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, get_args
@@ -10,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, Field
 
 from ..errors import InvalidRequestError, Problem
+from ..suggest import suggest
 from . import PROVIDERS, get
 from .base import TOP_LEVEL, RequestForm
 
@@ -95,9 +95,9 @@ def _describe_requests(name: str, model: str | None) -> list[RequestDetails]:
 def _require_known(model: str, models: Iterable[str]) -> None:
     names = list(models)
     if model not in names:
-        near = difflib.get_close_matches(model, names, n=3) or names[:3]
-        advice = f"; did you mean {' or '.join(near)}?" if near else ": this provider has none"
-        raise InvalidRequestError([Problem("model", f"unknown model{advice}")])
+        known = f"there are {', '.join(names[:3])}" if names else "this provider has none"
+        advice = suggest(model, names, count=3) or known
+        raise InvalidRequestError([Problem("model", f"unknown model; {advice}")])
 
 
 def _build_schema(name: str, form: RequestForm) -> dict[str, Any]:

@@ -12,17 +12,21 @@ from support.paths import ROOT
 PACKAGES = ("config", "jobs", "producer", "providers", "sandbox", "storage", "store", "worker")
 # What each package may import from this project, besides itself.
 ALLOWED = {
-    "config": {"providers", "errors", "field_types"},
-    "providers": {"errors", "field_types", "json_values"},
-    "jobs": {"config", "providers", "errors", "json_values"},
+    "config": {"providers", "errors", "field_types", "suggest"},
+    "providers": {"errors", "field_types", "json_values", "suggest"},
+    "jobs": {"config", "providers", "errors", "field_types", "json_values", "suggest"},
     "storage": {"errors"},
     "store": {"config", "jobs", "providers", "errors"},
-    "producer": {"config", "jobs", "providers", "storage", "store", "errors", "__version__"},
+    "producer": {
+        *("config", "jobs", "providers", "storage", "store"),
+        *("errors", "field_types", "__version__"),
+    },
     "worker": {"config", "jobs", "providers", "storage", "store", "errors"},
     "sandbox": set(),
     "errors": set(),
     "field_types": set(),
     "json_values": set(),
+    "suggest": set(),
     "__init__": {"config", "jobs", "producer", "store", "errors"},
     "__main__": {"producer"},
 }
