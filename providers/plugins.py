@@ -27,6 +27,7 @@ RESERVED_ACCOUNTS = frozenset(_RESERVED.split())
 _PROVIDER_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9]*")
 _MAX_NAME = 40
+_RESERVED_PROVIDERS = ("all", "check")
 
 
 class PluginError(Exception):
@@ -84,6 +85,8 @@ def _check_name(kind: type[Provider], others: Collection[Provider]) -> Iterator[
             f"the provider's name {kind.name!r} must be up to {_MAX_NAME} small letters and digits "
             "with single dashes between: rename it"
         )
+    if kind.name in _RESERVED_PROVIDERS:
+        yield f"a provider cannot be called {kind.name}: rename it"
     if any(kind.name == each.name for each in others):
         yield f"there is another provider called {kind.name}: rename it"
 

@@ -17,7 +17,7 @@ class ProviderRequest:
     method: Literal["GET", "POST"]
     path: str
     query: dict[str, str] = field(default_factory=dict)
-    body: dict[str, object] | None = None
+    body: dict[str, object] | None = field(default=None, repr=False)
     base_url: str = ""
     """Another address than the account's: it gets the key, so it must be certainly the vendor's."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,14 +16,30 @@ if TYPE_CHECKING:
     from ...providers.describe import ProviderSummary, RequestDetails
 
 Schema = Mapping[str, Any]
+CHECK = "check"
+"""The word in place of a provider's name, which no provider may have."""
 
 
 @click.command()
 @click.argument("provider", required=False)
 @click.argument("model", required=False)
+@click.option(
+    "--recorded",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The recorded bodies for `check`; by default `recorded/` beside the module.",
+)
 @as_json
-def providers(provider: str | None, model: str | None, as_json: bool) -> None:
-    """List the providers, the models of PROVIDER, or the parameters of its MODEL."""
+def providers(
+    provider: str | None, model: str | None, recorded: Path | None, as_json: bool
+) -> None:
+    """List the providers, the models of PROVIDER, or the parameters of its MODEL.
+
+    `imagequeue providers check MODULE` checks a provider of your own; exit status 1 if it fails.
+    """
+    if provider == CHECK and model:
+        from .provider_check import check_module
+
+        sys.exit(0 if check_module(model, recorded) else 1)
     from ...providers import PROVIDERS
     from ...providers.describe import describe_provider, list_providers
 

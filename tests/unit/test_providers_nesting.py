@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagequeue.providers import PROVIDERS
+from imagequeue.providers.conformance.cases import Case
 from imagequeue.providers.wire import ProviderResponse, Succeeded, Unreadable
-from support.recorded import CASES, Case, parse_case
+from support.recorded import CASES
 
 URL = "https://a.example/r.png"
-FINISHED = [case for case in CASES.values() if case["expect"]["type"] == "Succeeded"]
+FINISHED = [case for case in CASES.values() if case.expect["type"] == "Succeeded"]
 
 
 def wrap(draw: st.DrawFn, value: Any) -> Any:
@@ -30,13 +31,12 @@ def wrap(draw: st.DrawFn, value: Any) -> Any:
 
 @st.composite
 def wrapped(draw: st.DrawFn, case: Case) -> bytes:
-    return json.dumps(wrap(draw, case["body"])).encode()
+    return json.dumps(wrap(draw, case.body)).encode()
 
 
 @given(data=st.data(), case=st.sampled_from(FINISHED))
 def test_values_in_strings_give_the_same_images(data: st.DataObject, case: Case) -> None:
-    expected = parse_case(case, case["bytes"])
-    assert parse_case(case, data.draw(wrapped(case))) == expected
+    assert case.parse(data.draw(wrapped(case))) == case.parse()
 
 
 def kie_record(**result: Any) -> dict[str, Any]:

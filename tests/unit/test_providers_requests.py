@@ -26,9 +26,6 @@ def problems(
 
 @pytest.mark.parametrize("name", PROVIDERS)
 class TestEveryProvider:
-    def test_unknown_action_is_refused(self, name: str) -> None:
-        assert "generate, edit" in problems(name, "remove")["action"]
-
     def test_empty_prompt_is_refused(self, name: str) -> None:
         assert problems(name, "generate", " \n") == {"prompt": "must not be empty"}
         assert problems(name, "generate", "") == {"prompt": "must not be empty"}
@@ -41,11 +38,6 @@ class TestEveryProvider:
         assert problems(name, "edit", urls=(url,)) == {
             "image_urls.0": "must be an http:// or https:// URL"
         }
-
-    def test_prompt_in_params_is_refused(self, name: str) -> None:
-        api = get(name)
-        with pytest.raises(InvalidRequestError, match="beside params"):
-            api.validate_request("generate", "a cat", [], {"prompt": "a dog"})
 
     def test_unknown_parameter_is_refused(self, name: str) -> None:
         assert "known: " in problems(name, "generate", zzz=1)["params.zzz"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imagequeue.errors import InvalidRequestError
-from imagequeue.providers import PROVIDERS, get
+from imagequeue.providers import get
 from imagequeue.providers.base import BatchProvider
 from support.kie_models import REQUIRED_PARAMS
 
@@ -32,14 +32,6 @@ def build(
     built = api.build_submit_request(request, callback_url, api_version or api.api_versions[0])
     assert built.method == "POST"
     return built.path, built.body
-
-
-@pytest.mark.parametrize("name", PROVIDERS)
-def test_callback_url_is_sent(name: str) -> None:
-    for api_version in get(name).api_versions:
-        _, body = build(name, "generate", callback_url=BACK, api_version=api_version)
-        assert body is not None
-        assert BACK in body.values()
 
 
 def test_flux_legacy_body() -> None:
