@@ -106,7 +106,7 @@ class SettingFields(BaseSettings):
         (60, 300, 900),
         min_length=1,
         description="Delays before the first polls, each counted from the poll before it; "
-        "`KIE_POLL_DELAYS` and its like set them for one provider.",
+        "the `POLL_DELAYS` of an account replace them.",
     )
     poll_tail_s: Seconds = Field(
         1800, description="Delay between polls after the countdowns (state `overdue`)."

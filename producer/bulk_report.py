@@ -132,9 +132,9 @@ class Tally:
 def _find_price(action: Action, job: Job) -> tuple[int, bool]:
     """Return the millionths of a dollar that a job costs, and whether all of its price is known."""
     if action is not Action.RETRY:
-        return round(
-            (job.cost.usd or 0) * MICRO
-        ), not job.cost.unpriced and job.cost.usd is not None
+        cost = job.cost
+        is_priced = cost.usd is not None and not cost.unpriced
+        return round((cost.usd or 0) * MICRO), is_priced
     provider = PROVIDERS.get(job.provider)
     credit_usd = provider.account.credit_usd if provider else None
     usd = None if job.estimate is None else to_usd(job.estimate, credit_usd)

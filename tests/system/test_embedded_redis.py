@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from imagequeue.config.celery import make_celery
 from imagequeue.config.redis import connect, get_redis_url
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError
+from imagequeue.producer.local import embedded_redis
 from imagequeue.producer.local.embedded_redis import SOCKET_PATH_MAX, EmbeddedRedis
 from support.processes import Process, eventually
 
@@ -190,7 +190,9 @@ def test_orphaned_server_is_named_and_keeps_the_folder(start: Start, tmp_path: P
     third.stop()
 
 
-def test_lock_of_a_server_that_has_ended_is_awaited(settings: Settings) -> None:
+def test_lock_of_a_server_that_has_ended_is_awaited(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = settings.data_dir / "redis"
     folder.mkdir(parents=True)
     with subprocess.Popen(["true"]) as ended:
@@ -200,9 +202,16 @@ def test_lock_of_a_server_that_has_ended_is_awaited(settings: Settings) -> None:
     holder.write(f"{ended.pid} {ended.pid}")
     holder.flush()
     fcntl.flock(holder, fcntl.LOCK_EX)
-    unlock = threading.Timer(0.1, holder.close)
-    unlock.start()
+    lock, tries = embedded_redis._try_lock, list[bool]()
+
+    def try_lock(file: int) -> bool:
+        is_locked = lock(file)
+        tries.append(is_locked)
+        holder.close()
+        return is_locked
+
+    monkeypatch.setattr(embedded_redis, "_try_lock", try_lock)
     server = EmbeddedRedis(settings)
     server.start()
     server.stop()
-    unlock.join()
+    assert tries == [False, True]

@@ -79,7 +79,10 @@ def test_acknowledged_jobs_leave_the_unsaved_ones(run: Any, ctx: Context) -> Non
         "  its alert ends; a retry still downloads its images, free of charge",
     )
     ran = run("acknowledge", "--state", "unsaved")
-    assert ran.out.splitlines() == ["1 of 1 jobs acknowledged", ran.out.splitlines()[1]]
+    assert ran.out.splitlines() == [
+        "1 of 1 jobs acknowledged",
+        "  1: the charge stands (about 0.025 USD)",
+    ]
     assert run("list", "--state", "unsaved").out == ""
     assert run("retry", "--reason", "unsaved").out.splitlines()[1] == "  2: free of charge"
     assert states_of(ctx, one, other) == ["downloading", "downloading"]

@@ -7,7 +7,6 @@ import pytest
 import redis
 
 from imagequeue.jobs.job import State, add_seconds, new_job
-from imagequeue.store import keys
 from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.store.jobs import Store
 from imagequeue.store.pauses import Pauses
@@ -150,4 +149,3 @@ def test_only_queued_jobs_have_a_position(store: Store, clock: Clock, client: re
     (job_id,) = add(store, clock)
     job = store.get(job_id).transition_to(State.CANCELLED, "test", clock(), clock())
     assert Positions(client, dump_limits({})).measure([job], clock()) == {}
-    assert not client.exists(keys.lines("kie", "normal"))
