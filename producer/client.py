@@ -78,6 +78,7 @@ class Client(Reports, ClientActions):
         image: Images = (),
         image_urls: Sequence[str] = (),
         params: Mapping[str, Any] | None = None,
+        fallback: Sequence[Request] = (),
         delivery: str = "auto",
         metadata: Mapping[str, Any] | None = None,
         webhook_url: str | None = None,
@@ -89,7 +90,8 @@ class Client(Reports, ClientActions):
         """Queue one job and return it; raises InvalidRequestError or UploadError.
 
         `image` takes URLs and local files, which are uploaded; `image_urls`, for untrusted input,
-        takes only URLs. `not_before` is a time with a time zone, or counts from now.
+        takes only URLs. `fallback` has other providers, each as `provider` and `params`.
+        `not_before` is a time with a time zone, or counts from now.
         """
         if isinstance(not_before, timedelta):
             not_before = _add_delay(self._now(), not_before, idempotency_key)
@@ -99,6 +101,7 @@ class Client(Reports, ClientActions):
             "prompt": prompt,
             "image_urls": tuple(image_urls),
             "params": dict(params or {}),
+            "fallback": tuple(fallback),
             "delivery": delivery,
             "metadata": dict(metadata or {}),
             "webhook_url": webhook_url,

@@ -35,6 +35,14 @@ PRIORITIES = click.Choice(["high", "normal", "low"])
     help="An input image; may be repeated. A file is uploaded, if the provider accepts files.",
 )
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
+@click.option(
+    "--fallback",
+    "fallbacks",
+    multiple=True,
+    metavar="PROVIDER|JSON",
+    help="A provider that is taken if the others certainly do not take the job, or with parameters "
+    'as {"provider": "...", "params": {...}}; may be repeated.',
+)
 @click.option("--delivery", default="auto", show_default=True, help="auto, callback or poll.")
 @click.option("--priority", type=PRIORITIES, default="normal", show_default=True)
 @click.option(
@@ -63,6 +71,7 @@ def submit(
     action: str,
     images: tuple[str, ...],
     params: tuple[str, ...],
+    fallbacks: tuple[str, ...],
     delivery: str,
     priority: Any,
     not_before: datetime | timedelta | None,
@@ -80,6 +89,7 @@ def submit(
         action=action,
         image=images,
         params=dict(_parse_parameter(each) for each in params),
+        fallback=[_parse_fallback(each) for each in fallbacks],
         delivery=delivery,
         priority=priority,
         not_before=not_before,
@@ -157,3 +167,9 @@ def _parse_parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except (ValueError, RecursionError):
         return name, value
+
+
+def _parse_fallback(text: str) -> dict[str, Any]:
+    """Parse the name of a provider, or a JSON object with its parameters."""
+    is_json = text.lstrip().startswith("{")
+    return parse_json_object(text, "--fallback") if is_json else {"provider": text}

@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from ...field_types import parse_duration
-
 
 class StartTime(click.ParamType[datetime | timedelta]):
     """A duration, or a time; one without a time zone is in that of this machine."""
@@ -18,6 +16,8 @@ class StartTime(click.ParamType[datetime | timedelta]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> datetime | timedelta:
         """Parse a time or a duration."""
+        from ...field_types import parse_duration
+
         with suppress(ValueError):
             return parse_duration(value)
         try:

@@ -170,6 +170,25 @@ def test_submit_passes_priority_and_start(run: Any) -> None:
         assert (ran.status, words in ran.err) == (2, True)
 
 
+def test_submit_takes_fallbacks_with_and_without_parameters(run: Any) -> None:
+    params = {"model": "flux-kontext-pro"}
+    first = json.dumps({"provider": "acedata-flux", "params": params})
+    submit = ("submit", "kie-flux-kontext", "tea", "--json", "--fallback")
+    (job,) = jobs_of(run(*submit, first, "--fallback", "kie-midjourney"))
+    assert [(each["provider"], each["params"]) for each in job["fallback"]] == [
+        ("acedata-flux", params),
+        ("kie-midjourney", {}),
+    ]
+    for wrong, words in (
+        ("acedata-flx", "fallback.0.provider: unknown provider; did you mean acedata-flux?"),
+        ('{"provider": ', "--fallback is not JSON"),
+        ('{"provider": "acedata-flux", "parms": {}}', "fallback.0.parms: unknown field; known: p"),
+        ('{"params": {}}', "fallback.0.provider: Field required"),
+    ):
+        ran = run(*submit, wrong)
+        assert (ran.status, ran.out, words in ran.err) == (2, "", True), ran.err
+
+
 def test_status_and_wait_say_what_a_job_waits_for(run: Any) -> None:
     planned = ("--not-before", "2h", "--priority", "low", "--json")
     (job,) = jobs_of(run("submit", "acedata-flux", "tea", *planned))
