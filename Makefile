@@ -47,6 +47,7 @@ bench: .venv/installed-dev  ## other queues beside this one, then starts, latenc
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.limits
 	$(BIN)/python -m benchmarks.empty_account
+	$(BIN)/python -m benchmarks.bulk
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.recovery
 	$(BIN)/python -m benchmarks.waiting --jobs 100000

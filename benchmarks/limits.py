@@ -4,7 +4,7 @@
 
 The sandbox refuses more than 20 submissions of a key in any 10 seconds, as kie.ai does. Three runs,
 each with two workers: 295 jobs of one caller with one key; 2,000 jobs of one caller and then a
-single one of another; 600 jobs with two keys. It takes seven minutes.
+single one of another; 590 jobs with two keys. It takes six minutes.
 """
 
 from __future__ import annotations
