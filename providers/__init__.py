@@ -9,6 +9,7 @@ from ..errors import InvalidRequestError, Problem
 from ..suggest import describe_unknown
 from .account import Account
 from .acedata.flux import AceDataFlux
+from .acedata.images import AceDataImages
 from .base import Provider
 from .kie.flux_kontext import KieFluxKontext
 from .kie.jobs import KieJobs
@@ -16,7 +17,7 @@ from .kie.midjourney import KieMidjourney
 from .registry import Registry
 
 # A new provider needs one more entry here, or an entry point of its own distribution.
-PROVIDERS = Registry((KieJobs(), KieFluxKontext(), KieMidjourney(), AceDataFlux()))
+PROVIDERS = Registry((KieJobs(), KieFluxKontext(), KieMidjourney(), AceDataFlux(), AceDataImages()))
 
 
 def find(name: str, params: Mapping[str, Any] | None = None) -> Provider | None:

@@ -48,7 +48,10 @@ class Parameter(_Entry):
     """The vendor's own default, which is sent only if the field is required."""
     min: int | float | None = None
     max: int | float | None = None
+    pattern: str | None = None
+    """What a text has to match as a whole."""
     send_as: str | None = None
+    actions: tuple[Action, ...] = ("generate", "edit")
     description: str
 
 
@@ -93,7 +96,8 @@ class Model(_Entry):
 
     def list_params(self, action: str) -> Mapping[str, Parameter]:
         """Return the parameters that an action takes, by name."""
-        return {**self.params, **(self.edit_params if action == "edit" else {})}
+        params = {**self.params, **(self.edit_params if action == "edit" else {})}
+        return {name: param for name, param in params.items() if action in param.actions}
 
     def estimate(self, params: Mapping[str, object], input_images: int) -> Decimal | None:
         """Return the price of a task in credits; None if it is not known.
@@ -118,12 +122,13 @@ def load_models(package: str) -> Mapping[str, Model]:
 def parse_models(text: str) -> Mapping[str, Model]:
     """Return the models of a catalogue; raises ValueError if one is invalid."""
     tables = tomllib.loads(text)
-    descriptions = tables["descriptions"]
-    for fields in tables["models"].values():
+    descriptions, models = tables["descriptions"], tables["models"]
+    for name, fields in models.items():
+        like = fields.pop("like", None)
+        if like and like not in models:
+            raise ValueError(f"{name} is like {like}, which is no model")
+        models[name] = fields = {**models.get(like, {}), **fields}
         for table in (fields.get("params", {}), fields.get("edit_params", {})):
-            for name, param in table.items():
-                param.setdefault("description", descriptions.get(name))
-    return {
-        name: Model.model_validate({"name": name, **fields})
-        for name, fields in tables["models"].items()
-    }
+            for param_name, param in table.items():
+                param.setdefault("description", descriptions.get(param_name))
+    return {name: Model.model_validate({"name": name, **each}) for name, each in models.items()}

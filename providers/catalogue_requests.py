@@ -150,6 +150,8 @@ def _to_param(param: Parameter) -> Any:
     is_sized = param.list or param.type == "text"
     bounds = ("min_length", "max_length") if is_sized else ("ge", "le")
     options: dict[str, Any] = dict(zip(bounds, (param.min, param.max), strict=True))
+    if param.pattern:
+        options["pattern"] = f"^(?:{param.pattern})$"
     options["description"] = param.description
     options["serialization_alias"] = param.send_as
     if not param.required:

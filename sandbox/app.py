@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
-from .acedata.api import AceData
+from .acedata.services import SERVICES
 from .control import Control
 from .files import Files
 from .kie.account_routes import KieAccountRoutes
@@ -34,7 +34,7 @@ def create_app(options: Options | None = None) -> Starlette:
         KieMidjourney(state),
         KieAccountRoutes(state, files),
         KieUploads(state),
-        AceData(state),
+        *(service(state) for service in SERVICES),
         files,
         Control(state),
     )

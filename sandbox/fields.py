@@ -17,12 +17,12 @@ class Fields:
 
     def __init__(self, body: dict[str, Any], to_error: ToError, prefix: str = "") -> None:
         self.body = body
-        self._to_error = to_error
+        self.build_error = to_error
         self._prefix = prefix
 
     def build_refusal(self, name: str, message: str) -> Exception:
         """Return the refusal of one field."""
-        return self._to_error(f"{self._prefix}{name} {message}")
+        return self.build_error(f"{self._prefix}{name} {message}")
 
     def _value(self, name: str, default: Any) -> Any:
         """Return a field's value; null is the same as absent."""
@@ -93,7 +93,7 @@ class Fields:
         value = self.body.get(name)
         if not isinstance(value, dict):
             raise self.build_refusal(name, "must be an object")
-        return Fields(value, self._to_error, f"{self._prefix}{name}.")
+        return Fields(value, self.build_error, f"{self._prefix}{name}.")
 
 
 async def read_body(request: Request, to_error: ToError) -> Fields:

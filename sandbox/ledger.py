@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from .clock import format_iso
 from .tasks import Task
 
-PROVIDERS = ("kie", "kie-flux-kontext", "kie-midjourney", "acedata-flux")
+PROVIDERS = ("kie", "kie-flux-kontext", "kie-midjourney", "acedata-flux", "acedata")
 
 
 @dataclass(slots=True)

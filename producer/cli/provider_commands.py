@@ -122,6 +122,8 @@ def _describe_type(schema: Schema) -> str:
     kind, items = schema.get("type", "any"), schema.get("items")
     if items is not None:
         kind = f"list of {_describe_type(items)}"
+    if pattern := schema.get("pattern"):
+        kind = f"{kind} that matches {pattern.removeprefix('^(?:').removesuffix(')$')}"
     low = schema.get("minimum", schema.get("minLength", schema.get("minItems")))
     high = schema.get("maximum", schema.get("maxLength", schema.get("maxItems")))
     unit = " characters" if kind == "string" else ""

@@ -7,19 +7,21 @@ document, `edit` in the current one. Source: both, and the official OpenAPI of 2
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from ...errors import Problem
 from ..base import ImageURL, Prompt, Request
-from ..limits import ProviderLimits
 from ..wire import MAX_IMAGES, ProviderRequest, ProviderResponse, SubmitOutcome
 from . import responses
-from .provider import AceDataProvider
+from .provider import COMMON_LIMITS, AceDataProvider
 
 Pixels = Literal["1024x1024", "1024x1792", "1792x1024"]
 Ratio = Literal["21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21"]
+
+FLUX_LIMITS = replace(COMMON_LIMITS, tasks=5, max_in_flight=10)
 
 _TAKES_PIXELS = ("flux-dev", "flux-pro")
 _NEEDS_RATIO = ("flux-2-flex", "flux-2-pro", "flux-2-max")
@@ -73,8 +75,7 @@ class AceDataFlux(AceDataProvider):
 
     name = "acedata-flux"
     service = "flux"
-    # One page allows 60 look-ups a second, another one less than 1; each may be about 50 tasks.
-    limits = ProviderLimits(tasks=5, seconds=1, max_in_flight=10, lookups_per_s=1)
+    limits = FLUX_LIMITS
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
     api_versions = ("edits", "edit")
 

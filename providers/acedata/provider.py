@@ -6,15 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from ..base import BatchProvider
+from ..limits import ProviderLimits
 from ..wire import ProviderRequest, ProviderResponse, StatusUnavailable, TaskStatus
 from . import tasks
 from .account import AceDataAccount
+
+# One page allows 60 look-ups a second, another one less than 1; each may be about 50 tasks.
+COMMON_LIMITS = ProviderLimits(seconds=1, lookups_per_s=1)
 
 
 class AceDataProvider(BatchProvider):
     """A service of AceData Cloud. Its callbacks are unsigned; its tasks have no status word."""
 
     account = AceDataAccount
+    limits = COMMON_LIMITS
     max_batch_size = 50
     charges_failed_tasks = False  # billed when the task succeeds
     service: ClassVar[str]

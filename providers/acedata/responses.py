@@ -12,9 +12,11 @@ from typing import Any
 
 from ..parsing import (
     is_moderation,
+    parse_host,
     parse_object,
     to_amount,
     to_bool,
+    to_int,
     to_message,
     to_object,
     to_text,
@@ -48,6 +50,10 @@ _KEY_CODES = frozenset(
 
 _URL_FIELDS = ("image_url", "image_urls", "url")
 
+OWN_HOST = "acedata.cloud"
+LIFETIME_S = 30 * 24 * 3600
+"""How long the URLs on its own hosts live; those of other hosts are not documented."""
+
 _REASONS_BY_STATUS: Mapping[int, RefusalReason] = {
     400: "bad_input",
     401: "auth",
@@ -69,7 +75,8 @@ class ApiError:
     def parse(cls, body: Mapping[str, Any]) -> ApiError:
         """Return the error in any body."""
         error = to_object(body.get("error"))
-        message = to_message(error.get("message"), "the response has no documented message")
+        words = "the response has no documented message"
+        message = to_message(error.get("message"), body.get("error"), words)
         return cls(to_message(error.get("code")), message)
 
     def to_reason(self, status: int) -> RefusalReason | None:
@@ -122,6 +129,19 @@ def parse_cost(body: Mapping[str, Any]) -> Decimal | None:
 
 
 def to_images(body: Mapping[str, Any]) -> tuple[ResultImage, ...]:
-    """Return the images in a final body; how long their URLs live is not documented."""
-    found = to_urls(body.get("data"), *_URL_FIELDS) or to_urls(body.get("image_url"))
-    return tuple(ResultImage(url=url) for url in found)
+    """Return the images in a final body, which has them in `data`, or itself as Midjourney's."""
+    found = to_urls(body.get("data"), *_URL_FIELDS) or _find_flat_urls(body)
+    return tuple(ResultImage(url=url, lifetime_s=_get_lifetime_s(url)) for url in found)
+
+
+def _find_flat_urls(body: Mapping[str, Any]) -> list[str]:
+    """Return the URLs of a grid in full size, and of its images if they were split."""
+    if (to_int(body.get("progress")) or 100) < 100:
+        return []  # a preview
+    whole = to_urls(body.get("raw_image_url")) or to_urls(body.get("image_url"))
+    return [*whole, *to_urls(body.get("sub_image_urls"))]
+
+
+def _get_lifetime_s(url: str) -> int | None:
+    is_own = f".{parse_host(url)}".endswith(f".{OWN_HOST}")
+    return LIFETIME_S if is_own else None

@@ -25,6 +25,9 @@ from ..wire import (
 )
 from .responses import REASONS, ApiError, parse_cost, to_images
 
+TEMPORARY = "temporary"
+"""The error of a task that goes on."""
+
 
 def parse_status_response(response: ProviderResponse) -> TaskStatus:
     """Return the status in a task record; raises MalformedResponseError on any other body."""
@@ -92,7 +95,7 @@ def _parse_record(record: Mapping[str, Any]) -> TaskStatus:
     response = {} if response in (None, "") else response
     if not isinstance(response, dict):
         raise MalformedResponseError("the task's response is not an object")
-    status = _parse_result({"task_id": task_id, **response})
+    status = _parse_result({"task_id": task_id, "cost": record.get("cost"), **response})
     if isinstance(status, Pending) and isinstance(record.get("finished_at"), int | float | str):
         message = "finished without a result"
         return Failed(reason="provider", code="finished", message=message, task_id=status.task_id)
@@ -102,8 +105,8 @@ def _parse_record(record: Mapping[str, Any]) -> TaskStatus:
 def parse_callback(body: bytes) -> TaskStatus:
     """Return the status in a callback; a failure may come without a task id."""
     result = parse_object(body)
-    if "success" not in result and not result.get("error"):
-        raise MalformedResponseError("the callback has neither success nor error")
+    if "success" not in result and not any(map(result.get, ("error", "data", "image_url"))):
+        raise MalformedResponseError("the callback has neither success nor error nor images")
     return _parse_result(result)
 
 
@@ -113,6 +116,8 @@ def _parse_result(result: Mapping[str, Any]) -> TaskStatus:
     success = to_bool(result.get("success"))
     if success is None and result.get("success") is not None:
         raise MalformedResponseError("success is neither true nor false")
+    if result.get("error") == TEMPORARY:
+        return Pending(task_id=task_id)
     if success is False or decode(result.get("error")):
         return _to_failed(ApiError.parse(result), task_id)
     if images := to_images(result):

@@ -1,6 +1,9 @@
-"""AceData Cloud Flux: images at once or by callback, and the status of tasks."""
+"""AceData Cloud's services: images at once or by callback, and the status of tasks."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,16 +14,20 @@ from ..provider_api import ProviderApi, Refusal
 from ..submit_route import submit_route
 from ..tasks import Order, Task
 from . import bodies
-from .orders import read_order
+from .orders import read_listed_order
 
 
-class AceData(ProviderApi):
-    """`/flux`: images and tasks."""
+class AceDataApi(ProviderApi):
+    """A service: images and tasks."""
 
     charges_failed_tasks = False
-    name = "acedata-flux"
-    provider = "acedata-flux"
+    provider = "acedata"
     account = "acedata"
+    service: ClassVar[str]
+    """The first part of its paths."""
+    paths: ClassVar[Sequence[str]] = ("images",)
+    has_models: ClassVar[bool] = True
+    has_actions: ClassVar[bool] = False
     bad_input = 400
     unavailable = 503
     # None are documented, so no client should count on a second try.
@@ -28,9 +35,10 @@ class AceData(ProviderApi):
 
     def build_routes(self) -> list[Route]:
         """Return its endpoints."""
+        base = f"/{self.service}"
         return [
-            submit_route(self, "/flux/images", self._read),
-            Route("/flux/tasks", self.tasks, methods=["POST"]),
+            *(submit_route(self, f"{base}/{path}", self.read_order) for path in self.paths),
+            Route(f"{base}/tasks", self.tasks, methods=["POST"]),
         ]
 
     async def tasks(self, request: Request) -> Response:
@@ -62,11 +70,11 @@ class AceData(ProviderApi):
         if task.order.callback_url or task.order.body.get("async"):
             return JSONResponse(bodies.build_accepted(task))
         await self.state.clock.sleep_until(task.ends_at)
-        return JSONResponse(bodies.build_result(task, task.task_id), task.faults.fail or 200)
+        return JSONResponse(self.build_result(task, task.task_id), task.faults.fail or 200)
 
     def build_callback_body(self, task: Task, task_id: str) -> dict[str, object]:
         """Return the result, as in a task record."""
-        return bodies.build_result(task, task_id)
+        return self.build_result(task, task_id)
 
     def build_callback_headers(self, task_id: str) -> dict[str, str]:
         """Return no header: AceData documents no signature."""
@@ -76,9 +84,16 @@ class AceData(ProviderApi):
         """Accept any 2xx."""
         return 200 <= status < 300
 
-    def _read(self, fields: Fields) -> Order:
-        return read_order(fields, only_edit=self.state.options.only_edit)
+    def build_result(self, task: Task, task_id: str) -> dict[str, object]:
+        """Return a task's result, the same in responses, callbacks and task records."""
+        return bodies.build_result(task, task_id)
+
+    def read_order(self, fields: Fields) -> Order:
+        """Return the order in a submission."""
+        return read_listed_order(
+            fields, self.service, has_models=self.has_models, has_actions=self.has_actions
+        )
 
     def _record(self, task: Task) -> dict[str, object]:
         task.lookups += 1
-        return bodies.build_record(task, self.state.clock.now())
+        return bodies.build_record(task, self.state.clock.now(), self.build_result)

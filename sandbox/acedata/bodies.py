@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 import zlib
+from collections.abc import Callable
 
 from starlette.responses import JSONResponse, Response
 
@@ -46,17 +47,40 @@ def build_accepted(task: Task) -> dict[str, object]:
     return {"task_id": task.task_id, "trace_id": _make_id(task, "trace")}
 
 
+ToResult = Callable[[Task, str], dict[str, object]]
+"""Builds the result of a task under an id, the same in responses, callbacks and task records."""
+
+
 def build_result(task: Task, task_id: str) -> dict[str, object]:
-    """Return the result of a task, the same in responses, callbacks and task records."""
+    """Return a result with its images in `data`."""
+    images = [_to_image(task, index, url) for index, url in enumerate(task.urls())]
+    return _build_end(task, task_id, {"data": images})
+
+
+def build_openai_result(task: Task, task_id: str) -> dict[str, object]:
+    """Return a result as OpenAI spells it."""
+    data = [{"url": url} for url in task.urls()]
+    return _build_end(task, task_id, {"created": int(task.ends_at), "data": data})
+
+
+def build_flat_result(task: Task, task_id: str) -> dict[str, object]:
+    """Return a result of Midjourney, which has no `data`."""
+    grid, *split = task.urls()
+    images = {"image_url": grid, "raw_image_url": grid, "progress": 100, "actions": ["upscale1"]}
+    more = {"sub_image_urls": split} if split else {}
+    return _build_end(task, task_id, {"image_id": _make_id(task, "image"), **images, **more})
+
+
+def _build_end(task: Task, task_id: str, fields: dict[str, object]) -> dict[str, object]:
+    """Return the result of a task, or its failure."""
     ids = {"task_id": task_id, "trace_id": _make_id(task, "trace")}
     if task.faults.fail is not None:
         return {**AceDataRefusal(task.faults.fail).body(), **ids}
-    images = [_to_image(task, index, url) for index, url in enumerate(task.urls())]
     cost = {"amount": task.charged, "currency": "credit"}
-    return {"success": True, **ids, "data": images, "cost": cost}
+    return {"success": True, **ids, **fields, "cost": cost}
 
 
-def build_record(task: Task, now: float) -> dict[str, object]:
+def build_record(task: Task, now: float, to_result: ToResult) -> dict[str, object]:
     """Return a task record; it has no status word, only fields that are present or absent."""
     fields: dict[str, object] = {
         "_id": _make_id(task, "record"),
@@ -75,7 +99,7 @@ def build_record(task: Task, now: float) -> dict[str, object]:
     return fields | {
         "finished_at": round(task.ends_at, 3),
         "elapsed": round(task.ends_at - task.created_at, 3),
-        "response": build_result(task, task.task_id),
+        "response": to_result(task, task.task_id),
     }
 
 

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .. import catalogue
 from ..fields import Fields
 from ..submit_route import submit_route
 from ..tasks import Extension, Order, Task
-from . import catalogue
 from .api import KieApi, get_message, wrap
 
 _EXTENSIONS: Mapping[str, Extension] = {"jpg": "jpeg", "png": "png", "webp": "webp"}
@@ -72,7 +72,7 @@ class KieJobs(KieApi):
             raise self.build_refusal(422, "The page does not exist")
         callback_url = fields.read_url("callBackUrl")
         inner = fields.read_object("input")
-        model = catalogue.load_models().get(name)
+        model = catalogue.load_models("kie").get(name)
         if model is None:
             return _read_unlisted(fields.body, inner, callback_url, name)
         images = catalogue.check_input(model, inner)

@@ -8,7 +8,7 @@ from imagequeue.jobs.job import Image, Job, JobError, Reason, State
 from imagequeue.providers.request import JobRequest
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
-from support.kie_models import REQUIRED_PARAMS
+from support.catalogues import REQUIRED_PARAMS
 
 TASK = "task-1"
 KIE_ACCEPTED = (200, {"code": 200, "msg": "success", "data": {"taskId": TASK}})

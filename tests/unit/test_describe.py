@@ -14,7 +14,7 @@ from imagequeue.producer.cli.main import cli
 from imagequeue.providers import PROVIDERS
 from imagequeue.providers.catalogue import load_models
 from imagequeue.providers.describe import describe_provider, list_providers
-from support.kie_models import make_request
+from support.catalogues import make_request
 
 
 def run(*arguments: str) -> str:
@@ -57,6 +57,7 @@ def test_providers_are_listed_with_their_models() -> None:
         ("kie-flux-kontext", 2),
         ("kie-midjourney", 0),
         ("acedata-flux", 8),
+        ("acedata", 32),
     ]
     assert run().splitlines()[0].split() == ["kie", "generate,", "edit", "61", "models"]
     assert json.loads(run("--json"))[0] == {

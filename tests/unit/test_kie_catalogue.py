@@ -9,7 +9,7 @@ import pytest
 from imagequeue.errors import InvalidRequestError
 from imagequeue.providers import get
 from imagequeue.providers.catalogue import load_models, parse_models
-from support.kie_models import URL, break_each_bound, make_request
+from support.catalogues import URL, break_each_bound, make_request
 
 KIE = get("kie")
 MODELS = load_models("imagequeue.providers.kie")

@@ -8,7 +8,7 @@ import pytest
 
 from imagequeue.errors import InvalidRequestError
 from imagequeue.providers import PROVIDERS, get
-from support.kie_models import REQUIRED_PARAMS
+from support.catalogues import REQUIRED_PARAMS
 
 FLUX, MIDJOURNEY, ACEDATA = "kie-flux-kontext", "kie-midjourney", "acedata-flux"
 CAT = "https://cdn.acedata.cloud/ytj2qy.png"

@@ -117,3 +117,50 @@ def test_edits_is_accepted_unless_only_edit_is_set(sandbox: Sandbox) -> None:
     statuses = {key: response.status_code for key, response in responses.items()}
     assert statuses.pop(("edits", True)) == 400
     assert set(statuses.values()) == {200}
+
+
+SERVICES: dict[str, dict[str, Any]] = {
+    "/nano-banana/images": {"model": "nano-banana", "action": "generate", "count": 2},
+    "/seedream/images": {"model": "doubao-seedream-4-0-250828", "size": "1K"},
+    "/qwen-image/images": {"model": "qwen-image-3.0", "n": 2, "size": "1024*512"},
+    "/openai/images/generations": {"model": "gpt-image-2", "size": "1024x512"},
+    "/openai/images/edits": {"model": "gpt-image-2", "image": ["https://a.example/b.png"]},
+    "/midjourney/imagine": {"split_images": True},
+    "/midjourney/edits": {"image_url": "https://a.example/b.png"},
+}
+
+
+@pytest.mark.parametrize("path", SERVICES)
+def test_service_makes_images_and_knows_its_tasks(sandbox: Sandbox, path: str) -> None:
+    body = {"prompt": "a cat", **SERVICES[path]}
+    result = sandbox.post(path, body).json()
+    assert result["success"] is True
+    assert result["cost"]["amount"] == {"/qwen-image/images": 0.7}.get(path, 10)
+    urls = [image.get("image_url") or image["url"] for image in result.get("data", ())]
+    urls += [result["image_url"], *result.get("sub_image_urls", ())] if not urls else []
+    assert len(urls) == {"/midjourney/imagine": 5}.get(path, body.get("count", body.get("n", 1)))
+    assert all(sandbox.get(url).status_code == 200 for url in urls)
+    service = path.split("/")[1]
+    for other in ("flux", service):
+        look = {"action": "retrieve", "id": result["task_id"]}
+        record = sandbox.post(f"/{other}/tasks", look).json()
+        assert record.get("response") == (result if other == service else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "complaint"),
+    [
+        ("/nano-banana/images", {"action": "edit"}, "action must be one of generate"),
+        ("/nano-banana/images", {"count": 5}, "count must be at most 4"),
+        ("/nano-banana/images", {"model": "gpt-image-2"}, "model must be one of nano-banana"),
+        ("/seedream/images", {"size": "5K"}, "size must match"),
+        ("/qwen-image/images", {"prompt": ""}, "prompt is required"),
+        ("/openai/images/generations", {"mask": "https://a.example/b.png"}, "mask is not a field"),
+    ],
+)
+def test_invalid_request_to_a_service_is_refused(
+    sandbox: Sandbox, path: str, change: dict[str, Any], complaint: str
+) -> None:
+    response = sandbox.post(path, {"prompt": "a cat", **SERVICES[path], **change})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_request")
+    assert complaint in response.json()["error"]["message"]

@@ -25,7 +25,9 @@ def test_healthy_system_passes(doctor: Doctor, receiving: Any, redis_url: str) -
     assert found.failed == {}
     assert " ".join(found.ok) == (
         "settings redis redis latency redis memory clock records secret outgoing "
-        "plug-ins provider keys kie limits acedata.flux limits callbacks webhooks api keys storage"
+        "plug-ins provider keys kie limits acedata.flux limits acedata.nano-banana limits "
+        "acedata.seedream limits acedata.qwen-image limits acedata.openai limits "
+        "acedata.midjourney limits callbacks webhooks api keys storage"
     )
     assert found.ok["callbacks"] == f"the receiver answers at {url}"
     assert found.ok["api keys"] == "3 in use"

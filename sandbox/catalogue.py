@@ -1,4 +1,4 @@
-"""kie.ai's models, from the facts in `providers/kie/models.toml`: what they accept and charge."""
+"""The vendors' models, from the facts in their `models.toml`: what they accept and charge."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..fields import Fields, is_url
+from .fields import Fields, is_url
 
-# The one file that the sandbox shares with what it tests; all that reads it is its own.
-_FILE = Path(__file__).parents[2] / "providers" / "kie" / "models.toml"
+# All that the sandbox shares with what it tests; what reads it is its own.
+_VENDORS = Path(__file__).parents[1] / "providers"
 UNLISTED_CREDITS = 10
-"""The price of a task whose price kie does not list."""
+"""The price of a task whose price the vendor does not list."""
 
 _CHECKS: Mapping[str, Callable[[object], bool]] = {
     "text": lambda value: isinstance(value, str),
@@ -30,16 +30,22 @@ Model = Mapping[str, Any]
 
 
 @cache
-def load_models() -> Mapping[str, Model]:
-    """Return the table of each model by its name."""
-    models: Mapping[str, Model] = tomllib.loads(_FILE.read_text(encoding="utf-8"))["models"]
-    return models
+def load_models(vendor: str) -> Mapping[str, Model]:
+    """Return the table of each of a vendor's models by its name."""
+    text = (_VENDORS / vendor / "models.toml").read_text(encoding="utf-8")
+    models: Mapping[str, Model] = tomllib.loads(text)["models"]
+    return {name: {**models.get(each.get("like", ""), {}), **each} for name, each in models.items()}
 
 
 def list_fields(model: Model, *, edit: bool) -> dict[str, dict[str, Any]]:
-    """Return the fields of a model's `input`, as kie spells them."""
+    """Return the fields of a request for a model, as the vendor spells them."""
     params = {**model.get("params", {}), **(model.get("edit_params", {}) if edit else {})}
-    fields = {param.get("send_as", name): param for name, param in params.items()}
+    action = "edit" if edit else "generate"
+    fields = {
+        param.get("send_as", name): param
+        for name, param in params.items()
+        if action in param.get("actions", (action,))
+    }
     if "prompt" in model:
         fields["prompt"] = {"type": "text", "required": True, **model["prompt"]}
     if "images" in model:
@@ -73,12 +79,14 @@ def _check_field(given: Fields, name: str, field: Mapping[str, Any]) -> None:
     if "enum" in field:
         given.read_choice(name, field["enum"])
         return
-    is_list = field.get("list", False)
-    check = _CHECKS[field["type"]]
+    is_list, kind = field.get("list", False), field.get("type", "text")
+    check = _CHECKS[kind]
     if not (isinstance(value, list) and all(map(check, value)) if is_list else check(value)):
-        raise given.build_refusal(name, f"must be {'a list of ' * is_list}{field['type']}")
-    size = len(value) if is_list or field["type"] == "text" else value
-    if field["type"] not in ("url", "boolean", "list", "object") or is_list:
+        raise given.build_refusal(name, f"must be {'a list of ' * is_list}{kind}")
+    if not re.fullmatch(field.get("pattern", ".*"), str(value), re.DOTALL):
+        raise given.build_refusal(name, f"must match {field['pattern']}")
+    size = len(value) if is_list or kind == "text" else value
+    if kind not in ("url", "boolean", "list", "object") or is_list:
         if size < field.get("min", size):
             raise given.build_refusal(name, f"must be at least {field['min']}")
         if size > field.get("max", size):
@@ -86,7 +94,7 @@ def _check_field(given: Fields, name: str, field: Mapping[str, Any]) -> None:
 
 
 def fill_defaults(model: Model, body: Mapping[str, Any], *, edit: bool) -> dict[str, Any]:
-    """Return an `input` with kie's default for each field that is not given."""
+    """Return a request with the vendor's default for each field that is not given."""
     fields = list_fields(model, edit=edit)
     defaults = {name: each["default"] for name, each in fields.items() if "default" in each}
     off = {name: False for name, each in fields.items() if each.get("type") == "boolean"}
@@ -116,11 +124,11 @@ def compute_credits(model: Model, values: Mapping[str, Any], input_images: int) 
 
 
 def choose_ratio(values: Mapping[str, Any]) -> str:
-    """Return the ratio that an `input` asks for, in kie's three spellings; else 1:1."""
+    """Return the ratio or the pixels that a request asks for, in any spelling; else 1:1."""
     for name in ("aspect_ratio", "image_size", "size"):
         value = str(values.get(name))
-        if re.fullmatch(r"\d+:\d+", value):
-            return value
+        if re.fullmatch(r"\d+[:x*]\d+", value):
+            return value.replace("*", "x")
         if found := re.fullmatch(r"(portrait|landscape)_(\d+)_(\d+)", value):
             short, long = sorted((found[2], found[3]), key=int)
             return f"{short}:{long}" if found[1] == "portrait" else f"{long}:{short}"

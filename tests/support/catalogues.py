@@ -1,14 +1,19 @@
-"""Requests for the models of kie's catalogue: the smallest one, the largest one, invalid ones."""
+"""Requests for the models of a catalogue: the smallest one, the largest one, invalid ones."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from imagequeue.providers.catalogue import Model, Parameter
 
 # What any request to a provider has to have in its params; this model takes both actions.
-REQUIRED_PARAMS: dict[str, dict[str, Any]] = {"kie": {"model": "nano-banana-2"}}
+REQUIRED_PARAMS: dict[str, dict[str, Any]] = {
+    "kie": {"model": "nano-banana-2"},
+    "acedata": {"model": "nano-banana-2"},
+}
+TEXTS = ("1024x1024", "1024*1024")
 URL = "https://a.example/{}.png"
 EXAMPLES: dict[str, Any] = {
     "url": URL.format("param"),
@@ -24,6 +29,8 @@ def make_value(param: Parameter, *, largest: bool = False) -> Any:
     """Return a valid value, at its upper bound if wanted."""
     if param.enum:
         return param.enum[-1]
+    if param.pattern:
+        return next(text for text in TEXTS if re.fullmatch(param.pattern, text))
     bound = (param.max if largest else param.min) or 1
     if param.type == "text":
         return "x" * int(bound)
@@ -34,9 +41,12 @@ def make_value(param: Parameter, *, largest: bool = False) -> Any:
     return EXAMPLES[param.type]
 
 
-def make_request(model: Model, action: str, *, largest: bool = False) -> dict[str, Any]:
+def make_request(
+    model: Model, action: str, *, largest: bool = False, provider: str = "kie"
+) -> dict[str, Any]:
     """Return a valid job request: with what is required alone, or with everything, at its most."""
-    request: dict[str, Any] = {"provider": "kie", "action": action, "params": {"model": model.name}}
+    params: dict[str, Any] = {"model": model.name}
+    request = {"provider": provider, "action": action, "params": params}
     if model.prompt and (largest or model.prompt.required or action == "generate"):
         longest = min(model.prompt.max or 100, 20_000)
         request["prompt"] = "x" * (longest if largest else model.prompt.min)
@@ -46,7 +56,7 @@ def make_request(model: Model, action: str, *, largest: bool = False) -> dict[st
     for name, param in model.list_params(action).items():
         is_needed = param.required and param.default is None
         if name not in model.one_of and (largest or is_needed):
-            request["params"][name] = make_value(param, largest=largest)
+            params[name] = make_value(param, largest=largest)
     return request
 
 
@@ -85,6 +95,8 @@ def _list_invalid(param: Parameter) -> Iterator[Any]:
     if param.enum:
         yield f"not {param.enum[0]}"
     elif param.type == "text":
+        if param.pattern:
+            yield "no such size"
         if param.max:
             yield "x" * (int(param.max) + 1)
     elif param.list:
