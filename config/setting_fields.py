@@ -106,11 +106,7 @@ class SettingFields(BaseSettings):
         (60, 300, 900),
         min_length=1,
         description="Delays before the first polls, each counted from the poll before it; "
-<<<<<<< HEAD
         "the `POLL_DELAYS` of an account replace them.",
-=======
-        "a vendor's own `POLL_DELAYS` replace them.",
->>>>>>> 5af9075 (Name no vendor in the common settings, and look at the limits of every service)
     )
     poll_tail_s: Seconds = Field(
         1800, description="Delay between polls after the countdowns (state `overdue`)."
