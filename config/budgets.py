@@ -28,7 +28,7 @@ class Period(NamedTuple):
 
 
 class Budget(BaseModel):
-    """The most that may be spent in every day or month."""
+    """The maximum to be spent in every day or month."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -165,7 +165,7 @@ class SettingFields(BaseSettings):
     )
     budgets: BudgetList = Field(
         (),
-        description="The most that may be spent in all, in UTC days and months, in dollars or "
+        description="The maximum to be spent in all, in UTC days and months, in dollars or "
         "credits, comma-separated: `20usd/day,300usd/month`. `imagequeue keys` sets one caller's.",
     )
     budget_exceeded: Literal["wait", "refuse"] = Field(

@@ -13,7 +13,7 @@ from pydantic import ValidationError, create_model
 from pydantic_settings import SettingsConfigDict
 
 from ..errors import ConfigError
-from ..providers import PROVIDERS, accounts, services_of
+from ..providers import PROVIDERS, accounts, find_services
 from ..providers.account import Account
 from ..providers.account_keys import AccountKey, find_key_problem
 from ..providers.base import Provider
@@ -76,7 +76,7 @@ class Settings(SettingFields):
         if not usable:
             field = "api_keys" if account.keys else "api_key"
             of = provider.quota if account.keys else account.name
-            raise ConfigError(f"no key for {of}: set {variable_of(provider.account, field)}")
+            raise ConfigError(f"no key for {of}: set {get_variable_name(provider.account, field)}")
         return usable
 
     def limits(self, provider: Provider) -> ProviderLimits:
@@ -127,7 +127,7 @@ def _with_accounts(kinds: tuple[type[Account], ...]) -> type[Settings]:
     return create_model("Settings", __base__=Settings, **fields)
 
 
-def variable_of(kind: type[Account], field: str) -> str:
+def get_variable_name(kind: type[Account], field: str) -> str:
     """Return the environment variable of an account's field."""
     return f"{PREFIX}{kind.name}_{field}".upper()
 
@@ -158,8 +158,8 @@ def read_settings(*, alone: bool = False, **overrides: Any) -> Settings:
 
 def _check_account_keys(settings: Settings) -> None:
     for kind in accounts():
-        if problem := find_key_problem(settings.account(kind).keys, services_of(kind)):
-            raise ConfigError(f"{variable_of(kind, 'api_keys')}: {problem}")
+        if problem := find_key_problem(settings.account(kind).keys, find_services(kind)):
+            raise ConfigError(f"{get_variable_name(kind, 'api_keys')}: {problem}")
 
 
 @lru_cache(maxsize=1)

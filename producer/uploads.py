@@ -15,7 +15,7 @@ from typing import Any
 import requests
 from urllib3.filepost import encode_multipart_formdata
 
-from ..config.settings import Settings, variable_of
+from ..config.settings import Settings, get_variable_name
 from ..errors import InvalidRequestError, Problem, UploadError
 from ..providers import PROVIDERS
 from ..providers.account import UploadAccount
@@ -149,13 +149,13 @@ def _upload(settings: Settings, image: ImageFile) -> str:
     where = f"{image.path} was not uploaded to {account.upload_url}"
     if isinstance(outcome, Refused) and outcome.reason == "auth":
         raise UploadError(
-            f"{where}: the key was refused; check {variable_of(type(account), full.field_of(key))}"
+            f"{where}: the key was refused; check {get_variable_name(type(account), full.find_key_field(key))}"
         )
     # A server may quote the key that it received.
     detail = f"{outcome.code} {outcome.message}".replace(account.key, "...")
     advice = "try again later, or " if isinstance(outcome, RetryLater) else ""
     raise UploadError(
-        f"{where}: {detail}; {advice}check {variable_of(type(account), 'upload_url')}"
+        f"{where}: {detail}; {advice}check {get_variable_name(type(account), 'upload_url')}"
     )
 
 

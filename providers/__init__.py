@@ -43,7 +43,7 @@ def list_services() -> list[Provider]:
     return [each for provider in PROVIDERS.values() for each in provider.services]
 
 
-def services_of(account: type[Account]) -> set[str]:
+def find_services(account: type[Account]) -> set[str]:
     """Return the services that a key of the account may be limited to."""
     return {each.service for each in list_services() if each.account is account and each.service}
 

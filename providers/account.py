@@ -78,7 +78,7 @@ class Account(BaseModel, ABC):
         """Return the key called `name`; an empty name is that of a job of an earlier release."""
         return next((key for key in self.keys if key.name == (name or MAIN)), None)
 
-    def field_of(self, key: AccountKey) -> str:
+    def find_key_field(self, key: AccountKey) -> str:
         """Return the field that holds a key of this account."""
         return "api_key" if key.secret == self.api_key else "api_keys"
 

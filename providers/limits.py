@@ -18,12 +18,12 @@ class ProviderLimits:
     """The limits of one key, over all jobs of a quota; 0 tasks mean no limit."""
 
     tasks: int = 0
-    """The most submissions in any `seconds`."""
+    """The maximum of submissions in any `seconds`."""
     seconds: float = 1.0
     max_in_flight: int = 0
-    """The most tasks that were accepted and have not finished."""
+    """The maximum of tasks that were accepted and have not finished."""
     lookups_per_s: int = 0
-    """The most status requests in a second."""
+    """The maximum of status requests in a second."""
 
 
 def _parse_rate(value: Any) -> Any:

@@ -42,7 +42,7 @@ class ApiKey(BaseModel):
     """Whether it may see and change the jobs of every caller; without it, only its own."""
     is_read_only: bool = False
     budgets: tuple[Budget, ...] = ()
-    """The most that its jobs may cost."""
+    """The maximum that its jobs may cost."""
     max_priority: Priority | None = None
     """The highest priority of its jobs; None for `high` with an admin key, else `normal`."""
 

@@ -89,7 +89,7 @@ class Access:
         Raises HTTPException 403 where a key would not help: for a cross-site browser request, and
         for other machines while no key exists, and for a change by a read-only key.
         """
-        cookie = browser.key_of(request)
+        cookie = browser.read_key(request)
         caller = self._find_by_cookie(cookie) if cookie else None
         if caller:
             browser.require_same_origin(request)

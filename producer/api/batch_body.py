@@ -83,7 +83,7 @@ class Items(Sequence[Any]):
         except ValueError:
             return None
 
-    def line_of(self, index: int) -> int | None:
+    def get_line_number(self, index: int) -> int | None:
         """Return the line of an item of JSON Lines, from 1, or None."""
         return self._lines[index] if self._lines is not None else None
 
@@ -95,7 +95,7 @@ class Items(Sequence[Any]):
         index, dot, field = problem.field.partition(".")
         if not dot:
             return problem
-        line = self.line_of(int(index))
+        line = self.get_line_number(int(index))
         place = f"items.{index}." if line is None else f"line {line}: "
         return Problem(place + field, problem.message)
 

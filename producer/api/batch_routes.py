@@ -141,7 +141,7 @@ def _to_response(submitted: SubmittedBatch, items: Items) -> AcceptedBatch:
     refused = [
         RefusedItem(
             index=each.index,
-            line=items.line_of(each.index),
+            line=items.get_line_number(each.index),
             problems=[FieldProblem(field=p.field, message=p.message) for p in each.problems],
         )
         for each in submitted.refused

@@ -32,7 +32,7 @@ def logout(response: Response) -> None:
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
 
-def key_of(request: Request) -> str:
+def read_key(request: Request) -> str:
     """Return the key, or the secret of a session, in the cookie; empty without one."""
     return unquote(request.cookies.get(COOKIE, ""))
 

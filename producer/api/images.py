@@ -63,14 +63,14 @@ def serve_thumbnail(storage: Storage, job: Job, image: Image) -> Response:
         try:
             data = b"".join(storage.open(storage.uri(name)).chunks)
         except FileNotFoundError:
-            with _drawing():
+            with _hold_drawing_slot():
                 data = _create_thumbnail(storage, image, name)
     headers = {"Cache-Control": IMMUTABLE}
     return Response(data, headers=headers, media_type=THUMBNAIL_TYPE)
 
 
 @contextmanager
-def _drawing() -> Iterator[None]:
+def _hold_drawing_slot() -> Iterator[None]:
     """Count a request that draws a thumbnail; raises HTTPException 503 above the limit."""
     if not _drawing_slots.acquire(blocking=False):
         raise HTTPException(503, "many thumbnails are being made: try again", {"Retry-After": "1"})

@@ -58,7 +58,7 @@ MEANINGS = {
 WAIT = {"description": "Seconds; omitted if waiting will not help.", "schema": {"type": "integer"}}
 
 
-def status_of(error: Exception) -> HTTPStatus:
+def get_status(error: Exception) -> HTTPStatus:
     """Return the HTTP status of an error of this package."""
     return next(status for kind, status in STATUSES.items() if isinstance(error, kind))
 
@@ -126,7 +126,7 @@ def install_handlers(app: FastAPI) -> None:
 
 
 def _on_own_error(_: Request, error: Exception) -> JSONResponse:
-    status = status_of(error)
+    status = get_status(error)
     fields = [
         FieldProblem(field=each.field, message=each.message)
         for each in getattr(error, "problems", ())

@@ -23,7 +23,7 @@ max_priority = click.option(
     type=click.Choice(["low", "normal", "high"]),
     help="Highest priority of its jobs; by default normal, for an admin key high.",
 )
-BUDGET_HELP = "The most its jobs may cost, such as 5usd/day; may be repeated."
+BUDGET_HELP = "The maximum its jobs may cost, such as 5usd/day; may be repeated."
 ADMIN_HELP = "Access to the jobs of every caller."
 READ_ONLY_HELP = "May read jobs and /metrics, and change nothing."
 

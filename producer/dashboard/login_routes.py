@@ -62,7 +62,7 @@ def login_router(access: Access) -> APIRouter:
     def logout(request: Request) -> Response:
         browser.require_same_origin(request)
         with reachable():
-            access.logins.end_session(browser.key_of(request))
+            access.logins.end_session(browser.read_key(request))
         response = RedirectResponse("/", 303)
         browser.logout(response)
         return response

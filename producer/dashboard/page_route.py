@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from ...errors import ImageQueueError
 from ..api import browser
 from ..api.access import Access, Caller
-from ..api.problems import status_of
+from ..api.problems import get_status
 from .rendering import render
 
 MAX_FORM_BYTES = 8192
@@ -58,7 +58,7 @@ def require_login(access: Access) -> Any:
 
 def has_key(request: Request) -> bool:
     """Return whether the browser sent a key, so that it can log out."""
-    return bool(browser.key_of(request))
+    return bool(browser.read_key(request))
 
 
 def render_login(way_back: str, wrong: bool = False) -> Response:
@@ -96,4 +96,4 @@ def _describe_error(error: Exception) -> tuple[int, str]:
     if isinstance(error, RequestValidationError):
         found = error.errors()[0]
         return HTTPStatus.UNPROCESSABLE_ENTITY, f"{found['loc'][-1]}: {found['msg']}"
-    return status_of(error), str(error)
+    return get_status(error), str(error)

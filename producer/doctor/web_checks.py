@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ...config.settings import PREFIX, Settings, variable_of
+from ...config.settings import PREFIX, Settings, get_variable_name
 from ...errors import ImageQueueError
 from ...jobs.tokens import sign_challenge
 from ...providers import accounts
@@ -30,7 +30,7 @@ def check_provider_keys(settings: Settings) -> str:
     """Return what each key is good for; raises ImageQueueError without a key that can pay."""
     set_up = [settings.account(kind) for kind in accounts()]
     if not any(account.keys for account in set_up):
-        names = (variable_of(kind, "api_key") for kind in accounts())
+        names = (get_variable_name(kind, "api_key") for kind in accounts())
         raise ImageQueueError(f"none: set {' or '.join(names)}")
     found, problems = [], []
     for account in set_up:
@@ -119,7 +119,7 @@ def _check_key(settings: Settings, account: Account, key: AccountKey) -> str:
     response = _get(
         settings,
         account.base_url + request.path,
-        variable_of(type(account), "base_url"),
+        get_variable_name(type(account), "base_url"),
         headers=account.with_key(key).headers(),
         params=request.query,
     )
@@ -128,7 +128,7 @@ def _check_key(settings: Settings, account: Account, key: AccountKey) -> str:
     )
     match credit:
         case Refused(code=code):
-            variable = variable_of(type(account), account.field_of(key))
+            variable = get_variable_name(type(account), account.find_key_field(key))
             raise ImageQueueError(f"{name} refuses the key ({code}): correct {variable}")
         case StatusUnavailable(code=code):
             raise ImageQueueError(f"{name} does not report the credit ({code}): try again later")

@@ -137,7 +137,7 @@ def test_caller_that_cannot_be_stored_is_refused(caller: str) -> None:
         accept(VALID, caller)
 
 
-def test_stored_job_nested_too_deeply_is_read_with_its_metadata_as_text() -> None:
+def test_stored_job_nested_too_deeply_has_its_metadata_as_text() -> None:
     job = accept(VALID)
     old = job.model_copy(update={"metadata": nest(250), "params": {"x": float("nan")}})
     read = load(old.id, dump(old), "")

@@ -31,7 +31,9 @@ def test_each_item_is_found(items: list[Any], indent: int | None, escaped: bool)
     lines = "\n\n".join(json.dumps(item, ensure_ascii=escaped) for item in items).encode()
     found = parse_items(bytearray(lines), JSON_LINES[0], "skip")
     assert [*found] == items
-    assert [found.line_of(index) for index in range(len(items))] == [*range(1, 2 * len(items), 2)]
+    assert [found.get_line_number(index) for index in range(len(items))] == [
+        *range(1, 2 * len(items), 2)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_cancel_says_what_was_charged(path: str, words: str) -> None:
 SAVING_FAILED = "submitting accepted:waiting callback:downloading download:unsaved"
 
 
-def test_acknowledged_job_is_failed_and_a_retry_downloads_for_free() -> None:
+def test_retry_of_an_acknowledged_job_downloads_for_free() -> None:
     job = job_after(SAVING_FAILED)
     job = job.evolve(NOW, error=JobError(message="the URL is dead"))
     ended = acknowledge(job, NOW, NOW)

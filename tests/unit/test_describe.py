@@ -75,7 +75,7 @@ def test_models_are_listed_with_action_and_price() -> None:
     assert lines[-1].split(maxsplit=1) == ["(unchecked)", "generate, edit  price not listed"]
 
 
-def test_parameters_of_a_model_are_shown_with_bounds_and_default() -> None:
+def test_model_shows_its_parameters_with_their_bounds() -> None:
     output = run("kie", "qwen/image-edit")
     assert output.startswith("edit  qwen/image-edit  Qwen - Image Edit  5 credits a megapixel")
     for words in (
@@ -122,6 +122,6 @@ def test_unknown_name_is_refused(provider: str, model: str, words: str) -> None:
         describe_provider(provider, model)
 
 
-def test_model_of_a_provider_without_catalogue_shows_its_requests() -> None:
+def test_model_without_a_catalogue_shows_its_requests() -> None:
     found: list[Any] = describe_provider("acedata-flux", "flux-dev").requests
     assert [each.action for each in found] == ["generate", "edit"]

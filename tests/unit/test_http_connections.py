@@ -138,7 +138,7 @@ def test_a_free_request_on_a_dead_kept_connection_is_repeated(method: str) -> No
 
 
 @pytest.mark.parametrize("has_reset", [False, True])
-def test_a_paid_request_is_sent_once_whatever_its_connection_does(has_reset: bool) -> None:
+def test_paid_request_is_sent_once_on_any_connection(has_reset: bool) -> None:
     heard: list[socket.socket] = []
 
     def speak(connection: socket.socket) -> None:
@@ -168,7 +168,7 @@ def test_libcurl_may_not_repeat_a_paid_request(monkeypatch: pytest.MonkeyPatch) 
     assert b"POST" not in heard[2:]
 
 
-def test_a_connection_that_was_closed_while_idle_is_not_used_again() -> None:
+def test_connection_closed_while_idle_is_not_used_again() -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
     http = HttpClient()
     with serving(lambda connection: connection.sendall(answer)) as url:

@@ -106,7 +106,7 @@ def test_a_worker_frozen_past_its_deadline_sends_nothing(monkeypatch: pytest.Mon
     assert host.asked == []
 
 
-def test_a_connection_that_breaks_after_the_request_is_no_response() -> None:
+def test_connection_broken_after_the_request_is_no_response() -> None:
     with serving(lambda connection: None) as url, pytest.raises(NoResponseError, match="nothing"):
         send(url)
 

@@ -190,7 +190,7 @@ def test_a_whole_json_body_is_read_though_its_end_is_broken(answer: bytes, has_r
         assert send(url, method="POST", reuse_connection=False).body == JSON
 
 
-def test_a_whole_json_body_is_read_though_the_server_never_ends_it() -> None:
+def test_whole_json_body_without_an_end_is_read() -> None:
     def speak(connection: socket.socket) -> None:
         connection.sendall(IN_CHUNKS)
         connection.recv(1)

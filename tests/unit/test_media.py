@@ -74,7 +74,7 @@ def test_bytes_after_the_end_are_ignored(check: Any, name: str, more: bytes) -> 
 
 
 @pytest.mark.parametrize("length", [b"\xff", b"\x01" + b"\xff" * 7])
-def test_webm_of_a_recorder_is_accepted_as_long_as_its_parts_fit(check: Any, length: bytes) -> None:
+def test_webm_of_a_recorder_is_accepted_if_its_parts_fit(check: Any, length: bytes) -> None:
     data = webm(length)
     assert check(data) == WEBM
     for cut in (1, 30, 59):

@@ -137,7 +137,7 @@ def test_settings_of_a_broken_plugin_do_not_stop_the_start(
         read_settings()
 
 
-def test_unknown_settings_stop_the_start_without_a_broken_plugin(
+def test_unknown_setting_without_a_broken_plugin_is_refused(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IMAGEQUEUE_NOIMAGES_API_KEY", "a key")

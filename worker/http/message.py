@@ -35,7 +35,7 @@ class Request:
     json: object = None
     data: bytes = b""
     max_bytes: int = 0
-    """The most that the body of the response holds; the rest is not read."""
+    """The maximum size of the response's body; the rest is not read."""
     receiver: Receiver | None = None
     """If set, the body is streamed there instead."""
     block_private_addresses: bool = False

@@ -23,7 +23,7 @@ def test_cookie_is_httponly_and_same_site(secure: bool) -> None:
     (cookie,) = SimpleCookie(response.headers["set-cookie"]).values()
     attributes = (cookie["httponly"], cookie["samesite"], cookie["secure"], cookie["path"])
     assert attributes == (True, "strict", True if secure else "", "/")
-    assert browser.key_of(request(cookie=f"{cookie.key}={cookie.coded_value}")) == "a key; ключ"
+    assert browser.read_key(request(cookie=f"{cookie.key}={cookie.coded_value}")) == "a key; ключ"
     response = Response()
     browser.logout(response)
     (gone,) = SimpleCookie(response.headers["set-cookie"]).values()

@@ -120,9 +120,7 @@ runpy.run_module({module!r}, run_name="__main__")
 @pytest.mark.parametrize(
     "module", ["imagequeue.producer.api", "imagequeue.worker.receiver"], ids=["api", "receiver"]
 )
-def test_silent_connections_neither_hang_the_server_nor_fill_its_log(
-    start: Start, module: str
-) -> None:
+def test_silent_connections_neither_hang_nor_fill_the_log(start: Start, module: str) -> None:
     port = free_port()
     process = start(sys.executable, "-c", LIMITED.format(module=module), "--port", str(port))
     url = f"http://127.0.0.1:{port}"

@@ -43,7 +43,7 @@ def test_file_of_a_windows_editor_loses_no_line(
     ran = imagequeue("batch", "b.jsonl", settings=overrides)
     assert (ran.status, len(ran.out.splitlines())) == (0, 2), ran.err
     parsed = parse_items(bytearray(content), "application/jsonl", "refuse")
-    assert ([*parsed], parsed.line_of(0), parsed.line_of(1)) == ([GOOD, GOOD], 1, 3)
+    assert ([*parsed], parsed.get_line_number(0), parsed.get_line_number(1)) == ([GOOD, GOOD], 1, 3)
     body = BOM_UTF8 + json.dumps({"items": [GOOD]}).encode()
     assert [*parse_items(bytearray(body), "application/json", "refuse")] == [GOOD]
 

@@ -84,7 +84,7 @@ def test_jobs_beyond_a_budget_are_accepted_by_default(
     assert client.submit_request(REQUEST).job.state is State.QUEUED
 
 
-def test_a_job_that_costs_more_than_a_whole_budget_is_always_refused(
+def test_job_dearer_than_a_whole_budget_is_always_refused(
     overrides: dict[str, str],
 ) -> None:
     client = Client(read_settings(**overrides, budgets="0.0001usd/month"))

@@ -104,7 +104,7 @@ def test_form_with_an_endless_number_confirms_nothing(site: str, ctx: Context) -
     assert states_of(ctx, job_id) == ["failed"]
 
 
-def test_action_without_a_filter_or_from_another_site_is_refused(site: str, ctx: Context) -> None:
+def test_action_without_filter_or_of_another_site_is_refused(site: str, ctx: Context) -> None:
     job_id = queued(ctx)
     assert "give at least one of" in get(f"{site}/bulk/cancel", 422)
     get(f"{site}/bulk/delete?state=queued", 422)

@@ -95,7 +95,7 @@ def test_retry_of_an_unsaved_job_needs_no_tick(site: str, ctx: Context) -> None:
     assert ctx.store.get(job_id).state is State.DOWNLOADING
 
 
-def test_unsaved_job_is_acknowledged_and_still_downloaded_for_free(site: str, ctx: Context) -> None:
+def test_acknowledged_job_is_still_downloaded_for_free(site: str, ctx: Context) -> None:
     job_id = unsaved(ctx)
     assert "its alert ends" in get(f"{site}/jobs/{job_id}")
     answer = post(f"{site}/jobs/{job_id}/acknowledge")

@@ -190,7 +190,7 @@ def test_places_and_permits_of_earlier_versions_are_read(open_shop: Open) -> Non
     assert sorted(shop.send_all()) == [first, second]
 
 
-def test_a_permit_that_an_earlier_version_returned_frees_its_reservation(open_shop: Open) -> None:
+def test_permit_returned_by_an_earlier_version_is_not_reserved(open_shop: Open) -> None:
     shop = open_shop("1kie/day")
     first, second = shop.add(), shop.add()
     shop.lease()

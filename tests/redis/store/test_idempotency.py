@@ -101,7 +101,7 @@ def test_a_request_is_refused_before_its_key_is_used(api: str, ctx: Context) -> 
     assert jobs_kept(ctx) == 1
 
 
-def test_files_are_told_apart_by_what_is_in_them_and_uploaded_once(
+def test_file_with_the_same_content_is_uploaded_once(
     overrides: dict[str, str], stub: Stub, tmp_path: Path
 ) -> None:
     urls = iter(range(10))

@@ -205,9 +205,7 @@ def test_pages_list_every_job_once_newest_first(store: Store, clock: Clock) -> N
     assert [job.id for job in store.list(state=State.SUBMITTING).jobs] == ids[0::3]
 
 
-def test_an_ended_job_is_forgotten_after_its_retention_and_not_before(
-    store: Store, job: Job, clock: Clock
-) -> None:
+def test_finished_job_is_deleted_after_its_retention(store: Store, job: Job, clock: Clock) -> None:
     store.transition(store.get(job.id), partial(to, State.CANCELLED, clock))
     assert store.deletion.delete_expired(clock() + timedelta(seconds=29)) == 0
     assert store.deletion.delete_expired(clock() + timedelta(seconds=30)) == 1

@@ -150,7 +150,7 @@ def test_without_progress_the_try_is_given_up(
     ],
     ids=["nothing", "no ranges", "ranges refused", "weak tag", "no validator"],
 )
-def test_nothing_is_resumed_where_the_host_does_not_promise_the_same_bytes(
+def test_download_that_may_differ_is_started_again(
     ctx: Context, host: Host, job_id: str, headers: dict[str, Any]
 ) -> None:
     host.speak = Ranged(1000, **headers)

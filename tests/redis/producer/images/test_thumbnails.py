@@ -45,7 +45,7 @@ def test_thumbnail_is_made_once_and_stored(
 
 def test_excess_thumbnails_get_503(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "_drawing_slots", BoundedSemaphore(1))
-    with images._drawing():
+    with images._hold_drawing_slot():
         refused = get(f"{url}/thumbnail")
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
     assert get(f"{url}/thumbnail").ok

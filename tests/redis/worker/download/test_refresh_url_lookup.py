@@ -90,7 +90,7 @@ def test_look_up_in_other_order_refreshes_nothing(ctx: Context, stub: Stub, host
     assert host.paths == ["/0", "/dead"]
 
 
-def test_image_of_a_cut_list_is_refreshed_by_its_place_in_the_job(
+def test_image_of_a_cut_list_is_refreshed_by_its_place(
     ctx: Context, stub: Stub, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The provider lists an origin first, and more images than a job takes."""

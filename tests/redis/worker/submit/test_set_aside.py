@@ -118,7 +118,7 @@ def test_others_wait_while_one_job_tries(ctx: Context, stub: Stub, clock: Clock)
     assert ctx.store.get(first).state is State.WAITING
 
 
-def test_refusals_of_jobs_sent_before_the_pause_do_not_double_it(
+def test_refusal_of_an_earlier_job_does_not_double_a_pause(
     ctx: Context, stub: Stub, clock: Clock
 ) -> None:
     jobs = [queued(ctx) for _ in range(3)]
@@ -133,7 +133,7 @@ def test_refusals_of_jobs_sent_before_the_pause_do_not_double_it(
     assert ctx.pauses.list_all(clock()) == [pause]
 
 
-def test_job_waits_for_a_top_up_longer_than_it_would_for_a_result(
+def test_job_waits_longer_for_a_top_up_than_for_a_result(
     ctx: Context, stub: Stub, clock: Clock
 ) -> None:
     job_id = queued(ctx)
