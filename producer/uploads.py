@@ -148,9 +148,8 @@ def _upload(settings: Settings, image: ImageFile) -> str:
         return outcome.url
     where = f"{image.path} was not uploaded to {account.upload_url}"
     if isinstance(outcome, Refused) and outcome.reason == "auth":
-        raise UploadError(
-            f"{where}: the key was refused; check {get_variable_name(type(account), full.find_key_field(key))}"
-        )
+        variable = get_variable_name(type(account), full.find_key_field(key))
+        raise UploadError(f"{where}: the key was refused; check {variable}")
     # A server may quote the key that it received.
     detail = f"{outcome.code} {outcome.message}".replace(account.key, "...")
     advice = "try again later, or " if isinstance(outcome, RetryLater) else ""
