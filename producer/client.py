@@ -34,7 +34,7 @@ Request = Mapping[str, Any]
 
 
 class Submitted(NamedTuple):
-    """A job, and whether its idempotency key returned the original job."""
+    """A job, and whether its idempotency key, or `reuse`, returned an earlier one."""
 
     job: Job
     replayed: bool

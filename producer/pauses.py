@@ -54,7 +54,8 @@ class PauseControl:
 
         A sweep sends its jobs within a second.
         """
-        if not self._pauses.resume(name):
+        # Bytes of a command line that are not UTF-8 are no name, and Redis would not take them.
+        if not name.isprintable() or not self._pauses.resume(name):
             raise UnknownPauseError(name)
 
     def list_names(self) -> list[str]:

@@ -63,7 +63,7 @@ class Submitter:
     def submit_one(
         self, given: Fields | JobRequest, caller: str, key: str | None, **options: Any
     ) -> tuple[Job, bool]:
-        """Return the job of a request, and whether its key returned an earlier job.
+        """Return the job of a request, and whether its key, or `reuse`, returned an earlier job.
 
         `options` are those of RequestValidator.
         """

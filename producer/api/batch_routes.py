@@ -13,7 +13,7 @@ from ..submission import MAX_IN_BATCH, OnError, SubmittedBatch
 from . import examples
 from .access import Access, Caller
 from .batch_body import JSON, JSON_LINES, BatchItem, Items, parse_items
-from .job_routes import MAX_LISTED, REPLAYED, REPLAYED_HEADER, IdempotencyKey, JobList
+from .job_routes import MAX_LISTED, REPLAYED, IdempotencyKey, JobList, describe_accepted
 from .problems import FieldProblem, error_responses
 
 ITEM = BatchItem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -44,11 +44,9 @@ BODY: dict[str, Any] = {
         },
     }
 }
-ACCEPTED: dict[int | str, dict[str, Any]] = {
-    202: examples.describe_response(
-        examples.ACCEPTED_BATCH, description="Queued.", headers=REPLAYED_HEADER
-    )
-}
+ACCEPTED = describe_accepted(
+    examples.ACCEPTED_BATCH, "keys returned the original job of every item"
+)
 
 
 class RefusedItem(BaseModel):

@@ -33,15 +33,16 @@ IdempotencyKey = Annotated[
     ),
 ]
 REPLAYED = "Idempotent-Replayed"
-REPLAYED_HEADER: dict[str, Any] = {
-    REPLAYED: {
-        "description": "`true` if the key, or `reuse`, returned an earlier job; else omitted.",
-        "schema": {"type": "string", "const": "true"},
-    }
-}
-QUEUED: dict[int | str, dict[str, Any]] = {
-    202: examples.describe_response(examples.QUEUED, description="Queued.", headers=REPLAYED_HEADER)
-}
+
+
+def describe_accepted(example: object, replayed: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of a 202, whose header says `true` if it is replayed."""
+    schema = {"type": "string", "const": "true"}
+    headers = {REPLAYED: {"description": f"`true` if {replayed}; else omitted.", "schema": schema}}
+    return {202: examples.describe_response(example, description="Queued.", headers=headers)}
+
+
+QUEUED = describe_accepted(examples.QUEUED, "the key, or `reuse`, returned an earlier job")
 
 
 class JobList(BaseModel):

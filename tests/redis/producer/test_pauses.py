@@ -70,6 +70,11 @@ def test_command_line_pauses_lists_and_resumes(overrides: dict[str, str]) -> Non
     )
 
 
+def test_name_that_is_not_unicode_is_not_paused(overrides: dict[str, str]) -> None:
+    ran = imagequeue("resume", "\udcff", settings=overrides)
+    assert (ran.status, "is not paused" in ran.err) == (2, True)
+
+
 def test_unknown_name_is_refused_with_the_known_ones(overrides: dict[str, str]) -> None:
     ran = imagequeue("pause", "kei:main", settings=overrides)
     assert ran.status == 2

@@ -8,6 +8,7 @@ from imagequeue.errors import IdempotencyConflictError, InvalidRequestError
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
 from imagequeue.worker.context import Context
+from imagequeue.worker.create import create
 from support.clock import Clock
 from support.jobs import move
 
@@ -118,6 +119,11 @@ def test_batch_of_reused_jobs_is_a_batch_of_its_own(ctx: Context, client: Client
     assert (earlier.jobs, earlier.replayed, reused.replayed) == (reused.jobs, False, False)
     assert earlier.batch.id != reused.batch.id
     assert (again.jobs, again.replayed, again.batch.id) == (reused.jobs, True, reused.batch.id)
+
+
+def test_message_that_asks_for_reuse_is_refused(ctx: Context, made: str) -> None:
+    with pytest.raises(InvalidRequestError, match="reuse: cannot be used in a message"):
+        create(ctx, {**CAT, "reuse": "1h"}, "message")
 
 
 def test_conflict_names_the_item_that_would_be_reused(client: Client, made: str) -> None:
