@@ -93,11 +93,14 @@ def is_known_task(job: Job, task_id: str) -> bool:
     return any(is_same_task(task_id, each or "") for each in (job.task_id, *job.former_tasks))
 
 
-def as_waiting(ctx: Context, job: Job, cause: str, task_id: str) -> Job:
+def as_waiting(
+    ctx: Context, job: Job, cause: str, task_id: str, cost: Decimal | None = None
+) -> Job:
     """Return the job waiting for its task, with its first poll scheduled."""
     now = ctx.now()
     first_poll = add_seconds(now, get_countdowns(ctx.settings, job)[0])
-    return job.transition_to(State.WAITING, cause, now, first_poll, task_id=task_id, error=None)
+    known = {"task_id": task_id, "error": None}
+    return job.transition_to(State.WAITING, cause, now, first_poll, cost, **known)
 
 
 def get_countdowns(settings: Settings, job: Job) -> Sequence[float]:

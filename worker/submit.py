@@ -217,8 +217,8 @@ def _apply_outcome(
     if job.submissions != nth or job.state not in (State.SUBMITTING, State.UNCONFIRMED):
         return _with_late_outcome(ctx, nth, outcome, job)
     match outcome:
-        case Accepted(task_id=task_id, images=()):
-            return as_waiting(ctx, job, "accepted", task_id)
+        case Accepted(task_id=task_id, images=(), cost=cost):
+            return as_waiting(ctx, job, "accepted", task_id, cost)
         case Accepted(task_id=task_id, images=images, cost=cost):
             return as_downloading(ctx, job, "answer", images, task_id, cost)
         case OutcomeUnknown(code=code, message=message):
@@ -235,8 +235,8 @@ def _with_late_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job)
     match outcome:
         case Accepted(task_id=task_id, images=images, cost=cost) if images and not job.images:
             return as_downloading(ctx, job, "answer", images, task_id, cost)
-        case Accepted(task_id=task_id) if not is_known_task(job, task_id):
-            costs = put_cost(job, job.costs, nth, Charged.YES, task_id)
+        case Accepted(task_id=task_id, cost=cost) if not is_known_task(job, task_id):
+            costs = put_cost(job, job.costs, nth, Charged.YES, task_id, cost)
             is_latest = job.submissions == nth and job.state is not State.QUEUED
             if is_latest and job.task_id is None:
                 known: dict[str, Any] = {"task_id": task_id}

@@ -120,6 +120,17 @@ def test_secret_of_the_account_is_sent(ctx: Context, stub: Stub) -> None:
     assert stub.posts[0]["webhook_secret"] == "verify"
 
 
+def test_cost_stated_with_the_acceptance_counts(ctx: Context, stub: Stub, clock: Clock) -> None:
+    job_id = submit_one(ctx, stub, (200, {"id": "t1", "cost": 3.5}))
+    cost = ctx.store.get(job_id).cost
+    assert cost
+    assert (cost.credits, cost.estimated, cost.unpriced) == (3.5, False, 0)
+    stub.answer = lambda *_: (200, CALLBACK)
+    clock.advance(360)
+    poll(ctx, job_id)
+    assert ctx.store.get(job_id).cost == cost
+
+
 class TestTaskWithARegion:
     @pytest.fixture
     def job_id(self, ctx: Context, stub: Stub, region: Stub) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from imagequeue.providers.base import Prompt, Provider, Request
-from imagequeue.providers.parsing import parse_object
+from imagequeue.providers.parsing import parse_object, to_amount
 from imagequeue.providers.wire import (
     Accepted,
     Pending,
@@ -37,7 +37,7 @@ class ThirdProvider(Provider):
     def parse_submit_response(self, response: ProviderResponse, api_version: str) -> SubmitOutcome:
         fields = parse_object(response.body)
         region = f"@{fields['region']}" if "region" in fields else ""
-        return Accepted(task_id=fields["id"] + region)
+        return Accepted(task_id=fields["id"] + region, cost=to_amount(fields.get("cost")))
 
     def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         name, _, region = task_id.partition("@")
