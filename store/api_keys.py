@@ -142,6 +142,7 @@ class ApiKeys:
 
     def remove(self, name: str) -> None:
         """Delete a key; raises ApiKeyError if there is no key of this name."""
+        _require_printable(name)
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hdel(keys.API_KEYS, name)
             pipe.hdel(keys.API_KEYS_USED, name)
@@ -162,6 +163,7 @@ class ApiKeys:
         budgets: tuple[Budget, ...] | None = None,
     ) -> ApiKey:
         """Change what is not None; raises ApiKeyError, or UnreadableRecordError."""
+        _require_printable(name)
         limits = _drop_none(per_minute=per_minute, open_jobs=open_jobs, in_flight=in_flight)
         others = _drop_none(
             is_admin=is_admin,
@@ -212,6 +214,12 @@ def _parse_key(name: str, record: bytes) -> ApiKey:
 
 def _drop_none(**given: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _require_printable(name: str) -> None:
+    """Raise ApiKeyError for a name that Redis would not take, such as bytes that are not UTF-8."""
+    if not name.isprintable():
+        raise _make_unknown_error(name)
 
 
 def _make_unknown_error(name: str) -> ApiKeyError:

@@ -146,6 +146,8 @@ def test_removing_the_last_key_warns(run: Any, keys: ApiKeys) -> None:
         (["add", "shop"], "a key shop already"),
         (["add", "two", "--per-minute", "-1"], "-1 is not in the range x>=0"),
         (["remove", "nobody"], "no key is named nobody; `imagequeue keys list`"),
+        (["remove", "\udcff"], "no key is named"),
+        (["limit", "\udcff", "--open-jobs", "1"], "no key is named"),
         (["limit", "nobody", "--open-jobs", "1"], "no key is named nobody"),
         (
             ["limit", "shop"],
