@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text()
 MAX_README_WORDS = 1000
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "examples/*.md", "sandbox/*.md")
+    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "examples/**/*.md", "sandbox/*.md")
     for path in ROOT.glob(pattern)
 )
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in PAGES}

@@ -15,6 +15,7 @@ from imagequeue.errors import ConfigError
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
 from imagequeue.producer.doctor.web_checks import check_provider_keys
+from imagequeue.store.submit_queue import open_submit_queue
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
@@ -113,6 +114,19 @@ def test_only_its_signed_callbacks_count(
         assert requests.post(url + path, data=CALLBACK, headers=headers, timeout=5).ok
     read_callbacks(ctx, job_id)
     assert ctx.store.get(job_id).state is state
+
+
+def test_queued_jobs_stay_while_the_provider_is_gone(
+    ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.answer = lambda *_: (200, {"id": "t1"})
+    job = Client(ctx.settings, now=ctx.now).submit(provider="third-images", prompt="a cat")
+    with monkeypatch.context() as patch:
+        patch.delitem(providers.PROVIDERS, "third-images")
+        without = open_submit_queue(ctx.store.redis, ctx.settings)
+        assert without.lease(ctx.now(), 1).job_ids == []
+    submit(ctx, job.id)
+    assert ctx.store.get(job.id).state is State.WAITING
 
 
 def test_secret_of_the_account_is_sent(ctx: Context, stub: Stub) -> None:
