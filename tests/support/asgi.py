@@ -1,7 +1,7 @@
 """Serve an ASGI app with a real uvicorn, in a thread of the test."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,6 +9,9 @@ import uvicorn
 
 from imagequeue.producer.local.ports import free_port
 from support.processes import eventually
+
+Serve = Callable[..., str]
+"""Returns the address of an API with changed settings, which the tests of a file share."""
 
 
 @contextmanager

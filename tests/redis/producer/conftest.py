@@ -1,26 +1,68 @@
 """Fixtures of the tests of the HTTP API and the dashboard."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from imagequeue.config.redis import connect
-from imagequeue.config.settings import Settings
+from imagequeue.config.settings import Settings, read_settings
 from imagequeue.jobs.job import utc_now
+from imagequeue.producer.api import access
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.api.browser import COOKIE
 from imagequeue.store.api_keys import ApiKeys, Limits
-from support.asgi import serving
+from support.asgi import Serve, serving
 from support.callers import Ask
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of the tests of one file."""
+    return tmp_path_factory.mktemp("data")
+
+
 @pytest.fixture
-def site(settings: Settings) -> Iterator[str]:
+def overrides(overrides: dict[str, str], folder: Path) -> dict[str, str]:
+    return {**overrides, "data_dir": str(folder)}
+
+
+@pytest.fixture(scope="module")
+def served_apis() -> Iterator[Callable[[Settings], str]]:
+    """Serves one API for equal settings: to build an app takes longer than most tests."""
+    served: list[tuple[Settings, str]] = []
+    with ExitStack() as stack:
+
+        def serve(settings: Settings) -> str:
+            for known, url in served:
+                if known == settings:
+                    return url
+            app = create_app(settings)
+            url = stack.enter_context(serving(app, timeout_graceful_shutdown=1))
+            served.append((settings, url))
+            return url
+
+        yield serve
+
+
+@pytest.fixture
+def serve(
+    served_apis: Callable[[Settings], str],
+    overrides: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Serve:
+    # No test has the keys of another one.
+    monkeypatch.setattr(access, "CACHED_S", 0)
+    return lambda **changed: served_apis(read_settings(**{**overrides, **changed}))
+
+
+@pytest.fixture
+def site(serve: Serve) -> str:
     """The address of a running API and dashboard."""
-    with serving(create_app(settings)) as url:
-        yield url
+    return serve()
 
 
 @pytest.fixture
@@ -30,21 +72,20 @@ def keys(settings: Settings) -> Iterator[ApiKeys]:
 
 
 @pytest.fixture
-def ask(settings: Settings, keys: ApiKeys) -> Iterator[Ask]:
+def ask(site: str, keys: ApiKeys) -> Ask:
     """Sends a request with the key of a name; `admin` is an admin key, `wall` a read-only one."""
     secrets = {name: keys.add(name, Limits(), utc_now()) for name in ("shop", "other")}
     secrets["admin"] = keys.add("admin", Limits(), utc_now(), is_admin=True)
     secrets["reader"] = keys.add("reader", Limits(), utc_now(), is_read_only=True)
     secrets["wall"] = keys.add("wall", Limits(), utc_now(), is_admin=True, is_read_only=True)
     secrets["limited"] = keys.add("limited", Limits(per_minute=2), utc_now())
-    with serving(create_app(settings), timeout_graceful_shutdown=1) as url:
 
-        def send(name: str, method: str, path: str, **options: Any) -> requests.Response:
-            headers = {"Authorization": f"Bearer {secrets[name]}"}
-            if options.pop("page", False):
-                headers = {"Cookie": f"{COOKIE}={secrets[name]}", "Origin": url}
-            headers |= options.pop("headers", {})
-            options = {"timeout": 30, "allow_redirects": False, **options}
-            return requests.request(method, url + path, headers=headers, **options)
+    def send(name: str, method: str, path: str, **options: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {secrets[name]}"}
+        if options.pop("page", False):
+            headers = {"Cookie": f"{COOKIE}={secrets[name]}", "Origin": site}
+        headers |= options.pop("headers", {})
+        options = {"timeout": 30, "allow_redirects": False, **options}
+        return requests.request(method, site + path, headers=headers, **options)
 
-        yield send
+    return send

@@ -1,17 +1,13 @@
 """The HTTP API: jobs are submitted, listed, cancelled and retried."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import JobError, Reason, State
-from imagequeue.producer.api.application import create_app
 from imagequeue.worker.context import Context
-from support.asgi import serving
 from support.jobs import move, picture, queued
 
 FIELDS = (
@@ -35,9 +31,8 @@ REQUEST = {
 
 
 @pytest.fixture
-def api(settings: Settings) -> Iterator[str]:
-    with serving(create_app(settings)) as url:
-        yield f"{url}/v1/jobs"
+def api(site: str) -> str:
+    return f"{site}/v1/jobs"
 
 
 def get(url: str, **options: Any) -> Any:
@@ -146,10 +141,8 @@ def test_retry_of_an_unsaved_job_is_free(api: str, ctx: Context) -> None:
     assert ctx.store.get(job_id).images[0].attempts == 0
 
 
-def test_saved_image_is_served_and_missing_one_is_404(
-    api: str, ctx: Context, tmp_path: Path
-) -> None:
-    path = tmp_path / "data" / "images" / "0 ü%20.png"
+def test_saved_image_is_served_and_missing_one_is_404(api: str, ctx: Context, folder: Path) -> None:
+    path = folder / "images" / "0 ü%20.png"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"an image")
     stored = picture(ctx, state="stored", uri=path.as_uri(), content_type="image/png")

@@ -8,7 +8,7 @@ import redis
 import requests
 
 from imagequeue.config.redis import connect
-from imagequeue.config.settings import Settings, read_settings
+from imagequeue.config.settings import Settings
 from imagequeue.errors import ConfigError, RedisUnavailableError
 from imagequeue.jobs.job import utc_now
 from imagequeue.producer.api import access
@@ -16,7 +16,7 @@ from imagequeue.producer.api.access import LOCAL, Caller
 from imagequeue.producer.api.application import create_app
 from imagequeue.store.api_keys import ApiKeys, Limits
 from support.access import opened, request, status_of
-from support.asgi import serving
+from support.asgi import Serve, serving
 
 
 @pytest.fixture
@@ -26,16 +26,16 @@ def keys(settings: Settings) -> Iterator[ApiKeys]:
 
 
 @pytest.mark.parametrize("given", ["", "Bearer nobody", "Basic key-one", "Bearer", "Bearer ké"])
-def test_request_without_a_known_key_is_401(overrides: dict[str, str], given: str) -> None:
-    with serving(create_app(read_settings(**overrides, api_keys="key-one, shop:key-two"))) as url:
-        headers = {"Authorization": given.encode()} if given else {}
-        answer = requests.get(f"{url}/v1/jobs", headers=headers, timeout=30)
-        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
-        assert "Authorization: Bearer KEY" in answer.json()["detail"]
-        for key in ("key-one", "key-two"):
-            headers = {"Authorization": f"Bearer {key}"}
-            assert requests.get(f"{url}/v1/jobs", headers=headers, timeout=30).ok
-        assert requests.get(f"{url}/healthz", timeout=30).json() == {"status": "ok"}
+def test_request_without_a_known_key_is_401(serve: Serve, given: str) -> None:
+    url = serve(api_keys="key-one, shop:key-two")
+    headers = {"Authorization": given.encode()} if given else {}
+    answer = requests.get(f"{url}/v1/jobs", headers=headers, timeout=30)
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert "Authorization: Bearer KEY" in answer.json()["detail"]
+    for key in ("key-one", "key-two"):
+        headers = {"Authorization": f"Bearer {key}"}
+        assert requests.get(f"{url}/v1/jobs", headers=headers, timeout=30).ok
+    assert requests.get(f"{url}/healthz", timeout=30).json() == {"status": "ok"}
 
 
 def test_environment_key_has_a_name(overrides: dict[str, str]) -> None:

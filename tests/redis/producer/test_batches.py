@@ -1,21 +1,18 @@
 """Batches over HTTP: all items or the valid ones, every problem listed, nothing queued twice."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
 from imagequeue import Client
-from imagequeue.config.settings import Settings, read_settings
+from imagequeue.config.settings import Settings
 from imagequeue.errors import UnknownBatchError
 from imagequeue.jobs.job import State
 from imagequeue.producer.api import body_limit
-from imagequeue.producer.api.application import create_app
 from imagequeue.producer.submission import MAX_IN_BATCH
 from imagequeue.worker.context import Context
-from support.asgi import serving
 from support.cli import imagequeue
 from support.redis import traces
 
@@ -25,9 +22,8 @@ LINES = {"Content-Type": "application/jsonl"}
 
 
 @pytest.fixture
-def api(settings: Settings) -> Iterator[str]:
-    with serving(create_app(settings)) as url:
-        yield f"{url}/v1/batches"
+def api(site: str) -> str:
+    return f"{site}/v1/batches"
 
 
 @pytest.fixture
@@ -86,7 +82,7 @@ def test_batch_jobs_are_paged_oldest_first(api: str) -> None:
     assert (refused.status_code, refused.json()["problems"][0]["field"]) == (422, "cursor")
 
 
-def test_one_invalid_item_refuses_the_batch(api: str, settings: Settings) -> None:
+def test_one_invalid_item_refuses_the_batch(api: str, redis_url: str) -> None:
     answer = post(api, [GOOD, BAD, 7, GOOD, {**GOOD, "action": "upscale"}])
     assert answer.status_code == 422
     assert [problem["field"] for problem in answer.json()["problems"]] == [
@@ -95,15 +91,15 @@ def test_one_invalid_item_refuses_the_batch(api: str, settings: Settings) -> Non
         "items.2.request",
         "items.4.action",
     ]
-    assert traces(settings.redis_url or "") == []
+    assert traces(redis_url) == []
 
 
-def test_problems_of_json_lines_name_the_line(api: str, settings: Settings) -> None:
+def test_problems_of_json_lines_name_the_line(api: str, redis_url: str) -> None:
     answer = post_lines(api, GOOD, "", BAD, "{oops", GOOD)
     assert answer.status_code == 422
     fields = [problem["field"] for problem in answer.json()["problems"]]
     assert fields == ["line 3: prompt", "line 3: params.sise", "line 4: request"]
-    assert traces(settings.redis_url or "") == []
+    assert traces(redis_url) == []
 
 
 def test_invalid_items_are_skipped_on_request(api: str, ctx: Context) -> None:
@@ -117,9 +113,9 @@ def test_invalid_items_are_skipped_on_request(api: str, ctx: Context) -> None:
     assert ctx.store.count_by_state()[State.QUEUED] == 3
 
 
-def test_batch_without_a_valid_item_is_refused(api: str, settings: Settings) -> None:
+def test_batch_without_a_valid_item_is_refused(api: str, redis_url: str) -> None:
     assert post(api, [BAD], on_error="skip").status_code == 422
-    assert traces(settings.redis_url or "") == []
+    assert traces(redis_url) == []
 
 
 @pytest.mark.parametrize(
@@ -136,23 +132,20 @@ def test_batch_without_a_valid_item_is_refused(api: str, settings: Settings) -> 
     ],
 )
 def test_body_that_is_no_batch_is_refused(
-    api: str, settings: Settings, body: bytes, kind: str, status: int, words: str
+    api: str, redis_url: str, body: bytes, kind: str, status: int, words: str
 ) -> None:
     answer = requests.post(api, body, headers={"Content-Type": kind}, timeout=30)
     assert (answer.status_code, words in answer.json()["detail"]) == (status, True), answer.text
-    assert traces(settings.redis_url or "") == []
+    assert traces(redis_url) == []
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_too_large_body_is_refused(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, declared: bool
-) -> None:
+def test_too_large_body_is_refused(site: str, redis_url: str, declared: bool) -> None:
     body = json.dumps(GOOD).encode().ljust(body_limit.MAX_BYTES + 1)
-    with serving(create_app(settings)) as url:
-        data = body if declared else iter([body])
-        answer = requests.post(f"{url}/v1/jobs", data, headers=LINES, timeout=30)
+    data = body if declared else iter([body])
+    answer = requests.post(f"{site}/v1/jobs", data, headers=LINES, timeout=30)
     assert (answer.status_code, "bytes" in answer.json()["detail"]) == (413, True)
-    assert traces(settings.redis_url or "") == []
+    assert traces(redis_url) == []
 
 
 def test_repeated_batch_returns_the_original(api: str, ctx: Context) -> None:
@@ -208,17 +201,15 @@ def test_item_with_an_invalid_key_is_skipped(api: str, key: object) -> None:
     assert (refused["problems"][0]["field"], total) == ("idempotency_key", 1)
 
 
-def test_batch_counts_against_the_key_limits(overrides: dict[str, str], ctx: Context) -> None:
-    settings = read_settings(**overrides)
+def test_batch_counts_against_the_key_limits(
+    api: str, overrides: dict[str, str], ctx: Context
+) -> None:
     key = imagequeue("keys", "add", "shop", "--per-minute", "4", settings=overrides).out.strip()
-    with serving(create_app(settings)) as url:
-        headers = {"Authorization": f"Bearer {key}"}
-        answers = [
-            requests.post(
-                f"{url}/v1/batches", json={"items": numbered(3)}, headers=headers, timeout=30
-            )
-            for _ in range(2)
-        ]
+    headers = {"Authorization": f"Bearer {key}"}
+    answers = [
+        requests.post(api, json={"items": numbered(3)}, headers=headers, timeout=30)
+        for _ in range(2)
+    ]
     assert [answer.status_code for answer in answers] == [202, 429]
     assert int(answers[1].headers["Retry-After"]) > 0
     assert ctx.store.count_by_state()[State.QUEUED] == 3

@@ -1,7 +1,6 @@
 """Bulk actions over HTTP and in Python: many jobs are cancelled, retried or acknowledged."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,10 +12,8 @@ from imagequeue.errors import InvalidRequestError, UnknownBatchError
 from imagequeue.jobs.build import build_job
 from imagequeue.jobs.job import Reason, State
 from imagequeue.producer import bulk
-from imagequeue.producer.api.application import create_app
 from imagequeue.providers.request import JobRequest
 from imagequeue.worker.context import Context
-from support.asgi import serving
 from support.clock import Clock
 from support.jobs import fail, failed, move, queued, states_of, unsaved
 
@@ -35,9 +32,8 @@ def client(settings: Settings, clock: Clock) -> Client:
 
 
 @pytest.fixture
-def api(settings: Settings) -> Iterator[str]:
-    with serving(create_app(settings)) as url:
-        yield f"{url}/v1/jobs"
+def api(site: str) -> str:
+    return f"{site}/v1/jobs"
 
 
 def post(api: str, action: str, key: str = "", **body: Any) -> list[dict[str, Any]]:

@@ -3,21 +3,17 @@
 import pytest
 import requests
 
-from imagequeue.config.settings import read_settings
 from imagequeue.jobs.job import State
-from imagequeue.producer.api.application import create_app
 from imagequeue.worker.context import Context
-from support.asgi import serving
+from support.asgi import Serve
 from support.dashboard import post
 from support.jobs import queued
 
 
-def test_login_sets_a_cookie_that_opens_the_pages(overrides: dict[str, str], ctx: Context) -> None:
+def test_login_sets_a_cookie_that_opens_the_pages(serve: Serve, ctx: Context) -> None:
     job_id = queued(ctx)
-    with (
-        serving(create_app(read_settings(**overrides, api_keys="key-one"))) as site,
-        requests.Session() as browser,
-    ):
+    site = serve(api_keys="key-one")
+    with requests.Session() as browser:
         browser.headers["Origin"] = site
         form = browser.get(f"{site}/jobs/{job_id}?done=x", timeout=30)
         assert (form.status_code, job_id in form.text.partition("<main")[2]) == (401, True)
@@ -40,22 +36,22 @@ def test_login_sets_a_cookie_that_opens_the_pages(overrides: dict[str, str], ctx
 
 
 @pytest.mark.parametrize("way_back", ["//evil.example", "https://evil.example", "/\\evil", "x", ""])
-def test_login_redirects_only_to_this_site(overrides: dict[str, str], way_back: str) -> None:
-    with serving(create_app(read_settings(**overrides, api_keys="key-one"))) as site:
-        answer = requests.post(
-            f"{site}/login",
-            data={"key": "key-one", "way_back": way_back},
-            headers={"Origin": site},
-            timeout=30,
-            allow_redirects=False,
-        )
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
-        cookie = answer.headers["Set-Cookie"]
-        assert "HttpOnly" in cookie
-        assert "samesite=strict" in cookie.lower()
+def test_login_redirects_only_to_this_site(serve: Serve, way_back: str) -> None:
+    site = serve(api_keys="key-one")
+    answer = requests.post(
+        f"{site}/login",
+        data={"key": "key-one", "way_back": way_back},
+        headers={"Origin": site},
+        timeout=30,
+        allow_redirects=False,
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "samesite=strict" in cookie.lower()
 
 
-def test_login_from_another_site_is_refused(overrides: dict[str, str]) -> None:
-    with serving(create_app(read_settings(**overrides, api_keys="key-one"))) as site:
-        answer = post(f"{site}/login", key="key-one")
-        assert (answer.status_code, answer.cookies.get_dict()) == (403, {})
+def test_login_from_another_site_is_refused(serve: Serve) -> None:
+    site = serve(api_keys="key-one")
+    answer = post(f"{site}/login", key="key-one")
+    assert (answer.status_code, answer.cookies.get_dict()) == (403, {})

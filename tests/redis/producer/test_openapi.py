@@ -16,10 +16,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from imagequeue.config.settings import Settings, read_settings
+from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import Job
 from imagequeue.producer.api.application import create_app
-from support.asgi import serving
+from support.asgi import Serve
 from support.examples import examples
 
 KEY = "a-key"
@@ -59,9 +59,8 @@ OPERATIONS = {
 
 
 @pytest.fixture
-def api(overrides: dict[str, str]) -> Iterator[str]:
-    with serving(create_app(read_settings(**overrides, api_keys=KEY))) as url:
-        yield url
+def api(serve: Serve) -> str:
+    return serve(api_keys=KEY)
 
 
 @pytest.fixture

@@ -1,21 +1,16 @@
 """The API describes the providers."""
 
-from collections.abc import Iterator
-
 import pytest
 import requests
 
-from imagequeue.config.settings import read_settings
-from imagequeue.producer.api.application import create_app
-from support.asgi import serving
+from support.asgi import Serve
 
 AUTH = {"Authorization": "Bearer a-key"}
 
 
 @pytest.fixture
-def api(overrides: dict[str, str]) -> Iterator[str]:
-    with serving(create_app(read_settings(**overrides, api_keys="a-key"))) as url:
-        yield f"{url}/v1/providers"
+def api(serve: Serve) -> str:
+    return f"{serve(api_keys='a-key')}/v1/providers"
 
 
 def test_providers_and_their_requests_are_described(api: str) -> None:

@@ -3,11 +3,11 @@
 import pytest
 import requests
 
-from imagequeue.config.settings import Settings, read_settings
+from imagequeue.config.settings import Settings
 from imagequeue.producer.api import application
 from imagequeue.producer.dashboard.assets import asset_url
 from imagequeue.worker.receiver.application import create_app as create_receiver
-from support.asgi import serving
+from support.asgi import Serve, serving
 
 PATHS = [
     *("/", "/docs", "/openapi.json", "/healthz", "/metrics", "/login", "/favicon.ico", "/none"),
@@ -53,9 +53,8 @@ def test_receiver(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
-def test_documentation_needs_a_key(overrides: dict[str, str], path: str) -> None:
-    app = application.create_app(read_settings(**overrides, api_keys="key-one"))
-    with serving(app) as site:
-        assert requests.get(site + path, timeout=30).status_code == 401
-        cookies = {"imagequeue_key": "key-one"}
-        assert requests.get(site + path, cookies=cookies, timeout=30).ok
+def test_documentation_needs_a_key(serve: Serve, path: str) -> None:
+    site = serve(api_keys="key-one")
+    assert requests.get(site + path, timeout=30).status_code == 401
+    cookies = {"imagequeue_key": "key-one"}
+    assert requests.get(site + path, cookies=cookies, timeout=30).ok
