@@ -40,7 +40,7 @@ def put_back(store: Store, clock: Clock, job_id: str) -> Job:
 
 def ready_key(job: Job) -> str:
     """The sorted set that holds the job while it waits for a permit."""
-    return keys.ready(get_quota(job.provider), job.priority, get_line(job))
+    return keys.ready(get_quota(job), job.priority, get_line(job))
 
 
 def answer(store: Store, clock: Clock, job_id: str, to: State = State.WAITING) -> None:

@@ -121,7 +121,7 @@ def test_no_budget_is_exceeded_in_any_order(redis_url: str) -> None:
     run_state_machine_as_test(
         lambda: Machine(client),
         settings=settings(
-            max_examples=15,
+            max_examples=6,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -244,5 +244,5 @@ class Machine(RuleBasedStateMachine):
 def test_the_store_keeps_its_promises_in_any_order(ctx: Context, clock: Clock) -> None:
     run_state_machine_as_test(
         lambda: Machine(ctx, clock),
-        settings=examples(15, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
+        settings=examples(6, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )

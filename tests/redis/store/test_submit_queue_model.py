@@ -167,7 +167,7 @@ def test_limits_order_and_ledger_hold_in_any_order(redis_url: str) -> None:
         run_state_machine_as_test(
             lambda: Machine(client),
             settings=settings(
-                max_examples=25,
+                max_examples=10,
                 stateful_step_count=25,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
