@@ -10,6 +10,7 @@ from ..config.settings import PREFIX, Settings
 from ..errors import InvalidRequestError, Problem
 from ..providers import get as get_provider
 from ..providers.request import FallbackRequest, JobRequest
+from .chain import JOB_PARAM, find_task_source, list_needed, stand_in
 from .cost import to_micro
 from .fallback import Fallback
 from .job import Job, new_job
@@ -47,7 +48,8 @@ def build_job(
         settings.webhook_secrets  # noqa: B018  refuses one that could not be signed
     return new_job(
         now,
-        **request.model_dump(exclude={"delivery", "webhook_url", "reuse", "fallback"}),
+        **request.model_dump(exclude={"delivery", "webhook_url", "reuse", "fallback", "after"}),
+        after=list_needed(request),
         fallback=fallback,
         delivery=delivery,
         estimate=estimate,
@@ -79,7 +81,11 @@ def _estimate(
     settings: Settings, request: JobRequest, name: str, params: Mapping[str, Any]
 ) -> int | None:
     provider = get_provider(name, params)
-    checked = provider.validate_request(request.action, request.prompt, request.image_urls, params)
+    if find_task_source(params) and not provider.takes_task(request.action, params):
+        problem = f"{name} goes on with no earlier task in {request.action}"
+        raise InvalidRequestError([Problem(f"params.{JOB_PARAM}", problem)])
+    inputs = stand_in(request.image_urls, params)
+    checked = provider.validate_request(request.action, request.prompt, *inputs)
     settings.usable_keys(provider)
     # Discarded: this only proves that the configured API version can express the request.
     provider.build_submit_request(

@@ -65,6 +65,9 @@ class Job(Value):
     )
     priority: Priority = "normal"
     not_before: datetime | None = Field(None, description="The job is not sent earlier.")
+    after: tuple[str, ...] = Field(
+        (), description="The jobs that have to succeed before it is sent."
+    )
     metadata: StoredObject = Field(default_factory=dict, description="Yours; never sent on.")
     submitted_by: str = Field("", description="The name of the API key, or of the program.")
     batch: str | None = Field(None, description="The batch that the job was submitted with.")

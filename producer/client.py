@@ -84,13 +84,15 @@ class Client(Reports, ClientActions):
         webhook_url: str | None = None,
         priority: Priority = "normal",
         not_before: datetime | timedelta | None = None,
+        after: Sequence[str] = (),
         reuse: str | timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Queue one job and return it; raises InvalidRequestError or UploadError.
 
         `image` takes URLs and local files, which are uploaded; `image_urls`, for untrusted input,
-        takes only URLs. `fallback` has other providers, each as `provider` and `params`.
+        takes only URLs; both take ids of jobs, for their images. The jobs in `after` have to
+        succeed first. `fallback` has other providers, each as `provider` and `params`.
         `not_before` is a time with a time zone, or counts from now.
         """
         if isinstance(not_before, timedelta):
@@ -107,6 +109,7 @@ class Client(Reports, ClientActions):
             "webhook_url": webhook_url,
             "priority": priority,
             "not_before": not_before,
+            "after": tuple(after),
             "reuse": reuse,
             **({} if image == () else {"image": image}),
         }
@@ -119,11 +122,16 @@ class Client(Reports, ClientActions):
         *,
         idempotency_key: str | None = None,
         submitted_by: str | None = None,
+        sees: str | None = None,
         max_priority: Priority = "high",
     ) -> Submitted:
-        """Queue one job given as the fields of a request; it takes URLs, never local files."""
+        """Queue one job given as the fields of a request; it takes URLs, never local files.
+
+        With `sees`, it can need jobs of that caller only.
+        """
         submit, caller = self._submitter.submit_one, submitted_by or self._name
-        return Submitted(*submit(request, caller, idempotency_key, max_priority=max_priority))
+        options = {"sees": sees, "max_priority": max_priority}
+        return Submitted(*submit(request, caller, idempotency_key, **options))
 
     @reachable()
     def submit_many(self, requests: Iterable[Request]) -> Jobs:
@@ -138,6 +146,7 @@ class Client(Reports, ClientActions):
         on_error: OnError = "refuse",
         idempotency_key: str | None = None,
         submitted_by: str | None = None,
+        sees: str | None = None,
         files: bool = False,
         max_priority: Priority = "high",
     ) -> SubmittedBatch:
@@ -149,7 +158,7 @@ class Client(Reports, ClientActions):
         # A sequence may parse each item when it is asked for.
         items = requests if isinstance(requests, Sequence) else list(requests)
         caller = submitted_by or self._name
-        options = {"files": files, "max_priority": max_priority}
+        options = {"files": files, "sees": sees, "max_priority": max_priority}
         return self._submitter.submit_batch(items, caller, idempotency_key, on_error, **options)
 
     @reachable()

@@ -12,6 +12,7 @@ WORDS = {
     Obstacle.BUDGET: "a budget",
     Obstacle.PAUSE: "the end of a pause",
     Obstacle.KEY: "a provider key",
+    Obstacle.JOB: "another job",
     Obstacle.WORKER: "a worker",
 }
 

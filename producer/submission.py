@@ -119,7 +119,13 @@ class Submitter:
                 self._dispatcher.dispatch(queue, ids, self._now())
 
     def _validator(self, caller: str, **options: Any) -> RequestValidator:
-        return RequestValidator(settings=self._settings, now=self._now, caller=caller, **options)
+        return RequestValidator(
+            settings=self._settings,
+            now=self._now,
+            find_jobs=self._store.get_many,
+            caller=caller,
+            **options,
+        )
 
     def _store_jobs(
         self,

@@ -17,6 +17,7 @@ from urllib3.filepost import encode_multipart_formdata
 
 from ..config.settings import Settings, get_variable_name
 from ..errors import InvalidRequestError, Problem, UploadError
+from ..jobs.chain import parse_image
 from ..providers import PROVIDERS
 from ..providers.account import UploadAccount
 from ..providers.base import Provider
@@ -106,7 +107,9 @@ def _to_list(images: object) -> tuple[str | Path, ...]:
 
 
 def _is_url(image: str | Path) -> bool:
-    return isinstance(image, str) and image.lower().startswith(("http://", "https://"))
+    if not isinstance(image, str):
+        return False
+    return image.lower().startswith(("http://", "https://")) or parse_image(image) is not None
 
 
 def _inspect(path: Path, provider: Provider) -> ImageFile:

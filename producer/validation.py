@@ -10,6 +10,7 @@ from typing import Any
 from ..config.settings import Settings
 from ..errors import InvalidRequestError, Problem
 from ..jobs.build import build_job
+from ..jobs.chain import check_needed, list_needed
 from ..jobs.idempotency import build_idempotency_key
 from ..jobs.job import Job
 from ..providers.request import PRIORITIES, JobRequest, Priority, parse_request
@@ -46,7 +47,11 @@ class RequestValidator:
 
     settings: Settings
     now: Callable[[], datetime]
+    find_jobs: Callable[[Sequence[str]], Iterable[Job]] = lambda _: ()
+    """Returns those of several jobs that exist."""
     caller: str = ""
+    sees: str | None = None
+    """Whose jobs a request may need: a caller's own, or None for everybody's."""
     batch: str | None = None
     files: bool = False
     max_priority: Priority = "high"
@@ -95,6 +100,10 @@ class RequestValidator:
                 f"at most; `imagequeue keys limit {self.caller} --max-priority` changes that"
             )
             raise InvalidRequestError([Problem("priority", words)])
+        if needed := list_needed(request):
+            found = self.find_jobs(needed)
+            known = {job.id: job for job in found if self.sees in (None, job.submitted_by)}
+            check_needed(request, needed, known, self.now())
         return build_job(
             self.settings, request, self.now(), submitted_by=self.caller, batch=self.batch
         )

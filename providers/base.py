@@ -24,6 +24,8 @@ from .wire import (
     TaskStatus,
 )
 
+TASK_PARAM = "task_id"
+"""The parameter with the provider's id of an earlier task, where a request goes on with one."""
 TOP_LEVEL = ("prompt", "image_urls")
 """The fields of a request that stand outside of a job request's `params`."""
 
@@ -108,6 +110,10 @@ class Provider(ABC):
                 [Problem("action", f"{self.name} offers {', '.join(self.actions)}")]
             )
         return self.actions[action]
+
+    def takes_task(self, action: str, params: Mapping[str, Any]) -> bool:
+        """Return whether a request may go on with an earlier task; raises InvalidRequestError."""
+        return TASK_PARAM in self.find_request_type(action, params).model_fields
 
     def list_forms(self) -> Iterator[RequestForm]:
         """Yield each kind of request: for each action, or for each model and action."""

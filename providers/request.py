@@ -8,13 +8,14 @@ from typing import Any, Literal, get_args
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InvalidRequestError, Problem
-from ..field_types import Duration, HttpURL, URLText
+from ..field_types import Duration, HttpURL, Name, URLText
 from ..json_values import JsonObject
 
 MAX_PROMPT_CHARACTERS = 20_000
 MAX_NAME_CHARACTERS = 100
 MAX_IMAGE_URLS = 64
 MAX_FALLBACKS = 3
+MAX_AFTER = 16
 
 Priority = Literal["high", "normal", "low"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
@@ -43,7 +44,10 @@ class JobRequest(BaseModel):
     )
     prompt: str = Field("", max_length=MAX_PROMPT_CHARACTERS)
     image_urls: tuple[URLText, ...] = Field(
-        (), max_length=MAX_IMAGE_URLS, description="The images that an edit starts from."
+        (),
+        max_length=MAX_IMAGE_URLS,
+        description="The images that an edit starts from: URLs, or `job_01...` for the first image "
+        "of another job, `job_01.../1` for its second.",
     )
     params: JsonObject = Field(
         default_factory=dict, description="The provider's parameters; unknown ones are refused."
@@ -61,6 +65,12 @@ class JobRequest(BaseModel):
         None,
         description="The job is sent at this time at the earliest, within 30 days; with a time "
         "zone.",
+    )
+    after: tuple[Name, ...] = Field(
+        (),
+        max_length=MAX_AFTER,
+        description="Ids of jobs that have to succeed first. If one does not, this job is "
+        "cancelled.",
     )
     delivery: Literal["auto", "callback", "poll"] = Field(
         "auto", description="`auto`: callback if a public URL is set, else poll."

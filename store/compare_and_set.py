@@ -51,6 +51,8 @@ class CompareAndSet:
                 keys.RESERVED,
                 *_ledger_keys(after),
                 _made_key(before, after),
+                keys.needed_by(after.id) if after.is_finished and not before.is_finished else "",
+                keys.due(Queue.SUBMIT),
                 *keys.indexes(before.state, before.submitted_by, before.provider),
                 *keys.indexes(after.state, after.submitted_by, after.provider),
             ],

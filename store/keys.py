@@ -155,6 +155,11 @@ def made(fingerprint: str) -> str:
     return f"iq:made:{fingerprint}"
 
 
+def needed_by(job_id: str) -> str:
+    """Set of the queued jobs that wait for a job to finish; they are also in their due set."""
+    return f"iq:needed_by:{job_id}"
+
+
 def idempotency_key(key: str) -> str:
     """String: the id of the job under an idempotency key, and the digest of its request.
 

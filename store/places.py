@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from ..config.budgets import USD
+from ..jobs.chain import find_task_source
 from ..jobs.cost import to_usd
 from ..jobs.fallback import can_fall_back
 from ..jobs.ids import quote_name
@@ -49,7 +50,9 @@ def dump_place(job: Job) -> str:
     }
     if can_fall_back(job):
         place["fallback"] = True
-    if job.former_tasks or job.has_lost_task:
+    if job.after:
+        place["after"] = job.after
+    if job.former_tasks or job.has_lost_task or (find_task_source(job.params) and job.account_key):
         # Only the key that an earlier task was sent with is sure to see it.
         place["key"] = job.account_key or MAIN
     if cost := estimate_cost(job):

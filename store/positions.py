@@ -38,6 +38,8 @@ class Obstacle(StrEnum):
     """A provider key: none is set that may be used."""
     BUDGET = "budget"
     """The next day or month of a budget that is used up."""
+    JOB = "job"
+    """A job that has to succeed before it; `reason` is its id."""
     WORKER = "worker"
     """A worker that sends it: it has its permit."""
 
@@ -86,6 +88,7 @@ class Positions:
                 keys.API_KEYS,
                 keys.PAUSES,
                 keys.RESERVED,
+                keys.RETENTION,
             ],
             args=[now.timestamp(), self._limits, dump_periods(now), *(job.id for job in queued)],
         )
@@ -123,7 +126,7 @@ def _to_position(job: Job, found: dict[str, Any], now: datetime) -> QueuePositio
 
 def _estimate_wait_s(waits_for: Obstacle, found: dict[str, Any], now: datetime) -> float | None:
     """Return how long it takes within the rate limits; None if that depends on something else."""
-    if waits_for in (Obstacle.IN_FLIGHT, Obstacle.KEY):
+    if waits_for in (Obstacle.IN_FLIGHT, Obstacle.KEY, Obstacle.JOB):
         return None
     ends_at = found.get("ends_at")
     if waits_for is Obstacle.PAUSE and ends_at is None:

@@ -97,6 +97,7 @@ class SubmitQueue:
                 keys.API_KEYS,
                 keys.PAUSES,
                 keys.RESERVED,
+                keys.RETENTION,
             ],
             args=[
                 now.timestamp(),

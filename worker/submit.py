@@ -10,23 +10,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
-from typing import Any
-
-from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
 from ..errors import InvalidRequestError, InvalidTransitionError, NotDurableError
-from ..jobs.charge import Charged
-from ..jobs.cost import put_cost
+from ..jobs.chain import Inputs
 from ..jobs.fallback import can_fall_back, fall_back
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.tokens import build_callback_url
 from ..providers import get as get_provider
 from ..providers.base import Provider
 from ..providers.wire import (
-    Accepted,
     OutcomeUnknown,
     ProviderResponse,
     Refused,
@@ -35,21 +29,20 @@ from ..providers.wire import (
     TryOtherVersion,
 )
 from ..store.clock import MAX_CLOCK_SKEW_S
-from .apply_status import as_downloading, as_failed, as_waiting, is_known_task, with_note
+from .apply_status import as_failed
 from .context import Context
 from .fallback import divert
 from .http.errors import NoResponseError, NotSentError
+from .needed_jobs import find_inputs
+from .outcome import as_unconfirmed, record_outcome
 from .provider_api import call_provider
-from .refusals import as_refused, describe, end_pauses, pause_refused
+from .refusals import describe, end_pauses, pause_refused
 from .unreadable import store_submit_body
 
 log = get_logger(__name__)
 
 # Between the deadline of the request and the end of the lease: time to record the outcome.
 RECORD_MARGIN_S = 5.0
-# While Redis is away, an outcome that may have been paid for is kept in memory for so long.
-RECORD_TIMEOUT_S = 300.0
-RECORD_RETRY_S = 0.5
 
 
 def submit(ctx: Context, job_id: str) -> None:
@@ -70,6 +63,9 @@ def submit(ctx: Context, job_id: str) -> None:
     if key not in names or known.forbid(job, ctx.now()):
         ctx.transition(job, partial(_requeue_now, ctx))
         return
+    inputs = find_inputs(ctx, job, key, names)
+    if inputs is None:
+        return
     # Counted from before the transition: a worker that freezes here will find its deadline past.
     deadline = time.monotonic() + ctx.settings.submit_timeout_s
     tries_again_at = None
@@ -82,10 +78,10 @@ def submit(ctx: Context, job_id: str) -> None:
     else:
         if job.state is not State.SUBMITTING:
             return
-        outcome = _send_paid_request(ctx, job, deadline)
+        outcome = _send_paid_request(ctx, job, inputs, deadline)
         tries_again_at = pause_refused(ctx, job, permit.quota, outcome)
     try:
-        _record_outcome(ctx, job, outcome, tries_again_at)
+        record_outcome(ctx, job, outcome, tries_again_at)
     finally:
         log.info("job_submitted", attempt=job.attempts, account_key=key, **describe(outcome))
     if isinstance(outcome, OutcomeUnknown):
@@ -114,7 +110,7 @@ def _as_abandoned(ctx: Context, job: Job) -> Job:
     """Return the job unconfirmed: its worker died after the intent was recorded."""
     if job.state is not State.SUBMITTING or ctx.now() < job.wake_at:
         raise InvalidTransitionError(f"{job.id} is {job.state}, and its worker may be alive")
-    return _as_unconfirmed(ctx, job, "the worker died while the request was out")
+    return as_unconfirmed(ctx, job, "the worker died while the request was out")
 
 
 def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
@@ -142,12 +138,12 @@ def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
     )
 
 
-def _send_paid_request(ctx: Context, job: Job, deadline: float) -> SubmitOutcome:
+def _send_paid_request(ctx: Context, job: Job, inputs: Inputs, deadline: float) -> SubmitOutcome:
     """Send the paid request, and turn any response or failure into an outcome."""
     provider = get_provider(job.provider, job.params)
     api_version = job.api_version or provider.api_versions[0]
     try:
-        checked = provider.validate_request(job.action, job.prompt, job.image_urls, job.params)
+        checked = provider.validate_request(job.action, job.prompt, *inputs)
         build = partial(provider.build_submit_request, checked, _callback_url(ctx, job))
         request = build(api_version)
         response = call_provider(ctx, job, request, deadline, reuse_connection=False)
@@ -184,77 +180,3 @@ def _callback_url(ctx: Context, job: Job) -> str | None:
         return None
     secrets = ctx.settings.signing_secrets
     return build_callback_url(ctx.settings.public_url, secrets, job.provider, job.id)
-
-
-def _record_outcome(
-    ctx: Context, job: Job, outcome: SubmitOutcome, tries_again_at: datetime | None
-) -> None:
-    """Record an outcome that may have been paid for, and retry while Redis is away."""
-    record = partial(_apply_outcome, ctx, job.submissions, outcome, tries_again_at)
-    deadline = time.monotonic() + RECORD_TIMEOUT_S
-    while True:
-        try:
-            ctx.transition(job, record)
-        except RedisError as error:
-            if time.monotonic() > deadline:
-                raise
-            log.warning("outcome_not_recorded", error=type(error).__name__, **describe(outcome))
-            time.sleep(RECORD_RETRY_S)
-        else:
-            # The version that worked is tried first from now on, unless a setting names one.
-            if isinstance(outcome, Accepted) and job.provider not in ctx.settings.api_versions:
-                ctx.api_versions[job.provider] = job.api_version
-            return
-
-
-def _apply_outcome(
-    ctx: Context, nth: int, outcome: SubmitOutcome, tries_again_at: datetime | None, job: Job
-) -> Job:
-    """Return the job after the outcome of its `nth` submission.
-
-    `tries_again_at` is when the next job is sent to its provider and model during an outage.
-    """
-    if job.submissions != nth or job.state not in (State.SUBMITTING, State.UNCONFIRMED):
-        return _with_late_outcome(ctx, nth, outcome, job)
-    match outcome:
-        case Accepted(task_id=task_id, images=(), cost=cost):
-            return as_waiting(ctx, job, "accepted", task_id, cost)
-        case Accepted(task_id=task_id, images=images, cost=cost):
-            return as_downloading(ctx, job, "answer", images, task_id, cost)
-        case OutcomeUnknown(code=code, message=message):
-            return _as_unconfirmed(ctx, job, message, code)
-        case _:
-            return as_refused(ctx, job, outcome, tries_again_at)
-
-
-def _with_late_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job) -> Job:
-    """Return the job with an outcome that came after another report had changed it.
-
-    What was accepted is charged, so its task is never forgotten, and its images are welcome.
-    """
-    match outcome:
-        case Accepted(task_id=task_id, images=images, cost=cost) if images and not job.images:
-            return as_downloading(ctx, job, "answer", images, task_id, cost)
-        case Accepted(task_id=task_id, cost=cost) if not is_known_task(job, task_id):
-            costs = put_cost(job, job.costs, nth, Charged.YES, task_id, cost)
-            is_latest = job.submissions == nth and job.state is not State.QUEUED
-            if is_latest and job.task_id is None:
-                known: dict[str, Any] = {"task_id": task_id}
-            else:
-                known = {"former_tasks": (*job.former_tasks, task_id)}
-            note = f"accepted as task {task_id}, which is charged"
-            return with_note(ctx, job, note, costs=costs, **known)
-        case OutcomeUnknown() if job.former_tasks or job.has_lost_task:
-            costs = put_cost(job, job.costs, nth, Charged.UNKNOWN)
-            note = "another submission had no answer: it may be charged"
-            return with_note(ctx, job, note, costs=costs)
-        case _:
-            raise InvalidTransitionError(f"{job.id} is {job.state}: it was changed meanwhile")
-
-
-def _as_unconfirmed(ctx: Context, job: Job, message: str, code: str = "") -> Job:
-    """Return the job waiting for its own callback, up to a deadline."""
-    now = ctx.now()
-    error = JobError(reason=Reason.UNCONFIRMED, code=code, message=message)
-    deadline = add_seconds(now, ctx.settings.unconfirmed_after_s)
-    return job.transition_to(State.UNCONFIRMED, "no answer", now, deadline, error=error)

@@ -97,6 +97,7 @@ def routes(client: Client, access: Access) -> APIRouter:
                 on_error=items.on_error,
                 idempotency_key=idempotency_key,
                 submitted_by=caller.name,
+                sees=caller.sees,
                 max_priority=caller.max_priority,
             )
         except InvalidRequestError as error:

@@ -84,6 +84,7 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
             request,
             idempotency_key=idempotency_key,
             submitted_by=caller.name,
+            sees=caller.sees,
             max_priority=caller.max_priority,
         )
         if replayed:

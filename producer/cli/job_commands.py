@@ -52,6 +52,9 @@ PRIORITIES = click.Choice(["high", "normal", "low"])
     help="The earliest time to send it: an ISO time, or a duration such as 90s, 30m, 2h or 1d.",
 )
 @click.option(
+    "--after", multiple=True, metavar="JOB", help="A job that has to succeed first. Repeatable."
+)
+@click.option(
     "--metadata",
     default="{}",
     metavar="JSON",
@@ -75,6 +78,7 @@ def submit(
     delivery: str,
     priority: Any,
     not_before: datetime | timedelta | None,
+    after: tuple[str, ...],
     metadata: str,
     idempotency_key: str | None,
     reuse: str | None,
@@ -93,6 +97,7 @@ def submit(
         delivery=delivery,
         priority=priority,
         not_before=not_before,
+        after=after,
         metadata=parse_json_object(metadata, "--metadata"),
         reuse=reuse,
         idempotency_key=idempotency_key,

@@ -10,7 +10,7 @@
 --
 -- Returns {time of the next free permit or '', starts of the first job, notices as JSON or '',
 -- id of each leased job}.
-local due, places, permits, starts, granted, api_keys, pauses, reserved = unpack(KEYS)
+local due, places, permits, starts, granted, api_keys, pauses, reserved, finished_jobs = unpack(KEYS)
 local now, lease_end, max_jobs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local limits = cjson.decode(ARGV[4]) -- {quotas = {name = {keys, tasks, seconds, spacing, max_in_flight}}, budgets, ...}
 local wanted = ARGV[5] -- lease this job only, before its turn, if there is room; '' for any
@@ -22,6 +22,7 @@ local PAUSE_KINDS = {'hand', 'rate_limit', 'auth', 'credit'} -- 'outage' is that
 local MAX_POSTPONED = 100 -- of a line
 local MAX_WOKEN = 1000
 local LOOK_EVERY_S = 10
+local LOOK_AGAIN_S = 300 -- for a needed job; `transition` wakes those that wait for it
 local FORGOTTEN_S = 3600 -- an outage that no job has tried for so long
 local PLACE = {'quota', 'priority', 'line', 'provider', 'caller'}
 local PERMIT = {'at', 'caller', 'send'}
@@ -97,6 +98,7 @@ end
 local function read_place(id)
   local place = read(places, id, PLACE)
   local is_whole = place and type(place.since) == 'number' and type(place.cost or {}) == 'table'
+    and type(place.after or {}) == 'table'
   return is_whole and place or nil
 end
 
@@ -137,6 +139,14 @@ local function renew(permit, quota)
   return redis.call('ZADD', sent, 'XX', 'CH', lease_end, permit.send) == 1
 end
 
+-- Returns a job that another one needs and that has not finished.
+local function find_unfinished(place)
+  for _, id in ipairs(place.after or {}) do
+    local has_finished = redis.call('ZSCORE', finished_jobs, id)
+    if not has_finished and redis.call('EXISTS', 'iq:' .. id) == 1 then return id end
+  end
+end
+
 local function wake()
   for _, id in ipairs(redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_WOKEN)) do
     local place = read_place(id)
@@ -151,7 +161,13 @@ local function wake()
       end
     else
       if permit then release(id, permit) else redis.call('HDEL', permits, id) end
-      join(id, place)
+      local needed = find_unfinished(place)
+      if needed then
+        redis.call('SADD', 'iq:needed_by:' .. needed, id)
+        redis.call('ZADD', due, now + LOOK_AGAIN_S, id)
+      else
+        join(id, place)
+      end
     end
   end
 end
@@ -427,6 +443,7 @@ local function lease_wanted()
   local wake_up = redis.call('ZSCORE', due, wanted)
   if not quota or redis.call('HEXISTS', permits, wanted) == 1 then return end
   if wake_up and tonumber(wake_up) > lease_end or not has_room() then return end
+  if find_unfinished(place) then return end
   if find_outage(place) or is_paused(place.provider) or not has_caller_room(place.caller) then return end
   local ready = get_ready(get_lines(place), place.line)
   local first = redis.call('ZRANGE', ready, 0, 0)[1]

@@ -1,6 +1,6 @@
 -- Return where queued jobs stand and what each waits for, as JSON; changes nothing.
 -- It decides as `lease_submits` does: what that would not grant now, a job waits for.
-local due, places, permits, api_keys, pauses, reserved = unpack(KEYS)
+local due, places, permits, api_keys, pauses, reserved, finished_jobs = unpack(KEYS)
 local now = tonumber(ARGV[1])
 local limits = cjson.decode(ARGV[2]) -- as in lease_submits
 local periods = cjson.decode(ARGV[3]) -- as in lease_submits
@@ -154,17 +154,28 @@ local function find_obstacle(place, quota)
     end
   end
   if not free and #full == 0 then return find_first(pauses) end
-  if (limits.max_in_flight > 0 and redis.call('HLEN', permits) >= limits.max_in_flight) then return {waits_for = 'in_flight', reason = 'in all'} end
+  if limits.max_in_flight > 0 and redis.call('HLEN', permits) >= limits.max_in_flight then
+    return {waits_for = 'in_flight', reason = 'in all'}
+  end
   if is_full('iq:in_flight:by:' .. place.caller, get_caller_limit(place.caller)) then
     return {waits_for = 'in_flight', reason = 'of the caller'}
   end
   return find_budget(place) or free and {waits_for = 'turn'} or find_first(full)
 end
 
+local function find_unfinished(place)
+  for _, id in ipairs(type(place.after) == 'table' and place.after or {}) do
+    local has_finished = redis.call('ZSCORE', finished_jobs, id)
+    if not has_finished and redis.call('EXISTS', 'iq:' .. id) == 1 then return id end
+  end
+end
+
 local function measure(id)
   local place = read(places, id, {'quota', 'priority', 'line', 'provider', 'caller'})
   if not place then return {waits_for = 'worker', ahead = 0} end
   if redis.call('HEXISTS', permits, id) == 1 then return {waits_for = 'worker', ahead = 0} end
+  local needed = find_unfinished(place)
+  if needed then return {waits_for = 'job', reason = needed} end
   local outage = find_pause(place.upstream or place.provider, {'outage'})
   if outage then return outage end
   local wake_up = tonumber(redis.call('ZSCORE', due, id) or 0)

@@ -7,7 +7,8 @@ local counters, open_jobs, changes, batch, webhooks, due_webhooks = unpack(KEYS,
 local places, permits, reserved = unpack(KEYS, 11, 13)
 local ledger, day_costs, batch_costs, day_spent, month_spent = unpack(KEYS, 14, 18)
 local made = KEYS[19] -- '' unless the job has just succeeded
-local FIRST_INDEX, INDEXES = 20, 4 -- of the keys: those of the old state and provider, then of the new
+local needed_by, due_submits = KEYS[20], KEYS[21] -- '' unless the job has just finished
+local FIRST_INDEX, INDEXES = 22, 4 -- of the keys: those of the old state and provider, then of the new
 local job_id, old_revision, new_record, wake_up = unpack(ARGV, 1, 4)
 local deadline = ARGV[5] -- '' for none
 local old_state, new_state, max_changes, caller = unpack(ARGV, 6, 9)
@@ -97,6 +98,11 @@ for _, each in ipairs(ledger_entries ~= '' and cjson.decode(ledger_entries) or {
   end
 end
 
+if needed_by ~= '' then
+  -- They may be cancelled by now: those are in no due set.
+  for _, id in ipairs(redis.call('SMEMBERS', needed_by)) do redis.call('ZADD', due_submits, 'XX', 0, id) end
+  redis.call('DEL', needed_by)
+end
 if made ~= '' then redis.call('SET', made, job_id, 'EXAT', math.floor(wake_up)) end
 for i = FIRST_COUNT, #ARGV, 2 do redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end
 if opened ~= '0' then redis.call('HINCRBY', open_jobs, caller, opened) end

@@ -10,10 +10,12 @@ import click
 import pytest
 
 from imagequeue.config.settings import settings_class
+from imagequeue.jobs.chain import stand_in
 from imagequeue.jobs.job import TRANSITIONS
 from imagequeue.producer.cli.main import cli
 from imagequeue.providers import PROVIDERS
 from imagequeue.providers.catalogue import parse_models
+from imagequeue.providers.request import parse_request
 from support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -25,6 +27,7 @@ PAGES = sorted(
 )
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in PAGES}
 FENCE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
+JOB_ID = "job_01KA0000000000000000000000"
 EVERY_PAGE = pytest.mark.parametrize("page", TEXTS)
 
 
@@ -103,11 +106,14 @@ def test_readme_names_every_process_and_queue() -> None:
         assert f"| `{name}` |" in README, name
 
 
-def test_api_example_is_a_valid_request() -> None:
-    (body,) = re.findall(r"v1/jobs -H [^\n]* -d '(\{.*?\})'", TEXTS["docs/api.md"], re.DOTALL)
-    request = json.loads(body)
-    model = PROVIDERS[request["provider"]].actions["generate"]
-    model.model_validate({"prompt": request["prompt"], **request["params"]})
+def test_api_examples_are_valid_requests() -> None:
+    bodies = re.findall(r"v1/jobs -H [^\n]* -d '(\{.*?\})'", TEXTS["docs/api.md"], re.DOTALL)
+    assert len(bodies) == 3
+    for body in bodies:
+        request = parse_request(json.loads(body.replace("job_01...", JOB_ID)))
+        inputs = stand_in(request.image_urls, request.params)
+        assert "job" not in inputs.params
+        PROVIDERS[request.provider].validate_request(request.action, request.prompt, *inputs)
 
 
 def test_state_diagram_is_the_table_of_transitions() -> None:

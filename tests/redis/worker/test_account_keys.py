@@ -8,8 +8,10 @@ import pytest
 
 from imagequeue import providers
 from imagequeue.errors import InvalidTransitionError
+from imagequeue.jobs.build import build_job
 from imagequeue.jobs.job import State
 from imagequeue.providers import get as get_provider
+from imagequeue.providers.request import JobRequest
 from imagequeue.store.submit_queue import open_submit_queue
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
@@ -17,10 +19,19 @@ from imagequeue.worker.poll import poll
 from imagequeue.worker.refresh_url import refresh_url
 from imagequeue.worker.submit import submit
 from support.clock import Clock
-from support.jobs import KIE_ACCEPTED, KIE_PENDING, TASK, kie_callback, kie_done, picture, queued
+from support.jobs import (
+    KIE_ACCEPTED,
+    KIE_PENDING,
+    TASK,
+    kie_callback,
+    kie_done,
+    move,
+    picture,
+    queued,
+)
 from support.stub import Stub
 from support.third_provider.provider import ThirdProvider
-from support.worker.account_keys import bearers, change, pause, sent_with
+from support.worker.account_keys import bearers, change, pause, resume, sent_with
 from support.worker.callbacks import URL, arrive, come, urls
 from support.worker.polls import answering, come_due, run_polls
 from support.worker.refreshes import refreshed
@@ -149,3 +160,23 @@ def test_callback_is_verified_by_the_key_that_took_the_job(
     arrive(ctx, job_id, body, **{"x-third-signature": signature})
     read_callbacks(ctx, job_id)
     assert ctx.store.get(job_id).state is state
+
+
+def test_job_goes_on_with_a_task_by_the_key_that_has_it(ctx: Context, stub: Stub) -> None:
+    stub.answer = lambda *_: KIE_ACCEPTED
+    pause(ctx, "main")
+    first = queued(ctx, provider="kie-midjourney")
+    submit(ctx, first)
+    images = (picture(ctx, state="stored"),)
+    move(ctx, first, State.DOWNLOADING, State.SUCCEEDED, images=images)
+    resume(ctx)
+    pause(ctx, "spare")
+    params = {"job": first, "image_index": 0}
+    request = JobRequest(provider="kie-midjourney", action="vary", params=params)
+    job = build_job(ctx.settings, request, ctx.now())
+    ctx.store.add([job])
+    submit(ctx, job.id)
+    assert bearers(stub) == ["kie-spare"]
+    resume(ctx)
+    submit(ctx, job.id)
+    assert bearers(stub) == ["kie-spare"]

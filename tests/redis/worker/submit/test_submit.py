@@ -120,7 +120,7 @@ def test_early_message_sends_nothing(ctx: Context, stub: Stub) -> None:
 def test_outcome_is_held_while_redis_is_away(
     ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagequeue.worker.submit.RECORD_RETRY_S", 0.01)
+    monkeypatch.setattr("imagequeue.worker.outcome.RECORD_RETRY_S", 0.01)
     job_id = queued(ctx)
     stub.answer = lambda *_: KIE_ACCEPTED
     move, calls = ctx.store.transition, iter(range(9))

@@ -1,0 +1,45 @@
+"""What a queued job gets from the jobs that it needs; it is cancelled if one has not succeeded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from ..errors import InvalidTransitionError
+from ..jobs.chain import Inputs, NeededJobError, find_task_source, resolve
+from ..jobs.job import Job, JobError, Reason, State, add_seconds
+from .context import Context
+
+
+def find_inputs(ctx: Context, job: Job, key: str, usable_keys: Sequence[str]) -> Inputs | None:
+    """Return what the provider gets; None if the job was cancelled, or waits for another key."""
+    known = {each.id: each for each in ctx.store.get_many(job.after)} if job.after else {}
+    try:
+        inputs = resolve(job.image_urls, job.params, job.after, known, ctx.now())
+    except NeededJobError as error:
+        ctx.transition(job, partial(_as_cancelled, ctx, str(error)))
+        return None
+    task_of = known.get(find_task_source(job.params) or "")
+    if task_of and task_of.account_key != key and task_of.account_key in usable_keys:
+        # Only the account that has the task can go on with it.
+        ctx.transition(job, partial(_as_bound, ctx, task_of.account_key))
+        return None
+    return inputs
+
+
+def _as_cancelled(ctx: Context, why: str, job: Job) -> Job:
+    _require_queued(job)
+    now = ctx.now()
+    error = JobError(reason=Reason.CANCELLED, message=f"{why}; nothing was sent")
+    expires_at = add_seconds(now, ctx.settings.retention_s)
+    return job.transition_to(State.CANCELLED, "needed job", now, expires_at, error=error)
+
+
+def _as_bound(ctx: Context, key: str, job: Job) -> Job:
+    _require_queued(job)
+    return job.evolve(ctx.now(), account_key=key)
+
+
+def _require_queued(job: Job) -> None:
+    if job.state is not State.QUEUED:
+        raise InvalidTransitionError(f"{job.id} is {job.state}: another worker has submitted it")
