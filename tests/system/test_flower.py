@@ -6,24 +6,29 @@ from typing import Any
 
 import pytest
 import requests
+from conftest import SETTINGS
 
 from imagequeue.config.queues import Queue
+from imagequeue.config.settings import PREFIX
 from imagequeue.producer.local.ports import free_port
 from imagequeue.store.wakeups import Priority
 from imagequeue.worker.context import Context
 from support.jobs import queued
-from support.processes import BIN, Process, answers, eventually
+from support.processes import BIN, Process, answers, eventually, running
 
 Start = Callable[..., Process]
 CELERY = (str(BIN / "celery"), "-A", "imagequeue.worker")
 
 
-@pytest.fixture
-def flower(start: Start) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def flower(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = f"http://127.0.0.1:{(port := free_port())}"
-    process = start(*CELERY, "flower", f"--port={port}")
-    eventually(lambda: answers(f"{url}/healthcheck"))
-    yield url
+    env = {f"{PREFIX}{name.upper()}": value for name, value in SETTINGS.items()}
+    env[f"{PREFIX}REDIS_URL"] = redis_server
+    folder = tmp_path_factory.mktemp("flower")
+    with running([*CELERY, "flower", f"--port={port}"], env, folder) as process:
+        eventually(lambda: answers(f"{url}/healthcheck"))
+        yield url
     assert "Traceback" not in process.output
 
 

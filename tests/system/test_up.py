@@ -86,7 +86,7 @@ def test_up_restarts_what_dies_and_stops_cleanly(tmp_path: Path) -> None:
     assert sorted(ended) == ["receiver", "redis", "worker"]
 
 
-def test_killed_up_ends_what_it_started(tmp_path: Path) -> None:
+def test_killed_up_ends_what_it_started_and_jobs_survive(tmp_path: Path) -> None:
     # With a prefix, Flower answers nowhere else: `up` must look there to be ready.
     process, urls = up(tmp_path, FLOWER_URL_PREFIX="/tasks/")
     try:
@@ -98,15 +98,22 @@ def test_killed_up_ends_what_it_started(tmp_path: Path) -> None:
             ConfigError, match=f"by pid {children['producer.api'].pid}, `.*producer.api"
         ):
             require_free(port, "--api-port")
+        request = {"provider": "acedata-flux", "prompt": "a city [stuck]"}
+        job = requests.post(f"{urls['api']}/v1/jobs", json=request, timeout=10).json()
+        second, _ = up(tmp_path)
+        assert second.popen.wait(30) == 2
+        assert re.fullmatch(r"imagequeue: .* is in use by .*\n", second.output)
         process.popen.kill()
         eventually(lambda: not any(is_alive(child) for child in children.values()), 60)
     finally:
         process.kill()
+    check_that_unread_output_ends_nothing(tmp_path, job["id"])
 
 
-def test_output_that_nobody_reads_ends_nothing(tmp_path: Path) -> None:
+def check_that_unread_output_ends_nothing(folder: Path, job_id: str) -> None:
+    """Start a system whose output is closed after a while; it has the job."""
     reading, writing = os.pipe()
-    process, urls = up(tmp_path, output=writing)
+    process, urls = up(folder, output=writing)
     os.close(writing)
     try:
         with os.fdopen(reading) as lines:
@@ -114,27 +121,7 @@ def test_output_that_nobody_reads_ends_nothing(tmp_path: Path) -> None:
         victim = processes_of(process)["receiver"]
         victim.kill()
         eventually(lambda: not is_alive(victim) and answers(f"{urls['callback']}/healthz"))
-    finally:
-        assert process.stop() == 0
-
-
-def test_second_up_is_refused_and_jobs_survive_the_first(
-    tmp_path: Path,
-) -> None:
-    process, urls = up(tmp_path)
-    try:
-        process.wait_for("ready api=")
-        request = {"provider": "acedata-flux", "prompt": "a city [stuck]"}
-        job = requests.post(f"{urls['api']}/v1/jobs", json=request, timeout=10).json()
-        second, _ = up(tmp_path)
-        assert second.popen.wait(30) == 2
-        assert re.fullmatch(r"imagequeue: .* is in use by .*\n", second.output)
-    finally:
-        process.stop()
-    process, urls = up(tmp_path)
-    try:
-        process.wait_for("ready api=")
-        found = requests.get(f"{urls['api']}/v1/jobs/{job['id']}", timeout=10).json()
+        found = requests.get(f"{urls['api']}/v1/jobs/{job_id}", timeout=10).json()
         assert found["prompt"] == "a city [stuck]"
     finally:
         assert process.stop() == 0

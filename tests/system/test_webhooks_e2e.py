@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from conftest import Start
 
 from imagequeue.config.settings import Settings
@@ -22,7 +21,7 @@ from imagequeue.producer.client import Client
 from imagequeue.producer.local.ports import free_port
 from support.jobs import path
 from support.paths import ROOT
-from support.processes import BIN, Process, answers, clean_environment, eventually, running, sandbox
+from support.processes import Process, answers, eventually, running, sandbox
 
 NODE = ROOT / "tests" / "node"
 # Beside the Python packages, so that test runs share one installation.
@@ -145,22 +144,3 @@ def test_events_arrive_in_order_after_an_outage(
         assert [kind for job, kind in firsts if job == late.id] == ["job.failed", "job.succeeded"]
     for secret in (TOKEN, SECRET.removeprefix("whsec_")):
         assert secret not in worker.output + receiver.output
-
-
-def test_webhooks_work_with_the_secret_that_up_made(hooks: Hooks, tmp_path: Path) -> None:
-    ports = {name: str(free_port()) for name in ("api", "callback", "flower", "sandbox")}
-    flags = [text for name, port in ports.items() for text in (f"--{name}-port", port)]
-    command = [str(BIN / "imagequeue"), "up", "--sandbox", *flags]
-    trusted = {"IMAGEQUEUE_WEBHOOK_TRUSTED_HOSTS": hooks.netloc}
-    system = Process(command, {**clean_environment(), **trusted}, tmp_path)
-    try:
-        system.wait_for("ready api=")
-        secret = (tmp_path / "data" / "webhook_secret").read_text()
-        request = {"provider": "acedata-flux", "prompt": "tea", "webhook_url": hooks.url}
-        with hooks.open(secret) as node:
-            url = f"http://127.0.0.1:{ports['api']}/v1/jobs"
-            job = requests.post(url, json=request, timeout=20).json()
-            eventually(lambda: read_acknowledged(node) == {job["id"]: ["job.succeeded"]}, 60)
-    finally:
-        assert system.stop() == 0
-    assert TOKEN not in system.output
