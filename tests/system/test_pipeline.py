@@ -78,7 +78,7 @@ def test_jobs_of_a_killed_worker_are_paid_once(
 ) -> None:
     client = Client(settings)
     worker = start(*WORKER)
-    waiting = [f"image {n} [slow=1]" for n in range(12)]
+    waiting = [f"image {n} [slow=2]" for n in range(12)]
     jobs = [client.submit("acedata-flux", prompt, delivery="poll") for prompt in waiting]
     eventually(lambda: client.counts()[State.WAITING] == len(jobs))
     # The response to this submission has no time to arrive.
