@@ -30,6 +30,7 @@ from .body_limit import MAX_BATCH_BYTES, MAX_BYTES, BodyLimit
 from .changes import Changes
 from .lifespan import build_lifespan
 from .listeners import Listeners
+from .openapi import DocumentedAPI
 from .problems import error_responses, install_handlers
 from .watch import Watch
 
@@ -54,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     reader = connect_briefly(settings)
     changes = Changes(reader)
     watch, listeners = Watch(reader, changes, settings.images_url), Listeners()
-    app = FastAPI(
+    app = DocumentedAPI(
         title="imagequeue",
         summary="A job queue for paid image-generation APIs: nothing lost, nothing paid twice.",
         version=__version__,
