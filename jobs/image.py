@@ -35,7 +35,10 @@ class Image(Value):
 
     index: int
     kind: Literal["result", "origin"] = "result"
-    source_url: str = Field(description="The provider's URL; it expires at `expires_at`.")
+    source_url: str = Field(
+        description="The provider's URL, which expires at `expires_at`; `inline:` and a digest "
+        "if its response held the image itself."
+    )
     expires_at: datetime
     state: Literal["pending", "stored", "expired"] = "pending"
     attempts: int = Field(0, exclude=True)

@@ -14,10 +14,20 @@ from .base import Provider
 from .kie.flux_kontext import KieFluxKontext
 from .kie.jobs import KieJobs
 from .kie.midjourney import KieMidjourney
+from .openai.images import OpenAIImages
 from .registry import Registry
 
 # A new provider needs one more entry here, or an entry point of its own distribution.
-PROVIDERS = Registry((KieJobs(), KieFluxKontext(), KieMidjourney(), AceDataFlux(), AceDataImages()))
+PROVIDERS = Registry(
+    (
+        KieJobs(),
+        KieFluxKontext(),
+        KieMidjourney(),
+        AceDataFlux(),
+        AceDataImages(),
+        OpenAIImages(),
+    )
+)
 
 
 def find(name: str, params: Mapping[str, Any] | None = None) -> Provider | None:

@@ -80,6 +80,10 @@ class Provider(ABC):
     """The versions of the API it can use, the default first; a job keeps the one it was sent in."""
     first_poll_s: ClassVar[float | None] = None
     """How soon a task has usually finished, if that is earlier than the first poll."""
+    submit_timeout_s: ClassVar[float] = 0.0
+    """How long the response to a submission may take, if that is longer than the setting."""
+    max_response_bytes: ClassVar[int] = 4 * 1024 * 1024
+    """What a response holds at most; of a longer one, the rest is lost."""
     charges_failed_tasks: ClassVar[bool | None] = None
     """Whether it charges for an accepted task that fails; None if it does not say."""
 

@@ -18,6 +18,8 @@ class ProviderRequest:
     path: str
     query: dict[str, str] = field(default_factory=dict)
     body: dict[str, object] | None = field(default=None, repr=False)
+    files: tuple[tuple[str, str], ...] = ()
+    """The parts of a multipart form, each with the URL of an image; `body` has its texts."""
     base_url: str = ""
     """Another address than the account's: it gets the key, so it must be certainly the vendor's."""
 
@@ -43,6 +45,17 @@ class ResultImage:
     lifetime_s: int | None = None
     """None if the provider does not say."""
     kind: Literal["result", "origin"] = "result"
+
+
+INLINE = "inline:"
+"""How the URL of an image begins that came inside of a response; its digest follows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InlineImage(ResultImage):
+    """An image whose bytes the response holds itself."""
+
+    content: bytes = field(repr=False)
 
 
 def select_images(images: Iterable[ResultImage]) -> tuple[ResultImage, ...]:

@@ -19,6 +19,7 @@ from .kie.flux_kontext import KieFlux
 from .kie.jobs import KieJobs
 from .kie.midjourney import KieMidjourney
 from .kie.uploads import KieUploads
+from .openai.api import OpenAIImages
 from .options import Options
 from .provider_api import Refusal
 from .state import SandboxState
@@ -35,6 +36,7 @@ def create_app(options: Options | None = None) -> Starlette:
         KieAccountRoutes(state, files),
         KieUploads(state),
         *(service(state) for service in SERVICES),
+        OpenAIImages(state),
         files,
         Control(state),
     )

@@ -10,7 +10,14 @@ from typing import Any, TextIO
 from .clock import format_iso
 from .tasks import Task
 
-PROVIDERS = ("kie", "kie-flux-kontext", "kie-midjourney", "acedata-flux", "acedata")
+PROVIDERS = (
+    "kie",
+    "kie-flux-kontext",
+    "kie-midjourney",
+    "acedata-flux",
+    "acedata",
+    "openai-images",
+)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from .accounts import bearer_key
 from .callbacks import CallbackRules
+from .fields import Fields, read_body
 from .options import Options
 from .state import SandboxState
 from .tasks import Task
@@ -53,6 +54,10 @@ class ProviderApi(CallbackRules):
         if key is None:
             raise self.build_refusal(401)
         return key
+
+    async def read_fields(self, request: Request) -> Fields:
+        """Return the fields of a submission."""
+        return await read_body(request, self.build_input_refusal)
 
     @abstractmethod
     def get_limit(self) -> int:

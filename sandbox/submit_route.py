@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from .faults.broken_responses import Dropped
 from .faults.faults import FaultError, Faults, parse_faults
-from .fields import Fields, read_body
+from .fields import Fields
 from .provider_api import ProviderApi, Refusal
 from .tasks import Order, Task, new_id
 
@@ -33,7 +33,7 @@ async def _submit(api: ProviderApi, request: Request, read: ReadOrder) -> Respon
     counts.received += 1
     try:
         key = _check_key(api, request)
-        fields = await read_body(request, api.build_input_refusal)
+        fields = await api.read_fields(request)
         order = read(fields)
         faults = _choose_faults(api, order.prompt)
         _raise_refusal(api, order.prompt, faults)

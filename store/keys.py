@@ -150,6 +150,11 @@ def callbacks(job_id: str) -> str:
     return f"iq:callbacks:{job_id}"
 
 
+def inline_image(job_id: str, url: str) -> str:
+    """String: the bytes of an image that a response held itself, by the URL in the job's record."""
+    return f"iq:inline:{job_id}:{url}"
+
+
 def made(fingerprint: str) -> str:
     """String: the id of the latest job with a fingerprint that succeeded."""
     return f"iq:made:{fingerprint}"

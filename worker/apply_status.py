@@ -23,6 +23,7 @@ from ..jobs.schedule import countdowns_for, put_first
 from ..providers import find as find_provider
 from ..providers.wire import (
     Failed,
+    InlineImage,
     Pending,
     ResultImage,
     Succeeded,
@@ -30,6 +31,7 @@ from ..providers.wire import (
     is_same_task,
     select_images,
 )
+from ..store.inline_images import LIFETIME_S
 from .context import Context
 
 
@@ -122,7 +124,7 @@ def as_downloading(
     task_id: str | None,
     cost: Decimal | None = None,
 ) -> Job:
-    """Return the job with its result URLs, due for download now.
+    """Return the job with its result URLs, due for download now; inline images are stored first.
 
     A cancelled job stays cancelled, and gets the URLs on record. Images beyond MAX_IMAGES are
     left out, and the history says so.
@@ -135,10 +137,13 @@ def as_downloading(
             index=index,
             kind=image.kind,
             source_url=image.url,
-            expires_at=add_seconds(now, image.lifetime_s or ctx.settings.url_lifetime_s),
+            expires_at=add_seconds(now, _get_lifetime_s(ctx, image)),
         )
         for index, image in enumerate(selected)
     )
+    for image in selected:
+        if isinstance(image, InlineImage):
+            ctx.inline_images.put(job.id, image.url, image.content)
     fields = {"images": found, **_assign_task(job, task_id)}
     if job.state is State.CANCELLED:
         submission = find_submission(job, job.costs, task_id)
@@ -148,6 +153,12 @@ def as_downloading(
         with suppress(InvalidTransitionError):  # a full history must not cost the images
             job = with_note(ctx, job, f"{cause} contradicts the failure: {job.error.code}")
     return job.transition_to(State.DOWNLOADING, cause, now, now, cost, error=None, **fields)
+
+
+def _get_lifetime_s(ctx: Context, image: ResultImage) -> float:
+    if isinstance(image, InlineImage):
+        return LIFETIME_S
+    return image.lifetime_s or ctx.settings.url_lifetime_s
 
 
 def _assign_task(job: Job, task_id: str | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ..store.budgets import BudgetReader
 from ..store.callbacks import CallbackInbox
 from ..store.clock import RedisClock
 from ..store.dispatcher import Dispatcher, open_dispatcher
+from ..store.inline_images import InlineImages
 from ..store.jobs import Store, Transition
 from ..store.lookups import LookupLimiter
 from ..store.pauses import Pauses
@@ -47,6 +48,7 @@ class Context:
     starts: StepStarts
     pauses: Pauses
     lookups: LookupLimiter
+    inline_images: InlineImages
     http: HttpClient
     webhook_http: HttpClient
     """For URLs that callers choose: other hosts are trusted than for images."""
@@ -107,6 +109,7 @@ def open_context(
         outbox=WebhookOutbox(client),
         starts=StepStarts(client),
         pauses=Pauses(client),
+        inline_images=InlineImages(client),
         lookups=LookupLimiter(client),
         http=_open_http(settings, "download"),
         webhook_http=_open_http(settings, "webhook", connect_timeout_s=5),

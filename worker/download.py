@@ -17,6 +17,7 @@ from ..config.queues import Queue
 from ..errors import InvalidTransitionError
 from ..jobs.job import Image, Job, JobError, State, add_seconds
 from ..jobs.schedule import backoff
+from ..providers.wire import INLINE
 from ..storage import StorageError
 from ..store.wakeups import Priority
 from .context import Context
@@ -96,8 +97,10 @@ def _try_image(ctx: Context, job: Job, image: Image) -> Image:
     except LASTING_FAILURES as error:
         return _fail_image(image, error, give_up=True)
     except URL_FAILURES as error:
-        # An origin image lives for minutes and was not asked for, so no job waits for it.
-        is_last = image.kind == "origin" or image.attempts + 1 >= ctx.settings.download_attempts
+        # An origin image lives for minutes and was not asked for, so no job waits for it. The bytes
+        # of an inline image are the same at each try.
+        is_hopeless = image.kind == "origin" or image.source_url.startswith(INLINE)
+        is_last = is_hopeless or image.attempts + 1 >= ctx.settings.download_attempts
         return _fail_image(image, error, give_up=is_last)
     except TEMPORARY_FAILURES as error:
         return _retry_until_expiry(ctx, image, error)
@@ -161,7 +164,10 @@ def _record_progress(
         except TEMPORARY_FAILURES as error:
             again = {index: _retry_until_expiry(ctx, pending[index], error) for index in saved}
             tried = {**tried, **again}
-    return ctx.transition(job, partial(apply, ctx, tried))
+    job = ctx.transition(job, partial(apply, ctx, tried))
+    stored = [image.source_url for image in job.images if image.state == "stored"]
+    ctx.inline_images.delete(job.id, [url for url in stored if url.startswith(INLINE)])
+    return job
 
 
 def _apply_progress(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:

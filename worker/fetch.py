@@ -35,18 +35,27 @@ class TooLargeError(Exception):
 class Fetch:
     """One file's transfer, in up to `MAX_RESUMPTIONS + 1` requests that share one deadline."""
 
-    def __init__(self, http: HttpClient, settings: Settings, url: str, write: Write) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        settings: Settings,
+        url: str,
+        write: Write,
+        deadline: float | None = None,
+        max_bytes: int | None = None,
+    ) -> None:
+        """The deadline and the size are by default those of downloads."""
         self._http = http
         self._url = url
         self._write_to = write
-        self._max_bytes = settings.download_max_bytes
-        self._deadline = time.monotonic() + settings.download_timeout_s
+        self._max_bytes = settings.download_max_bytes if max_bytes is None else max_bytes
+        self._deadline = deadline or time.monotonic() + settings.download_timeout_s
         self._size = 0
         self._validator = ""
         """The strong ETag or the date of the file, if the server can resume it; else empty."""
 
     def run(self) -> int:
-        """Write the file in pieces, at most `download_max_bytes`, and return its size.
+        """Write the file in pieces, at most `max_bytes`, and return its size.
 
         Raises HostBusyError, ServerUnavailableError, UrlRefusedError, TooLargeError, what
         HttpClient.send raises, and unchanged what `write` raises.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ..jobs.job import Job
+from ..providers import get as get_provider
 from ..providers.wire import ProviderRequest, ProviderResponse
 from .account_keys import get_account
 from .context import Context
+from .form import build_form
 from .http.message import Request
 
-# The largest documented response, a batch look-up, is far smaller.
-MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 LOOKUP_TIMEOUT_S = 20.0
 # A wait that a provider asks for by mistake must not stop a job forever.
 MAX_RETRY_AFTER_S = 3600.0
@@ -25,18 +25,23 @@ def call_provider(
 ) -> ProviderResponse:
     """Send a request with a job's key and return its response.
 
-    Raises NotSentError, NoResponseError, or ConfigError without a key.
+    Raises NotSentError, NoResponseError, InputError, or ConfigError without a key.
     """
     account = get_account(ctx, job)
     call = account.complete_request(call)
+    headers = {**account.headers(), "Accept": "application/json"}
+    form = b""
+    if call.files:
+        form, headers["Content-Type"] = build_form(ctx, call, deadline)
     request = Request(
         method=call.method,
         url=(call.base_url or account.base_url) + call.path,
         deadline=deadline,
-        headers={**account.headers(), "Accept": "application/json"},
+        headers=headers,
         params=call.query,
-        json=call.body,
-        max_bytes=MAX_RESPONSE_BYTES,
+        json=None if form else call.body,
+        data=form,
+        max_bytes=get_provider(job.provider).max_response_bytes,
         reuse_connection=reuse_connection,
     )
     response = ctx.http.send(request)

@@ -18,6 +18,9 @@ from .context import Context
 
 log = get_logger(__name__)
 
+INPUT = "input"
+"""The code of an outcome that came before the provider was asked: its input was not available."""
+
 KEY_REFUSALS = {"auth": "refused with key", "credit": "no credit with key"}
 
 
@@ -30,6 +33,8 @@ def pause_refused(ctx: Context, job: Job, quota: str, outcome: SubmitOutcome) ->
     now = ctx.now()
     try:
         match outcome:
+            case RetryLater(code="input") | Refused(code="input"):
+                pass
             case RetryLater(rate_limited=True, retry_after_s=wait_s):
                 wait_s = wait_s or ctx.settings.rate_limit_pause_s
                 ctx.pauses.limit_rate(quota, job.account_key, wait_s, now)
@@ -50,7 +55,7 @@ def end_pauses(ctx: Context, job: Job, known: KnownPauses, outcome: SubmitOutcom
     match outcome:
         case Accepted():
             ctx.pauses.end(job, known, TRIED_AGAIN)
-        case Refused(reason=reason) if reason != "provider":
+        case Refused(reason=reason, code=code) if reason != "provider" and code != INPUT:
             ctx.pauses.end(job, known, [PauseKind.OUTAGE])
 
 

@@ -15,9 +15,11 @@ from typing import Any
 
 from ..config.queues import Queue
 from ..jobs.job import Image, Job, add_seconds
+from ..providers.wire import INLINE
 from ..storage import Temporary
 from .context import Context
-from .fetch import Fetch
+from .fetch import Fetch, TooLargeError, UrlRefusedError
+from .http.message import Write
 from .media.validate import validate_media
 
 # A shorter fetch leaves most of the lease for storing the file.
@@ -46,7 +48,7 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
     """
     lease = _Lease(ctx, job)
     with ctx.storage.temporary() as file:
-        sha256, size = _download_to(ctx, image, file, lease)
+        sha256, size = _download_to(ctx, job, image, file, lease)
         media = validate_media(file, lease.keep)
         # To store it in a bucket may take as long as the fetch did.
         lease.keep(min(QUICK_S, ctx.settings.lease_s / 10))
@@ -90,7 +92,9 @@ class _Lease:
             self._extended_at = time.monotonic()
 
 
-def _download_to(ctx: Context, image: Image, file: Temporary, lease: _Lease) -> tuple[str, int]:
+def _download_to(
+    ctx: Context, job: Job, image: Image, file: Temporary, lease: _Lease
+) -> tuple[str, int]:
     """Write an image's bytes to `file`; returns their SHA-256 in hex, and their number."""
     digest = hashlib.sha256()
 
@@ -100,8 +104,22 @@ def _download_to(ctx: Context, image: Image, file: Temporary, lease: _Lease) -> 
         file.write(piece)
 
     url = image.refreshed_url or image.source_url
-    size = Fetch(ctx.http, ctx.settings, url, write).run()
+    if url.startswith(INLINE):
+        size = _read_inline(ctx, job, url, write)
+    else:
+        size = Fetch(ctx.http, ctx.settings, url, write).run()
     return digest.hexdigest(), size
+
+
+def _read_inline(ctx: Context, job: Job, url: str, write: Write) -> int:
+    """Write an image that the provider's response held itself, and return its size."""
+    content = ctx.inline_images.get(job.id, url)
+    if content is None:
+        raise UrlRefusedError("it came inside of the response, and was stored for a day")
+    if len(content) > ctx.settings.download_max_bytes:
+        raise TooLargeError(f"larger than {ctx.settings.download_max_bytes} bytes")
+    write(content)
+    return len(content)
 
 
 def write_manifest(ctx: Context, job: Job, saved: Iterable[Image]) -> None:

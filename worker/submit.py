@@ -9,33 +9,25 @@ and is never sent again by itself. A job without a permit takes its fallback, or
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import partial
 
 from ..config.logging import get_logger
-from ..errors import InvalidRequestError, InvalidTransitionError, NotDurableError
-from ..jobs.chain import Inputs
+from ..errors import InvalidTransitionError, NotDurableError
 from ..jobs.fallback import can_fall_back, fall_back
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
-from ..jobs.tokens import build_callback_url
 from ..providers import get as get_provider
-from ..providers.base import Provider
 from ..providers.wire import (
     OutcomeUnknown,
-    ProviderResponse,
-    Refused,
     RetryLater,
     SubmitOutcome,
-    TryOtherVersion,
 )
 from ..store.clock import MAX_CLOCK_SKEW_S
 from .apply_status import as_failed
 from .context import Context
 from .fallback import divert
-from .http.errors import NoResponseError, NotSentError
 from .needed_jobs import find_inputs
 from .outcome import as_unconfirmed, record_outcome
-from .provider_api import call_provider
+from .paid_request import get_timeout_s, send_paid_request
 from .refusals import describe, end_pauses, pause_refused
 from .unreadable import store_submit_body
 
@@ -67,7 +59,7 @@ def submit(ctx: Context, job_id: str) -> None:
     if inputs is None:
         return
     # Counted from before the transition: a worker that freezes here will find its deadline past.
-    deadline = time.monotonic() + ctx.settings.submit_timeout_s
+    deadline = time.monotonic() + get_timeout_s(ctx, job)
     tries_again_at = None
     try:
         job = ctx.transition(job, partial(_as_submitting, ctx, key), durable=True)
@@ -78,7 +70,7 @@ def submit(ctx: Context, job_id: str) -> None:
     else:
         if job.state is not State.SUBMITTING:
             return
-        outcome = _send_paid_request(ctx, job, inputs, deadline)
+        outcome = send_paid_request(ctx, job, inputs, deadline)
         tries_again_at = pause_refused(ctx, job, permit.quota, outcome)
     try:
         record_outcome(ctx, job, outcome, tries_again_at)
@@ -125,7 +117,7 @@ def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
         return fall_back(job, f"{job.provider} failed", now)
     if job.attempts >= settings.submit_attempts:
         return as_failed(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
-    lease_s = max(settings.lease_s, settings.submit_timeout_s + RECORD_MARGIN_S)
+    lease_s = max(settings.lease_s, get_timeout_s(ctx, job) + RECORD_MARGIN_S)
     return job.transition_to(
         State.SUBMITTING,
         "submit",
@@ -136,47 +128,3 @@ def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
         account_key=key,
         api_version=job.api_version or ctx.api_versions.get(job.provider, ""),
     )
-
-
-def _send_paid_request(ctx: Context, job: Job, inputs: Inputs, deadline: float) -> SubmitOutcome:
-    """Send the paid request, and turn any response or failure into an outcome."""
-    provider = get_provider(job.provider, job.params)
-    api_version = job.api_version or provider.api_versions[0]
-    try:
-        checked = provider.validate_request(job.action, job.prompt, *inputs)
-        build = partial(provider.build_submit_request, checked, _callback_url(ctx, job))
-        request = build(api_version)
-        response = call_provider(ctx, job, request, deadline, reuse_connection=False)
-        outcome = _parse_response(provider, response, api_version)
-        if isinstance(outcome, TryOtherVersion) and build(outcome.api_version) == request:
-            # Both versions send the same request, so the version was not the reason.
-            return Refused(reason="bad_input", code=outcome.code, message=outcome.message)
-    except InvalidRequestError as error:
-        return Refused(reason="bad_input", code="", message=str(error))
-    except NotSentError as error:
-        return RetryLater(code="not sent", message=str(error))
-    except NoResponseError as error:
-        return OutcomeUnknown(code="no answer", message=str(error))
-    return outcome
-
-
-def _parse_response(
-    provider: Provider, response: ProviderResponse, api_version: str
-) -> SubmitOutcome:
-    """Return the outcome in a response, which may have been paid for: this never raises."""
-    try:
-        outcome = provider.parse_submit_response(response, api_version)
-    except Exception as error:
-        log.exception("response_not_parsed")
-        message = f"the response could not be parsed: {type(error).__name__}"
-        outcome = OutcomeUnknown(code=str(response.status), message=message)
-    if isinstance(outcome, OutcomeUnknown) and 200 <= response.status < 300:
-        return replace(outcome, body=response.body.decode(errors="surrogateescape"))
-    return outcome
-
-
-def _callback_url(ctx: Context, job: Job) -> str | None:
-    if job.delivery == "poll" or not ctx.settings.public_url:
-        return None
-    secrets = ctx.settings.signing_secrets
-    return build_callback_url(ctx.settings.public_url, secrets, job.provider, job.id)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ..inline import find_inline_images
 from ..parsing import (
     is_moderation,
     parse_host,
@@ -130,8 +131,10 @@ def parse_cost(body: Mapping[str, Any]) -> Decimal | None:
 
 def to_images(body: Mapping[str, Any]) -> tuple[ResultImage, ...]:
     """Return the images in a final body, which has them in `data`, or itself as Midjourney's."""
-    found = to_urls(body.get("data"), *_URL_FIELDS) or _find_flat_urls(body)
-    return tuple(ResultImage(url=url, lifetime_s=_get_lifetime_s(url)) for url in found)
+    data = body.get("data")
+    urls = to_urls(data, *_URL_FIELDS) or _find_flat_urls(body)
+    found = (ResultImage(url=url, lifetime_s=_get_lifetime_s(url)) for url in urls)
+    return (*found, *find_inline_images(data))
 
 
 def _find_flat_urls(body: Mapping[str, Any]) -> list[str]:

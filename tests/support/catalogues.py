@@ -12,6 +12,7 @@ from imagequeue.providers.catalogue import Model, Parameter
 REQUIRED_PARAMS: dict[str, dict[str, Any]] = {
     "kie": {"model": "nano-banana-2"},
     "acedata": {"model": "nano-banana-2"},
+    "openai-images": {"model": "gpt-image-1"},
 }
 TEXTS = ("1024x1024", "1024*1024")
 URL = "https://a.example/{}.png"

@@ -58,6 +58,7 @@ def test_providers_are_listed_with_their_models() -> None:
         ("kie-midjourney", 0),
         ("acedata-flux", 8),
         ("acedata", 32),
+        ("openai-images", 0),
     ]
     assert run().splitlines()[0].split() == ["kie", "generate,", "edit", "61", "models"]
     assert json.loads(run("--json"))[0] == {

@@ -1,0 +1,1 @@
+"""OpenAI's images API, which many gateways speak too."""
