@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ..errors import InvalidRequestError, Problem
 from ..providers.base import TASK_PARAM
 from ..providers.request import MAX_AFTER, JobRequest
+from ..providers.wire import INLINE
 from .ids import is_job_id
 from .job import Job, State
 
@@ -107,6 +108,8 @@ def _resolve_image(url: str, known: Mapping[str, Job], now: datetime) -> str:
     image = next((each for each in known[job_id].images if each.index == index), None)
     if image is None:
         raise NeededJobError(f"needs {url}, and {job_id} has no such image")
+    if image.source_url.startswith(INLINE):
+        raise NeededJobError(f"needs {url}, which never had a URL: submit its file instead")
     if image.expires_at <= now:
         words = f"needs {url}, whose URL at the provider has expired: submit its file instead"
         raise NeededJobError(words)

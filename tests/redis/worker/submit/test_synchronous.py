@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.charge import Charged
 from imagequeue.jobs.job import Reason, State, add_seconds
+from imagequeue.producer.client import Client
 from imagequeue.providers import get
 from imagequeue.store import keys
 from imagequeue.store.inline_images import InlineImages
-from imagequeue.worker import submit as submit_step
+from imagequeue.worker import outcome
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
 from imagequeue.worker.paid_request import get_timeout_s
@@ -129,7 +131,7 @@ def test_deadline_of_an_inline_image_is_a_day(ctx: Context, stub: Stub) -> None:
 def test_response_is_kept_while_redis_is_away(
     ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit_step, "RECORD_RETRY_S", 0)
+    monkeypatch.setattr(outcome, "RECORD_RETRY_S", 0)
     put, failures = InlineImages.put, [RedisConnectionError(), RedisConnectionError()]
 
     def fail_twice(self: InlineImages, *args: Any) -> None:
@@ -202,6 +204,15 @@ def test_input_whose_host_is_down_is_fetched_later(ctx: Context, stub: Stub, clo
 def test_input_at_a_private_address_is_refused(ctx: Context, stub: Stub) -> None:
     job = ctx.store.get(edit(ctx, stub, "http://127.0.0.1:1/in.png"))
     assert (job.state, stub.asked) == (State.FAILED, [])
+
+
+def test_job_cannot_start_from_an_image_without_a_url(ctx: Context, stub: Stub) -> None:
+    first = submit_one(ctx, stub, make_image())
+    download(ctx, first)
+    with pytest.raises(InvalidRequestError, match="never had a URL"):
+        Client(ctx.settings, now=ctx.now).submit(
+            provider="kie-flux-kontext", action="edit", prompt="a hat", image_urls=[first]
+        )
 
 
 def test_inline_image_of_a_poll_is_saved(ctx: Context, stub: Stub, clock: Clock) -> None:
