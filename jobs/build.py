@@ -9,8 +9,9 @@ from typing import Any
 from ..config.settings import PREFIX, Settings
 from ..errors import InvalidRequestError, Problem
 from ..providers import get as get_provider
+from ..providers.base import JOB_PARAM
 from ..providers.request import FallbackRequest, JobRequest
-from .chain import JOB_PARAM, find_task_source, list_needed, stand_in
+from .chain import find_task_source, list_needed, stand_in
 from .cost import to_micro
 from .fallback import Fallback
 from .job import Job, new_job

@@ -11,13 +11,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..errors import InvalidRequestError, Problem
-from ..providers.base import TASK_PARAM
+from ..providers.base import JOB_PARAM, TASK_PARAM
 from ..providers.request import MAX_AFTER, JobRequest
 from ..providers.wire import INLINE
 from .ids import is_job_id
 from .job import Job, State
-
-JOB_PARAM = "job"
 
 
 class NeededJobError(Exception):

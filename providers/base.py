@@ -26,6 +26,8 @@ from .wire import (
 
 TASK_PARAM = "task_id"
 """The parameter with the provider's id of an earlier task, where a request goes on with one."""
+JOB_PARAM = "job"
+"""The parameter with the id of the job that had this task, in its place."""
 TOP_LEVEL = ("prompt", "image_urls")
 """The fields of a request that stand outside of a job request's `params`."""
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from ..errors import InvalidRequestError, Problem
 from ..suggest import suggest
 from . import PROVIDERS, get
-from .base import TOP_LEVEL, RequestForm
+from .base import JOB_PARAM, TASK_PARAM, TOP_LEVEL, RequestForm
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -119,6 +119,7 @@ def _build_schema(name: str, form: RequestForm) -> dict[str, Any]:
                 "properties": params,
                 "required": needed,
                 "additionalProperties": flat.get("additionalProperties", False),
+                **(_take_job(params, needed) if TASK_PARAM in params else {}),
             },
         },
         "required": [
@@ -127,6 +128,19 @@ def _build_schema(name: str, form: RequestForm) -> dict[str, Any]:
             *(key for key in TOP_LEVEL if key in required),
             *(["params"] if needed else []),
         ],
+    }
+
+
+def _take_job(params: dict[str, Any], needed: list[str]) -> dict[str, Any]:
+    """Return what lets `params` name a job in place of its task."""
+    description = f"The id of a job, to go on with its task in place of `{TASK_PARAM}`."
+    taken = {**params, JOB_PARAM: {"type": "string", "description": description}}
+    if TASK_PARAM not in needed:
+        return {"properties": taken}
+    return {
+        "properties": taken,
+        "required": [name for name in needed if name != TASK_PARAM],
+        "oneOf": [{"required": [TASK_PARAM]}, {"required": [JOB_PARAM]}],
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from pydantic import Field
 from imagequeue.errors import Problem
 from imagequeue.field_types import BaseURL, OptionalSecret
 from imagequeue.providers.account import Account, SignatureError
-from imagequeue.providers.base import ImageURL, Prompt, Provider, Request
+from imagequeue.providers.base import ImageURL, Prompt, Provider, Request, RequestForm
 from imagequeue.providers.limits import ProviderLimits
 from imagequeue.providers.parsing import (
     is_moderation,
@@ -57,6 +57,8 @@ MAX_PIXELS = 2048 * 2048
 PENDING = ("Pending", "Reasoning", "Generating")
 MODERATED = ("Request Moderated", "Content Moderated")
 FAILED = ("Error", "Failed")
+CREDITS = {"by": {"model": {"flux-kontext-pro": 4, "flux-kontext-max": 8}}}
+PRICE = "4 or 8 credits an image with Kontext, by pixels with flux-2-pro"
 REASONS: Mapping[int, RefusalReason] = {
     400: "bad_input",
     401: "auth",
@@ -161,6 +163,16 @@ class BlackForestLabs(Provider):
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
     # Most images take 5 to 20 seconds, and their URLs live for ten minutes.
     first_poll_s = 15
+
+    def list_forms(self) -> Iterator[RequestForm]:
+        """The price is the same for both actions."""
+        for action, kind in self.actions.items():
+            yield RequestForm(action, kind, price=PRICE, credits=CREDITS)
+
+    def estimate(self, action: str, request: Request) -> Decimal | None:
+        """Return the price of a Kontext model; that of flux-2-pro depends on the pixels."""
+        price = CREDITS["by"]["model"].get(getattr(request, "model", ""))
+        return None if price is None else Decimal(price)
 
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str

@@ -89,6 +89,9 @@ def check_description(
     listed = json.loads(ask("providers", "--json").stdout)
     assert listed[-1] == {"name": "bfl", "actions": ["generate", "edit"], "models": 3}
     shown = ask("providers", "bfl", "flux-2-pro").stdout
+    assert shown.startswith(
+        "generate  An image from a prompt.  4 or 8 credits an image with Kontext"
+    )
     assert "params.width              integer, 64 to 4096. Pixels" in shown
     checked = ask("doctor")
     assert "ok    plug-ins: bfl\n" in checked.stdout

@@ -102,6 +102,14 @@ def test_json_of_a_model_is_its_schema_and_price() -> None:
     ]  # fmt: skip
 
 
+def test_task_may_be_named_by_its_job() -> None:
+    (request,) = [r for r in describe_provider("kie-midjourney").requests if r.action == "upscale"]
+    validator = Draft202012Validator(request.json_schema)
+    made = {"provider": "kie-midjourney", "action": "upscale"}
+    for params, is_valid in (({"task_id": "t"}, True), ({"job": "job_1"}, True), ({}, False)):
+        assert validator.is_valid({**made, "params": {"image_index": 1, **params}}) is is_valid
+
+
 def test_price_in_words() -> None:
     prices = {each.model: each.price for each in describe_provider("kie").requests}
     assert prices["wan/2-7-image"] == "4.8 credits an image"
