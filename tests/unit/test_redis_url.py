@@ -84,6 +84,23 @@ INVALID = {
     "unix://": "whole path",
     "unix:///run/redis.sock?db=x": "by its number",
     "redis://local\nhost": "control characters",
+    "redis://localhost ": "must name a host",
+    "redis://localhost /1": "must name a host",
+    "redis://first,second": "must name a host",
+    "redis://<hunter2>:6379": "must name a host",
+    "redis://localhost\\hunter2": "must name a host",
+    "redis://a..hunter2": "invalid port or address",
+    f"redis://{'hunter2' * 10}": "invalid port or address",
+    "redis://localhost?db=1&db=2": "an option twice",
+    "redis://localhost/" + "9" * 5000: "by its number",
+    "redis://hunter2:@localhost": "user without a password",
+    "redis://:hunter2%ff@localhost": "not UTF-8",
+    "rediss://localhost?ssl_cert_reqs=hunter2": "required or optional or none",
+    "rediss://localhost?ssl_cert_reqs=": "required or optional or none",
+    "rediss://localhost?ssl_check_hostname=hunter2": "true or false",
+    "rediss://localhost?ssl_ca_certs=/hunter2": "no file",
+    "rediss://localhost?ssl_keyfile=": "no file",
+    "unix:///run/hunter2%00.sock": "whole path",
 }
 
 
