@@ -43,7 +43,7 @@ def normalize_redis_url(url: str) -> str:
         return _format_unix_url(parts, options)
     if port == 0 or not _HOST.fullmatch(parts.hostname or "") or parts.netloc.endswith(":"):
         raise ValueError("must name a host, and a port from 1 to 65535 if it names one")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     db = _choose_db(parts.path.strip("/"), options.pop("db", ""))
     tls = f"?{urlencode({**VERIFY, **options})}" if parts.scheme == "rediss" else ""
     address = f"{host}:{port}" if port else host

@@ -130,8 +130,8 @@ def as_downloading(
     left out, and the history says so.
     """
     now, selected = ctx.now(), select_images(images)
-    if len(selected) < len(images):
-        cause = f"{cause}, with the first {len(selected)} of {len(images)} images"
+    if len(selected) < (distinct := len({image.url for image in images})):
+        cause = f"{cause}, with the first {len(selected)} of {distinct} images"
     found = tuple(
         Image(
             index=index,

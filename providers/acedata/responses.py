@@ -49,7 +49,7 @@ _KEY_CODES = frozenset(
 )
 """Codes about the key, whatever the HTTP status of the refusal; some come as a 400."""
 
-_URL_FIELDS = ("image_url", "image_urls", "url")
+_URL_FIELDS = ("image_url", "image_urls", "images", "imageUrl", "url", "urls")
 
 OWN_HOST = "acedata.cloud"
 LIFETIME_S = 30 * 24 * 3600
@@ -126,7 +126,8 @@ def _is_temporary(status: int, code: str) -> bool:
 def parse_cost(body: Mapping[str, Any]) -> Decimal | None:
     """Return what a task cost, which only a final body of some services says."""
     cost = to_object(body.get("cost"))
-    return to_amount(cost.get("amount")) if cost.get("currency", "credit") == "credit" else None
+    is_credit = to_text(cost.get("currency")) in ("", "credit")
+    return to_amount(cost.get("amount")) if is_credit else None
 
 
 def to_images(body: Mapping[str, Any]) -> tuple[ResultImage, ...]:

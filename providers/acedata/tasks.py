@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..parsing import decode, is_moderation, parse_object, to_bool, to_object, to_text
+from ..parsing import (
+    decode,
+    has_content,
+    is_moderation,
+    parse_object,
+    to_bool,
+    to_object,
+    to_text,
+)
 from ..wire import (
     Failed,
     MalformedResponseError,
@@ -92,11 +100,13 @@ def _parse_record(record: Mapping[str, Any]) -> TaskStatus:
     task_id, response = to_text(record.get("id")), decode(record.get("response"))
     if not task_id:
         raise MalformedResponseError("the body is not a task record")
-    response = {} if response in (None, "") else response
-    if not isinstance(response, dict):
+    result = to_object(response)
+    if response and not result:
         raise MalformedResponseError("the task's response is not an object")
-    status = _parse_result({"task_id": task_id, "cost": record.get("cost"), **response})
+    status = _parse_result({"task_id": task_id, "cost": record.get("cost"), **result})
     if isinstance(status, Pending) and isinstance(record.get("finished_at"), int | float | str):
+        if to_bool(result.get("success")):
+            return Unreadable(task_id=status.task_id)
         message = "finished without a result"
         return Failed(reason="provider", code="finished", message=message, task_id=status.task_id)
     return status
@@ -114,14 +124,15 @@ def _parse_result(result: Mapping[str, Any]) -> TaskStatus:
     """Return the status in a callback or in a record's `response`, which have one shape."""
     task_id = to_text(result.get("task_id")) or None
     success = to_bool(result.get("success"))
-    if success is None and result.get("success") is not None:
-        raise MalformedResponseError("success is neither true nor false")
     if result.get("error") == TEMPORARY:
         return Pending(task_id=task_id)
-    if success is False or decode(result.get("error")):
-        return _to_failed(ApiError.parse(result), task_id)
-    if images := to_images(result):
+    images = to_images(result) if success is not False else ()
+    if images:
         return Succeeded(images=images, task_id=task_id, cost=parse_cost(result))
+    if success is None and result.get("success") is not None:
+        raise MalformedResponseError("success is neither true nor false")
+    if success is False or has_content(result.get("error")):
+        return _to_failed(ApiError.parse(result), task_id)
     if decode(result.get("data")):
         return Unreadable(task_id=task_id)
     return Pending(task_id=task_id)

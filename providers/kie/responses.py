@@ -45,6 +45,9 @@ were seen and are not documented.
 
 _IP_REFUSED = re.compile(r"\bip\b.*white ?-?list|white ?-?list.*\bip\b", re.IGNORECASE)
 
+_TASK_FIELDS = frozenset({"state", "successFlag", "resultUrls", "resultJson"})
+"""Fields of `data` that say what a response without `data` is about."""
+
 NO_MESSAGE = "the response has no documented message"
 
 _Meaning = Literal["rate_limited", "later"] | RefusalReason
@@ -66,7 +69,7 @@ class Envelope:
     def parse(cls, body: bytes) -> Envelope:
         """Return the envelope; raises MalformedResponseError if `body` is not a JSON object."""
         fields = parse_object(body)
-        data = to_object(fields.get("data"))
+        data = to_object(fields.get("data")) or (fields if _TASK_FIELDS & fields.keys() else {})
         messages = [fields.get("msg"), fields.get("message")]
         ids = [data.get("taskId"), data.get("task_id"), fields.get("taskId"), fields.get("task_id")]
         return cls(

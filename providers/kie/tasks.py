@@ -11,7 +11,17 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from ..parsing import is_moderation, parse_host, to_amount, to_int, to_message, to_text, to_urls
+from ..parsing import (
+    find_urls,
+    is_moderation,
+    parse_host,
+    to_amount,
+    to_bool,
+    to_int,
+    to_message,
+    to_text,
+    to_urls,
+)
 from ..wire import (
     Failed,
     MalformedResponseError,
@@ -31,8 +41,10 @@ RESULT_LIFETIME_S = 14 * 86400
 """How long media live on kie's own hosts; other hosts document nothing."""
 _HOSTS = (".aiquickdraw.com",)
 
-_URL_FIELDS = ("resultUrls", "resultUrl", "resultImageUrl", "url")
-_RESULT_FIELDS = ("info", "response", "resultJson", "resultInfoJson", *_URL_FIELDS)
+_URL_FIELDS = ("resultUrls", "result_urls", "resultUrl", "resultImageUrl", "url")
+_OWN_FIELDS = ("resultJson", "resultInfoJson", *_URL_FIELDS)
+"""They have nothing but results, whatever the names below them."""
+_RESULT_FIELDS = ("info", "response", *_OWN_FIELDS)
 
 ParseImages = Callable[[Mapping[str, Any]], tuple[ResultImage, ...]]
 
@@ -60,11 +72,12 @@ def parse_status_response(response: ProviderResponse, parse_images: ParseImages)
     """Return a task's status; `parse_images` finds an API's images in `data`."""
     envelope = parse_envelope(response)
     if response.status == 200:
+        states = (envelope.data.get("state"), envelope.data.get("successFlag"))
+        # A failed task may put its own code into the envelope.
+        if envelope.code == 200 or states != (None, None):
+            return _parse_task(envelope, parse_images)
         if envelope.code is None:
             raise MalformedResponseError("the status response has no code")
-        # A failed task may put its own code into the envelope.
-        if envelope.code == 200 or "state" in envelope.data or "successFlag" in envelope.data:
-            return _parse_task(envelope, parse_images)
     message = envelope.message or "the status request failed without a reason"
     if _NO_SUCH_TASK.search(message):
         return TaskNotFound(message=message)
@@ -100,12 +113,11 @@ def _parse_task(envelope: Envelope, parse_images: ParseImages) -> TaskStatus:
         return Pending(task_id=envelope.task_id or None)
     if state == "failed":
         return _to_failed(envelope)
-    images = parse_images(envelope.data)
-    if not any(image.kind == "result" for image in images):
-        # One API may send what another one documents.
-        fields = [envelope.data[name] for name in _RESULT_FIELDS if name in envelope.data]
-        images = to_images(fields) + images
-    if not any(image.kind == "result" for image in images):
+    images = _find_images(envelope.data, parse_images)
+    has_result = any(image.kind == "result" for image in images)
+    if state is None and not has_result:
+        raise MalformedResponseError("the task's state is not a documented one")
+    if not has_result:
         if not envelope.task_id:
             raise MalformedResponseError("the response has neither a task nor a result URL")
         return Unreadable(task_id=envelope.task_id)
@@ -114,19 +126,29 @@ def _parse_task(envelope: Envelope, parse_images: ParseImages) -> TaskStatus:
     )
 
 
-def _parse_state(envelope: Envelope) -> _State:
-    state: _State | None
-    if "state" in envelope.data:
-        state = _STATES.get(to_text(envelope.data["state"]).strip().lower())
-    elif "successFlag" in envelope.data:
-        state = _FLAGS.get(to_int(envelope.data["successFlag"]))
-    elif envelope.code in REFUSALS:
-        state = "failed"
-    else:
-        state = "succeeded" if envelope.code == 200 else None
-    if state is None:
-        raise MalformedResponseError("the task's state is not a documented one")
-    return state
+def _find_images(data: Mapping[str, Any], parse_images: ParseImages) -> tuple[ResultImage, ...]:
+    images = parse_images(data)
+    if any(image.kind == "result" for image in images):
+        return images
+    # One API may send what another one documents, or use other names.
+    listed = to_images([data[name] for name in _RESULT_FIELDS if name in data])
+    return (listed or to_images(find_urls([data.get(name) for name in _OWN_FIELDS]))) + images
+
+
+def _parse_state(envelope: Envelope) -> _State | None:
+    """Return the state; None if it is not a documented one, but there may be images."""
+    state, flag = envelope.data.get("state"), envelope.data.get("successFlag")
+    if state is not None:
+        return _STATES.get(to_text(state).lower())
+    if flag is not None:
+        return _FLAGS.get(1 if to_bool(flag) else to_int(flag))
+    if {"state", "successFlag"} & envelope.data.keys():
+        return None
+    if envelope.code in REFUSALS:
+        return "failed"
+    if envelope.code not in (200, None):
+        raise MalformedResponseError("the code is not a documented one")
+    return None if envelope.code is None else "succeeded"
 
 
 def _to_failed(envelope: Envelope) -> Failed:
