@@ -81,7 +81,7 @@ def test_log_call_survives_a_broken_output(broken: int, log_format: str) -> None
 
 
 def test_jobs_succeed_once_while_no_log_can_be_written(
-    broken: int, overrides: dict[str, str], tmp_path: Path
+    closed_pipe: int, full_disk: int, overrides: dict[str, str], tmp_path: Path
 ) -> None:
     paid = tmp_path / "paid.jsonl"
     ports = {name: free_port() for name in ("api", "receiver")}
@@ -98,11 +98,14 @@ def test_jobs_succeed_once_while_no_log_can_be_written(
         env = {f"{PREFIX}{name.upper()}": value for name, value in settings.items()}
         receiver = [sys.executable, "-m", "imagequeue.worker.receiver"]
         commands = [
-            [str(BIN / WORKER[0]), *WORKER[1:]],
-            [str(BIN / "uvicorn"), "imagequeue.producer.api:app", "--port", str(ports["api"])],
-            [*receiver, "--port", str(ports["receiver"])],
+            ([str(BIN / WORKER[0]), *WORKER[1:]], full_disk),
+            (
+                [str(BIN / "uvicorn"), "imagequeue.producer.api:app", "--port", str(ports["api"])],
+                closed_pipe,
+            ),
+            ([*receiver, "--port", str(ports["receiver"])], full_disk),
         ]
-        processes = [Process(command, env, tmp_path, broken) for command in commands]
+        processes = [Process(command, env, tmp_path, broken) for command, broken in commands]
         try:
             eventually(lambda: all(answers(f"{url}/healthz") for url in urls.values()))
             jobs = [

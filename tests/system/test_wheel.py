@@ -30,7 +30,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("*.whl")
     home = make_environment(folder / "venv")
     pip = (sys.executable, "-m", "pip", "--python", home / "bin" / "python", "install")
-    run(*pip, "--no-deps", "--no-index", "--quiet", wheel, folder=folder)
+    run(*pip, "--no-deps", "--no-index", "--no-compile", "--quiet", wheel, folder=folder)
     return home
 
 

@@ -11,6 +11,7 @@ from imagequeue.producer.api.application import create_app
 from imagequeue.worker.context import Context
 from support.asgi import serving
 from support.dashboard_browser import Tab, is_drawn, open_live, submit, was_not_reloaded
+from support.images import stored
 from support.jobs import move, queued
 from support.processes import WORKER, eventually
 
@@ -93,9 +94,10 @@ def tab_to(page: Page, selector: str) -> None:
 
 
 def test_login_opens_the_page_and_its_images(
-    start: Start, overrides: dict[str, str], new_tab: Tab
+    ctx: Context, overrides: dict[str, str], new_tab: Tab
 ) -> None:
-    start(*WORKER)
+    job_id = stored(ctx)
+    move(ctx, job_id, State.SUCCEEDED)
     with (
         serving(create_app(read_settings(**overrides, api_keys="key-one"))) as site,
         new_tab("401") as page,
@@ -107,7 +109,6 @@ def test_login_opens_the_page_and_its_images(
         page.get_by_label("API key").fill("key-one")
         page.get_by_role("button", name="Log in").click()
         expect(page.locator("#stream")).to_have_text("live")
-        job_id = submit(site, "a cat", Authorization="Bearer key-one")
         expect(page.locator(f"#{job_id} .state")).to_have_text("succeeded")
         eventually(lambda: is_drawn(page, f"#{job_id} img"))
         page.get_by_role("button", name="Log out").click()
