@@ -24,16 +24,6 @@ DAMAGED = {
 
 
 @pytest.fixture
-def client(redis_url: str) -> redis.Redis:
-    return redis.Redis.from_url(redis_url)
-
-
-@pytest.fixture
-def store(client: redis.Redis) -> Store:
-    return Store(client)
-
-
-@pytest.fixture
 def queue(client: redis.Redis) -> SubmitQueue:
     return SubmitQueue(client, LEASE_S, QUOTAS)
 

@@ -6,27 +6,18 @@ from typing import Any
 import pytest
 import redis
 
-from imagequeue.jobs.job import State, add_seconds, new_job
+from imagequeue.jobs.job import State, add_seconds
 from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.store.jobs import Store
 from imagequeue.store.pauses import Pauses
 from imagequeue.store.positions import Positions, QueuePosition
 from imagequeue.store.submit_queue import Quota, SubmitQueue, dump_limits
 from support.clock import Clock
+from support.submits import add
 
 WINDOW_S = 10
 LIMITED = Quota(("main",), tasks=20, seconds=WINDOW_S)
 FREE = Quota(("main",))
-
-
-@pytest.fixture
-def client(redis_url: str) -> redis.Redis:
-    return redis.Redis.from_url(redis_url)
-
-
-@pytest.fixture
-def store(client: redis.Redis) -> Store:
-    return Store(client)
 
 
 @pytest.fixture
@@ -42,13 +33,6 @@ def measure(client: redis.Redis, store: Store, clock: Clock) -> Callable[..., Qu
         return positions.measure([store.get(job_id)], clock())[job_id]
 
     return measure_one
-
-
-def add(store: Store, clock: Clock, count: int = 1, **fields: Any) -> list[str]:
-    given: dict[str, Any] = {"provider": "kie-flux-kontext", "action": "generate"} | fields
-    jobs = [new_job(clock(), delivery="poll", **given) for _ in range(count)]
-    store.add(jobs)
-    return [job.id for job in jobs]
 
 
 def test_a_position_counts_what_leaves_before(measure: Any, store: Store, clock: Clock) -> None:

@@ -19,16 +19,6 @@ Make = Callable[..., SubmitQueue]
 
 
 @pytest.fixture
-def client(redis_url: str) -> redis.Redis:
-    return redis.Redis.from_url(redis_url)
-
-
-@pytest.fixture
-def store(client: redis.Redis) -> Store:
-    return Store(client)
-
-
-@pytest.fixture
 def make(client: redis.Redis) -> Make:
     def make_one(quota: Quota = LIMITED, **limits: int) -> SubmitQueue:
         return SubmitQueue(client, LEASE_S, {"kie": quota}, **limits)

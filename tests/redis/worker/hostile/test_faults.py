@@ -3,7 +3,6 @@
 import json
 import struct
 import zlib
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -22,7 +21,6 @@ from support.hostile import (
     endless,
     files,
     head,
-    hosting,
     in_turn,
     picture,
     raw,
@@ -36,19 +34,6 @@ from support.stub import Stub
 
 PNG = picture()
 HALF = len(PNG) // 2
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    """The image host, which alone is trusted to lie on a private address."""
-    with hosting() as one:
-        yield one
-
-
-@pytest.fixture
-def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, str]:
-    mine = {"kie_base_url": stub.url, "download_trusted_hosts": host.netloc}
-    return {**overrides, **mine, "download_attempts": "2"}
 
 
 def bomb_png() -> bytes:

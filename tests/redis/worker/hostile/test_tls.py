@@ -1,7 +1,6 @@
 """TLS of image hosts: only a host with a trusted certificate is asked."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,19 +30,6 @@ from support.stub import Stub
 from support.tls import certify
 
 PNG = picture()
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    """The image host, which alone is trusted to lie on a private address."""
-    with hosting() as one:
-        yield one
-
-
-@pytest.fixture
-def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, str]:
-    mine = {"kie_base_url": stub.url, "download_trusted_hosts": host.netloc}
-    return {**overrides, **mine, "download_attempts": "2"}
 
 
 @pytest.mark.parametrize("vouched", [False, True], ids=["bad certificate", "good certificate"])

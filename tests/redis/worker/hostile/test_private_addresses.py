@@ -30,24 +30,11 @@ PNG = picture()
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    """The image host, which alone is trusted to lie on a private address."""
-    with hosting() as one:
-        yield one
-
-
-@pytest.fixture
 def secret() -> Iterator[Host]:
     """A service of this machine that nobody may be led to."""
     with hosting("0.0.0.0") as one:
         one.speak = says(200, PNG)
         yield one
-
-
-@pytest.fixture
-def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, str]:
-    mine = {"kie_base_url": stub.url, "download_trusted_hosts": host.netloc}
-    return {**overrides, **mine, "download_attempts": "2"}
 
 
 SPELLINGS = {

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +13,12 @@ from imagequeue.worker import save as saving
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
 from imagequeue.worker.save import MANIFEST
-from support.hostile import Host, downloading, hosting, says, to_the_end
+from support.hostile import Host, downloading, says, to_the_end
 from support.s3 import S3
 from support.stub import Stub
 from support.worker.saves import PNG, is_stored, out_of_space, read_manifest, read_stored
 
 PROMPT = 'a "café" 日本 🐈 \\ \n<b>'
-
-
-@pytest.fixture(params=["file", "s3"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with hosting() as one:
-        one.speak = says(200, PNG)
-        yield one
-
-
-@pytest.fixture
-def overrides(
-    overrides: dict[str, str],
-    stub: Stub,
-    host: Host,
-    kind: str,
-    s3: S3,
-    tmp_path: Path,
-) -> dict[str, str]:
-    at = f"file://{tmp_path}/images" if kind == "file" else f"s3://images/{tmp_path.name}"
-    mine = {"kie_base_url": stub.url, "download_trusted_hosts": host.netloc, "storage_url": at}
-    return {**overrides, **mine, "download_attempts": "2"}
 
 
 def scratch(ctx: Context) -> list[Path]:

@@ -1,6 +1,5 @@
 """Where a provider makes no new URL, a new look-up of the task may have one."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,30 +17,11 @@ from support.clock import Clock
 from support.hostile import (
     Host,
     downloading,
-    hosting,
-    says,
     to_the_end,
 )
 from support.jobs import kie_done, queued, waiting
 from support.stub import Stub
-from support.worker.refreshes import FOREIGN, PNG, answering, asked, refreshed
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    """The image host: what is called `dead` there is, and the rest is an image."""
-    with hosting() as one:
-        one.speak = lambda connection, asked: says(403 if "dead" in asked.path else 200, PNG)(
-            connection, asked
-        )
-        yield one
-
-
-@pytest.fixture
-def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, str]:
-    mine = {"kie_base_url": stub.url, "acedata_base_url": stub.url, "download_attempts": "2"}
-    return {**overrides, **mine, "download_trusted_hosts": host.netloc}
-
+from support.worker.refreshes import FOREIGN, answering, asked, refreshed
 
 NO_LINKS: list[Any] = [
     FOREIGN,

@@ -2,7 +2,6 @@
 
 import tracemalloc
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from support.hostile import (
     downloading,
     endless,
     head,
-    hosting,
     in_turn,
     picture,
     raw,
@@ -36,19 +34,6 @@ PNG = picture()
 ZEROS = zlib.compressobj(wbits=31)
 BOMB = ZEROS.compress(bytes(1 << 20)) + ZEROS.flush(zlib.Z_FULL_FLUSH)
 MORE_BOMB = ZEROS.compress(bytes(1 << 20)) + ZEROS.flush(zlib.Z_FULL_FLUSH)
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    """The image host, which alone is trusted to lie on a private address."""
-    with hosting() as one:
-        yield one
-
-
-@pytest.fixture
-def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, str]:
-    mine = {"kie_base_url": stub.url, "download_trusted_hosts": host.netloc}
-    return {**overrides, **mine, "download_attempts": "2"}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A dead URL is refreshed by its provider, and the image saved in the same step."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
@@ -32,22 +32,6 @@ from support.processes import eventually
 from support.sandbox import Sandbox
 from support.stub import Stub
 from support.worker.refreshes import FOREIGN, PNG, REFRESH_PATH, answering, asked, refreshed
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    """The image host: what is called `dead` there is, and the rest is an image."""
-    with hosting() as one:
-        one.speak = lambda connection, asked: says(403 if "dead" in asked.path else 200, PNG)(
-            connection, asked
-        )
-        yield one
-
-
-@pytest.fixture
-def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, str]:
-    mine = {"kie_base_url": stub.url, "acedata_base_url": stub.url, "download_attempts": "2"}
-    return {**overrides, **mine, "download_trusted_hosts": host.netloc}
 
 
 def test_expired_url_is_refreshed_and_saved(

@@ -1,7 +1,6 @@
 """Redirects of hostile hosts: followed a few times, and only to web addresses."""
 
 import tracemalloc
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,7 +15,6 @@ from support.hostile import (
     downloading,
     endless,
     head,
-    hosting,
     in_turn,
     picture,
     raw,
@@ -28,19 +26,6 @@ from support.hostile import (
 from support.stub import Stub
 
 PNG = picture()
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    """The image host, which alone is trusted to lie on a private address."""
-    with hosting() as one:
-        yield one
-
-
-@pytest.fixture
-def overrides(overrides: dict[str, str], stub: Stub, host: Host) -> dict[str, str]:
-    mine = {"kie_base_url": stub.url, "download_trusted_hosts": host.netloc}
-    return {**overrides, **mine, "download_attempts": "2"}
 
 
 def test_a_redirect_is_followed(ctx: Context, stub: Stub, host: Host) -> None:
