@@ -5,7 +5,6 @@ import zlib
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from imagequeue.jobs.job import State
 from imagequeue.providers import accounts
@@ -126,9 +125,10 @@ def test_no_credentials_are_sent_to_an_image_host(ctx: Context, stub: Stub, host
         patch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
         download(ctx, job_id)
     assert host.paths == ["/0", "/1"]
+    keys = [ctx.settings.account(kind).api_key for kind in accounts()]
+    secrets = [key.get_secret_value() for key in keys if key]
+    assert secrets
     for asked in host.asked:
         assert "authorization" not in asked.headers
         assert asked.headers["accept-encoding"] == "identity"
-        for key in (ctx.settings.account(kind).api_key for kind in accounts()):
-            assert isinstance(key, SecretStr)
-            assert key.get_secret_value() not in str(asked)
+        assert not any(secret in str(asked) for secret in secrets)
