@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from fnmatch import fnmatchcase
+
+_NAME = re.compile(r"[^\s:/@?#\[\]]+")
+
+
+def check_pattern(pattern: str, *, needs_port: bool) -> str:
+    """Return a pattern; raises ValueError for one that no host can fit."""
+    name, port = _split(pattern.strip().lower())
+    is_host = _is_address(name) if set(":[") & {*name, pattern[:1]} else bool(_NAME.fullmatch(name))
+    is_port = port.isascii() and port.isdecimal() and 0 < int(port[:6]) <= 65535
+    if is_host and (is_port or not (needs_port or pattern.endswith(":") or port)):
+        return pattern
+    form = "host:port, such as images.example.com:443" if needs_port else "host or host:port"
+    hint = "; networks go into TRUSTED_NETWORKS" if re.search(r"/[\d.]+$", pattern) else ""
+    raise ValueError(f"must be {form}, without a scheme or a path{hint}")
 
 
 class HostPatterns:
@@ -18,6 +33,7 @@ class HostPatterns:
     def match(self, host: str, port: str) -> bool:
         """Return whether one of the patterns fits a host, in lower case and without brackets."""
         ports = {port} if self._needs_port else {port, ""}
+        host = host.rstrip(".")
         return any(fnmatchcase(host, name) and at in ports for name, at in self._patterns)
 
 
@@ -30,4 +46,11 @@ def _split(pattern: str) -> tuple[str, str]:
         return name, port.removeprefix(":")
     name, _, port = pattern.partition(":")
     # An IPv6 address without brackets has no port.
-    return (pattern, "") if ":" in port else (name, port)
+    return (pattern, "") if ":" in port else (name.rstrip("."), port)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False

@@ -16,12 +16,13 @@ from .budgets import BudgetList
 from .setting_types import (
     CertificateFile,
     FilePath,
+    Hosts,
+    HostsWithPort,
     Networks,
     ProxyURL,
     RedisURL,
     SecondsOrZero,
     StorageURL,
-    Texts,
     WebhookSecrets,
 )
 
@@ -67,7 +68,7 @@ class SettingFields(BaseSettings):
         (), description="Signs webhooks (`whsec_...`); comma-separated: all sign."
     )
     webhook_give_up_s: Seconds = Field(86400, description="How long a failed webhook is retried.")
-    webhook_trusted_hosts: Texts = Field(
+    webhook_trusted_hosts: HostsWithPort = Field(
         (),
         description="Webhook hosts (`host:port` or `*.example.com:port`, comma-separated) "
         "that may have private addresses.",
@@ -84,7 +85,7 @@ class SettingFields(BaseSettings):
         description="`url`: a callback to the job's secret URL is trusted; "
         "`requery`: the provider is asked to confirm each one.",
     )
-    callback_hosts: Texts = Field(
+    callback_hosts: Hosts = Field(
         (),
         description="Hosts (`*.example.com` too) that a callback's images may come from; "
         "the provider is asked to confirm others. If unset, all.",
@@ -145,7 +146,7 @@ class SettingFields(BaseSettings):
     download_max_bytes: PositiveInt = Field(
         536870912, description="The largest image or video that is saved."
     )
-    download_trusted_hosts: Texts = Field(
+    download_trusted_hosts: HostsWithPort = Field(
         (),
         description="Download hosts (`host:port` or `*.example.com:port`, comma-separated) "
         "that may have private addresses.",

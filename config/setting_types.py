@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import ssl
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
@@ -12,6 +13,7 @@ from urllib.parse import unquote
 from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr
 
 from ..field_types import COMMAS, MAX_SECONDS
+from .host_patterns import check_pattern
 from .redis_url import normalize_redis_url
 
 _BUCKET_URL = r"(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^\s/?#]+)*/?"
@@ -63,7 +65,10 @@ def _check_webhook_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, .
 
 SecondsOrZero = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], *COMMAS]
-Texts = Annotated[tuple[str, ...], *COMMAS]
+Host = Annotated[str, AfterValidator(partial(check_pattern, needs_port=False))]
+HostWithPort = Annotated[str, AfterValidator(partial(check_pattern, needs_port=True))]
+Hosts = Annotated[tuple[Host, ...], *COMMAS]
+HostsWithPort = Annotated[tuple[HostWithPort, ...], *COMMAS]
 WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_secrets), *COMMAS]
 RedisURL = Annotated[str, AfterValidator(normalize_redis_url)]
 ProxyURL = Annotated[SecretStr, AfterValidator(_check_proxy_url)]

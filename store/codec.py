@@ -47,8 +47,12 @@ def load(job_id: str, record: bytes, images_url: str) -> Job:
         for image in fields.get("images", ()):
             if name := image.pop("name", None) or find_image_name(image.get("uri") or ""):
                 image["uri"] = to_image_uri(images_url, name)
+        if fields["id"] != job_id:
+            raise ValueError("it is the record of another job")
+        if rb"\ud" in record.lower():  # perhaps half a surrogate pair, which nothing can serialize
+            json.dumps(fields, ensure_ascii=False).encode()
         return Job.model_validate({_ORIGINAL.get(k, k): v for k, v in fields.items()})
-    except (ValueError, TypeError, AttributeError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         # pydantic's message would quote the record.
         why = f"it is damaged ({type(error).__name__}); restore it, or delete its key"
         raise UnreadableJobError(job_id, why) from None

@@ -105,6 +105,8 @@ def test_trusted_network_is_allowed() -> None:
         ("[::1]:8080", "http://[::1]/", False, False),
         ("[::1]", "http://[::1]:8080/", True, False),
         ("::1", "http://[::1]:8080/", True, False),
+        ("a.example.:80", "http://a.example/", True, True),
+        ("a.example:80", "http://a.example./", True, True),
         ("A.example:80", "http://a.example/", True, True),
         ("a.example", "http://a.example:81/", True, False),
         ("[abc].example:80", "http://a.example/", False, False),

@@ -29,6 +29,9 @@ DAMAGE = {
     "a list": lambda record: b"[]",
     "unknown state": lambda record: record.replace(b'"cancelled"', b'"paused"'),
     "without a provider": lambda record: record.replace(b'"provider"', b'"vendor"'),
+    "of another job": lambda record: record.replace(b'"id":"job_', b'"id":"job_0'),
+    "half a surrogate pair": lambda record: record.replace(b'"generate"', rb'"\uD800"'),
+    "nested too deeply": lambda record: b"[" * 100_000,
     "newer": lambda record: record.replace(b'"v":%d' % VERSION, b'"v":%d' % (VERSION + 1)),
 }
 
