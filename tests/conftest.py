@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import hypothesis
 import pytest
 import redis
+import structlog
 
 from imagequeue.config.celery import make_celery
 from imagequeue.config.settings import PREFIX, Settings, read_settings
@@ -26,6 +27,10 @@ from support.stub import Stub, stub_server
 hypothesis.settings.register_profile("ci", examples(25), derandomize=True)
 hypothesis.settings.register_profile("local", examples(25))
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# Rich takes half a second to draw a traceback with the values of every frame.
+plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 # The folders of the tests are in memory: files and fsyncs there wait for no disk.
 if MEMORY_FOLDER := find_memory_folder():

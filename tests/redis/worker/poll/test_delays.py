@@ -113,4 +113,6 @@ def test_documented_limits_hold_by_default() -> None:
     settings = read_settings()
     found = {each.quota: settings.limits(each).lookups_per_s for each in list_services()}
     assert found.pop("kie") == 10
+    # Its responses hold the images.
+    assert found.pop("openai") == 0
     assert {quota: per_second for quota, per_second in found.items() if per_second != 1} == {}
