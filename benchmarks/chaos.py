@@ -29,7 +29,7 @@ from benchmarks.system import System, exit_on_sigterm
 from imagequeue.errors import RedisUnavailableError
 from imagequeue.jobs.job import Job, State
 from imagequeue.producer.client import Client
-from imagequeue.worker.media.validate import NotMediaError, validate_media
+from imagequeue.storage.media.validate import NotMediaError, validate_media
 
 # Seconds in place of minutes; the defaults are longer in the same proportion.
 SETTINGS = {

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .jobs.batch import Batch
     from .jobs.filter import JobFilter
     from .jobs.job import Image, Job, Reason, State
+    from .jobs.upload import Upload
     from .producer.bulk_report import BulkReport
     from .producer.client import Client
     from .producer.submission import SubmittedBatch
@@ -51,6 +52,7 @@ __all__ = [
     "JobFilter",
     "BulkReport",
     "SubmittedBatch",
+    "Upload",
     "RefusedRequest",
     "ImageQueueError",
     "ConfigError",
@@ -87,6 +89,7 @@ _LAZY = {
     "JobFilter": "jobs.filter",
     "BulkReport": "producer.bulk_report",
     "SubmittedBatch": "producer.submission",
+    "Upload": "jobs.upload",
     "RefusedRequest": "producer.validation",
 }
 

@@ -16,6 +16,7 @@ _ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 _RANDOM_BITS = 80
 _JOB_ID = re.compile(f"job_{_ULID}")
 _BATCH_ID = re.compile(f"batch_{_ULID}")
+_UPLOAD_ID = re.compile(f"upload_{_ULID}")
 
 
 class _MonotonicIds:
@@ -57,6 +58,16 @@ def is_job_id(text: str) -> bool:
 def is_batch_id(text: str) -> bool:
     """Return whether this can be the id of a batch."""
     return _BATCH_ID.fullmatch(text) is not None
+
+
+def make_upload_id(at: datetime) -> str:
+    """Return a new id of an upload; nobody can guess it."""
+    return f"upload_{ULID.from_datetime(at)}"
+
+
+def is_upload_id(text: str) -> bool:
+    """Return whether this can be the id of an upload."""
+    return _UPLOAD_ID.fullmatch(text) is not None
 
 
 def check_cursor(cursor: str | None) -> None:

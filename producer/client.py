@@ -24,6 +24,7 @@ from ..store.jobs import Store
 from ..store.listing import Page
 from .actions import JobActions
 from .client_actions import ClientActions
+from .input_images import InputImages
 from .reports import Reports
 from .submission import OnError, SubmittedBatch, Submitter
 from .uploads import Images
@@ -62,6 +63,7 @@ class Client(Reports, ClientActions):
         client = connect(self.settings)
         store = Store(client, self.settings.images_url)
         super().__init__(self.settings, store, now or RedisClock(client))
+        self.input_images = InputImages(self.settings, client, self._now)
         dispatcher = open_dispatcher(self.settings, client, make_celery(self.settings))
         self._submitter = Submitter(self.settings, self._store, dispatcher, self._now)
         self._actions = JobActions(

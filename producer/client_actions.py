@@ -1,23 +1,34 @@
-"""The methods of the Python client that change stored jobs, one or many."""
+"""The methods of the Python client that change stored jobs, one or many, and store images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from ..config.redis import reachable
 from ..jobs.filter import JobFilter
 from ..jobs.job import Job
+from ..jobs.upload import Upload
 from .actions import JobActions
 from .bulk import BulkOptions, BulkStep, run_bulk
 from .bulk_report import BulkReport
 from .commands import Action
+from .input_images import InputImages
 
 
 class ClientActions:
-    """Cancels, retries and acknowledges jobs."""
+    """Cancels, retries and acknowledges jobs, and stores the images that others start from."""
 
     _actions: JobActions
     _name: str
+    input_images: InputImages
+
+    def upload(self, path: str | Path) -> Upload:
+        """Store a local image of up to 30 MB; `image` and `image_urls` take its id.
+
+        Raises UploadError, or InvalidRequestError if it is no PNG, JPEG, WebP or GIF.
+        """
+        return self.input_images.add_file(Path(path), self._name)
 
     @reachable()
     def cancel(self, job_id: str, *, submitted_by: str | None = None) -> Job:

@@ -71,6 +71,9 @@ FAILURES = "iq:failures"
 LEDGER = "iq:ledger"
 """Stream of what each submission cost, in JSON: entries are added and never changed."""
 
+UPLOADS = "iq:uploads"
+"""Sorted set of the names of uploads in the storage, by the time when they are deleted."""
+
 UNREADABLE = "iq:unreadable"
 """Hash: the ids of jobs and batches whose records could not be read, and why."""
 
@@ -153,6 +156,11 @@ def callbacks(job_id: str) -> str:
 def inline_image(job_id: str, url: str) -> str:
     """String: the bytes of an image that a response held itself, by the URL in the job's record."""
     return f"iq:inline:{job_id}:{url}"
+
+
+def upload(upload_id: str) -> str:
+    """String: the record of an upload, as JSON; it ends with the upload."""
+    return f"iq:{upload_id}"
 
 
 def made(fingerprint: str) -> str:

@@ -19,12 +19,12 @@ from ..jobs.job import Image, Job, JobError, State, add_seconds
 from ..jobs.schedule import backoff
 from ..providers.wire import INLINE
 from ..storage import StorageError
+from ..storage.media.validate import NotMediaError, UnsupportedMediaError
 from ..store.wakeups import Priority
 from .context import Context
 from .fetch import ServerUnavailableError, TooLargeError, UrlRefusedError
 from .host_slots import HostBusyError
 from .http.errors import InvalidUrlError, NoResponseError, NotSentError, PrivateAddressError
-from .media.validate import NotMediaError, UnsupportedMediaError
 from .refresh_url import refresh_url
 from .save import save, write_manifest
 

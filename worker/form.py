@@ -11,10 +11,10 @@ from typing import Any
 from urllib3.filepost import encode_multipart_formdata
 
 from ..providers.wire import ProviderRequest
+from ..storage.media.validate import NotMediaError, validate_media
 from .context import Context
 from .fetch import Fetch, TooLargeError, UrlRefusedError
 from .http.errors import InvalidUrlError, PrivateAddressError
-from .media.validate import NotMediaError, validate_media
 
 INPUT_TIMEOUT_S = 60.0
 # Of all files of one request: the worker holds them in memory.

@@ -17,10 +17,10 @@ from ..config.queues import Queue
 from ..jobs.job import Image, Job, add_seconds
 from ..providers.wire import INLINE
 from ..storage import Temporary
+from ..storage.media.validate import validate_media
 from .context import Context
 from .fetch import Fetch, TooLargeError, UrlRefusedError
 from .http.message import Write
-from .media.validate import validate_media
 
 # A shorter fetch leaves most of the lease for storing the file.
 QUICK_S = 1.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.download_kills.image_host import make_image
-from imagequeue.worker.media.validate import NotMediaError, validate_media
+from imagequeue.storage.media.validate import NotMediaError, validate_media
 
 LOOK_EVERY_S = 0.005
 

@@ -13,6 +13,7 @@ from ...store.probe import check_writes
 from ..client import Client
 from ..dashboard.docs_routes import docs_router
 from ..dashboard.routes import dashboard_router
+from ..input_images import MAX_UPLOAD_BYTES
 from ..metrics import routes as metrics_routes
 from ..pauses import PauseControl
 from . import (
@@ -24,6 +25,7 @@ from . import (
     job_routes,
     pause_routes,
     provider_routes,
+    upload_routes,
 )
 from .access import Access
 from .body_limit import MAX_BATCH_BYTES, MAX_BYTES, BodyLimit
@@ -40,7 +42,7 @@ TAGS = [
     {"name": "costs", "description": "What was spent."},
     {"name": "pauses", "description": "What is not sent for now, and why."},
     {"name": "events", "description": "Job changes as server-sent events."},
-    {"name": "images", "description": "Saved images and thumbnails."},
+    {"name": "images", "description": "Saved images and thumbnails, and images to start from."},
     {"name": "providers", "description": "What each provider takes, and its prices."},
     {"name": "operations", "description": "Health of the API."},
 ]
@@ -68,7 +70,9 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
     )
     app.add_middleware(
-        BodyLimit, max_bytes=MAX_BYTES, max_bytes_of={"/v1/batches": MAX_BATCH_BYTES}
+        BodyLimit,
+        max_bytes=MAX_BYTES,
+        max_bytes_of={"/v1/batches": MAX_BATCH_BYTES, "/v1/uploads": MAX_UPLOAD_BYTES},
     )
     install_handlers(app)
     app.include_router(job_routes.routes(client, access, watch, listeners))
@@ -78,6 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(pause_routes.routes(pauses, access))
     app.include_router(event_routes.routes(access, changes, watch, listeners))
     app.include_router(image_routes.routes(client, access, storage))
+    app.include_router(upload_routes.routes(client.input_images, access))
     app.include_router(provider_routes.routes(access))
     app.include_router(metrics_routes.routes(settings, access))
     app.include_router(dashboard_router(client, access, pauses))

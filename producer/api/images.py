@@ -46,7 +46,7 @@ def serve_image(storage: Storage, image: Image, request: Request) -> Response:
     if etag in known or known == "*":  # also in a list, or made weak by a proxy
         return Response(status_code=304, headers=headers)
     part = _parse_range(request.headers.get("range", ""), image.bytes or 0)
-    with _storage_errors_as_503():
+    with storage_errors_as_503():
         blob = _open_image(storage, image, *(part or (0, None)))
     status, length = 200, blob.size
     if part:
@@ -59,7 +59,7 @@ def serve_image(storage: Storage, image: Image, request: Request) -> Response:
 def serve_thumbnail(storage: Storage, job: Job, image: Image) -> Response:
     """Return a thumbnail, made on the first request and stored next to the image."""
     name = f"{job.id}/{image.index}.thumbnail.webp"
-    with _storage_errors_as_503():
+    with storage_errors_as_503():
         try:
             data = b"".join(storage.open(storage.uri(name)).chunks)
         except FileNotFoundError:
@@ -104,7 +104,7 @@ def _open_image(storage: Storage, image: Image, start: int = 0, end: int | None 
 
 
 @contextmanager
-def _storage_errors_as_503() -> Iterator[None]:
+def storage_errors_as_503() -> Iterator[None]:
     """Turn a storage error, which may be temporary, into HTTPException 503."""
     try:
         yield

@@ -110,6 +110,15 @@ def submit(
 
 
 @click.command()
+@click.argument("file")
+@as_json
+def upload(file: str, as_json: bool) -> None:
+    """Store an image and print its id, which --image of any job takes."""
+    stored = open_client().upload(file)
+    click.echo(stored.model_dump_json() if as_json else stored.id)
+
+
+@click.command()
 @click.argument("job_or_batch")
 @as_json
 def status(job_or_batch: str, as_json: bool) -> None:
@@ -160,7 +169,7 @@ def list_jobs(
         click.echo(f"more: --cursor {page.cursor}", err=True)
 
 
-JOB_COMMANDS = (submit, batch, status, list_jobs, wait, cancel, retry, acknowledge)
+JOB_COMMANDS = (submit, upload, batch, status, list_jobs, wait, cancel, retry, acknowledge)
 
 
 def _parse_parameter(text: str) -> tuple[str, Any]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from imagequeue.worker.media.validate import Media, validate_media
+from imagequeue.storage.media.validate import Media, validate_media
 
 
 def validate_file(path: Path) -> Media:

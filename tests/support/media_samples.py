@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from imagequeue.worker.media.validate import Media
+from imagequeue.storage.media.validate import Media
 from support.paths import VIDEO as SAMPLE
 
 VIDEO = SAMPLE.read_bytes()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from imagequeue.worker.media.validate import Media, NotMediaError
+from imagequeue.storage.media.validate import Media, NotMediaError
 from support.media import validate_file
 from support.media_samples import (
     AVIF,

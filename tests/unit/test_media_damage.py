@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
-from imagequeue.worker.media import walk
-from imagequeue.worker.media.validate import Media, NotMediaError, validate_media
+from imagequeue.storage.media import walk
+from imagequeue.storage.media.validate import Media, NotMediaError, validate_media
 from support.media import validate_file
 from support.media_samples import GOOD, HUGE, VIDEO, box, chunk, patched, png
 

@@ -55,6 +55,7 @@ OPERATIONS = {
     "list_pauses",
     "pause",
     "resume",
+    "upload_image",
     "list_providers",
     "get_provider",
     "health",
@@ -211,7 +212,7 @@ def fitting(document: Any, request: dict[str, Any]) -> list[str]:
 def test_openapi_document_lists_every_error(settings: Settings) -> None:
     document = create_app(settings).openapi()
     paths = document["paths"]
-    assert len(paths) == 21
+    assert len(paths) == 22
     for path, method, status in [
         ("/v1/jobs", "post", "400"),
         ("/v1/jobs", "get", "401"),

@@ -9,9 +9,9 @@ from PIL import Image as Picture
 
 from imagequeue.jobs.job import State
 from imagequeue.providers.wire import ResultImage
+from imagequeue.storage.media.validate import NotMediaError
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
-from imagequeue.worker.media.validate import NotMediaError
 from support.clock import Clock
 from support.media import validate_file
 from support.paths import VIDEO

@@ -1,0 +1,47 @@
+"""Uploads: whose each is and when it ends, and which files the storage has to delete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import redis
+
+from ..jobs.ids import is_upload_id
+from ..jobs.upload import Upload
+from . import keys
+
+MAX_AT_ONCE = 100
+
+
+class Uploads:
+    """The records of uploads; each ends by itself, and its file is deleted after it."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+
+    def reserve(self, upload: Upload) -> None:
+        """Note when the file of an upload is deleted, before it is written: none is forgotten."""
+        self._redis.zadd(keys.UPLOADS, {upload.name: upload.expires_at.timestamp()})
+
+    def add(self, upload: Upload, lifetime_s: float) -> None:
+        """Store the record of an upload whose file is stored."""
+        self._redis.set(keys.upload(upload.id), upload.dump(), px=int(lifetime_s * 1000))
+
+    def get_many(self, upload_ids: Sequence[str]) -> list[Upload]:
+        """Return those of several uploads that exist."""
+        names = [keys.upload(each) for each in upload_ids if is_upload_id(each)]
+        found: Any = self._redis.mget(names) if names else []
+        return [Upload.model_validate_json(each) for each in found if each]
+
+    def list_expired(self, now: datetime) -> list[str]:
+        """Return the names of files that are to be deleted, at most MAX_AT_ONCE."""
+        found: Any = self._redis.zrange(
+            keys.UPLOADS, "-inf", now.timestamp(), byscore=True, offset=0, num=MAX_AT_ONCE
+        )
+        return [name.decode() for name in found]
+
+    def forget(self, name: str) -> None:
+        """Forget a file that is deleted."""
+        self._redis.zrem(keys.UPLOADS, name)
