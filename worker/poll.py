@@ -64,7 +64,15 @@ def poll(ctx: Context, job_id: str) -> float | None:
 def _reserve_lookup(ctx: Context, provider: Provider, job: Job) -> float:
     """Return the seconds to wait for the provider's limit of status requests; 0.0: none."""
     per_second = ctx.settings.limits(provider).lookups_per_s
-    return ctx.lookups.reserve(job.id, provider.quota, job.account_key, per_second, ctx.now())
+    together = provider.max_batch_size if isinstance(provider, BatchProvider) else 1
+    return ctx.lookups.reserve(
+        job.id,
+        provider.quota,
+        job.account_key,
+        per_second,
+        ctx.now(),
+        jobs_per_request=together,
+    )
 
 
 def _fail_unconfirmed(ctx: Context, job: Job) -> Job:

@@ -15,6 +15,7 @@ NEEDED = (
     "store/lua/transition.lua",
     "producer/dashboard/static/live.js",
     "producer/dashboard/templates/base.html",
+    "providers/conformance/cases.py",
     "providers/kie/models.toml",
     "sandbox/sample.mp4",
 )

@@ -94,6 +94,14 @@ class TestLimitOfLookups:
         assert [in_s(ctx, each) for each in job_ids] == [pytest.approx(300)] * 3
         assert len(stub.asked) == 1
 
+    def test_jobs_of_one_batch_share_a_time(self, ctx: Context, clock: Clock) -> None:
+        def reserve(job_id: str) -> float:
+            return ctx.lookups.reserve(job_id, "q", "main", 1, clock(), jobs_per_request=2)
+
+        assert [reserve(f"job-{n}") for n in range(6)] == [0, 1, 1, 2, 2, 3]
+        clock.advance(1)
+        assert [reserve(f"job-{n}") for n in range(1, 7)] == [0, 0, 1, 1, 2, 2]
+
     def test_time_that_is_never_used_is_given_up(
         self, ctx: Context, stub: Stub, clock: Clock
     ) -> None:
