@@ -84,6 +84,12 @@ class Settings(SettingFields):
         return self.account(provider.account).adjust_limits(provider.limits)
 
     @property
+    def max_submit_timeout_s(self) -> float:
+        """How long a submission may take, to the slowest provider that has a key."""
+        usable = [each for each in PROVIDERS.values() if self.account(each.account).keys]
+        return max(self.submit_timeout_s, *(each.submit_timeout_s for each in usable), 0.0)
+
+    @property
     def api_versions(self) -> dict[str, str]:
         """The API versions that settings fix, by provider; others start with their first."""
         versions: dict[str, str] = {}

@@ -126,7 +126,7 @@ def running(options: Options, write_line: WriteLine) -> Iterator[System]:
         settings = read_settings(alone=True, **overrides)
         overrides["data_dir"] = str(settings.data_dir.resolve())
         # A running submission is finished and recorded; a long download starts again later.
-        grace_s = settings.submit_timeout_s + STOP_MARGIN_S
+        grace_s = settings.max_submit_timeout_s + STOP_MARGIN_S
         guard = Guard(grace_s)
         stack.callback(guard.stop)
         embedded = None

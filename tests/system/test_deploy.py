@@ -13,6 +13,7 @@ import pytest
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.producer.local.up import PROBES, STOP_MARGIN_S
+from imagequeue.providers import PROVIDERS
 from support.checkout import run
 from support.compose import (
     COMMANDS,
@@ -123,8 +124,9 @@ def test_every_service_is_checked_and_restarted(name: str) -> None:
     assert health["test"][0] != "NONE"
     assert not health.get("disable")
     assert service["restart"] == "unless-stopped"
-    longest = Settings.model_fields["submit_timeout_s"].default + STOP_MARGIN_S
-    assert seconds(service["stop_grace_period"]) > longest
+    longest = max(each.submit_timeout_s for each in PROVIDERS.values())
+    longest = max(longest, Settings.model_fields["submit_timeout_s"].default)
+    assert seconds(service["stop_grace_period"]) > longest + STOP_MARGIN_S
 
 
 @pytest.mark.parametrize("name", PROCESSES)

@@ -32,6 +32,8 @@ ENV = {
     "IMAGEQUEUE_KIE_API_KEYS": "spare:another kie key",
     "IMAGEQUEUE_ACEDATA_API_KEY": "an acedata key",
     "IMAGEQUEUE_ACEDATA_API_KEYS": "spare:another acedata key",
+    "IMAGEQUEUE_OPENAI_API_KEY": "an openai key",
+    "IMAGEQUEUE_OPENAI_API_KEYS": "spare:another openai key",
     "IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY": "a kie signature",
     "IMAGEQUEUE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "IMAGEQUEUE_REDIS_URL": "redis://localhost/9",
@@ -48,7 +50,9 @@ ENV = {
     "AZURE_CLIENT_SECRET": "a secret of Azure",
 }
 PROVIDER_KEYS = {
-    f"IMAGEQUEUE_{account}_API_{keys}" for account in ("KIE", "ACEDATA") for keys in ("KEY", "KEYS")
+    f"IMAGEQUEUE_{account}_API_{keys}"
+    for account in ("KIE", "ACEDATA", "OPENAI")
+    for keys in ("KEY", "KEYS")
 }
 STORAGE_KEYS = {name for name in ENV if name.startswith(("AWS_", "GOOGLE_", "AZURE_"))}
 SECRETS_OF = {
