@@ -15,7 +15,7 @@ TEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 help:  ## the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: .venv/installed  ## seven jobs over three simulated providers, from prompt to image
+demo: .venv/installed  ## seven jobs over six simulated providers, from prompt to image
 	@$(BIN)/imagequeue demo
 
 up: .venv/installed  ## the whole queue on this machine, with your keys from .env

@@ -97,7 +97,7 @@ def up(
 @cli.command()
 @click.option("--keep", is_flag=True, help="Keep it running at the end, until Ctrl-C.")
 def demo(keep: bool) -> None:
-    """Watch a few jobs on three simulated providers, from prompt to image."""
+    """Watch a few jobs on six simulated providers, from prompt to image."""
     from rich.console import Console
 
     from ..local.demo import demo as run_demo

@@ -1,10 +1,11 @@
-"""`imagequeue demo`: a handful of jobs over three simulated providers, from prompt to image."""
+"""`imagequeue demo`: a handful of jobs over six simulated providers, from prompt to image."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from ...jobs.job import Job, State
 from ..client import Client
+from ..dashboard.formatting import format_cost
 from .ports import free_port
 from .up import Options, System, running
 
@@ -24,11 +26,11 @@ GIVE_UP_S = 120.0
 REFRESH_S = 0.25
 
 CAT = "https://example.com/cat.png"
-JOBS: list[dict[str, object]] = [
+JOBS: list[dict[str, Any]] = [
     {
-        "provider": "kie-flux-kontext",
+        "provider": "kie",
         "prompt": "a lighthouse in a storm, oil on canvas",
-        "params": {"aspect_ratio": "16:9"},
+        "params": {"model": "nano-banana-2", "aspect_ratio": "16:9"},
     },
     {
         "provider": "kie-flux-kontext",
@@ -39,26 +41,29 @@ JOBS: list[dict[str, object]] = [
     },
     {"provider": "kie-midjourney", "prompt": "a paper city at dawn", "delivery": "callback"},
     {
-        "provider": "kie-midjourney",
-        "action": "edit",
-        "prompt": "the same cat as an astronaut",
-        "image_urls": [CAT],
+        "provider": "acedata",
+        "prompt": "a white siamese cat",
+        "params": {"model": "nano-banana-pro"},
         "delivery": "poll",
     },
     {
         "provider": "acedata-flux",
-        "prompt": "a white siamese cat",
+        "prompt": "tea on the moon",
         "params": {"model": "flux-kontext-pro", "count": 2},
     },
     {
-        "provider": "acedata-flux",
-        "action": "edit",
-        "prompt": "the cat asleep in the sun",
-        "image_urls": [CAT],
-        "delivery": "poll",
+        "provider": "openai-images",
+        "prompt": "a cat asleep in the sun",
+        "params": {"model": "gpt-image-1"},
     },
-    {"provider": "acedata-flux", "prompt": "tea on the moon", "delivery": "poll"},
 ]
+# It starts from the image of the first job.
+EDIT = {
+    "provider": "kie",
+    "action": "edit",
+    "prompt": "the same lighthouse on a calm night",
+    "params": {"model": "seedream/4.5-edit"},
+}
 COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.UNSAVED: "red"}
 
 
@@ -93,6 +98,7 @@ def _run_jobs(console: Console, system: System) -> list[Job]:
     """Submit the jobs and show them until the last one is finished."""
     client = Client(system.settings)
     ids = [job.id for job in client.submit_many(JOBS)]
+    ids += [job.id for job in client.submit_many([{**EDIT, "image_urls": [ids[0]]}])]
     deadline = time.monotonic() + GIVE_UP_S
     with Live(console=console, refresh_per_second=1 / REFRESH_S) as live:
         while True:
@@ -105,19 +111,20 @@ def _run_jobs(console: Console, system: System) -> list[Job]:
 
 
 def _build_table(jobs: Iterable[Job]) -> Table:
-    columns = ("job", "provider", "action", "delivery", "state", "seconds", "images")
+    columns = ("provider", "model", "action", "by", "state", "seconds", "images", "cost")
     table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     for job in jobs:
         colour = COLOURS.get(job.state, "yellow")
         stored = sum(image.state == "stored" for image in job.images)
         table.add_row(
-            job.id[-6:],
             job.provider,
+            job.params.get("model", ""),
             job.action,
             job.delivery,
             f"[{colour}]{job.state}[/]",
             f"{(job.updated_at - job.created_at).total_seconds():.1f}",
             f"{stored}/{len(job.images)}" if job.images else "",
+            format_cost(job) if job.costs else "",
         )
     return table
 
