@@ -85,8 +85,8 @@ def _estimate(
     if find_task_source(params) and not provider.takes_task(request.action, params):
         problem = f"{name} goes on with no earlier task in {request.action}"
         raise InvalidRequestError([Problem(f"params.{JOB_PARAM}", problem)])
-    inputs = stand_in(request.image_urls, params)
-    checked = provider.validate_request(request.action, request.prompt, *inputs)
+    urls, known_params = stand_in(request.image_urls, params)
+    checked = provider.validate_request(request.action, request.prompt, urls, known_params)
     settings.usable_keys(provider)
     # Discarded: this only proves that the configured API version can express the request.
     provider.build_submit_request(

@@ -1,7 +1,8 @@
-"""Jobs that need other jobs: they start from their images, or go on with their tasks.
+"""Jobs that need others, or uploads: they start from images, or go on with tasks.
 
 An image of another job is named in `image_urls` as `job_01...` or, for another than its first, as
-`job_01.../2`. Its task is named in `params` by `job`, where the provider takes a `task_id`.
+`job_01.../2`, and an upload as `upload_01...`. The task of another job is named in `params` by
+`job`, where the provider takes a `task_id`.
 """
 
 from __future__ import annotations
@@ -14,19 +15,32 @@ from ..errors import InvalidRequestError, Problem
 from ..providers.base import JOB_PARAM, TASK_PARAM
 from ..providers.request import MAX_AFTER, JobRequest
 from ..providers.wire import INLINE
-from .ids import is_job_id
+from .ids import is_job_id, is_upload_id
+from .image import StoredImage, find_image_name
 from .job import Job, State
+from .upload import Upload
+
+UNKNOWN_TYPE = "application/octet-stream"
 
 
 class NeededJobError(Exception):
-    """A needed job has not succeeded, or no longer has what is needed of it."""
+    """A needed job has not succeeded, or what is needed of it, or an upload, is gone."""
 
 
 class Inputs(NamedTuple):
-    """What a provider gets instead of the names of jobs."""
+    """What a provider gets instead of the names of jobs and uploads."""
 
-    image_urls: tuple[str, ...]
+    images: tuple[str | StoredImage, ...]
+    """URLs, and images that the provider has to be handed."""
     params: Mapping[str, Any]
+
+
+class Known(NamedTuple):
+    """The jobs and uploads that a request needs and its caller may see, by their ids."""
+
+    jobs: Mapping[str, Job]
+    uploads: Mapping[str, Upload]
+    now: datetime
 
 
 def list_needed(request: JobRequest) -> tuple[str, ...]:
@@ -42,24 +56,34 @@ def find_task_source(params: Mapping[str, Any]) -> str | None:
     return job_id if isinstance(job_id, str) and is_job_id(job_id) else None
 
 
-def stand_in(image_urls: Sequence[str], params: Mapping[str, Any]) -> Inputs:
-    """Return inputs that a provider can validate while the needed jobs have not finished."""
-    urls = ("https://images.example/0.png" if parse_image(url) else url for url in image_urls)
-    return Inputs(tuple(urls), _put_task(params, "task"))
+def list_uploads(image_urls: Sequence[str]) -> list[str]:
+    """Return the ids of the uploads among the images of a request."""
+    return [url for url in image_urls if is_upload_id(url)]
 
 
-def check_needed(
-    request: JobRequest, needed: Sequence[str], known: Mapping[str, Job], now: datetime
-) -> None:
-    """Raise InvalidRequestError for what a request can never get from the jobs that it needs.
+def is_name(url: str) -> bool:
+    """Return whether this is no URL: the name of an upload, or of an image of a job."""
+    return is_upload_id(url) or parse_image(url) is not None
 
-    `known` are those that its caller may see.
+
+def stand_in(
+    image_urls: Sequence[str], params: Mapping[str, Any]
+) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+    """Return URLs and params that a provider can validate before the names have a meaning."""
+    urls = ("https://images.example/0.png" if is_name(url) else url for url in image_urls)
+    return tuple(urls), _put_task(params, "task")
+
+
+def check_needed(request: JobRequest, needed: Sequence[str], known: Known) -> list[StoredImage]:
+    """Return the images that the provider has to be handed, as far as that is certain by now.
+
+    Raises InvalidRequestError for what a request can never get from the jobs and uploads.
     """
     if len(needed) > MAX_AFTER:
         raise InvalidRequestError([Problem("after", f"a job needs at most {MAX_AFTER} others")])
     problems = []
     for job_id in needed:
-        place, job = _find_place(request, job_id), known.get(job_id)
+        place, job = _find_place(request, job_id), known.jobs.get(job_id)
         if job is None:
             problems.append(Problem(place, f"no job {job_id}: check the id"))
         elif job.state in (State.FAILED, State.CANCELLED):
@@ -67,51 +91,69 @@ def check_needed(
         elif job_id == find_task_source(request.params) and job.provider != request.provider:
             words = f"{job_id} is a job of {job.provider}, whose tasks nobody else knows"
             problems.append(Problem(place, words))
-    if not problems and all(known[job_id].state is State.SUCCEEDED for job_id in needed):
-        try:
-            resolve(request.image_urls, request.params, needed, known, now)
-        except NeededJobError as error:
-            problems.append(Problem("image_urls" if request.image_urls else "params", str(error)))
+    found: Sequence[str | StoredImage] = ()
+    try:
+        found = [_find_upload(url, known) for url in list_uploads(request.image_urls)]
+        if not problems and all(known.jobs[each].state is State.SUCCEEDED for each in needed):
+            found = resolve(request.image_urls, request.params, needed, known).images
+    except NeededJobError as error:
+        problems.append(Problem("image_urls" if request.image_urls else "params", str(error)))
     if problems:
         raise InvalidRequestError(problems)
+    return [each for each in found if isinstance(each, StoredImage)]
 
 
 def resolve(
     image_urls: Sequence[str],
     params: Mapping[str, Any],
     needed: Sequence[str],
-    known: Mapping[str, Job],
-    now: datetime,
+    known: Known,
+    *,
+    prefer_stored: bool = False,
 ) -> Inputs:
-    """Return the inputs of a request whose needed jobs have finished; raises NeededJobError."""
+    """Return the inputs of a request whose needed jobs have finished; raises NeededJobError.
+
+    With `prefer_stored`, images of jobs are handed over though they still have a URL.
+    """
     for job_id in needed:
-        job = known.get(job_id)
+        job = known.jobs.get(job_id)
         if job is None:
             raise NeededJobError(f"needs {job_id}, which is deleted")
         if job.state is not State.SUCCEEDED:
             why = f": {job.error.message}" if job.error and job.error.message else ""
             raise NeededJobError(f"needs {job_id}, which is {job.state}{why}")
-    urls = tuple(_resolve_image(url, known, now) for url in image_urls)
-    task_of = known.get(find_task_source(params) or "")
+    images = tuple(_resolve_image(url, known, prefer_stored) for url in image_urls)
+    task_of = known.jobs.get(find_task_source(params) or "")
     if task_of and not task_of.task_id:
         raise NeededJobError(f"needs the task of {task_of.id}, which has none")
-    return Inputs(urls, _put_task(params, task_of.task_id or "") if task_of else params)
+    return Inputs(images, _put_task(params, task_of.task_id or "") if task_of else params)
 
 
-def _resolve_image(url: str, known: Mapping[str, Job], now: datetime) -> str:
+def _resolve_image(url: str, known: Known, prefer_stored: bool) -> str | StoredImage:
+    if is_upload_id(url):
+        return _find_upload(url, known)
     named = parse_image(url)
     if not named:
         return url
     job_id, index = named
-    image = next((each for each in known[job_id].images if each.index == index), None)
+    image = next((each for each in known.jobs[job_id].images if each.index == index), None)
     if image is None:
         raise NeededJobError(f"needs {url}, and {job_id} has no such image")
-    if image.source_url.startswith(INLINE):
-        raise NeededJobError(f"needs {url}, which never had a URL: submit its file instead")
-    if image.expires_at <= now:
-        words = f"needs {url}, whose URL at the provider has expired: submit its file instead"
-        raise NeededJobError(words)
+    has_url = not image.source_url.startswith(INLINE) and image.expires_at > known.now
+    if (name := find_image_name(image.uri or "")) and (prefer_stored or not has_url):
+        return StoredImage(name, image.content_type or UNKNOWN_TYPE, image.bytes or 0)
+    if not has_url:
+        words = "which has no URL at its provider any more, and is not stored"
+        raise NeededJobError(f"needs {url}, {words}: submit its file instead")
     return image.refreshed_url or image.source_url
+
+
+def _find_upload(upload_id: str, known: Known) -> StoredImage:
+    upload = known.uploads.get(upload_id)
+    if upload is None or upload.expires_at <= known.now:
+        words = "which is no upload of yours, or has expired: upload it again"
+        raise NeededJobError(f"needs {upload_id}, {words}")
+    return upload.to_stored()
 
 
 def parse_image(url: str) -> tuple[str, int] | None:

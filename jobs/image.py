@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -58,6 +58,15 @@ class Image(Value):
     content_type: str | None = None
     width: int | None = None
     height: int | None = None
+
+
+class StoredImage(NamedTuple):
+    """An image of our storage that a job starts from: the provider has to be handed it."""
+
+    name: str
+    """Its name in the storage."""
+    content_type: str
+    bytes: int
 
 
 def find_image_name(uri: str) -> str | None:

@@ -94,6 +94,8 @@ class Job(Value):
     """All submissions sent; the number of one assigns a response to it."""
     former_tasks: tuple[str, ...] = Field((), exclude=True)
     """Other tasks of this job, from before a retry; their images are as good as its own."""
+    hands_over: bool = Field(False, exclude=True)
+    """Whether the provider could not fetch an image of a job: it is handed the stored one."""
     fingerprint: str = Field("", exclude=True)
     """The digest of what its images depend on: the same for the same request of a caller."""
     estimate: int | None = Field(None, exclude=True)

@@ -1,4 +1,4 @@
-"""What a process signs with SECRET_KEY: callback URLs, and proofs that a receiver has that key."""
+"""What a process signs with SECRET_KEY: URLs of the receiver, and proofs that it has that key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 _CHALLENGE = re.compile(r"[0-9a-f]{32}")
 # Callback tokens sign `provider/job_id`: without a slash, this is never the message of one.
 CHALLENGE_PURPOSE = b"imagequeue challenge"
+IMAGE_PURPOSE = b"imagequeue input image"
 
 
 def make_token(secret: bytes, provider: str, job_id: str) -> str:
@@ -26,12 +27,28 @@ def build_callback_url(
 
 def is_valid_token(given: str, secrets: Sequence[bytes], provider: str, job_id: str) -> bool:
     """Whether one of the secrets made the token; compares in constant time."""
-    # Every secret is tried, so that the time taken does not reveal which one fits.
-    matches = [
-        hmac.compare_digest(given.encode(), make_token(secret, provider, job_id).encode())
-        for secret in secrets
-    ]
+    return _is_one_of(given, [make_token(secret, provider, job_id) for secret in secrets])
+
+
+def _is_one_of(given: str, tokens: Sequence[str]) -> bool:
+    # Every token is tried, so that the time taken does not reveal which one fits.
+    matches = [hmac.compare_digest(given.encode(), token.encode()) for token in tokens]
     return any(matches)
+
+
+def build_image_url(public_url: str, secrets: Sequence[bytes], name: str, expires: int) -> str:
+    """Return the URL of an image in the storage until a time, in epoch seconds."""
+    return f"{public_url}/uploads/{expires}/{_sign_image(secrets[0], name, expires)}/{name}"
+
+
+def is_valid_image_token(given: str, secrets: Sequence[bytes], name: str, expires: int) -> bool:
+    """Whether one of the secrets signed the URL of an image; the time is not checked."""
+    return _is_one_of(given, [_sign_image(secret, name, expires) for secret in secrets])
+
+
+def _sign_image(secret: bytes, name: str, expires: int) -> str:
+    key = hmac.digest(secret, IMAGE_PURPOSE, hashlib.sha256)
+    return hmac.new(key, f"{expires}/{name}".encode(), hashlib.sha256).hexdigest()
 
 
 def is_valid_challenge(challenge: str) -> bool:

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .image import StoredImage
+
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
 """The types that are taken, each with the extension of its files."""
 
@@ -30,6 +32,10 @@ class Upload(BaseModel):
     def name(self) -> str:
         """Its name in the storage."""
         return f"uploads/{self.id}.{EXTENSIONS[self.content_type]}"
+
+    def to_stored(self) -> StoredImage:
+        """Return what a provider is handed."""
+        return StoredImage(self.name, self.content_type, self.bytes)
 
     def dump(self) -> str:
         """Return the record of the upload, as JSON."""

@@ -18,6 +18,7 @@ from ..store.budgets import BudgetReader
 from ..store.dispatcher import Dispatcher
 from ..store.jobs import Store
 from ..store.reuse import claim_keys, find_by_keys, find_made, store_keys
+from ..store.uploads import Uploads
 from .idempotency import batch_key, build_fingerprint, place_key, request_key
 from .uploads import upload_files
 from .validation import Fields, RefusedRequest, RequestValidator, ValidRequest, refuse_all
@@ -123,6 +124,7 @@ class Submitter:
             settings=self._settings,
             now=self._now,
             find_jobs=self._store.get_many,
+            find_uploads=Uploads(self._store.redis).get_many,
             caller=caller,
             **options,
         )

@@ -17,7 +17,7 @@ from urllib3.filepost import encode_multipart_formdata
 
 from ..config.settings import Settings, get_variable_name
 from ..errors import InvalidRequestError, Problem, UploadError
-from ..jobs.chain import parse_image
+from ..jobs.chain import is_name
 from ..providers import PROVIDERS
 from ..providers.account import UploadAccount
 from ..providers.base import Provider
@@ -109,7 +109,7 @@ def _to_list(images: object) -> tuple[str | Path, ...]:
 def _is_url(image: str | Path) -> bool:
     if not isinstance(image, str):
         return False
-    return image.lower().startswith(("http://", "https://")) or parse_image(image) is not None
+    return image.lower().startswith(("http://", "https://")) or is_name(image)
 
 
 def _inspect(path: Path, provider: Provider) -> ImageFile:

@@ -10,9 +10,12 @@ from typing import Any
 from ..config.settings import Settings
 from ..errors import InvalidRequestError, Problem
 from ..jobs.build import build_job
-from ..jobs.chain import check_needed, list_needed
+from ..jobs.chain import Known, check_needed, list_needed, list_uploads
+from ..jobs.hand_over import check_hand_over
 from ..jobs.idempotency import build_idempotency_key
+from ..jobs.image import StoredImage
 from ..jobs.job import Job
+from ..jobs.upload import Upload
 from ..providers.request import PRIORITIES, JobRequest, Priority, parse_request
 from .uploads import ImageFile, find_files
 
@@ -49,9 +52,11 @@ class RequestValidator:
     now: Callable[[], datetime]
     find_jobs: Callable[[Sequence[str]], Iterable[Job]] = lambda _: ()
     """Returns those of several jobs that exist."""
+    find_uploads: Callable[[Sequence[str]], Iterable[Upload]] = lambda _: ()
+    """Returns those of several uploads that exist."""
     caller: str = ""
     sees: str | None = None
-    """Whose jobs a request may need: a caller's own, or None for everybody's."""
+    """Whose jobs and uploads a request may need: a caller's own, or None for everybody's."""
     batch: str | None = None
     files: bool = False
     max_priority: Priority = "high"
@@ -100,13 +105,23 @@ class RequestValidator:
                 f"at most; `imagequeue keys limit {self.caller} --max-priority` changes that"
             )
             raise InvalidRequestError([Problem("priority", words)])
-        if needed := list_needed(request):
-            found = self.find_jobs(needed)
-            known = {job.id: job for job in found if self.sees in (None, job.submitted_by)}
-            check_needed(request, needed, known, self.now())
-        return build_job(
+        stored = self._check_needed(request)
+        job = build_job(
             self.settings, request, self.now(), submitted_by=self.caller, batch=self.batch
         )
+        check_hand_over(self.settings, request, stored)
+        return job
+
+    def _check_needed(self, request: JobRequest) -> list[StoredImage]:
+        needed, uploads = list_needed(request), list_uploads(request.image_urls)
+        if not (needed or uploads):
+            return []
+        jobs = {each.id: each for each in self.find_jobs(needed) if self._may_see(each)}
+        known = {each.id: each for each in self.find_uploads(uploads) if self._may_see(each)}
+        return check_needed(request, needed, Known(jobs, known, self.now()))
+
+    def _may_see(self, needed: Job | Upload) -> bool:
+        return self.sees in (None, needed.submitted_by)
 
 
 def refuse_all(refused: Sequence[RefusedRequest]) -> InvalidRequestError:

@@ -86,6 +86,8 @@ class Provider(ABC):
     """How long the response to a submission may take, if that is longer than the setting."""
     max_response_bytes: ClassVar[int] = 4 * 1024 * 1024
     """What a response holds at most; of a longer one, the rest is lost."""
+    takes_files: ClassVar[bool] = False
+    """Whether its requests carry the bytes of the input images, which the worker fetches."""
     charges_failed_tasks: ClassVar[bool | None] = None
     """Whether it charges for an accepted task that fails; None if it does not say."""
 

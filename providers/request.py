@@ -46,8 +46,8 @@ class JobRequest(BaseModel):
     image_urls: tuple[URLText, ...] = Field(
         (),
         max_length=MAX_IMAGE_URLS,
-        description="The images that an edit starts from: URLs, or `job_01...` for the first image "
-        "of another job, `job_01.../1` for its second.",
+        description="The images that an edit starts from: URLs, `upload_01...`, or `job_01...` for "
+        "the first image of another job, `job_01.../1` for its second.",
     )
     params: JsonObject = Field(
         default_factory=dict, description="The provider's parameters; unknown ones are refused."

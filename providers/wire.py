@@ -102,6 +102,8 @@ class Refused:
     reason: RefusalReason
     code: str
     message: str
+    input_not_fetched: bool = False
+    """Whether it is because the provider could not fetch an input image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,6 +26,7 @@ from ..store.lookups import LookupLimiter
 from ..store.pauses import Pauses
 from ..store.starts import StepStarts
 from ..store.submit_queue import SubmitQueue, open_submit_queue
+from ..store.uploads import Uploads
 from ..store.wakeups import Priority, WakeUps
 from ..store.webhooks import WebhookOutbox
 from .http.address_guard import AddressGuard
@@ -49,6 +50,7 @@ class Context:
     pauses: Pauses
     lookups: LookupLimiter
     inline_images: InlineImages
+    uploads: Uploads
     http: HttpClient
     webhook_http: HttpClient
     """For URLs that callers choose: other hosts are trusted than for images."""
@@ -110,6 +112,7 @@ def open_context(
         starts=StepStarts(client),
         pauses=Pauses(client),
         inline_images=InlineImages(client),
+        uploads=Uploads(client),
         lookups=LookupLimiter(client),
         http=_open_http(settings, "download"),
         webhook_http=_open_http(settings, "webhook", connect_timeout_s=5),

@@ -6,15 +6,18 @@ Nothing has been sent to the provider yet when this fails.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from urllib3.filepost import encode_multipart_formdata
 
+from ..jobs.image import StoredImage
 from ..providers.wire import ProviderRequest
 from ..storage.media.validate import NotMediaError, validate_media
 from .context import Context
 from .fetch import Fetch, TooLargeError, UrlRefusedError
 from .http.errors import InvalidUrlError, PrivateAddressError
+from .stored_images import InputError, read_stored
 
 INPUT_TIMEOUT_S = 60.0
 # Of all files of one request: the worker holds them in memory.
@@ -29,22 +32,25 @@ LASTING_FAILURES = (
 )
 
 
-class InputError(Exception):
-    """An input image cannot be used; `is_lasting`: another try would not change that."""
+def build_form(
+    ctx: Context, call: ProviderRequest, stored: Mapping[str, StoredImage], deadline: float
+) -> tuple[bytes, str]:
+    """Return the body and the content type of a request with files; raises InputError.
 
-    def __init__(self, message: str, *, is_lasting: bool) -> None:
-        super().__init__(message)
-        self.is_lasting = is_lasting
-
-
-def build_form(ctx: Context, call: ProviderRequest, deadline: float) -> tuple[bytes, str]:
-    """Return the body and the content type of a request with files; raises InputError."""
+    The images in `stored`, by their URLs, are read from our storage.
+    """
     ends_at = min(deadline, time.monotonic() + INPUT_TIMEOUT_S)
     parts: list[tuple[str, Any]] = list((call.body or {}).items())
     left = MAX_INPUT_BYTES
     for number, (name, url) in enumerate(call.files, 1):
         try:
-            content, media_type, extension = _fetch(ctx, url, ends_at, left)
+            if image := stored.get(url):
+                content, media_type = read_stored(ctx, image, left), image.content_type
+                extension = image.name.rpartition(".")[2]
+            else:
+                content, media_type, extension = _fetch(ctx, url, ends_at, left)
+        except InputError:
+            raise
         except Exception as error:
             why = str(error) or type(error).__name__
             is_lasting = isinstance(error, LASTING_FAILURES)

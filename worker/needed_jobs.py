@@ -6,16 +6,38 @@ from collections.abc import Sequence
 from functools import partial
 
 from ..errors import InvalidTransitionError
-from ..jobs.chain import Inputs, NeededJobError, find_task_source, resolve
+from ..jobs.chain import (
+    Inputs,
+    Known,
+    NeededJobError,
+    find_task_source,
+    list_uploads,
+    resolve,
+)
+from ..jobs.hand_over import Way, find_obstacle, find_way
+from ..jobs.image import StoredImage
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
+from ..providers import get as get_provider
 from .context import Context
 
 
 def find_inputs(ctx: Context, job: Job, key: str, usable_keys: Sequence[str]) -> Inputs | None:
     """Return what the provider gets; None if the job was cancelled, or waits for another key."""
     known = {each.id: each for each in ctx.store.get_many(job.after)} if job.after else {}
+    uploads = {each.id: each for each in ctx.uploads.get_many(list_uploads(job.image_urls))}
+    provider = get_provider(job.provider, job.params)
+    way = find_way(ctx.settings, provider)
     try:
-        inputs = resolve(job.image_urls, job.params, job.after, known, ctx.now())
+        inputs = resolve(
+            job.image_urls,
+            job.params,
+            job.after,
+            Known(known, uploads, ctx.now()),
+            prefer_stored=way is Way.FORM or (job.hands_over and way is not None),
+        )
+        stored = [each for each in inputs.images if isinstance(each, StoredImage)]
+        if stored and (obstacle := find_obstacle(ctx.settings, provider, stored)):
+            raise NeededJobError(obstacle)
     except NeededJobError as error:
         ctx.transition(job, partial(_as_cancelled, ctx, str(error)))
         return None

@@ -14,10 +14,10 @@ from ..errors import InvalidTransitionError
 from ..jobs.charge import Charged
 from ..jobs.cost import put_cost
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
-from ..providers.wire import Accepted, OutcomeUnknown, SubmitOutcome
+from ..providers.wire import Accepted, OutcomeUnknown, Refused, SubmitOutcome
 from .apply_status import as_downloading, as_waiting, is_known_task, with_note
 from .context import Context
-from .refusals import as_refused, describe
+from .refusals import as_handing_over, as_refused, can_hand_over, describe
 
 log = get_logger(__name__)
 
@@ -63,6 +63,8 @@ def _apply_outcome(
             return as_downloading(ctx, job, "answer", images, task_id, cost)
         case OutcomeUnknown(code=code, message=message):
             return as_unconfirmed(ctx, job, message, code)
+        case Refused(input_not_fetched=True) if can_hand_over(ctx, job):
+            return as_handing_over(ctx, job, outcome)
         case _:
             return as_refused(ctx, job, outcome, tries_again_at)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import partial
 
 from ..config.logging import get_logger
 from ..errors import InvalidRequestError
-from ..jobs.chain import Inputs
+from ..jobs.chain import Inputs, is_name
 from ..jobs.job import Job
 from ..jobs.tokens import build_callback_url
 from ..providers import get as get_provider
@@ -21,10 +22,11 @@ from ..providers.wire import (
     TryOtherVersion,
 )
 from .context import Context
-from .form import InputError
+from .hand_over import HAND_OVER_S, hand_over
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import call_provider
 from .refusals import INPUT
+from .stored_images import InputError
 
 log = get_logger(__name__)
 
@@ -33,6 +35,12 @@ MAX_STORED_BYTES = 4 * 1024 * 1024
 
 
 def get_timeout_s(ctx: Context, job: Job) -> float:
+    """Return how long it may take to hand over the images of a job, and to send its request."""
+    names_images = any(map(is_name, job.image_urls))
+    return _get_request_timeout_s(ctx, job) + (HAND_OVER_S if names_images else 0)
+
+
+def _get_request_timeout_s(ctx: Context, job: Job) -> float:
     """Return how long the request of a job may take, its response included."""
     provider = get_provider(job.provider, job.params)
     return max(ctx.settings.submit_timeout_s, provider.submit_timeout_s)
@@ -43,10 +51,12 @@ def send_paid_request(ctx: Context, job: Job, inputs: Inputs, deadline: float) -
     provider = get_provider(job.provider, job.params)
     api_version = job.api_version or provider.api_versions[0]
     try:
-        checked = provider.validate_request(job.action, job.prompt, *inputs)
+        urls, stored = hand_over(ctx, job, inputs)
+        deadline = min(deadline, time.monotonic() + _get_request_timeout_s(ctx, job))
+        checked = provider.validate_request(job.action, job.prompt, urls, inputs.params)
         build = partial(provider.build_submit_request, checked, _callback_url(ctx, job))
         request = build(api_version)
-        response = call_provider(ctx, job, request, deadline, reuse_connection=False)
+        response = call_provider(ctx, job, request, deadline, stored=stored, reuse_connection=False)
         outcome = _parse_response(provider, response, api_version)
         if isinstance(outcome, TryOtherVersion) and build(outcome.api_version) == request:
             # Both versions send the same request, so the version was not the reason.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ..jobs.image import StoredImage
 from ..jobs.job import Job
 from ..providers import get as get_provider
 from ..providers.wire import ProviderRequest, ProviderResponse
@@ -13,6 +16,7 @@ from .http.message import Request
 LOOKUP_TIMEOUT_S = 20.0
 # A wait that a provider asks for by mistake must not stop a job forever.
 MAX_RETRY_AFTER_S = 3600.0
+NOTHING_STORED: Mapping[str, StoredImage] = {}
 
 
 def call_provider(
@@ -21,10 +25,12 @@ def call_provider(
     call: ProviderRequest,
     deadline: float,
     *,
+    stored: Mapping[str, StoredImage] = NOTHING_STORED,
     reuse_connection: bool = True,
 ) -> ProviderResponse:
     """Send a request with a job's key and return its response.
 
+    The files in `stored`, by their URLs, are read from our storage; others are fetched.
     Raises NotSentError, NoResponseError, InputError, or ConfigError without a key.
     """
     account = get_account(ctx, job)
@@ -32,7 +38,7 @@ def call_provider(
     headers = {**account.headers(), "Accept": "application/json"}
     form = b""
     if call.files:
-        form, headers["Content-Type"] = build_form(ctx, call, deadline)
+        form, headers["Content-Type"] = build_form(ctx, call, stored, deadline)
     request = Request(
         method=call.method,
         url=(call.base_url or account.base_url) + call.path,

@@ -8,9 +8,12 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
+from ..jobs.chain import parse_image
 from ..jobs.fallback import can_fall_back, fall_back
+from ..jobs.hand_over import find_way
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import backoff
+from ..providers import get as get_provider
 from ..providers.wire import Accepted, Refused, RetryLater, SubmitOutcome, TryOtherVersion
 from ..store.pauses import TRIED_AGAIN, KnownPauses, PauseKind
 from .apply_status import as_failed
@@ -101,6 +104,19 @@ def as_refused(
         case Refused(reason=reason, code=code, message=message):
             error = JobError(reason=Reason(reason), code=code, message=message)
             return as_failed(ctx, job, "refused", error)
+
+
+def can_hand_over(ctx: Context, job: Job) -> bool:
+    """Whether the provider was sent URLs of images that we have, and can be handed those once."""
+    names_images = any(map(parse_image, job.image_urls))
+    provider = get_provider(job.provider, job.params)
+    return names_images and not job.hands_over and bool(find_way(ctx.settings, provider))
+
+
+def as_handing_over(ctx: Context, job: Job, refused: Refused) -> Job:
+    """Return the job queued again, so that the provider is handed what it could not fetch."""
+    error = JobError(reason=Reason.BAD_INPUT, code=refused.code, message=refused.message)
+    return _as_requeued(ctx, job, 0, "input not fetched", hands_over=True, error=error)
 
 
 def _as_requeued(

@@ -32,7 +32,7 @@ REFUSALS: Mapping[int, RefusalReason] = {
     413: "bad_input",
     422: "bad_input",
     433: "credit",  # the limit set on a sub-key
-    451: "bad_input",  # the source image could not be fetched
+    451: "bad_input",  # INPUT_NOT_FETCHED
     500: "provider",
     501: "provider",
     505: "provider",  # the feature is switched off
@@ -42,6 +42,8 @@ REFUSALS: Mapping[int, RefusalReason] = {
 408 is missing, as a silent upstream may still finish the task, and so are 409, 531 and 550, which
 were seen and are not documented.
 """
+
+INPUT_NOT_FETCHED = 451
 
 _IP_REFUSED = re.compile(r"\bip\b.*white ?-?list|white ?-?list.*\bip\b", re.IGNORECASE)
 
@@ -104,7 +106,12 @@ def parse_submit_response(response: ProviderResponse) -> SubmitOutcome:
         )
     if meaning in ("bad_input", "provider") and is_moderation(message):
         meaning = "policy"
-    return Refused(reason=meaning, code=str(code), message=message)
+    return Refused(
+        reason=meaning,
+        code=str(code),
+        message=message,
+        input_not_fetched=code == INPUT_NOT_FETCHED and meaning == "bad_input",
+    )
 
 
 def _find_meaning(status: int, envelope: Envelope) -> _Meaning | None:

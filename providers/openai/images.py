@@ -90,6 +90,7 @@ class OpenAIImages(SynchronousProvider):
     account = OpenAIAccount
     # None is documented for all servers. Each holds a thread of a worker meanwhile.
     limits = ProviderLimits(max_in_flight=4)
+    takes_files = True
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
 
     def build_submit_request(

@@ -58,7 +58,8 @@ STORAGE_KEYS = {name for name in ENV if name.startswith(("AWS_", "GOOGLE_", "AZU
 SECRETS_OF = {
     # It uploads input images, and serves saved ones.
     "api": {"IMAGEQUEUE_API_KEYS"} | PROVIDER_KEYS | STORAGE_KEYS,
-    "receiver": {"IMAGEQUEUE_SECRET_KEY"},
+    # It serves input images to providers.
+    "receiver": {"IMAGEQUEUE_SECRET_KEY"} | STORAGE_KEYS,
     # It submits nothing while images could not be saved.
     "submit": {"IMAGEQUEUE_SECRET_KEY"} | PROVIDER_KEYS | STORAGE_KEYS,
     "poll": PROVIDER_KEYS,

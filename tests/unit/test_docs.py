@@ -111,9 +111,9 @@ def test_api_examples_are_valid_requests() -> None:
     assert len(bodies) == 3
     for body in bodies:
         request = parse_request(json.loads(body.replace("job_01...", JOB_ID)))
-        inputs = stand_in(request.image_urls, request.params)
-        assert "job" not in inputs.params
-        PROVIDERS[request.provider].validate_request(request.action, request.prompt, *inputs)
+        urls, params = stand_in(request.image_urls, request.params)
+        assert "job" not in params
+        PROVIDERS[request.provider].validate_request(request.action, request.prompt, urls, params)
 
 
 def test_state_diagram_is_the_table_of_transitions() -> None:

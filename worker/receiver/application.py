@@ -1,5 +1,7 @@
 """The callback receiver: check the URL, bound the body, store it, answer. A worker reads it later.
 
+It also serves the input images of jobs to providers that take only URLs.
+
 The receiver is safe to expose: unknown URLs get 404 before their body is read, bodies are limited
 to 256 KB and 10 s, request heads to 16 KB and 10 s, and connections to 512.
 """
@@ -31,6 +33,7 @@ from ...store.counters import Counters, PendingCounts
 from ...store.dispatcher import open_dispatcher
 from .callback_dispatcher import CallbackDispatcher
 from .callback_writer import CallbackNotStoredError, CallbackWriter
+from .input_images import InputImages
 
 log = get_logger(__name__)
 
@@ -52,6 +55,7 @@ class Receiver:
         client = connect(settings)
         self._clock = RedisClock(client)
         self._clock.refresh()
+        self.images = InputImages(settings, self._clock.estimate)
         self._counters = Counters(client)
         self._tally = PendingCounts()
         self._async_client = connect_briefly(settings)
@@ -160,6 +164,7 @@ def create_app(settings: Settings) -> Starlette:
                 methods=["POST"],
                 max_body_size=MAX_BODY_BYTES,
             ),
+            Route("/uploads/{expires:int}/{token}/{name:path}", receiver.images.get_image),
             Route("/healthz", receiver.get_health),
             Route("/readyz", receiver.get_readiness),
         ],

@@ -206,13 +206,16 @@ def test_input_at_a_private_address_is_refused(ctx: Context, stub: Stub) -> None
     assert (job.state, stub.asked) == (State.FAILED, [])
 
 
-def test_job_cannot_start_from_an_image_without_a_url(ctx: Context, stub: Stub) -> None:
-    first = submit_one(ctx, stub, make_image())
+def test_image_without_a_url_is_handed_over_from_the_storage(ctx: Context, stub: Stub) -> None:
+    content = make_image()
+    first = submit_one(ctx, stub, content)
     download(ctx, first)
-    with pytest.raises(InvalidRequestError, match="never had a URL"):
-        Client(ctx.settings, now=ctx.now).submit(
-            provider="kie-flux-kontext", action="edit", prompt="a hat", image_urls=[first]
-        )
+    client = Client(ctx.settings, now=ctx.now)
+    edit: dict[str, Any] = {"action": "edit", "prompt": "a hat", "image_urls": [first]}
+    submit(ctx, client.submit(NAME, params={"model": "gpt-image-1"}, **edit).id)
+    assert content in stub.asked[-1][2]
+    with pytest.raises(InvalidRequestError, match="IMAGEQUEUE_PUBLIC_URL is not set"):
+        client.submit("acedata-flux", **edit)
 
 
 def test_inline_image_of_a_poll_is_saved(ctx: Context, stub: Stub, clock: Clock) -> None:

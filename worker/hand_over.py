@@ -1,0 +1,105 @@
+"""Hand the images of our storage to the provider of a job, just before its paid request.
+
+Nothing has been paid yet when this fails.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+from uuid import uuid4
+
+from urllib3.filepost import encode_multipart_formdata
+
+from ..jobs.chain import Inputs
+from ..jobs.hand_over import Way, find_way
+from ..jobs.image import StoredImage
+from ..jobs.job import Job
+from ..jobs.tokens import build_image_url
+from ..providers import get as get_provider
+from ..providers.account import UploadAccount
+from ..providers.uploads import Uploaded, UploadProvider
+from ..providers.wire import MalformedResponseError, ProviderResponse, Refused
+from .account_keys import get_account
+from .context import Context
+from .http.errors import NoResponseError, NotSentError
+from .http.message import Request
+from .stored_images import InputError, read_stored
+
+HAND_OVER_S = 60.0
+"""How long all images of a job may take."""
+URL_LIFETIME_S = 86_400
+MAX_RESPONSE_BYTES = 64 * 1024
+# Stands for an image in the form of a request. Such a host can never exist.
+_PLACEHOLDER = "https://stored.invalid/{}"
+
+
+class HandedOver(NamedTuple):
+    """What the provider gets as the images of a job."""
+
+    urls: tuple[str, ...]
+    stored: Mapping[str, StoredImage]
+    """The images whose bytes are sent in the form of the request, by the URLs that name them."""
+
+
+def hand_over(ctx: Context, job: Job, inputs: Inputs) -> HandedOver:
+    """Return the URLs of a job's images; raises InputError."""
+    deadline = time.monotonic() + HAND_OVER_S
+    urls: dict[StoredImage, str] = {}
+    stored: dict[str, StoredImage] = {}
+    for image in inputs.images:
+        if isinstance(image, str) or image in urls:
+            continue
+        match find_way(ctx.settings, get_provider(job.provider, job.params)):
+            case Way.UPLOAD:
+                urls[image] = _upload(ctx, job, image, deadline)
+            case Way.FORM:
+                urls[image] = _PLACEHOLDER.format(len(stored))
+                stored[urls[image]] = image
+            case _:
+                urls[image] = _build_url(ctx, image)
+    given = tuple(image if isinstance(image, str) else urls[image] for image in inputs.images)
+    return HandedOver(given, stored)
+
+
+def _build_url(ctx: Context, image: StoredImage) -> str:
+    settings = ctx.settings
+    expires = int(ctx.now().timestamp()) + URL_LIFETIME_S
+    return build_image_url(settings.public_url or "", settings.signing_secrets, image.name, expires)
+
+
+def _upload(ctx: Context, job: Job, image: StoredImage, deadline: float) -> str:
+    """Return the URL of an image at the provider, after its upload."""
+    provider, account = get_provider(job.provider, job.params), get_account(ctx, job)
+    assert isinstance(provider, UploadProvider)  # noqa: S101  its way says so
+    assert isinstance(account, UploadAccount)  # noqa: S101
+    # The provider overwrites a file of the same name.
+    name = f"{uuid4().hex}.{image.name.rpartition('.')[2]}"
+    call = provider.build_upload_request(name)
+    content = read_stored(ctx, image, provider.max_upload_bytes)
+    file = (name, content, image.content_type)
+    body, content_type = encode_multipart_formdata({**call.fields, call.file_field: file})
+    request = Request(
+        method="POST",
+        url=account.upload_url + call.path,
+        deadline=deadline,
+        headers={**account.headers(), "Content-Type": content_type},
+        data=body,
+        max_bytes=MAX_RESPONSE_BYTES,
+    )
+    try:
+        response = ctx.http.send(request)
+        outcome = provider.parse_upload_response(
+            ProviderResponse(status=response.status, body=response.body)
+        )
+    except (NotSentError, NoResponseError, MalformedResponseError) as error:
+        raise InputError(f"an input image was not uploaded: {error}", is_lasting=False) from None
+    if isinstance(outcome, Uploaded):
+        return outcome.url
+    # A server may quote the key that it received.
+    detail = f"{outcome.code} {outcome.message}".replace(account.key, "...")
+    raise InputError(
+        f"an input image was not uploaded: {detail}",
+        is_lasting=isinstance(outcome, Refused) and outcome.reason in ("bad_input", "policy"),
+    )
