@@ -50,9 +50,17 @@ def imports(path: Path) -> frozenset[str]:
     return frozenset(find_imports(path))
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements inside, at any depth: the many expressions in them import nothing."""
+    for each in ast.iter_child_nodes(node):
+        if isinstance(each, ast.stmt | ast.excepthandler | ast.match_case):
+            yield each
+            yield from statements(each)
+
+
 def find_imports(path: Path) -> Iterator[str]:
     package = tuple(part for part in path.relative_to(ROOT).parent.parts if part != "imagequeue")
-    for node in ast.walk(parse(path)):
+    for node in statements(parse(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

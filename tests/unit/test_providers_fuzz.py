@@ -52,7 +52,7 @@ def hostile_bodies(draw: st.DrawFn, case: Case) -> bytes:
             return case.content[: draw(st.integers(0, len(case.content)))]
 
 
-@examples(150)
+@examples(75)
 @given(data=st.data(), case=ANY_CASE, status=st.sampled_from([200, 202, 400, 403, 429, 500, 503]))
 def test_hostile_body_never_breaks_a_parser(data: st.DataObject, case: Case, status: int) -> None:
     parsed = parse_or_none(case, data.draw(hostile_bodies(case)), status)
