@@ -36,8 +36,8 @@ def pause_refused(ctx: Context, job: Job, quota: str, outcome: SubmitOutcome) ->
     now = ctx.now()
     try:
         match outcome:
-            case RetryLater(code="input") | Refused(code="input"):
-                pass
+            case RetryLater(code=code) | Refused(code=code) if code == INPUT:
+                pass  # the next job has another input
             case RetryLater(rate_limited=True, retry_after_s=wait_s):
                 wait_s = wait_s or ctx.settings.rate_limit_pause_s
                 ctx.pauses.limit_rate(quota, job.account_key, wait_s, now)

@@ -96,3 +96,9 @@ def test_base_url_is_that_of_any_gateway(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("IMAGEQUEUE_OPENAI_API_KEY", "a key")
     account = read_settings().account(OpenAIAccount)
     assert (account.base_url, account.key) == ("https://gateway.example/v1", "a key")
+
+
+def test_process_waits_for_the_slowest_provider_that_has_a_key() -> None:
+    assert read_settings(alone=True).max_submit_timeout_s == 20
+    assert read_settings(alone=True, kie_api_key="k").max_submit_timeout_s == 20
+    assert read_settings(alone=True, openai_api_key="k").max_submit_timeout_s == 240

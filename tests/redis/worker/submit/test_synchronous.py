@@ -34,7 +34,8 @@ NAME = "openai-images"
 def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
     trusted = urlsplit(stub.url).netloc
     keys = {"openai_api_key": "an openai key", "openai_base_url": f"{stub.url}/v1"}
-    return {**overrides, **keys, "download_trusted_hosts": trusted, "acedata_base_url": stub.url}
+    others = {"acedata_base_url": stub.url, "breaker_failures": "2"}
+    return {**overrides, **keys, **others, "download_trusted_hosts": trusted}
 
 
 def answer(*contents: bytes) -> tuple[int, dict[str, Any]]:
@@ -193,7 +194,7 @@ def test_input_whose_host_is_down_is_fetched_later(ctx: Context, stub: Stub, clo
     stub.answer = lambda *_: (503, b"")
     job_id = edit(ctx, stub, f"{stub.url}/in.png")
     for _ in range(ctx.settings.breaker_failures):
-        clock.advance(3600)
+        clock.advance(100)
         submit(ctx, job_id)
     job = ctx.store.get(job_id)
     assert (job.state, job.error and job.error.code) == (State.QUEUED, "input")
