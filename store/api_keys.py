@@ -16,6 +16,7 @@ from ..config.budgets import Budget
 from ..errors import ApiKeyError, UnreadableRecordError
 from ..providers.request import Priority
 from . import keys
+from .decoding import decode_id, decode_numbers
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Callers without a key in Redis: local ones, Celery clients, and keys from the environment.
@@ -194,11 +195,9 @@ class ApiKeys:
         """Return every key by its name, with how it is used."""
         known = self.all()
         used = cast(dict[bytes, bytes], self._redis.hgetall(keys.API_KEYS_USED))
-        jobs = cast(dict[bytes, bytes], self._redis.hgetall(keys.OPEN_JOBS))
+        jobs = decode_numbers(cast(dict[bytes, bytes], self._redis.hgetall(keys.OPEN_JOBS)))
         return {
-            name: KeyUse(
-                key, used.get(name.encode(), b"").decode(), int(jobs.get(name.encode(), 0))
-            )
+            name: KeyUse(key, decode_id(used.get(name.encode(), b"")), jobs.get(name, 0))
             for name, key in known.items()
         }
 

@@ -12,6 +12,7 @@ from ..jobs.batch import Batch, parse_batch
 from ..jobs.ids import is_batch_id
 from ..jobs.job import State
 from . import keys
+from .decoding import decode_id, decode_ids
 from .listing import Page, iter_jobs, report_unreadable
 
 # Longer than a job can wait for its end and its record is retained afterwards.
@@ -38,7 +39,7 @@ class Batches:
         With `submitted_by`, the batches of other callers are unknown.
         """
         stored: Any = self._redis.hgetall(keys.batch(batch_id)) if is_batch_id(batch_id) else {}
-        fields = {name.decode(): value for name, value in stored.items()}
+        fields = {decode_id(name): value for name, value in stored.items()}
         document = fields.pop("document", None)
         if document is None:
             raise UnknownBatchError(batch_id)
@@ -72,7 +73,7 @@ class Batches:
         found: Any = self._redis.zrange(
             keys.batch_jobs(batch_id), low, "+", bylex=True, offset=0, num=limit + 1
         )
-        ids = [job_id.decode() for job_id in found]
+        ids = decode_ids(found)
         # The cursor is that of the ids, because a job may be missing.
         jobs = [
             job

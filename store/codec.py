@@ -50,7 +50,7 @@ def load(job_id: str, record: bytes, images_url: str) -> Job:
         if fields["id"] != job_id:
             raise ValueError("it is the record of another job")
         if rb"\ud" in record.lower():  # perhaps half a surrogate pair, which nothing can serialize
-            json.dumps(fields, ensure_ascii=False).encode()
+            fields = json.loads(json.dumps(fields, ensure_ascii=False).encode(errors="replace"))
         return Job.model_validate({_ORIGINAL.get(k, k): v for k, v in fields.items()})
     except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         # pydantic's message would quote the record.

@@ -12,6 +12,7 @@ from typing import Any
 import redis
 
 from . import keys
+from .decoding import decode_numbers
 
 BUCKETS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 1_000, 10_000, 60_000, 600_000, 3_600_000)
 """Upper bounds of a histogram's buckets; the last bucket, `inf`, has none."""
@@ -44,4 +45,4 @@ class Counters:
     def read(self) -> dict[str, int]:
         """Return every sum by its name."""
         sums: Any = self._redis.hgetall(keys.COUNTERS)
-        return {name.decode(): int(count) for name, count in sorted(sums.items())}
+        return decode_numbers(sums)

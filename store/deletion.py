@@ -11,6 +11,7 @@ from ..config.queues import Queue
 from ..jobs.ids import is_job_id
 from ..jobs.job import FINISHED, Job, State
 from . import keys
+from .decoding import decode_id, decode_ids
 from .listing import PAGE, iter_jobs
 from .scripts import register_script
 
@@ -30,12 +31,14 @@ class Deletion:
         ids: Any = self._redis.zrange(
             keys.RETENTION, "-inf", now.timestamp(), byscore=True, offset=0, num=max_jobs
         )
-        job_ids = [each.decode() for each in ids]
+        job_ids = decode_ids(ids)
+        if invalid := [each for each in ids if not is_job_id(decode_id(each))]:
+            self._redis.zrem(keys.RETENTION, *invalid)  # each would be searched for everywhere
         jobs = {job.id: job for job in iter_jobs(self._redis, "", job_ids)}
         # A damaged record does not say which indexes the job is in.
-        every_index = self._find_indexes() if len(jobs) < len(job_ids) else []
+        every_index = self._find_indexes() if len(jobs) < len(job_ids) - len(invalid) else []
         deleted = 0
-        for job_id in job_ids:
+        for job_id in filter(is_job_id, job_ids):
             job = jobs.get(job_id)
             indexes = _list_indexes(job) if job else every_index
             counter = f"jobs.{job.state}.{job.provider}" if job else ""

@@ -26,6 +26,7 @@ from . import keys, listing
 from .batches import BATCH_TTL_S, Batches
 from .codec import dump, load_visible
 from .compare_and_set import MAX_CHANGES, CompareAndSet
+from .decoding import decode_ids
 from .deletion import Deletion
 from .places import dump_place
 from .scripts import register_script
@@ -97,7 +98,7 @@ class Store:
         )
         if not is_added:
             raise IdempotencyConflictError([int(index) for index in answer])
-        return [job_id.decode() for job_id in answer]
+        return decode_ids(answer)
 
     def get(self, job_id: str, submitted_by: str | None = None) -> Job:
         """Return the job as it is now; raises UnknownJobError or UnreadableJobError.
@@ -115,7 +116,7 @@ class Store:
         """Return the ids of jobs and batches that still cannot be read, and why."""
         known: Any = self.redis.hkeys(keys.UNREADABLE)
         unreadable: dict[str, str] = {}
-        for each in (name.decode() for name in known):
+        for each in decode_ids(known):
             try:
                 self.batches.get(each) if is_batch_id(each) else self.get(each)
             except UnreadableRecordError as error:

@@ -14,6 +14,7 @@ import redis
 from ..config.budgets import list_units
 from ..jobs.cost import MICRO
 from . import keys
+from .decoding import decode_numbers
 from .ledger_entries import Amounts, Group
 
 DIMENSIONS = ("day", *Group._fields)
@@ -61,11 +62,13 @@ class Ledger:
             found = pipe.execute()
         sums: defaultdict[tuple[str, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
         for day, fields in zip(days, found, strict=True):
-            for field, amount in fields.items():
-                *quoted, name = field.decode().split("|")
+            for field, amount in decode_numbers(fields).items():
+                *quoted, name = field.split("|")
+                if len(quoted) != len(Group._fields):
+                    continue
                 group = {"day": day, **Group(*map(unquote, quoted))._asdict()}
                 if caller in (None, group["caller"]):
-                    sums[tuple(group[each] for each in by)][name] += int(amount)
+                    sums[tuple(group[each] for each in by)][name] += amount
         rows = [
             CostRow(dict(zip(by, values, strict=True)), _to_amounts(amounts))
             for values, amounts in sorted(sums.items())
@@ -75,7 +78,7 @@ class Ledger:
     def sum_batch(self, batch_id: str) -> Amounts:
         """Return what the jobs of a batch cost so far."""
         found: Any = self._redis.hgetall(keys.costs_of_batch(batch_id))
-        return _to_amounts({name.decode(): int(amount) for name, amount in found.items()})
+        return _to_amounts(decode_numbers(found))
 
     def iter_entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the job and the content of each entry, newest first."""
@@ -90,7 +93,8 @@ class Ledger:
         units = list_units()
         fields = [f"{unit}|{caller}" for unit in units]
         found: Any = self._redis.hmget(keys.spent(period), fields)
-        return {unit: int(n or 0) for unit, n in zip(units, found, strict=True)}
+        known = {unit.encode(): n or b"0" for unit, n in zip(units, found, strict=True)}
+        return dict.fromkeys(units, 0) | decode_numbers(known)
 
 
 def _to_amounts(sums: Mapping[str, int]) -> Amounts:

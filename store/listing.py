@@ -14,6 +14,7 @@ from ..jobs.ids import is_job_id
 from ..jobs.job import Job, State
 from . import keys
 from .codec import load
+from .decoding import decode_id
 from .scripts import register_script
 
 PAGE = 200
@@ -108,11 +109,11 @@ def index_earlier_jobs(client: redis.Redis) -> None:
 
 def iter_ids(client: redis.Redis, index: str, below: str | None = None) -> Iterator[str]:
     """Yield the ids in an index, newest first, from the one below `below` on."""
+    last = below.encode() if below else b""
     while True:
-        top = f"({below}" if below else "+"
+        top: Any = b"(" + last if last else "+"
         page: Any = client.zrange(index, top, "-", desc=True, bylex=True, offset=0, num=PAGE)
-        for job_id in page:
-            below = job_id.decode()
-            yield below
+        for last in page:
+            yield decode_id(last)
         if len(page) < PAGE:
             return

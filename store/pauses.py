@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..jobs.job import Job, add_seconds
 from . import keys
+from .decoding import decode_id
 from .places import get_upstream
 from .scripts import register_script
 
@@ -201,7 +202,7 @@ class Pauses:
 
 def list_pauses(found: Mapping[bytes, bytes], now: datetime) -> list[Pause]:
     """Return the pauses in force of the hash PAUSES, by their names."""
-    pauses = [_load(field.decode(), text) for field, text in sorted(found.items())]
+    pauses = [_load(decode_id(field), text) for field, text in sorted(found.items())]
     return [pause for pause in pauses if pause.is_in_force(now)]
 
 

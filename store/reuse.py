@@ -12,6 +12,7 @@ from ..errors import IdempotencyConflictError
 from ..jobs.idempotency import IdempotencyKey
 from ..jobs.job import State
 from . import keys
+from .decoding import decode_id
 from .jobs import IDEMPOTENCY_KEY_TTL_S, Store
 
 Wanted = tuple[str, datetime]
@@ -77,4 +78,4 @@ def _get_each(client: redis.Redis, names: Sequence[str | None]) -> list[str | No
     asked = list({name for name in names if name})
     values: Any = client.mget(asked) if asked else []
     found = dict(zip(asked, values, strict=True))
-    return [value.decode() if name and (value := found.get(name)) else None for name in names]
+    return [decode_id(value) if name and (value := found.get(name)) else None for name in names]

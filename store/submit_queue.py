@@ -18,6 +18,7 @@ from ..providers import list_services
 from ..providers.request import PRIORITIES
 from . import keys
 from .budgets import dump_periods, log_notices
+from .decoding import decode_ids
 from .places import dump_place
 from .scripts import register_script
 
@@ -112,7 +113,7 @@ class SubmitQueue:
         )
         log_notices(notices)
         return LeasedSubmits(
-            [job_id.decode() for job_id in leased],
+            decode_ids(leased),
             datetime.fromtimestamp(float(next_at), UTC) if next_at else None,
             starts,
         )

@@ -11,6 +11,7 @@ import redis
 
 from ..providers.request import PRIORITIES, Priority
 from . import keys
+from .decoding import decode_id
 from .submit_queue import Quota
 
 
@@ -55,7 +56,7 @@ def measure_usage(client: redis.Redis, quotas: Mapping[str, Quota], now: datetim
         pipe.get(keys.LEASED_AT)
         answers = iter(pipe.execute())
     usage = [KeyUsage(name, key, next(answers), next(answers)) for name, key in pairs]
-    lines = [(group, line.decode()) for group in groups for line in next(answers)]
+    lines = [(group, decode_id(line)) for group in groups for line in next(answers)]
     leased_at = next(answers)
     ready = _measure_lines(client, lines, at)
     neglected_s = max(0.0, at - float(leased_at)) if leased_at and any(ready.values()) else 0.0

@@ -12,6 +12,7 @@ from ..config.queues import Queue
 from ..jobs.job import add_seconds
 from . import keys
 from .clock import MAX_CLOCK_SKEW_S
+from .decoding import decode_id, decode_ids
 from .scripts import register_script
 
 # A download is LOW while its first URL lives longer than this.
@@ -75,7 +76,7 @@ class WakeUps:
         ids: Any = self.redis.zrange(
             keys.due(queue), "-inf", lease_end, byscore=True, offset=0, num=MAX_DUE_SOON
         )
-        return [job_id.decode() for job_id in ids]
+        return decode_ids(ids)
 
     def lease(
         self, queue: Queue, now: datetime, max_jobs: int, max_low: int
@@ -86,14 +87,14 @@ class WakeUps:
             due: Any = self._lease_due(
                 keys=[keys.due(queue)], args=[timestamp, lease_end, max_jobs]
             )
-            return {job_id.decode(): Priority.NORMAL for job_id in due}
+            return dict.fromkeys(decode_ids(due), Priority.NORMAL)
         low_after = add_seconds(now, LOW_AFTER_S).timestamp()
         pairs: Any = self._lease_by_deadline(
             keys=[keys.due(queue), keys.DEADLINES],
             args=[timestamp, lease_end, max_jobs, max_low, low_after, MAX_SCANNED],
         )
         return {
-            job_id.decode(): Priority(priority)
+            decode_id(job_id): Priority(priority)
             for job_id, priority in zip(pairs[::2], pairs[1::2], strict=True)
         }
 
@@ -128,7 +129,7 @@ class WakeUps:
             )
         else:
             taken = self._take_next(keys=[due, keys.STARTS], args=args)
-        return StartedStep(taken[0].decode(), taken[1]) if taken else None
+        return StartedStep(decode_id(taken[0]), taken[1]) if taken else None
 
     def _lease_those(
         self, queue: Queue, job_ids: list[str], latest: float, until: float, required: int = 0
@@ -137,7 +138,7 @@ class WakeUps:
         ids: Any = self._lease_each(
             keys=[keys.due(queue)], args=[latest, until, required, *job_ids]
         )
-        return [job_id.decode() for job_id in ids]
+        return decode_ids(ids)
 
     def _end_lease(self, now: datetime) -> float:
         return add_seconds(now, self._lease_s).timestamp()

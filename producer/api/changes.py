@@ -121,9 +121,9 @@ class Changes:
             page: Any = await self._redis.xrange(keys.CHANGES, f"({after}", "+", count=MAX_PER_READ)
             after = None
             for entry in page:
-                change = _parse_entry(*entry)
-                yield change
-                after = change.id
+                after = entry[0].decode()
+                if change := _parse_entry(*entry):
+                    yield change
 
     async def _read_forever(self) -> None:
         while not self.closing:
@@ -144,8 +144,9 @@ class Changes:
         )
         for _, entries in streams or ():
             for stream_id, fields in entries:
-                self._last_id = stream_id.decode()  # first: an invalid entry is read once
-                self._publish(_parse_entry(stream_id, fields))
+                self._last_id = stream_id.decode()
+                if change := _parse_entry(stream_id, fields):
+                    self._publish(change)
 
     def _publish(self, change: Change) -> None:
         for event in self._watchers.get(change.job, ()):
@@ -169,6 +170,12 @@ class Changes:
             follower.put_nowait(None)
 
 
-def _parse_entry(stream_id: bytes, fields: dict[bytes, bytes]) -> Change:
-    caller = fields[b"caller"].decode() if b"caller" in fields else None
-    return Change(stream_id.decode(), fields[b"job"].decode(), fields[b"state"].decode(), caller)
+def _parse_entry(stream_id: bytes, fields: dict[bytes, bytes]) -> Change | None:
+    """Return the change in an entry; None if that is damaged."""
+    try:
+        caller = fields[b"caller"].decode() if b"caller" in fields else None
+        return Change(
+            stream_id.decode(), fields[b"job"].decode(), fields[b"state"].decode(), caller
+        )
+    except (KeyError, UnicodeDecodeError):
+        return None

@@ -11,6 +11,7 @@ from celery import Celery
 
 from ...config.queues import Queue
 from ...store import keys
+from ...store.decoding import decode_numbers
 from ...store.ledger import Ledger
 from ...store.pauses import Pause, list_pauses
 from ...store.submit_queue import Quota
@@ -79,10 +80,10 @@ def take_snapshot(
     overdue_s = max(submits.overdue_s, usage.neglected_s)
     wakeups[Queue.SUBMIT] = submits._replace(overdue_s=overdue_s)
     return Snapshot(
-        _to_numbers(sums),
+        decode_numbers(sums),
         wakeups,
         dict(_count_messages(celery)),
-        _to_numbers(open_jobs),
+        decode_numbers(open_jobs),
         waiting,
         dead,
         quarantined,
@@ -104,10 +105,6 @@ def take_snapshot(
 
 def _to_wakeups(due: int, first: list[tuple[bytes, float]], at: float) -> Wakeups:
     return Wakeups(due, max(0.0, at - first[0][1]) if first else 0.0)
-
-
-def _to_numbers(fields: dict[bytes, bytes]) -> dict[str, int]:
-    return {name.decode(): int(value) for name, value in sorted(fields.items())}
 
 
 def _count_messages(celery: Celery) -> Iterator[tuple[tuple[Queue, int], int]]:

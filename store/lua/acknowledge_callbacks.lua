@@ -9,7 +9,7 @@ local FIRST = 5 -- of triples: entry, outcome, 1 to quarantine it
 for i = FIRST, #ARGV, 3 do
   local entry, outcome, is_quarantined = ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1'
   if redis.call('LREM', callbacks, 0, entry) > 0 then
-    redis.call('HINCRBY', counters, 'callbacks.' .. outcome, 1)
+    redis.pcall('HINCRBY', counters, 'callbacks.' .. outcome, 1)
     if is_quarantined then
       redis.call('XADD', quarantine, '*', 'job', job_id, 'reason', outcome, 'entry', entry)
       redis.call('INCRBY', quarantine_bytes, #entry)

@@ -7,7 +7,7 @@ local caller, jobs, now = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local per_minute, max_open = tonumber(ARGV[4]), tonumber(ARGV[5]) -- 0 for no limit
 local WINDOW_S = 60
 
-local open = tonumber(redis.call('HGET', open_jobs, caller) or 0)
+local open = tonumber(redis.call('HGET', open_jobs, caller) or 0) or 0 -- a damaged count is none
 if max_open > 0 and open + jobs > max_open then return {'open_jobs', 0} end
 if per_minute == 0 then return {'ok'} end
 
@@ -15,7 +15,7 @@ local recent, sum = {}, 0
 local found = redis.call('HGETALL', by_second)
 for i = 1, #found, 2 do
   local second, count = tonumber(found[i]), tonumber(found[i + 1])
-  if second < now - WINDOW_S then
+  if not second or not count or second < now - WINDOW_S then
     redis.call('HDEL', by_second, found[i])
   else
     recent[#recent + 1] = {second = second, count = count}

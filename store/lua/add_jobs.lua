@@ -33,6 +33,8 @@ for index = 0, (#KEYS - FIRST_KEY + 1) / 7 - 1 do
 end
 if #conflicts > 1 then return conflicts end
 
+-- A damaged counter (pcall) must not end this in the middle: the job would be paid for, and its caller
+-- would read that it was refused.
 for _, job in ipairs(new_jobs) do
   redis.call('SET', job.record_key, job.record)
   for _, index_key in ipairs(job.index_keys) do redis.call('ZADD', index_key, 0, job.id) end
@@ -41,16 +43,16 @@ for _, job in ipairs(new_jobs) do
   if job.digest ~= '' then
     redis.call('SET', job.idempotency_key, job.id .. ' ' .. job.digest, 'EX', key_ttl_s)
   end
-  redis.call('HINCRBY', counters, 'jobs.' .. job.state .. '.' .. job.provider, 1)
-  redis.call('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job.id, 'state', job.state,
+  redis.pcall('HINCRBY', counters, 'jobs.' .. job.state .. '.' .. job.provider, 1)
+  redis.pcall('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job.id, 'state', job.state,
     'caller', caller)
   if batch_document ~= '' then
-    redis.call('HINCRBY', batch, job.state, 1)
+    redis.pcall('HINCRBY', batch, job.state, 1)
     redis.call('ZADD', batch_jobs, 0, job.id)
   end
 end
 if #new_jobs > 0 then
-  redis.call('HINCRBY', open_jobs, caller, #new_jobs)
+  redis.pcall('HINCRBY', open_jobs, caller, #new_jobs)
   if batch_document ~= '' then
     redis.call('HSET', batch, 'document', batch_document)
     redis.call('EXPIRE', batch, batch_ttl_s)

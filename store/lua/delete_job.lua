@@ -53,6 +53,6 @@ for i = FIRST_INDEX, #KEYS do
     end
   end
 end
-if deleted == 1 and counter ~= '' then redis.call('HINCRBY', counters, counter, -1) end
-if caller then redis.call('HINCRBY', open_jobs, caller, -1) end
+if deleted == 1 and counter ~= '' then redis.pcall('HINCRBY', counters, counter, -1) end
+if caller then redis.pcall('HINCRBY', open_jobs, caller, -1) end
 return deleted

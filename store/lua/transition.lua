@@ -79,20 +79,21 @@ if not is_in_flight then redis.call('HDEL', permits, job_id) end
 -- The estimate stays reserved until the outcome is known: from here on, it is in the ledger or free.
 if new_state ~= 'submitting' then redis.call('HDEL', reserved, job_id) end
 
+-- A damaged sum or counter (pcall) stops no job.
 -- The amounts are text, as Lua's numbers would round large ones.
 for _, each in ipairs(ledger_entries ~= '' and cjson.decode(ledger_entries) or {}) do
   redis.call('XADD', ledger, 'MAXLEN', '~', max_ledger_entries, '*', 'job', job_id, 'entry', each.entry)
   for name, amount in pairs(each.amounts) do
-    redis.call('HINCRBY', day_costs, each.group .. '|' .. name, amount)
+    redis.pcall('HINCRBY', day_costs, each.group .. '|' .. name, amount)
     if batch_costs ~= '' then
-      redis.call('HINCRBY', batch_costs, name, amount)
+      redis.pcall('HINCRBY', batch_costs, name, amount)
       redis.call('EXPIRE', batch_costs, COSTS_TTL_S)
     end
   end
   for unit, amount in pairs(each.spent) do
     for _, spent in ipairs({day_spent, month_spent}) do
-      redis.call('HINCRBY', spent, unit .. '|*', amount)
-      redis.call('HINCRBY', spent, unit .. '|' .. each.caller, amount)
+      redis.pcall('HINCRBY', spent, unit .. '|*', amount)
+      redis.pcall('HINCRBY', spent, unit .. '|' .. each.caller, amount)
       redis.call('EXPIRE', spent, COSTS_TTL_S)
     end
   end
@@ -104,13 +105,13 @@ if needed_by ~= '' then
   redis.call('DEL', needed_by)
 end
 if made ~= '' then redis.call('SET', made, job_id, 'EXAT', math.floor(wake_up)) end
-for i = FIRST_COUNT, #ARGV, 2 do redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end
-if opened ~= '0' then redis.call('HINCRBY', open_jobs, caller, opened) end
-redis.call('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job_id, 'state', new_state,
+for i = FIRST_COUNT, #ARGV, 2 do redis.pcall('HINCRBY', counters, ARGV[i], ARGV[i + 1]) end
+if opened ~= '0' then redis.pcall('HINCRBY', open_jobs, caller, opened) end
+redis.pcall('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job_id, 'state', new_state,
   'caller', caller)
 if batch ~= '' and old_state ~= new_state then
-  redis.call('HINCRBY', batch, old_state, -1)
-  redis.call('HINCRBY', batch, new_state, 1)
+  redis.pcall('HINCRBY', batch, old_state, -1)
+  redis.pcall('HINCRBY', batch, new_state, 1)
 end
 if webhook ~= '' then
   redis.call('RPUSH', webhooks, webhook)

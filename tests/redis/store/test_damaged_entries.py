@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from imagequeue.config.queues import Queue
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings
 from imagequeue.errors import ImageQueueError, UnknownBatchError, UnreadableRecordError
 from imagequeue.jobs.build import build_job
+from imagequeue.jobs.job import State, add_seconds
 from imagequeue.producer.api.access import Access
 from imagequeue.producer.client import Client
 from imagequeue.producer.doctor.redis_checks import check_api_keys, check_records
@@ -19,6 +21,7 @@ from imagequeue.worker.context import Context
 from support.access import request, status_of
 from support.callbacks import quarantine, quarantined_ids
 from support.cli import Ran, imagequeue
+from support.jobs import move, queued
 
 Fields = dict[str, Any]
 DAMAGED_CALLBACKS: dict[str, Fields] = {
@@ -148,3 +151,16 @@ def test_damaged_batch_is_named_and_its_jobs_are_listed(ctx: Context) -> None:
         assert check_records(ctx.settings) == "all that were read are valid"
     with pytest.raises(UnknownBatchError):
         client.batch_jobs(batch_id, submitted_by="blog")
+
+
+def test_entry_of_a_due_set_that_is_no_id_stops_no_job(ctx: Context) -> None:
+    first, second = queued(ctx), queued(ctx)
+    move(ctx, first, State.SUBMITTING, State.WAITING)
+    move(ctx, second, State.CANCELLED)
+    for name in (keys.due(Queue.POLL), keys.RETENTION):
+        ctx.store.redis.zadd(name, {b"\xff": 0, b"": 0})
+    later = add_seconds(ctx.now(), ctx.settings.retention_s)
+    assert first in ctx.wakeups.lease(Queue.POLL, later, 9, 9)
+    assert ctx.store.deletion.delete_expired(later)
+    assert not ctx.store.redis.exists(keys.record(second))
+    assert ctx.store.redis.zcard(keys.RETENTION) == 0

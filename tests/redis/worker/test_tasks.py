@@ -11,9 +11,10 @@ from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.errors import ConfigError
 from imagequeue.jobs.callback import Callback, Outcome
-from imagequeue.jobs.job import State, add_seconds
+from imagequeue.jobs.job import Job, State, add_seconds
 from imagequeue.providers.wire import ResultImage, Succeeded
-from imagequeue.store import keys
+from imagequeue.store import compare_and_set, keys
+from imagequeue.store.codec import dump
 from imagequeue.store.quarantine import Quarantine
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.apply_status import apply_status
@@ -144,12 +145,14 @@ def test_job_that_breaks_its_webhook_ends_visibly(
 def test_record_that_cannot_be_written_ends_without_its_request(
     app: Celery, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = queued(ctx, prompt="a mark that is replaced")
-    key = keys.record(job_id)
-    record = ctx.store.redis.get(key)
-    assert isinstance(record, bytes)
-    # Half a surrogate pair is valid JSON, and no UTF-8 writer accepts it.
-    ctx.store.redis.set(key, record.replace(b"a mark that is replaced", rb"\ud800"))
+    job_id = queued(ctx, prompt="a prompt that nothing can write")
+
+    def dump_without_prompt(job: Job) -> bytes:
+        if job.prompt:
+            raise ZeroDivisionError
+        return dump(job)
+
+    monkeypatch.setattr(compare_and_set, "dump", dump_without_prompt)
     breaking(monkeypatch, "submit", ZeroDivisionError())
     for _ in range(ctx.settings.max_crashes):
         with pytest.raises(ZeroDivisionError):
