@@ -25,7 +25,7 @@ class Upload(BaseModel):
     bytes: int
     width: int
     height: int
-    expires_at: datetime = Field(description="When it is deleted.")
+    expires_at: datetime = Field(description="Until when a job may start from it.")
     submitted_by: str = Field("", exclude=True)
 
     @property

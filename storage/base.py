@@ -109,9 +109,14 @@ class Storage(ABC):
     def uri(self, name: str) -> str:
         """Return the URI under which `put` stores a name."""
 
+    def delete(self, name: str) -> None:
+        """Delete the file under a name, if there is one; raises StorageError."""
+        with suppress(FileNotFoundError):
+            self._remove(require_safe_name(name))
+
     @abstractmethod
     def _remove(self, name: str) -> None:
-        """Delete the file under a name; raises StorageError."""
+        """Delete the file under a name; raises StorageError, and may raise FileNotFoundError."""
 
     def temporary(self) -> Temporary:
         """Return a new file in `scratch`, to be used in a `with`; raises StorageError."""

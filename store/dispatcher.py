@@ -114,6 +114,15 @@ class Dispatcher:
         allow_low = queue is not Queue.DOWNLOAD or not self.has_normal_messages(queue)
         return self._wakeups.take_next(queue, now, finished, allow_low=allow_low)
 
+    def send_delete_uploads(self) -> None:
+        """Send a message to delete uploads that have ended: a storage may be slow."""
+        self._celery.send_task(
+            "imagequeue.delete_uploads",
+            queue=Queue.DOWNLOAD.value,
+            priority=Priority.LOW.value,
+            ignore_result=True,
+        )
+
     def _send_submits(self, leased: LeasedSubmits, room: int) -> SweepResult:
         self._send(Queue.SUBMIT, dict.fromkeys(leased.job_ids, Priority.NORMAL))
         is_full = len(leased.job_ids) >= room

@@ -74,6 +74,9 @@ LEDGER = "iq:ledger"
 UPLOADS = "iq:uploads"
 """Sorted set of the names of uploads in the storage, by the time when they are deleted."""
 
+UPLOADS_CLAIMED = "iq:uploads:claimed"
+"""String that exists for a minute after a worker was told to delete uploads."""
+
 UNREADABLE = "iq:unreadable"
 """Hash: the ids of jobs and batches whose records could not be read, and why."""
 

@@ -13,6 +13,9 @@ from ..jobs.upload import Upload
 from . import keys
 
 MAX_AT_ONCE = 100
+# A job that left at the last moment may have named the file to its provider, for up to a day.
+GRACE_S = 86_400
+CLAIMED_S = 60
 
 
 class Uploads:
@@ -23,7 +26,7 @@ class Uploads:
 
     def reserve(self, upload: Upload) -> None:
         """Note when the file of an upload is deleted, before it is written: none is forgotten."""
-        self._redis.zadd(keys.UPLOADS, {upload.name: upload.expires_at.timestamp()})
+        self._redis.zadd(keys.UPLOADS, {upload.name: upload.expires_at.timestamp() + GRACE_S})
 
     def add(self, upload: Upload, lifetime_s: float) -> None:
         """Store the record of an upload whose file is stored."""
@@ -34,6 +37,13 @@ class Uploads:
         names = [keys.upload(each) for each in upload_ids if is_upload_id(each)]
         found: Any = self._redis.mget(names) if names else []
         return [Upload.model_validate_json(each) for each in found if each]
+
+    def claim_expired(self, now: datetime) -> bool:
+        """Return whether files are to be deleted, and no other process has said so lately."""
+        return bool(
+            self._redis.zcount(keys.UPLOADS, "-inf", now.timestamp())
+            and self._redis.set(keys.UPLOADS_CLAIMED, 1, nx=True, ex=CLAIMED_S)
+        )
 
     def list_expired(self, now: datetime) -> list[str]:
         """Return the names of files that are to be deleted, at most MAX_AT_ONCE."""

@@ -30,7 +30,7 @@ GREEN_POOLS = ("celery.concurrency.gevent", "celery.concurrency.eventlet")
 
 
 def sweep(ctx: Context) -> float:
-    """Dispatch due jobs and delete expired ones; return the seconds until the next sweep.
+    """Dispatch due jobs, delete what has expired; return the seconds until the next sweep.
 
     The due sets are in Redis: after an error, the next sweep finds them unchanged.
     """
@@ -47,6 +47,9 @@ def sweep(ctx: Context) -> float:
                 log.debug("jobs_dispatched", queue=queue, jobs=len(swept.dispatched))
     with _log_error("expired"):
         ctx.store.deletion.delete_expired(ctx.now())
+    with _log_error("uploads"):
+        if ctx.uploads.claim_expired(ctx.now()):
+            ctx.dispatcher.send_delete_uploads()
     return pause_s
 
 

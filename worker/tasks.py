@@ -1,4 +1,4 @@
-"""The Celery tasks: one for each queue, each a step of one job."""
+"""The Celery tasks: one for each queue, each a step of one job; and two that serve no job."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .base_task import JobTask
 from .callback import read_callbacks
 from .context import Context
 from .create import create
+from .delete_uploads import delete_uploads
 from .download import download
 from .notify import notify
 from .poll import poll
@@ -50,6 +51,10 @@ def register(app: Celery) -> None:
     @app.task(base=JobTask, bind=True, shared=False, name="imagequeue.notify")
     def notify_task(self: JobTask, job_id: str) -> None:
         self.retry_in(notify(self.context, job_id), job_id)
+
+    @app.task(shared=False, name="imagequeue.delete_uploads")
+    def delete_uploads_task() -> None:
+        delete_uploads(app.context)  # type: ignore[attr-defined]
 
 
 def _register_create(app: Celery) -> None:

@@ -14,7 +14,7 @@ from imagequeue.jobs.job import add_seconds
 from imagequeue.producer import input_images
 from imagequeue.producer.client import Client
 from imagequeue.store import keys
-from imagequeue.store.uploads import Uploads
+from imagequeue.store.uploads import GRACE_S, Uploads
 from imagequeue.worker.context import Context
 from support.callers import Ask
 from support.cli import imagequeue
@@ -69,7 +69,8 @@ def test_upload_is_stored_with_its_facts(
     )
     lifetime_s: Any = ctx.store.redis.ttl(keys.upload(upload.id))
     assert 0 < lifetime_s <= ctx.settings.retention_s
-    assert ctx.store.redis.zscore(keys.UPLOADS, upload.name) == upload.expires_at.timestamp()
+    deleted_at = upload.expires_at.timestamp() + GRACE_S
+    assert ctx.store.redis.zscore(keys.UPLOADS, upload.name) == deleted_at
 
 
 @pytest.mark.parametrize(
