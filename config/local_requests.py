@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -20,7 +21,13 @@ PROXY_HEADERS = (
     *("client-ip", "true-client-", "remote-", "proxy-", "wl-proxy-", "max-forwards", "surrogate-"),
     *("cf-", "cdn-", "fastly-", "fly-", "akamai-", "x-akamai-", "x-amz", "x-azure-", "x-arr-"),
     *("x-appengine-", "x-cloud-", "x-varnish", "x-vercel-", "x-nf-", "ngrok-", "tailscale-"),
+    *("cloudfront-", "x-sucuri-", "incap-", "ali-", "eagleid", "x-railway-", "rndr-", "x-ngrok"),
+    *("x-client", "x-served-by", "x-request-start", "x-gateway", "x-edge-", "x-lb-", "x-peer"),
+    *("x-traefik", "x-haproxy", "x-url-scheme", "x-ssl-", "ssl-", "front-end-https", "x-cdn"),
+    *("x-auth", "x-webauth", "x-zrok"),
 )
+# In the names of others: `http-x-forwarded-for`, `bypass-tunnel-reminder`, `do-connecting-ip`.
+_PROXY_WORD = re.compile(r"forward|proxy|tunnel|-(ip|addr)$")
 LISTENING = "0A"
 
 
@@ -42,12 +49,20 @@ def is_local_request(
     """
     if peer is None or not is_loopback(peer[0]):
         return False
+    # Some servers write `_` for `-`, and a name may come twice.
+    given = [(name.lower().replace("_", "-"), value) for name, value in headers.items()]
+    hosts = [value for name, value in given if name == "host"]
     # Plain `proxy_pass` of nginx speaks HTTP/1.0, or closes each connection.
-    is_plain_proxy = http_version == "1.0" or "close" in headers.get("connection", "").lower()
-    is_marked = any(name.lower().startswith(PROXY_HEADERS) for name in headers)
-    if is_plain_proxy or is_marked or not is_loopback(_to_hostname(headers.get("host", ""))):
+    closes = any(name == "connection" and "close" in value.lower() for name, value in given)
+    if http_version == "1.0" or closes or any(_is_of_proxy(name) for name, _ in given):
+        return False
+    if len(hosts) != 1 or not is_loopback(_to_hostname(hosts[0])):
         return False
     return _find_user(*peer) in (None, os.geteuid())
+
+
+def _is_of_proxy(header: str) -> bool:
+    return header.startswith(PROXY_HEADERS) or _PROXY_WORD.search(header) is not None
 
 
 def _to_hostname(host: str) -> str:

@@ -29,6 +29,9 @@ REQUEST = {"provider": "acedata-flux", "prompt": "a stranger's cat"}
                 *("Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Ssl"),
                 *("X-Forwarded", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Ray"),
                 *("CF-Connecting-IP", "Fastly-Client-IP", "CDN-Loop", "X-Original-URL"),
+                *("X_Forwarded_For", "X-Real_IP", "Cf_Connecting_Ip", "HTTP-X-Forwarded-For"),
+                *("X-Originating-IP", "Do-Connecting-IP", "Ali-CDN-Real-IP", "Front-End-Https"),
+                *("CloudFront-Viewer-Country", "X-Served-By", "Bypass-Tunnel-Reminder"),
                 *("X-Cluster-Client-IP", "Tailscale-User-Login", "X-Amzn-Trace-Id"),
             )
         ),
@@ -53,6 +56,21 @@ def test_curl_of_the_readme_works(site: str) -> None:
         connection.sendall(f"{lines}\r\n\r\n".encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
     assert requests.get(f"{site}/v1/jobs", timeout=30).ok
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Host: localhost\r\nHost: evil.example",
+        "Host: evil.example\r\nHost: localhost",
+        "Host: localhost\r\nConnection: keep-alive\r\nConnection: close",
+    ],
+)
+def test_header_that_comes_twice_opens_nothing(site: str, headers: str) -> None:
+    port = int(site.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(f"GET /v1/jobs HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 403")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts a program as another user")
