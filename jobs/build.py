@@ -15,6 +15,7 @@ from .chain import find_task_source, list_needed, stand_in
 from .cost import to_micro
 from .fallback import Fallback
 from .job import Job, new_job
+from .private_urls import check_private_urls
 
 MAX_CALLER_CHARACTERS = 255
 MAX_DAYS_AHEAD = 30
@@ -39,6 +40,7 @@ def build_job(
     if request.not_before and request.not_before > now + timedelta(days=MAX_DAYS_AHEAD):
         raise InvalidRequestError([Problem("not_before", TOO_LATE)])
     estimate, *estimates = _estimate_each(settings, request)
+    check_private_urls(settings, request)
     fallback = tuple(
         Fallback(provider=each.provider, params=each.params, estimate=price)
         for each, price in zip(request.fallback, estimates, strict=True)

@@ -4,8 +4,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import pytest
 
+from imagequeue.config.addresses import is_public
 from imagequeue.config.host_patterns import HostPatterns
-from imagequeue.worker.http.address_guard import AddressGuard, is_public
+from imagequeue.worker.http.address_guard import AddressGuard
 from imagequeue.worker.http.errors import InvalidUrlError, PrivateAddressError
 from imagequeue.worker.http.url import get_origin, parse_url
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from imagequeue.config.addresses import is_public
 from imagequeue.jobs.job import State
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
 from imagequeue.worker.http import address_guard
-from imagequeue.worker.http.address_guard import AddressGuard, is_public
+from imagequeue.worker.http.address_guard import AddressGuard
 from support.hostile import (
     Host,
     check_unsaved,
