@@ -93,8 +93,8 @@ class Client(Reports, ClientActions):
         """Queue one job and return it; raises InvalidRequestError or UploadError.
 
         `image` takes URLs and local files, which are uploaded; `image_urls`, for untrusted input,
-        takes only URLs; both take ids of jobs, for their images. The jobs in `after` have to
-        succeed first. `fallback` has other providers, each as `provider` and `params`.
+        takes only URLs; both take ids of uploads, and of jobs for their images. The jobs in `after`
+        have to succeed first. `fallback` has other providers, each as `provider` and `params`.
         `not_before` is a time with a time zone, or counts from now.
         """
         if isinstance(not_before, timedelta):

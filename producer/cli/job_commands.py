@@ -31,8 +31,9 @@ PRIORITIES = click.Choice(["high", "normal", "low"])
     "--image",
     "images",
     multiple=True,
-    metavar="URL|FILE",
-    help="An input image; may be repeated. A file is uploaded, if the provider accepts files.",
+    metavar="URL|FILE|ID",
+    help="An input image; may be repeated. A file is uploaded, if the provider accepts files. The "
+    "id is one that `imagequeue upload` printed, or of a job.",
 )
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
 @click.option(

@@ -25,6 +25,16 @@ def test_put_bytes_are_read_back(storage: Storage, s3: S3, name: str, data: byte
     assert names(storage, s3) == [name]
 
 
+def test_deleted_file_is_gone_and_may_be_deleted_again(storage: Storage) -> None:
+    uri = keep(storage, NAME, DATA)
+    storage.delete(NAME)
+    storage.delete(NAME)
+    with pytest.raises(FileNotFoundError):
+        storage.open(uri)
+    with pytest.raises(ValueError, match="not a valid name"):
+        storage.delete("../outside")
+
+
 @pytest.mark.parametrize("kind", ["s3"])
 def test_bucket_keeps_the_content_type(storage: Storage) -> None:
     assert storage.open(keep(storage, "0", DATA, "video/mp4")).content_type == "video/mp4"

@@ -1,5 +1,6 @@
 """Images of our storage that jobs start from: the provider is handed them before it is paid."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -7,16 +8,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from imagequeue.errors import InvalidRequestError
-from imagequeue.jobs.job import Image, State
+from imagequeue.jobs.job import Image, State, utc_now
 from imagequeue.jobs.upload import Upload
 from imagequeue.producer.client import Client
 from imagequeue.store import keys
 from imagequeue.worker.context import Context
+from imagequeue.worker.receiver.application import create_app
 from imagequeue.worker.submit import submit
+from support.asgi import serving
 from support.clock import Clock
 from support.jobs import KIE_ACCEPTED, kie_refused, move, queued
+from support.sandbox import Sandbox
 from support.stub import Stub
 from support.worker.account_keys import change
 from support.worker.downloads import folder_of, make_image
@@ -116,17 +121,30 @@ def test_upload_is_a_part_of_the_form_of_a_provider_that_takes_files(
 
 
 def test_upload_is_at_a_signed_url_for_a_provider_that_takes_only_urls(
-    ctx: Context, stub: Stub, upload: Upload, overrides: dict[str, str]
+    ctx: Context, stub: Stub, upload: Upload, overrides: dict[str, str], clock: Clock
 ) -> None:
-    change(ctx, overrides, public_url="https://queue.example")
+    clock.time = utc_now()  # the receiver has no other
     stub.answer = lambda *_: (200, {"task_id": "task-1", "success": True})
-    submit(ctx, edit(Client(ctx.settings, now=ctx.now), upload.id, **ACEDATA))
-    (paid,) = paid_bodies(stub)
-    parts = urlsplit(paid["image_url"])
-    assert parts.netloc == "queue.example"
-    _, _, expires, _, name = parts.path.split("/", 4)
+    with serving(create_app(ctx.settings)) as public_url:
+        change(ctx, overrides, public_url=public_url)
+        submit(ctx, edit(Client(ctx.settings, now=ctx.now), upload.id, **ACEDATA))
+        (paid,) = paid_bodies(stub)
+        assert requests.get(paid["image_url"], timeout=10).content == PNG
+    _, _, expires, _, name = urlsplit(paid["image_url"]).path.split("/", 4)
     assert name == f"uploads/{upload.id}.png"
     assert int(expires) == int(ctx.now().timestamp()) + 86_400
+
+
+def test_sandbox_gets_the_upload_of_a_job(
+    ctx: Context, upload: Upload, overrides: dict[str, str], sandbox: Sandbox
+) -> None:
+    change(ctx, overrides, kie_base_url=sandbox.url, kie_upload_url=sandbox.url)
+    job_id = edit(Client(ctx.settings, now=ctx.now), upload.id)
+    submit(ctx, job_id)
+    params = {"taskId": ctx.store.get(job_id).task_id}
+    record = sandbox.get("/api/v1/flux/kontext/record-info", params=params, key="a kie key")
+    given = json.loads(record.json()["data"]["paramJson"])["inputImage"]
+    assert requests.get(given, timeout=10).content == PNG
 
 
 def test_upload_is_refused_for_a_provider_that_cannot_get_it(
