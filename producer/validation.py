@@ -140,6 +140,9 @@ def _split_key(item: object, first: dict[str, int], index: int) -> tuple[Fields,
 
     The same key twice would make one job of two items.
     """
+    if isinstance(item, list):
+        words = "is a list: give one JSON object for each job, and each on a line of its own"
+        raise InvalidRequestError([Problem("request", words)])
     if not isinstance(item, Mapping):
         raise InvalidRequestError([Problem("request", "must be a JSON object")])
     fields = dict(item)

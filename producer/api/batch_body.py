@@ -30,8 +30,9 @@ MAX_TOKENS = 2_000_000
 _TOKEN = re.compile(rb'"(?:[^"\\\n]++|\\.)*+"?|[][{},]')
 _ITEMS = re.compile(rb'"items"\s*:\s*\Z')
 _MAX_SPACES = 100
-# Without the blank lines.
-_LINE = re.compile(rb"\S[^\n]*+")
+# Without the blank lines. A carriage return ends a line, too: JSON has none inside of its texts.
+_LINE = re.compile(rb"\S[^\r\n]*+")
+_LINE_ENDS = (b"\n", b"\r", b"\r\n")
 
 Span = tuple[int, int]
 
@@ -119,7 +120,8 @@ def _find_lines(body: bytearray, on_error: OnError) -> Items:
     # One too many is enough to refuse them all.
     filled = (each for each in _LINE.finditer(body) if each.group().strip() != BOM_UTF8)
     for found in islice(filled, MAX_IN_BATCH + 1):
-        line += body.count(b"\n", seen, found.start())
+        feeds, returns, pairs = (body.count(e, seen, found.start()) for e in _LINE_ENDS)
+        line += feeds + returns - pairs
         seen = found.start()
         spans.append(found.span())
         lines.append(line)

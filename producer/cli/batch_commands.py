@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # `wait` says of this many jobs where they stand.
 MAX_POSITIONS = 10
+# Editors on Windows write a byte-order mark, and `copy` a Ctrl-Z; joined files have them at seams.
+_AROUND_LINES = "\ufeff\x1a" + string.whitespace
 
 
 @click.command()
@@ -91,11 +94,10 @@ def _print_positions(client: Client, job_ids: Sequence[str]) -> None:
 def _read_lines(file: Iterable[str]) -> tuple[list[int], list[Any]]:
     """Return the number and the content of each line that is not empty."""
     try:
-        # Editors on Windows write a byte-order mark; joined files have one at every seam.
-        lines = (line.lstrip("\ufeff").strip() for line in file)
+        lines = (line.strip(_AROUND_LINES) for line in file)
         numbered = [(number, line) for number, line in enumerate(lines, 1) if line]
     except UnicodeDecodeError:
-        raise click.UsageError("FILE is not UTF-8 text") from None
+        raise click.UsageError("FILE is not UTF-8 text: save it as UTF-8") from None
     return [number for number, _ in numbered], [_parse_or_none(line) for _, line in numbered]
 
 

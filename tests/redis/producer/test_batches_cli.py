@@ -48,6 +48,23 @@ def test_file_of_a_windows_editor_loses_no_line(
     assert [*parse_items(bytearray(body), "application/json", "refuse")] == [GOOD]
 
 
+def test_file_of_an_old_editor_loses_no_line(
+    overrides: dict[str, str], ctx: Context, tmp_path: Path
+) -> None:
+    """Carriage returns alone, a mark behind a line, and a Ctrl-Z at the end."""
+    item = json.dumps(GOOD).encode()
+    (tmp_path / "b.jsonl").write_bytes(item + b"\r\r" + item + BOM_UTF8 + b"\r\x1a")
+    ran = imagequeue("batch", "b.jsonl", settings=overrides)
+    assert (ran.status, len(ran.out.splitlines())) == (0, 2), ran.err
+    parsed = parse_items(bytearray(item + b"\r\r\n\r" + item), "application/jsonl", "refuse")
+    assert ([*parsed], parsed.get_line_number(1)) == ([GOOD, GOOD], 4)
+
+
+def test_list_in_a_file_of_lines_is_named(overrides: dict[str, str], ctx: Context) -> None:
+    ran = imagequeue("batch", "-", settings=overrides, stdin=json.dumps([GOOD, GOOD]))
+    assert (ran.status, "line 1: request: is a list" in ran.err) == (2, True)
+
+
 def test_cli_queues_a_batch_once_and_waits(
     overrides: dict[str, str], ctx: Context, tmp_path: Path
 ) -> None:
