@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from .parsing import decode, to_object, to_text
 from .wire import INLINE, InlineImage
 
+MAX_RESPONSE_BYTES_WITH_IMAGES = 128 * 1024 * 1024
+"""What a response holds at most that may have the images themselves."""
+
 
 def find_inline_images(data: object) -> Iterator[InlineImage]:
     """Yield the images in `[{"b64_json": …}, {"url": "data:image/png;base64,…"}]`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Provider
+from .inline import MAX_RESPONSE_BYTES_WITH_IMAGES
 from .wire import (
     MalformedResponseError,
     ProviderRequest,
@@ -20,7 +21,7 @@ class SynchronousProvider(Provider):
 
     # A minute of it is for the input images.
     submit_timeout_s = 240.0
-    max_response_bytes = 128 * 1024 * 1024
+    max_response_bytes = MAX_RESPONSE_BYTES_WITH_IMAGES
 
     def build_status_request(self, task_id: str, api_version: str) -> ProviderRequest:
         """Raise MalformedResponseError."""

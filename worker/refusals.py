@@ -116,7 +116,8 @@ def can_hand_over(ctx: Context, job: Job) -> bool:
 def as_handing_over(ctx: Context, job: Job, refused: Refused) -> Job:
     """Return the job queued again, so that the provider is handed what it could not fetch."""
     error = JobError(reason=Reason.BAD_INPUT, code=refused.code, message=refused.message)
-    return _as_requeued(ctx, job, 0, "input not fetched", hands_over=True, error=error)
+    fields = {"attempts": job.attempts - 1, "hands_over": True, "error": error}
+    return _as_requeued(ctx, job, 0, "input not fetched", **fields)
 
 
 def _as_requeued(

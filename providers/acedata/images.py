@@ -14,6 +14,7 @@ from pydantic import Field
 from ..base import Provider, Request
 from ..catalogue_provider import CatalogueProvider
 from ..catalogue_requests import UncheckedRequest
+from ..inline import MAX_RESPONSE_BYTES_WITH_IMAGES
 from ..wire import ProviderRequest, ProviderResponse, SubmitOutcome
 from . import responses
 from .flux import FLUX_LIMITS
@@ -35,6 +36,7 @@ class AceDataImages(AceDataProvider, CatalogueProvider):
     name = "acedata"
     service = ""
     package = __package__
+    max_response_bytes = MAX_RESPONSE_BYTES_WITH_IMAGES
     unchecked_type = UncheckedServiceRequest
     paths: ClassVar[Mapping[str, str]] = {}
     """Below the service, for each action."""
@@ -100,6 +102,8 @@ class _QwenImage(AceDataImages):
 
 class _OpenAI(AceDataImages):
     service = "openai"
+    # Its records may hold images as base64: those of two tasks have to fit into one response.
+    max_batch_size = 2
     paths: ClassVar[Mapping[str, str]] = {"generate": "images/generations", "edit": "images/edits"}
 
 

@@ -1,5 +1,7 @@
 """Jobs of one provider in several services of its account: each asks its own service."""
 
+import base64
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,3 +56,26 @@ def test_service_takes_only_keys_that_serve_it(ctx: Context, stub: Stub) -> None
         for job_id in job_ids:
             submit(ctx, job_id)
         assert {ctx.store.get(job_id).account_key for job_id in job_ids} == keys
+
+
+def hold_images(task_id: str) -> dict[str, Any]:
+    """A task whose images, 6 MB each as base64, are in its record."""
+    data = [{"b64_json": base64.b64encode(os.urandom(4_500_000)).decode()} for _ in range(2)]
+    return {"id": task_id, "response": {"success": True, "task_id": task_id, "data": data}}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_images_in_task_records_are_read_whole(
+    ctx: Context, stub: Stub, clock: Clock, count: int
+) -> None:
+    jobs = []
+    for number in range(count):
+        stub.answer = lambda *_, number=number: (200, {"task_id": f"task-{number}"})
+        jobs.append(queued(ctx, provider="acedata", params={"model": "gpt-image-1"}))
+        submit(ctx, jobs[-1])
+    stub.asked.clear()
+    answering(stub, {}, otherwise=hold_images)
+    run_polls(ctx, come_due(ctx, clock))
+    assert all(len(body.get("ids", [])) <= 2 for body in stub.posts)
+    first = ctx.store.get(jobs[0])
+    assert (first.state, len(first.images)) == (State.DOWNLOADING, 2)

@@ -258,6 +258,19 @@ def test_image_that_the_provider_could_not_fetch_is_handed_over_once(
     assert (job.state, job.error and job.error.code, job.charged) == (State.FAILED, "451", "no")
 
 
+def test_hand_over_after_a_refusal_is_no_further_attempt(
+    ctx: Context, client: Client, stub: Stub, overrides: dict[str, str]
+) -> None:
+    change(ctx, overrides, submit_attempts="1")
+    stub.answer = answer(paid=kie_refused(451, "could not fetch"))
+    job_id = edit(client, succeed(ctx))
+    submit(ctx, job_id)
+    stub.answer = answer()
+    submit(ctx, job_id)
+    assert ctx.store.get(job_id).state is State.WAITING
+    assert paid_bodies(stub)[-1]["inputImage"] == AT_PROVIDER
+
+
 @pytest.mark.parametrize("paid", [None, (200, {"code": 451, "msg": "no", "data": {"taskId": "t"}})])
 def test_unknown_outcome_is_never_followed_by_a_hand_over(
     ctx: Context, client: Client, stub: Stub, paid: Any
