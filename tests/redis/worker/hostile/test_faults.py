@@ -158,7 +158,7 @@ def test_a_faulty_host_is_asked_until_its_url_has_died(
     ctx: Context, stub: Stub, host: Host, clock: Clock, speak: Speak, error: str
 ) -> None:
     # A second is libcurl's shortest bound on silence: here the deadline comes first.
-    set_bounds(ctx, download_timeout_s=0.5 if error == "[Tt]ime" else 60)
+    set_bounds(ctx, download_timeout_s=0.3 if error == "[Tt]ime" else 60)
     job_id = downloading(ctx, stub, f"{host.url}/0")
     host.speak = speak
     for _ in range(3):

@@ -84,7 +84,7 @@ def test_redirect_is_not_followed(ctx: Context, listener: Listener, status: int)
 def test_missing_response_is_sent_again(
     ctx: Context, monkeypatch: pytest.MonkeyPatch, speak: Speak
 ) -> None:
-    monkeypatch.setattr(notify_module, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(notify_module, "TIMEOUT_S", 0.5)
     with hosting() as host:
         host.speak = speak
         vars(ctx)["webhook_http"] = HttpClient(AddressGuard([host.netloc]))
