@@ -1,7 +1,8 @@
 """Fixtures: a real Redis for the session, settings and a context for each test."""
 
+import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -35,6 +36,18 @@ structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plai
 # The folders of the tests are in memory: files and fsyncs there wait for no disk.
 if MEMORY_FOLDER := find_memory_folder():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_FOLDER))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what is imported out of the garbage collector: it would look at all of it each time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
 
 SETTINGS = {
     "secret_key": "a secret of the tests",
