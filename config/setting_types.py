@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr
 
 from ..field_types import COMMAS, MAX_SECONDS
 from .host_patterns import check_pattern
@@ -25,6 +25,10 @@ def _check_storage_url(url: str) -> str:
             "must be file:///folder, s3://bucket/prefix, gs://bucket/prefix or "
             "az://container/prefix; credentials go into the provider's own variables"
         )
+    if not unquote(url).isprintable():
+        raise ValueError("must not contain control characters")
+    if url.startswith("file:///~"):
+        raise ValueError("must have the path of the home folder instead of ~")
     if {".", ".."} & set(unquote(url).split("/")):
         raise ValueError("must name its folder or prefix without . and ..")
     return url
@@ -34,6 +38,13 @@ def _check_proxy_url(url: SecretStr) -> SecretStr:
     if not re.fullmatch(r"https?://[^\s/?#]+/?", url.get_secret_value()):
         raise ValueError("must be http://host:port or https://host:port")
     return url
+
+
+def _check_path(path: object) -> object:
+    """Refuse what is no path: an empty one would be the working directory."""
+    if isinstance(path, str) and (not path.strip() or not path.isprintable() or "://" in path):
+        raise ValueError("must be a path, not a URL, and without control characters")
+    return path
 
 
 def _expand_home(path: Path) -> Path:
@@ -72,6 +83,6 @@ HostsWithPort = Annotated[tuple[HostWithPort, ...], *COMMAS]
 WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_secrets), *COMMAS]
 RedisURL = Annotated[str, AfterValidator(normalize_redis_url)]
 ProxyURL = Annotated[SecretStr, AfterValidator(_check_proxy_url)]
-FilePath = Annotated[Path, AfterValidator(_expand_home)]
+FilePath = Annotated[Path, BeforeValidator(_check_path), AfterValidator(_expand_home)]
 CertificateFile = Annotated[FilePath, AfterValidator(_check_certificate_file)]
 StorageURL = Annotated[str, AfterValidator(_check_storage_url)]

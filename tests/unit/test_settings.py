@@ -219,32 +219,3 @@ def test_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert read_settings(ca_file="~/ca.pem").ca_file == tmp_path / "ca.pem"
     with pytest.raises(ConfigError, match="DATA_DIR: starts with ~, and there is no home folder"):
         read_settings(data_dir="~nobody-of-this-name/images")
-
-
-@pytest.mark.parametrize("name", ["DOWNLOAD_TRUSTED_HOSTS", "WEBHOOK_TRUSTED_HOSTS"])
-@pytest.mark.parametrize(
-    ("hosts", "words"),
-    [
-        ("a.example", "host:port"),
-        ("a.example:https", "host:port"),
-        ("a.example:99999", "host:port"),
-        ("https://a.example", "without a scheme"),
-        ("a.example/x:443", "without a scheme or a path"),
-        ("me@a.example:443", "host:port"),
-        ("[zz]:443", "host:port"),
-        ("10.0.0.0/8", "TRUSTED_NETWORKS"),
-        ("b.example:1,fd00::/8", "TRUSTED_NETWORKS"),
-    ],
-)
-def test_host_that_nothing_fits_is_refused(
-    monkeypatch: pytest.MonkeyPatch, name: str, hosts: str, words: str
-) -> None:
-    set_variable(monkeypatch, name, hosts)
-    with pytest.raises(ConfigError, match=rf"IMAGEQUEUE_{name}.*{words}"):
-        read_settings()
-
-
-@pytest.mark.parametrize("host", ["a.example", "A.Example.:443", "*.example", "::1", "[::1]:80"])
-def test_host_of_images_may_have_a_port(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    set_variable(monkeypatch, "CALLBACK_HOSTS", host)
-    assert read_settings().callback_hosts == (host,)
