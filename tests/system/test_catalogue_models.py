@@ -83,8 +83,8 @@ def list_requests(name: str) -> list[dict[str, Any]]:
         if model.endswith("segment-map"):
             request["image_urls"] = ["https://a.example/0.png"]
         # Many images of one request say no more than a few.
-        if request["params"].get("count", 0) > 3:
-            request["params"]["count"] = 3
+        for field in {"count", "n"} & request["params"].keys():
+            request["params"][field] = min(request["params"][field], 3)
     requests += [{"provider": name, **each} for each in UNCHECKED[name]]
     for request, delivery in zip(requests, cycle(("poll", "callback")), strict=False):
         request["delivery"] = delivery
