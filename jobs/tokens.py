@@ -38,15 +38,15 @@ def _is_one_of(given: str, tokens: Sequence[str]) -> bool:
 
 def build_image_url(public_url: str, secrets: Sequence[bytes], name: str, expires: int) -> str:
     """Return the URL of an image in the storage until a time, in epoch seconds."""
-    return f"{public_url}/uploads/{expires}/{_sign_image(secrets[0], name, expires)}/{name}"
+    return f"{public_url}/uploads/{expires}/{_sign_image(secrets[0], name, str(expires))}/{name}"
 
 
-def is_valid_image_token(given: str, secrets: Sequence[bytes], name: str, expires: int) -> bool:
+def is_valid_image_token(given: str, secrets: Sequence[bytes], name: str, expires: str) -> bool:
     """Whether one of the secrets signed the URL of an image; the time is not checked."""
     return _is_one_of(given, [_sign_image(secret, name, expires) for secret in secrets])
 
 
-def _sign_image(secret: bytes, name: str, expires: int) -> str:
+def _sign_image(secret: bytes, name: str, expires: str) -> str:
     key = hmac.digest(secret, IMAGE_PURPOSE, hashlib.sha256)
     return hmac.new(key, f"{expires}/{name}".encode(), hashlib.sha256).hexdigest()
 

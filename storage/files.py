@@ -149,9 +149,13 @@ def _iter_bytes(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
     with file:
         # `open` takes this first item: a started generator closes its file even if unread.
         yield b""
-        file.seek(start)
-        while chunk := file.read(min(CHUNK_BYTES, max(end - file.tell(), 0))):
-            yield chunk
+        try:
+            file.seek(start)
+            while chunk := file.read(min(CHUNK_BYTES, max(end - file.tell(), 0))):
+                yield chunk
+        except OSError as error:
+            why = format_os_error(error)
+            raise StorageError(f"{file.name} cannot be read: {why}") from None
 
 
 def _to_uri(path: str) -> str:

@@ -16,6 +16,8 @@ MAX_AT_ONCE = 100
 # A job that left at the last moment may have named the file to its provider, for up to a day.
 GRACE_S = 86_400
 CLAIMED_S = 60
+# A name that is not UTF-8 has to stay the same, to be forgotten.
+DAMAGED = "surrogateescape"
 
 
 class Uploads:
@@ -50,8 +52,12 @@ class Uploads:
         found: Any = self._redis.zrange(
             keys.UPLOADS, "-inf", now.timestamp(), byscore=True, offset=0, num=MAX_AT_ONCE
         )
-        return [name.decode() for name in found]
+        return [name.decode(errors=DAMAGED) for name in found]
+
+    def postpone(self, name: str, until: datetime) -> None:
+        """Note that a file could not be deleted, and when that is tried again."""
+        self._redis.zadd(keys.UPLOADS, {name: until.timestamp()}, xx=True)
 
     def forget(self, name: str) -> None:
         """Forget a file that is deleted."""
-        self._redis.zrem(keys.UPLOADS, name)
+        self._redis.zrem(keys.UPLOADS, name.encode(errors=DAMAGED))

@@ -18,6 +18,7 @@ from ..jobs.hand_over import Way, find_obstacle, find_way
 from ..jobs.image import StoredImage
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..providers import get as get_provider
+from ..providers.account_keys import MAIN
 from .context import Context
 
 
@@ -41,11 +42,12 @@ def find_inputs(ctx: Context, job: Job, key: str, usable_keys: Sequence[str]) ->
     except NeededJobError as error:
         ctx.transition(job, partial(_as_cancelled, ctx, str(error)))
         return None
-    task_of = known.get(find_task_source(job.params) or "")
-    if task_of and task_of.account_key != key and task_of.account_key in usable_keys:
-        # Only the account that has the task can go on with it.
-        ctx.transition(job, partial(_as_bound, ctx, task_of.account_key))
-        return None
+    if task_of := known.get(find_task_source(job.params) or ""):
+        # Only the account that has the task can go on with it. Early records do not name its key.
+        owner = task_of.account_key or MAIN
+        if owner != key and owner in usable_keys:
+            ctx.transition(job, partial(_as_bound, ctx, owner))
+            return None
     return inputs
 
 

@@ -164,7 +164,7 @@ def create_app(settings: Settings) -> Starlette:
                 methods=["POST"],
                 max_body_size=MAX_BODY_BYTES,
             ),
-            Route("/uploads/{expires:int}/{token}/{name:path}", receiver.images.get_image),
+            Route("/uploads/{expires}/{token}/{name:path}", receiver.images.get_image),
             Route("/healthz", receiver.get_health),
             Route("/readyz", receiver.get_readiness),
         ],

@@ -36,7 +36,8 @@ class InputImages:
         path = request.path_params
         name, expires = path["name"], path["expires"]
         is_valid = is_valid_image_token(path["token"], self._secrets, name, expires)
-        if not is_valid or self._now().timestamp() >= expires:
+        # Only what was signed is read as a number.
+        if not is_valid or self._now().timestamp() >= int(expires):
             return Response("not found", 404, media_type="text/plain")
         try:
             blob = self._storage.open(self._storage.uri(name))

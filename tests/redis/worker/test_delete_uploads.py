@@ -17,6 +17,7 @@ from imagequeue.store.uploads import GRACE_S, Uploads
 from imagequeue.store.wakeups import Priority
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
+from imagequeue.worker.delete_uploads import RETRY_LATER_S
 from imagequeue.worker.sweep import sweep
 from support.clock import Clock
 from support.worker.downloads import files, make_image
@@ -80,10 +81,27 @@ def test_upload_that_cannot_be_deleted_is_tried_again(
         raise StorageError("read-only")
 
     kept = upload(ctx, tmp_path)
+    clock.advance(1)
+    other = upload(ctx, tmp_path)
     clock.advance(ctx.settings.retention_s + GRACE_S)
     with monkeypatch.context() as patch:
         patch.setattr(Storage, "delete", refuse)
         app.tasks["imagequeue.delete_uploads"]()
-    assert ctx.uploads.list_expired(ctx.now()) == [kept.name]
+    assert ctx.uploads.list_expired(ctx.now()) == [other.name]
+    app.tasks["imagequeue.delete_uploads"]()
+    assert files(ctx) == [kept.name]
+    clock.advance(RETRY_LATER_S)
     app.tasks["imagequeue.delete_uploads"]()
     assert files(ctx) == []
+
+
+def test_damaged_entry_stops_no_other(
+    ctx: Context, app: Celery, clock: Clock, tmp_path: Path
+) -> None:
+    damaged: dict[bytes | str, float] = {b"\xff": 0, "../etc/passwd": 0}
+    ctx.store.redis.zadd(keys.UPLOADS, damaged)
+    upload(ctx, tmp_path)
+    clock.advance(ctx.settings.retention_s + GRACE_S)
+    app.tasks["imagequeue.delete_uploads"]()
+    assert files(ctx) == []
+    assert not ctx.store.redis.exists(keys.UPLOADS)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagequeue.storage import Storage, open_storage
+from imagequeue.storage import Storage, StorageError, open_storage
+from imagequeue.storage.files import _iter_bytes
 from support.s3 import S3, keep
 from support.storage import DATA, NAME, names, read
 
@@ -61,6 +62,15 @@ def test_reader_may_stop_early(storage: Storage) -> None:
     uri = keep(storage, NAME, DATA)
     storage.open(uri)
     assert next(storage.open(uri).chunks)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file of Linux")
+def test_disk_that_fails_meanwhile_is_a_storage_error() -> None:
+    with Path("/proc/self/mem").open("rb") as file:
+        chunks = _iter_bytes(file, 0, 1)  # nothing is mapped at 0
+        assert next(chunks) == b""
+        with pytest.raises(StorageError, match="cannot be read: Input/output error"):
+            next(chunks)
 
 
 @given(

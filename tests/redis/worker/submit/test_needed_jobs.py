@@ -16,6 +16,7 @@ from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.jobs import KIE_ACCEPTED, TASK, move, queued, waiting
 from support.stub import Stub
+from support.worker.account_keys import bearers, change
 
 URL = "https://a.example/{}.png"
 UNKNOWN = "job_01KA0000000000000000000000"
@@ -153,6 +154,21 @@ def test_upscale_goes_on_with_the_task_of_a_job_and_its_key(
     submit(ctx, job_id)
     assert stub.posts[-1]["taskId"] == TASK
     assert ctx.store.get(job_id).params == params
+
+
+def test_task_of_an_early_record_is_that_of_the_main_key(
+    ctx: Context, stub: Stub, overrides: dict[str, str]
+) -> None:
+    change(ctx, overrides, kie_api_keys="a:one,b:two")
+    stub.answer = lambda *_: KIE_ACCEPTED
+    first = queued(ctx, provider=MIDJOURNEY, action="generate")
+    succeed(ctx, first, task_id="t", account_key="")
+    params = {"job": first, "image_index": 2}
+    for _ in range(3):
+        job_id = queued(ctx, provider=MIDJOURNEY, action="upscale", prompt="", params=params)
+        while ctx.store.get(job_id).state is State.QUEUED:
+            submit(ctx, job_id)
+    assert bearers(stub) == ["a kie key"] * 3
 
 
 @pytest.mark.parametrize(
