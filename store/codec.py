@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
+from redis.exceptions import ResponseError
 
 from ..errors import NewerRecordError, UnknownJobError, UnreadableJobError
 from ..jobs.image import Image, find_image_name, to_image_uri
@@ -69,6 +72,17 @@ def load_visible(
     if job is None or submitted_by not in (None, job.submitted_by):
         raise UnknownJobError(job_id)
     return job
+
+
+@contextmanager
+def reading(job_id: str) -> Iterator[None]:
+    """Turn Redis's refusal to read a key that has another type into UnreadableJobError."""
+    try:
+        yield
+    except ResponseError as error:
+        if "WRONGTYPE" not in str(error):
+            raise
+        raise UnreadableJobError(job_id, "its key has another type; delete it") from None
 
 
 def _to_fields(value: BaseModel) -> dict[str, Any]:

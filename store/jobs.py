@@ -24,7 +24,7 @@ from ..jobs.ids import is_batch_id, is_job_id
 from ..jobs.job import QUEUE_OF, Job, State
 from . import keys, listing
 from .batches import BATCH_TTL_S, Batches
-from .codec import dump, load_visible
+from .codec import dump, load_visible, reading
 from .compare_and_set import MAX_CHANGES, CompareAndSet
 from .decoding import decode_ids
 from .deletion import Deletion
@@ -105,8 +105,11 @@ class Store:
 
         With `submitted_by`, the jobs of other callers are unknown.
         """
-        record: Any = self.redis.get(keys.record(job_id)) if is_job_id(job_id) else None
+        record: Any = None
         try:
+            if is_job_id(job_id):
+                with reading(job_id):
+                    record = self.redis.get(keys.record(job_id))
             return load_visible(job_id, record, submitted_by, self._source[1])
         except UnreadableJobError as error:
             listing.report_unreadable(self.redis, error)

@@ -14,7 +14,7 @@ from ...config.redis import reachable
 from ...jobs.ids import is_job_id
 from ...jobs.job import Job
 from ...store import keys
-from ...store.codec import load_visible
+from ...store.codec import load_visible, reading
 from .changes import Changes
 
 # The record is read this often even without a change, in case one was missed.
@@ -39,7 +39,7 @@ class Watch:
         """
         record: Any = None
         if is_job_id(job_id):
-            with reachable():
+            with reachable(), reading(job_id):
                 async with self._semaphore:
                     record = await self._redis.get(keys.record(job_id))
         return load_visible(job_id, record, submitted_by, self._images_url)

@@ -93,6 +93,22 @@ def test_unreadable_record_is_skipped_and_shown(
     assert ctx.store.redis.get(keys.record(bad)) == record
 
 
+def test_record_of_another_type_stops_no_other(
+    ctx: Context, settings: Settings, app: Celery
+) -> None:
+    first, bad = cancelled(ctx), queued(ctx)
+    ctx.store.redis.delete(keys.record(bad))
+    ctx.store.redis.rpush(keys.record(bad), "x")
+    assert [job.id for job in Client(settings).list().jobs] == [first]
+    app.tasks["imagequeue.submit"](bad)
+    wake_at = add_seconds(ctx.now(), DAMAGED_RETRY_S).timestamp()
+    assert ctx.store.redis.zscore(keys.due(QUEUE_OF[State.QUEUED]), bad) == wake_at
+    with pytest.raises(UnreadableJobError, match="another type"):
+        ctx.store.get(bad)
+    with pytest.raises(ImageQueueError, match=bad):
+        check_records(settings)
+
+
 def test_restored_record_is_no_longer_shown(ctx: Context, settings: Settings) -> None:
     job_id = cancelled(ctx)
     record = ctx.store.redis.get(keys.record(job_id))
