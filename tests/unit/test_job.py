@@ -43,16 +43,15 @@ def test_finished_states_have_no_queue() -> None:
 
 
 @pytest.mark.parametrize("left", State)
-@pytest.mark.parametrize("entered", State)
-def test_only_transitions_of_the_table_are_allowed(left: State, entered: State) -> None:
+def test_only_transitions_of_the_table_are_allowed(left: State) -> None:
     before = job(left, error=JobError(reason=Reason.TIMED_OUT))
-    if entered not in TRANSITIONS[left]:
+    for entered in set(State) - set(TRANSITIONS[left]):
         with pytest.raises(InvalidTransitionError, match=f"is {left}"):
             before.transition_to(entered, "test", LATER, LATER)
-        return
-    after = before.transition_to(entered, "test", LATER, LATER)
-    assert (after.state, after.changes[-1]) == (entered, Change(LATER, entered, "test"))
-    assert after.revision != before.revision
+    for entered in TRANSITIONS[left]:
+        after = before.transition_to(entered, "test", LATER, LATER)
+        assert (after.state, after.changes[-1]) == (entered, Change(LATER, entered, "test"))
+        assert after.revision != before.revision
 
 
 def test_note_is_added_once_and_keeps_the_state() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,14 +91,9 @@ def test_broken_batch_item_spoils_no_other(case: Case, broken: list[Any]) -> Non
     assert {task_id: parsed[task_id] for task_id in expected} == expected
 
 
-SUBMIT_CASES = sorted(name for name, case in CASES.items() if case.kind == "submit")
-
-
-@pytest.mark.parametrize("name", SUBMIT_CASES)
-def test_response_with_a_task_id_is_never_sent_again(name: str) -> None:
-    body = CASES[name].body
-    named = {**body, "task_id": "task12345"} if isinstance(body, dict) else {"task_id": "task12345"}
-
-    parsed = CASES[name].parse(json.dumps(named).encode())
-
-    assert not isinstance(parsed, RetryLater | TryOtherVersion)
+def test_response_with_a_task_id_is_never_sent_again() -> None:
+    for name, case in CASES.items():
+        if case.kind == "submit":
+            body = case.body if isinstance(case.body, dict) else {}
+            parsed = case.parse(json.dumps({**body, "task_id": "task12345"}).encode())
+            assert not isinstance(parsed, RetryLater | TryOtherVersion), name

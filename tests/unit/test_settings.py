@@ -39,9 +39,8 @@ def read_refusal() -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", FIELDS)
-def test_every_setting_is_described(name: str) -> None:
-    assert (FIELDS[name].description or "").endswith(".")
+def test_every_setting_is_described() -> None:
+    assert [name for name in FIELDS if not (FIELDS[name].description or "").endswith(".")] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
