@@ -143,7 +143,7 @@ def test_every_response_matches_the_document(api: str, document: Any, operation_
     (found,) = schema.include(operation_id=operation_id).get_all_operations()
 
     @examples(
-        10,
+        6,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
