@@ -12,7 +12,7 @@ from support.jobs import move, picture, queued
 
 FIELDS = (
     "id state provider action prompt image_urls params delivery task_id account_key "
-    "priority not_before metadata submitted_by batch webhook_url fallback error images "
+    "priority not_before after metadata submitted_by batch webhook_url fallback error images "
     "created_at updated_at history charged cost"
 )
 IMAGE_FIELDS = (
