@@ -1,30 +1,32 @@
 """Hand the images of our storage to the provider of a job, just before its paid request.
 
-Nothing has been paid yet when this fails.
+The intent to pay is not recorded yet: a worker that dies meanwhile leaves the job queued.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from urllib3.filepost import encode_multipart_formdata
 
+from ..config.queues import Queue
 from ..jobs.chain import Inputs
 from ..jobs.hand_over import Way, find_way
 from ..jobs.image import StoredImage
-from ..jobs.job import Job
+from ..jobs.job import Job, add_seconds
 from ..jobs.tokens import build_image_url
 from ..providers import get as get_provider
 from ..providers.account import UploadAccount
 from ..providers.uploads import Uploaded, UploadProvider
-from ..providers.wire import MalformedResponseError, ProviderResponse, Refused
+from ..providers.wire import MalformedResponseError, ProviderResponse, Refused, RetryLater
 from .account_keys import get_account
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .http.message import Request
+from .refusals import INPUT
 from .stored_images import InputError, read_stored
 
 HAND_OVER_S = 60.0
@@ -39,12 +41,29 @@ class HandedOver(NamedTuple):
     """What the provider gets as the images of a job."""
 
     urls: tuple[str, ...]
+    params: Mapping[str, Any]
     stored: Mapping[str, StoredImage]
     """The images whose bytes are sent in the form of the request, by the URLs that name them."""
 
 
-def hand_over(ctx: Context, job: Job, inputs: Inputs) -> HandedOver:
-    """Return the URLs of a job's images; raises InputError."""
+def hand_over(
+    ctx: Context, job: Job, key: str, inputs: Inputs
+) -> HandedOver | Refused | RetryLater:
+    """Return what the provider gets by an account key, or why it cannot get the images."""
+    try:
+        return _hand_over(ctx, job.model_copy(update={"account_key": key}), inputs)
+    except InputError as error:
+        return refuse_input(error)
+
+
+def refuse_input(error: InputError) -> Refused | RetryLater:
+    """Return the outcome of a submission whose input cannot be used: nothing was sent."""
+    if error.is_lasting:
+        return Refused(reason="bad_input", code=INPUT, message=str(error))
+    return RetryLater(code=INPUT, message=str(error))
+
+
+def _hand_over(ctx: Context, job: Job, inputs: Inputs) -> HandedOver:
     deadline = time.monotonic() + HAND_OVER_S
     urls: dict[StoredImage, str] = {}
     stored: dict[str, StoredImage] = {}
@@ -53,6 +72,9 @@ def hand_over(ctx: Context, job: Job, inputs: Inputs) -> HandedOver:
             continue
         match find_way(ctx.settings, get_provider(job.provider, job.params)):
             case Way.UPLOAD:
+                # No other worker takes the job meanwhile.
+                until = add_seconds(ctx.now(), HAND_OVER_S + ctx.settings.lease_s)
+                ctx.wakeups.set_wake_up(Queue.SUBMIT, job.id, until)
                 urls[image] = _upload(ctx, job, image, deadline)
             case Way.FORM:
                 urls[image] = _PLACEHOLDER.format(len(stored))
@@ -60,7 +82,7 @@ def hand_over(ctx: Context, job: Job, inputs: Inputs) -> HandedOver:
             case _:
                 urls[image] = _build_url(ctx, image)
     given = tuple(image if isinstance(image, str) else urls[image] for image in inputs.images)
-    return HandedOver(given, stored)
+    return HandedOver(given, inputs.params, stored)
 
 
 def _build_url(ctx: Context, image: StoredImage) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from functools import partial
 
 from ..config.logging import get_logger
 from ..errors import InvalidRequestError
-from ..jobs.chain import Inputs, is_name
 from ..jobs.job import Job
 from ..jobs.tokens import build_callback_url
 from ..providers import get as get_provider
@@ -22,10 +20,9 @@ from ..providers.wire import (
     TryOtherVersion,
 )
 from .context import Context
-from .hand_over import HAND_OVER_S, hand_over
+from .hand_over import HandedOver, refuse_input
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import call_provider
-from .refusals import INPUT
 from .stored_images import InputError
 
 log = get_logger(__name__)
@@ -35,28 +32,29 @@ MAX_STORED_BYTES = 4 * 1024 * 1024
 
 
 def get_timeout_s(ctx: Context, job: Job) -> float:
-    """Return how long it may take to hand over the images of a job, and to send its request."""
-    names_images = any(map(is_name, job.image_urls))
-    return _get_request_timeout_s(ctx, job) + (HAND_OVER_S if names_images else 0)
-
-
-def _get_request_timeout_s(ctx: Context, job: Job) -> float:
     """Return how long the request of a job may take, its response included."""
     provider = get_provider(job.provider, job.params)
     return max(ctx.settings.submit_timeout_s, provider.submit_timeout_s)
 
 
-def send_paid_request(ctx: Context, job: Job, inputs: Inputs, deadline: float) -> SubmitOutcome:
-    """Send the paid request, and turn any response or failure into an outcome."""
+def send_paid_request(
+    ctx: Context, job: Job, inputs: HandedOver | Refused | RetryLater, deadline: float
+) -> SubmitOutcome:
+    """Send the paid request, and turn any response or failure into an outcome.
+
+    Inputs that could not be handed over are the outcome: nothing is sent.
+    """
+    if not isinstance(inputs, HandedOver):
+        return inputs
     provider = get_provider(job.provider, job.params)
     api_version = job.api_version or provider.api_versions[0]
     try:
-        urls, stored = hand_over(ctx, job, inputs)
-        deadline = min(deadline, time.monotonic() + _get_request_timeout_s(ctx, job))
-        checked = provider.validate_request(job.action, job.prompt, urls, inputs.params)
+        checked = provider.validate_request(job.action, job.prompt, inputs.urls, inputs.params)
         build = partial(provider.build_submit_request, checked, _callback_url(ctx, job))
         request = build(api_version)
-        response = call_provider(ctx, job, request, deadline, stored=stored, reuse_connection=False)
+        response = call_provider(
+            ctx, job, request, deadline, stored=inputs.stored, reuse_connection=False
+        )
         outcome = _parse_response(provider, response, api_version)
         if isinstance(outcome, TryOtherVersion) and build(outcome.api_version) == request:
             # Both versions send the same request, so the version was not the reason.
@@ -64,9 +62,7 @@ def send_paid_request(ctx: Context, job: Job, inputs: Inputs, deadline: float) -
     except InvalidRequestError as error:
         return Refused(reason="bad_input", code="", message=str(error))
     except InputError as error:
-        if error.is_lasting:
-            return Refused(reason="bad_input", code=INPUT, message=str(error))
-        return RetryLater(code=INPUT, message=str(error))
+        return refuse_input(error)
     except NotSentError as error:
         return RetryLater(code="not sent", message=str(error))
     except NoResponseError as error:

@@ -18,13 +18,17 @@ from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..providers import get as get_provider
 from ..providers.wire import (
     OutcomeUnknown,
+    Refused,
     RetryLater,
     SubmitOutcome,
 )
 from ..store.clock import MAX_CLOCK_SKEW_S
+from ..store.pauses import KnownPauses
+from ..store.submit_queue import Permit
 from .apply_status import as_failed
 from .context import Context
 from .fallback import divert
+from .hand_over import HandedOver, hand_over
 from .needed_jobs import find_inputs
 from .outcome import as_unconfirmed, record_outcome
 from .paid_request import get_timeout_s, send_paid_request
@@ -50,14 +54,10 @@ def submit(ctx: Context, job_id: str) -> None:
         _leave_without_permit(ctx, job)
         return
     key = permit.account_key
-    known = ctx.pauses.find(job, permit.quota, key)
-    names = [key.name for key in ctx.settings.usable_keys(get_provider(job.provider, job.params))]
-    if key not in names or known.forbid(job, ctx.now()):
-        ctx.transition(job, partial(_requeue_now, ctx))
+    prepared = _prepare(ctx, job, permit)
+    if prepared is None:
         return
-    inputs = find_inputs(ctx, job, key, names)
-    if inputs is None:
-        return
+    inputs, known = prepared
     # Counted from before the transition: a worker that freezes here will find its deadline past.
     deadline = time.monotonic() + get_timeout_s(ctx, job)
     tries_again_at = None
@@ -79,6 +79,27 @@ def submit(ctx: Context, job_id: str) -> None:
     if isinstance(outcome, OutcomeUnknown):
         store_submit_body(ctx, job, outcome)
     end_pauses(ctx, job, known, outcome)
+
+
+def _prepare(
+    ctx: Context, job: Job, permit: Permit
+) -> tuple[HandedOver | Refused | RetryLater, KnownPauses] | None:
+    """Return what the provider gets, and the pauses; None if the job is not to be sent now."""
+    key = permit.account_key
+    names = [key.name for key in ctx.settings.usable_keys(get_provider(job.provider, job.params))]
+    if key not in names:
+        ctx.transition(job, partial(_requeue_now, ctx))
+        return None
+    inputs = find_inputs(ctx, job, key, names)
+    if inputs is None:
+        return None
+    handed = hand_over(ctx, job, key, inputs)
+    # Read last, because a hand-over may take a minute.
+    known = ctx.pauses.find(job, permit.quota, key)
+    if known.forbid(job, ctx.now()):
+        ctx.transition(job, partial(_requeue_now, ctx))
+        return None
+    return handed, known
 
 
 def _leave_without_permit(ctx: Context, job: Job) -> None:

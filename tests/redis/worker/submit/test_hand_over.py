@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from imagequeue.config.queues import Queue
 from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.job import Image, State, utc_now
 from imagequeue.jobs.upload import Upload
 from imagequeue.producer.client import Client
 from imagequeue.store import keys
 from imagequeue.worker.context import Context
+from imagequeue.worker.hand_over import HAND_OVER_S
 from imagequeue.worker.receiver.application import create_app
 from imagequeue.worker.submit import submit
 from support.asgi import serving
@@ -23,7 +25,7 @@ from support.clock import Clock
 from support.jobs import KIE_ACCEPTED, kie_refused, move, queued
 from support.sandbox import Sandbox
 from support.stub import Stub
-from support.worker.account_keys import change
+from support.worker.account_keys import bearers, change, pause
 from support.worker.downloads import folder_of, make_image
 
 PNG = make_image("PNG")
@@ -211,6 +213,56 @@ def test_failed_hand_over_is_tried_again_unpaid(
     clock.advance(3600)
     submit(ctx, job_id)
     assert ctx.store.get(job_id).state is State.WAITING
+
+
+def test_worker_that_dies_during_a_hand_over_leaves_the_job_queued(
+    ctx: Context, client: Client, stub: Stub, upload: Upload, clock: Clock
+) -> None:
+    leases: list[float] = []
+
+    def die(*_: Any) -> None:
+        due: Any = ctx.store.redis.zscore(keys.due(Queue.SUBMIT), job_id)
+        leases.append(due - clock().timestamp())
+        raise KeyboardInterrupt
+
+    job_id = edit(client, upload.id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(ctx.http), "send", die)
+        with pytest.raises(KeyboardInterrupt):
+            submit(ctx, job_id)
+    assert ctx.store.get(job_id).state is State.QUEUED
+    assert leases == [HAND_OVER_S + ctx.settings.lease_s]
+    clock.advance(leases[0] - 1)
+    assert ctx.submits.lease(clock(), 9).job_ids == []
+    clock.advance(1)
+    assert ctx.submits.lease(clock(), 9).job_ids == [job_id]
+    stub.answer = answer()
+    submit(ctx, job_id)
+    assert ctx.store.get(job_id).state is State.WAITING
+
+
+def test_image_is_uploaded_with_the_key_that_pays(
+    ctx: Context, stub: Stub, upload: Upload, overrides: dict[str, str]
+) -> None:
+    change(ctx, overrides, kie_api_keys="spare:another key")
+    pause(ctx, "main")
+    stub.answer = answer()
+    submit(ctx, edit(Client(ctx.settings, now=ctx.now), upload.id))
+    assert bearers(stub) == ["another key"] * 2
+
+
+def test_pause_during_a_hand_over_keeps_the_job_queued(
+    ctx: Context, client: Client, stub: Stub, upload: Upload
+) -> None:
+    def pause_and_take(*_: Any) -> Any:
+        pause(ctx, "main")
+        return UPLOADED
+
+    stub.answer = pause_and_take
+    job_id = edit(client, upload.id)
+    submit(ctx, job_id)
+    assert (ctx.store.get(job_id).state, paid_bodies(stub)) == (State.QUEUED, [])
+    assert len(stub.asked) == 1
 
 
 def test_hand_over_that_can_never_succeed_fails_the_job_unpaid(
