@@ -65,7 +65,8 @@ def parse_submit_response(response: ProviderResponse) -> SubmitOutcome:
     code = next(filter(None, codes), "")[:100] or str(response.status)
     if reason := _find_reason(response.status, codes, message):
         return Refused(reason=reason, code=code, message=message)
-    if response.status in (429, 503) and not own_id:
+    # A 503 without an error is that of a proxy, which may have given up on a server at work.
+    if (response.status == 429 or (response.status == 503 and error)) and not own_id:
         return RetryLater(
             code=code,
             message=message,
