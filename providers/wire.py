@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
@@ -70,6 +71,12 @@ def select_images(images: Iterable[ResultImage]) -> tuple[ResultImage, ...]:
     if len(selected) > MAX_IMAGES:
         selected = tuple(sorted(selected, key=lambda image: image.kind != "result"))[:MAX_IMAGES]
     return selected
+
+
+def make_task_id(images: Sequence[ResultImage]) -> str:
+    """Return an id for a response that has none: the same one only for the same images."""
+    digest = hashlib.sha256("\n".join(image.url for image in images).encode())
+    return f"images-{digest.hexdigest()[:16]}"
 
 
 # The outcomes of a submission. Only `RetryLater` and `TryOtherVersion` may be sent again.

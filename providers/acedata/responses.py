@@ -34,6 +34,7 @@ from ..wire import (
     RetryLater,
     SubmitOutcome,
     TryOtherVersion,
+    make_task_id,
 )
 
 REASONS: Mapping[str, RefusalReason] = {
@@ -102,8 +103,11 @@ def parse_submit_response(response: ProviderResponse, other_version: str | None)
         body = {}
     task_id, error = to_text(body.get("task_id")), ApiError.parse(body)
     reason = None if to_bool(body.get("success")) else error.to_reason(response.status)
+    images = to_images(body) if to_bool(body.get("success")) is not False else ()
+    if images and not task_id:  # a final result is a result, also without the id of its task
+        task_id = make_task_id(images)
     if task_id and response.status < 300 and reason is None:
-        return Accepted(task_id=task_id, images=to_images(body), cost=parse_cost(body))
+        return Accepted(task_id=task_id, images=images, cost=parse_cost(body))
     code = error.code or str(response.status)
     if not task_id and _is_temporary(response.status, error.code):
         return RetryLater(

@@ -89,7 +89,8 @@ def parse_submit_response(response: ProviderResponse) -> SubmitOutcome:
         envelope = Envelope.parse(response.body)
     except MalformedResponseError:
         envelope = Envelope()
-    if envelope.task_id and envelope.code == 200:
+    is_ok = envelope.code == 200 or (envelope.code is None and response.status == 200)
+    if envelope.task_id and is_ok:
         return Accepted(task_id=envelope.task_id)
     code = get_code(response, envelope)
     message = envelope.message or NO_MESSAGE

@@ -5,7 +5,6 @@ Source: OpenAI's API reference of 2026, and the error codes of the gateways new-
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from ..wire import (
     ResultImage,
     RetryLater,
     SubmitOutcome,
+    make_task_id,
 )
 
 _REASONS: Mapping[int, RefusalReason] = {
@@ -58,7 +58,7 @@ def parse_submit_response(response: ProviderResponse) -> SubmitOutcome:
         body = {}
     own_id = to_text(body.get("task_id"))
     if images := _to_images(body.get("data")):
-        return Accepted(task_id=own_id or _make_task_id(images), images=images)
+        return Accepted(task_id=own_id or make_task_id(images), images=images)
     error = to_object(body.get("error"))
     codes = [to_text(error.get(name)) for name in ("code", "type")]
     message = _to_message(body, error, response.status)
@@ -89,12 +89,6 @@ def _find_reason(status: int, codes: Sequence[str], message: str) -> RefusalReas
 
 def _to_images(data: object) -> tuple[ResultImage, ...]:
     return (*(ResultImage(url=url) for url in to_urls(data, "url")), *find_inline_images(data))
-
-
-def _make_task_id(images: Sequence[ResultImage]) -> str:
-    """Return an id for a response that has none: the same one only for the same images."""
-    digest = hashlib.sha256("\n".join(image.url for image in images).encode())
-    return f"images-{digest.hexdigest()[:16]}"
 
 
 def _to_message(body: Mapping[str, Any], error: Mapping[str, Any], status: int) -> str:

@@ -25,6 +25,7 @@ from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.jobs import queued
 from support.stub import Stub
+from support.worker.callbacks import URL, come, urls
 from support.worker.downloads import folder_of, make_image
 
 NAME = "openai-images"
@@ -231,3 +232,14 @@ def test_inline_image_of_a_poll_is_saved(ctx: Context, stub: Stub, clock: Clock)
     assert download(ctx, job_id) is None
     assert ctx.store.get(job_id).state is State.SUCCEEDED
     assert list_inline(ctx, job_id) == []
+
+
+def test_final_answer_without_the_id_of_its_task_is_downloaded(ctx: Context, stub: Stub) -> None:
+    final = {"success": True, "data": [{"image_url": URL}]}
+    stub.answer = lambda *_: (200, final)
+    job_id = queued(ctx, provider="acedata-flux")
+    submit(ctx, job_id)
+    job = ctx.store.get(job_id)
+    assert (job.state, job.charged, len(stub.posts)) == (State.DOWNLOADING, Charged.YES, 1)
+    come(ctx, job_id, {**final, "task_id": "task-1"})
+    assert urls(ctx, job_id) == [URL]
