@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -35,10 +36,14 @@ class Uploads:
         self._redis.set(keys.upload(upload.id), upload.dump(), px=int(lifetime_s * 1000))
 
     def get_many(self, upload_ids: Sequence[str]) -> list[Upload]:
-        """Return those of several uploads that exist."""
+        """Return those of several uploads that exist; a damaged record counts as none."""
         names = [keys.upload(each) for each in upload_ids if is_upload_id(each)]
         found: Any = self._redis.mget(names) if names else []
-        return [Upload.model_validate_json(each) for each in found if each]
+        uploads = []
+        for record in filter(None, found):
+            with suppress(ValueError):
+                uploads.append(Upload.model_validate_json(record))
+        return uploads
 
     def claim_expired(self, now: datetime) -> bool:
         """Return whether files are to be deleted, and no other process has said so lately."""

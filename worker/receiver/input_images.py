@@ -40,11 +40,15 @@ class InputImages:
         if not is_valid or self._now().timestamp() >= int(expires):
             return Response("not found", 404, media_type="text/plain")
         try:
-            blob = self._storage.open(self._storage.uri(name))
+            is_head = request.method == "HEAD"
+            blob = self._storage.open(self._storage.uri(name), 0, 0 if is_head else None)
         except FileNotFoundError:
             return Response("not found", 404, media_type="text/plain")
         except StorageError as error:
             log.error("input_image_not_read", why=str(error))
             return Response("try again later", 503, media_type="text/plain")
         headers = {"Content-Length": str(blob.size), "Content-Security-Policy": IMAGE_POLICY}
+        if is_head:
+            content = b"".join(blob.chunks)  # nothing, but reading it closes the file
+            return Response(content, 200, headers, media_type=blob.content_type)
         return StreamingResponse(blob.chunks, 200, headers, media_type=blob.content_type)

@@ -30,7 +30,8 @@ def test_signed_url_leads_to_the_image(receiver: str, settings: Settings) -> Non
     assert (found.status_code, found.content) == (200, PNG)
     assert found.headers["content-type"] == "image/png"
     assert found.headers["x-content-type-options"] == "nosniff"
-    assert requests.head(receiver + url_of(settings), timeout=10).status_code == 200
+    head = requests.head(receiver + url_of(settings), timeout=10)
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(PNG)))
 
 
 def test_every_other_url_is_404(receiver: str, settings: Settings) -> None:

@@ -180,6 +180,9 @@ def test_upload_that_is_unknown_expired_or_of_another_caller_is_refused(
 
     refuse(UNKNOWN)
     refuse(upload.id, submitted_by="shop", sees="shop")
+    other = upload.id[:-1] + ("1" if upload.id[-1] == "0" else "0")
+    ctx.store.redis.set(keys.upload(other), "damaged")
+    refuse(other)
     edit(client, upload.id, after=[queued(ctx)])
     with pytest.raises(InvalidRequestError, match="no upload of yours"):
         edit(client, UNKNOWN, after=[queued(ctx)])
