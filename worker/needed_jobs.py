@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
-from ..errors import InvalidTransitionError
+from ..errors import InvalidTransitionError, UnknownJobError
 from ..jobs.chain import (
     Inputs,
     Known,
@@ -23,8 +24,11 @@ from .context import Context
 
 
 def find_inputs(ctx: Context, job: Job, key: str, usable_keys: Sequence[str]) -> Inputs | None:
-    """Return what the provider gets; None if the job was cancelled, or waits for another key."""
-    known = {each.id: each for each in ctx.store.get_many(job.after)} if job.after else {}
+    """Return what the provider gets; None if the job was cancelled, or waits for another key.
+
+    Raises UnreadableJobError if the record of a needed job cannot be read.
+    """
+    known = _read_needed(ctx, job)
     uploads = {each.id: each for each in ctx.uploads.get_many(list_uploads(job.image_urls))}
     provider = get_provider(job.provider, job.params)
     way = find_way(ctx.settings, provider)
@@ -49,6 +53,17 @@ def find_inputs(ctx: Context, job: Job, key: str, usable_keys: Sequence[str]) ->
             ctx.transition(job, partial(_as_bound, ctx, owner))
             return None
     return inputs
+
+
+def _read_needed(ctx: Context, job: Job) -> dict[str, Job]:
+    """Return the needed jobs that exist, by their ids; raises UnreadableJobError."""
+    known = {each.id: each for each in ctx.store.get_many(job.after)}
+    for job_id in job.after:
+        if job_id not in known:
+            # It may be unreadable, perhaps for this version only: that is no reason to cancel.
+            with suppress(UnknownJobError):
+                known[job_id] = ctx.store.get(job_id)
+    return known
 
 
 def _as_cancelled(ctx: Context, why: str, job: Job) -> Job:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from imagequeue.errors import InvalidRequestError
+from imagequeue.errors import InvalidRequestError, NewerRecordError
 from imagequeue.jobs.job import Image, Job, State
 from imagequeue.producer.client import Client
 from imagequeue.store import keys
+from imagequeue.store.codec import VERSION, dump
 from imagequeue.store.positions import open_positions
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
@@ -154,6 +155,24 @@ def test_upscale_goes_on_with_the_task_of_a_job_and_its_key(
     submit(ctx, job_id)
     assert stub.posts[-1]["taskId"] == TASK
     assert ctx.store.get(job_id).params == params
+
+
+def test_job_waits_for_one_whose_record_is_of_a_later_version(
+    ctx: Context, client: Client, stub: Stub
+) -> None:
+    first = queued(ctx)
+    job_id = edit(client, first)
+    record = dump(succeed(ctx, first))
+    later = record.replace(f'"v":{VERSION}'.encode(), b'"v":99')
+    assert later != record
+    ctx.store.redis.set(keys.record(first), later)
+    with pytest.raises(NewerRecordError, match=first):
+        submit(ctx, job_id)
+    assert ctx.store.get(job_id).state is State.QUEUED
+    stub.answer = lambda *_: KIE_ACCEPTED
+    ctx.store.redis.set(keys.record(first), record)
+    submit(ctx, job_id)
+    assert ctx.store.get(job_id).state is State.WAITING
 
 
 def test_task_of_an_early_record_is_that_of_the_main_key(
