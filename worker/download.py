@@ -165,8 +165,9 @@ def _record_progress(
             again = {index: _retry_until_expiry(ctx, pending[index], error) for index in saved}
             tried = {**tried, **again}
     job = ctx.transition(job, partial(apply, ctx, tried))
-    stored = [image.source_url for image in job.images if image.state == "stored"]
-    ctx.inline_images.delete(job.id, [url for url in stored if url.startswith(INLINE)])
+    stored = [image for image in job.images if image.state == "stored"]
+    urls = [url or "" for image in stored for url in (image.source_url, image.refreshed_url)]
+    ctx.inline_images.delete(job.id, [url for url in urls if url.startswith(INLINE)])
     return job
 
 

@@ -12,7 +12,13 @@ from ..errors import ImageQueueError
 from ..jobs.job import Image, Job
 from ..providers import get as get_provider
 from ..providers.base import UrlRefreshProvider
-from ..providers.wire import MalformedResponseError, ResultImage, Succeeded, select_images
+from ..providers.wire import (
+    InlineImage,
+    MalformedResponseError,
+    ResultImage,
+    Succeeded,
+    select_images,
+)
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import LOOKUP_TIMEOUT_S, call_provider
@@ -44,7 +50,7 @@ def _request_new_url(ctx: Context, job: Job, image: Image) -> ResultImage | None
 
 
 def _look_up_new_url(ctx: Context, job: Job, image: Image) -> ResultImage | None:
-    """Return the same image from a new look-up of its task, if that has another URL for it."""
+    """Return the same image from a new look-up of its task, if that has another URL, or itself."""
     if job.task_id is None:
         return None
     status = look_up(ctx, job)
@@ -52,5 +58,10 @@ def _look_up_new_url(ctx: Context, job: Job, image: Image) -> ResultImage | None
     if image.index >= len(images):
         return None
     found = images[image.index]
-    known = (image.source_url, image.refreshed_url)
-    return found if found.kind == image.kind and found.url not in known else None
+    if found.kind != image.kind:
+        return None
+    if isinstance(found, InlineImage):
+        # The same one as before may be stored no more.
+        ctx.inline_images.put(job.id, found.url, found.content)
+        return found
+    return found if found.url not in (image.source_url, image.refreshed_url) else None

@@ -243,3 +243,18 @@ def test_final_answer_without_the_id_of_its_task_is_downloaded(ctx: Context, stu
     assert (job.state, job.charged, len(stub.posts)) == (State.DOWNLOADING, Charged.YES, 1)
     come(ctx, job_id, {**final, "task_id": "task-1"})
     assert urls(ctx, job_id) == [URL]
+
+
+def test_image_that_is_gone_is_looked_up_where_there_is_a_task(ctx: Context, stub: Stub) -> None:
+    content = make_image()
+    data = [{"b64_json": base64.b64encode(content).decode()}]
+    done = {"success": True, "task_id": "task-1", "data": data}
+    stub.answer = lambda *_: (200, done)
+    job_id = queued(ctx, provider="acedata", params={"model": "gpt-image-1"})
+    submit(ctx, job_id)
+    ctx.store.redis.delete(*list_inline(ctx, job_id))
+    stub.answer = lambda *_: (200, {"id": "task-1", "response": done})
+    assert download(ctx, job_id) is None
+    assert ctx.store.get(job_id).state is State.SUCCEEDED
+    assert (folder_of(ctx) / job_id / "0.png").read_bytes() == content
+    assert list_inline(ctx, job_id) == []
