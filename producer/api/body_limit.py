@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 
 from fastapi import HTTPException
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BYTES = 1024 * 1024
@@ -18,7 +19,7 @@ BODY_TIMEOUT_S = 10.0
 
 
 class BodyLimit:
-    """Refuses a slow body, and one above `max_bytes` or its path's limit in `max_bytes_of`."""
+    """Refuses a slow or encoded body, and one above `max_bytes` or that of its path."""
 
     def __init__(self, app: ASGIApp, max_bytes: int, max_bytes_of: Mapping[str, int]) -> None:
         self._app = app
@@ -29,22 +30,24 @@ class BodyLimit:
         """Call the app with a `receive` that counts the body."""
         if scope["type"] == "http":
             max_bytes = self._max_bytes_of.get(scope["path"], self._max_bytes)
-            receive = _Body(receive, max_bytes).receive
+            encoding = Headers(scope=scope).get("content-encoding", "identity")
+            receive = _Body(receive, max_bytes, encoding).receive
         await self._app(scope, receive, send)
 
 
 class _Body:
     """A body that arrives in parts."""
 
-    def __init__(self, receive: Receive, max_bytes: int) -> None:
+    def __init__(self, receive: Receive, max_bytes: int, encoding: str) -> None:
         self._receive = receive
+        self._encoding = encoding
         self._max_bytes = max_bytes
         self._received = 0
         self._started = asyncio.get_running_loop().time()
         self._is_complete = False
 
     async def receive(self) -> Message:
-        """Return the next message; raises HTTPException 408 or 413."""
+        """Return the next message; raises HTTPException 400, 408 or 413."""
         if self._is_complete:  # what follows is only the end of the connection
             return await self._receive()
         megabytes = 1 + self._received // MAX_BYTES
@@ -56,6 +59,8 @@ class _Body:
                 408, f"the body may take {BODY_TIMEOUT_S:g} s for each megabyte: send it faster"
             ) from None
         self._received += len(message.get("body", b""))
+        if self._received and self._encoding.lower() != "identity":
+            raise HTTPException(400, "send the body without a Content-Encoding")
         self._is_complete = not message.get("more_body", False)
         if self._received > self._max_bytes:
             raise HTTPException(
