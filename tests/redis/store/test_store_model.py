@@ -34,7 +34,7 @@ from imagequeue.providers.wire import (
     TryOtherVersion,
 )
 from imagequeue.store import keys
-from imagequeue.worker import download, give_up, poll, submit
+from imagequeue.worker import download, give_up, outcome, poll, submit
 from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
 from support.clock import Clock
@@ -123,7 +123,7 @@ class Machine(RuleBasedStateMachine):
             return
         if isinstance(submission, NOT_TAKEN):
             self.perhaps_paid[job_id].discard(nth)
-        self.attempt(job_id, partial(submit._apply_outcome, self.ctx, nth, submission, None))
+        self.attempt(job_id, partial(outcome._apply_outcome, self.ctx, nth, submission, None))
 
     @rule(job_id=jobs)
     def its_wake_up_comes(self, job_id: str) -> None:
