@@ -16,6 +16,7 @@ from ..config.logging import get_logger, log_context
 from ..config.queues import Queue
 from ..errors import (
     ConfigError,
+    InvalidRequestError,
     InvalidTransitionError,
     NewerRecordError,
     RedisUnavailableError,
@@ -31,8 +32,10 @@ from .give_up import give_up_on
 log = get_logger(__name__)
 
 # The worker's configuration, Redis, the broker or the storage is at fault, not the job.
+# InvalidRequestError: this worker lacks the provider's plug-in, and another one may have it.
 OWN_FAILURES = (
     ConfigError,
+    InvalidRequestError,
     StorageError,
     RedisUnavailableError,
     RedisError,

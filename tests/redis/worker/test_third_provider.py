@@ -16,6 +16,7 @@ from imagequeue.jobs.job import State
 from imagequeue.producer.client import Client
 from imagequeue.producer.doctor.web_checks import check_provider_keys
 from imagequeue.store.submit_queue import open_submit_queue
+from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
@@ -187,3 +188,18 @@ def test_the_doctor_reports_its_credit(overrides: dict[str, str], stub: Stub) ->
     settings = read_settings(**{**overrides, "kie_api_key": ""})
     assert check_provider_keys(settings) == "acedata: set, not checked; third: 3.5 credits left"
     assert stub.asked == [("GET", "/credit", None)]
+
+
+def test_worker_that_lacks_it_leaves_its_jobs_to_others(
+    ctx: Context, stub: Stub, clock: Clock, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Client(ctx.settings, now=ctx.now).submit(provider="third-images", prompt="a cat")
+    task = make_worker_app(settings, now=clock).tasks["imagequeue.submit"]
+    with monkeypatch.context() as without:
+        without.delitem(providers.PROVIDERS, "third-images")
+        for _ in range(settings.max_crashes + 1):
+            task(job.id)
+    assert ctx.store.get(job.id).state is State.QUEUED
+    stub.answer = lambda *_: (200, {"id": "t1"})
+    task(job.id)
+    assert ctx.store.get(job.id).state is State.WAITING
