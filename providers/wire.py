@@ -191,6 +191,8 @@ class StatusUnavailable:
     retry_after_s: float | None = None
     may_be_final: bool = False
     """Perhaps it means that the task has failed: asking for a whole day will not help."""
+    body: str = ""
+    """A successful response without a documented meaning, to be read again by a later version."""
 
 
 TaskStatus = Pending | Succeeded | Failed | Unreadable | TaskNotFound | StatusUnavailable

@@ -27,7 +27,7 @@ from ..providers.wire import Failed, StatusUnavailable, Succeeded, TaskStatus, U
 from .apply_status import apply_status, as_failed, as_reported, get_countdowns
 from .context import Context
 from .task_status import look_up, look_up_batch
-from .unreadable import is_unreadable, store_poll_body
+from .unreadable import is_unreadable, store_last_body, store_poll_body
 
 log = get_logger(__name__)
 
@@ -101,6 +101,8 @@ def _schedule_next_poll(ctx: Context, job: Job, status: TaskStatus) -> float | N
         job = store_poll_body(ctx, job, status)
     elapsed_s = (ctx.now() - job.accepted_at).total_seconds()
     if elapsed_s >= settings.give_up_after_s:
+        if isinstance(status, StatusUnavailable):
+            store_last_body(ctx, job, status)
         ctx.transition(job, partial(_time_out, ctx, status))
         return None
     following = next_poll(elapsed_s, get_countdowns(settings, job), settings.poll_tail_s)

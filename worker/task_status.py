@@ -32,16 +32,18 @@ LOOKUP_FAILURES = (NotSentError, NoResponseError, MalformedResponseError, ImageQ
 
 def look_up(ctx: Context, job: Job, task_id: str | None = None) -> TaskStatus:
     """Return what the provider says about a task, by default the job's own."""
+    body = ""
     try:
         provider = get_provider(job.provider, job.params)
         task_id = task_id or job.task_id or ""
         api_version = job.api_version or provider.api_versions[0]
         request = provider.build_status_request(task_id, api_version)
         response = call_provider(ctx, job, request, _lookup_deadline(ctx))
+        body = response.body.decode(errors="surrogateescape") if response.status == 200 else ""
         status = _name_task(provider.parse_status_response(response, api_version), task_id)
-        if isinstance(status, Unreadable):
-            return replace(status, body=response.body.decode(errors="surrogateescape"))
-        return status
+        return replace(status, body=body) if isinstance(status, Unreadable) else status
+    except MalformedResponseError as error:
+        return replace(_to_unavailable(error), body=body)
     except LOOKUP_FAILURES as error:
         return _to_unavailable(error)
 

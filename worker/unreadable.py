@@ -18,6 +18,7 @@ from ..providers.wire import (
     OutcomeUnknown,
     Pending,
     ProviderResponse,
+    StatusUnavailable,
     Succeeded,
     TaskStatus,
     Unreadable,
@@ -43,6 +44,12 @@ def store_poll_body(ctx: Context, job: Job, status: Unreadable) -> Job:
         return job
     _put(ctx, job, "status", status.body)
     return mark_unreadable(ctx, job, status, "poll")
+
+
+def store_last_body(ctx: Context, job: Job, status: StatusUnavailable) -> None:
+    """Store what the last poll before the end has received, if that has no known meaning."""
+    if status.body:
+        _put(ctx, job, "status", status.body)
 
 
 def store_submit_body(ctx: Context, job: Job, outcome: OutcomeUnknown) -> None:

@@ -71,6 +71,26 @@ def test_stored_poll_body_is_replayed_after_an_upgrade(
     assert reasons(ctx) == []
 
 
+def test_last_body_without_a_known_meaning_is_stored(
+    ctx: Context, stub: Stub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = waiting(ctx, stub)
+    data = {"taskId": TASK, "state": "finished", "outcome": URL}
+    stub.answer = lambda *_: (200, {"code": 200, "msg": "success", "data": data})
+    clock.advance(ctx.settings.give_up_after_s)
+    assert poll(ctx, job_id) is None
+    job = ctx.store.get(job_id)
+    assert job.error
+    assert (job.state, job.error.reason) == (State.FAILED, "timed_out")
+    read_callbacks(ctx, job_id)
+    (stored,) = Quarantine(ctx.store.redis)
+    monkeypatch.setattr(tasks, "_URL_FIELDS", ("outcome",))
+    monkeypatch.setattr(tasks, "_RESULT_FIELDS", ("outcome",))
+    Quarantine(ctx.store.redis).replay(stored.id, clock())
+    read_callbacks(ctx, job_id)
+    assert (ctx.store.get(job_id).state, urls(ctx, job_id)) == (State.DOWNLOADING, [URL])
+
+
 def test_later_readable_poll_still_gets_the_image(ctx: Context, stub: Stub, clock: Clock) -> None:
     job_id = waiting(ctx, stub)
     stub.answer = lambda *_: unreadable()
