@@ -24,11 +24,9 @@ from .hand_over import HandedOver, refuse_input
 from .http.errors import NoResponseError, NotSentError
 from .provider_api import call_provider
 from .stored_images import InputError
+from .unreadable import MAX_STORED_BYTES
 
 log = get_logger(__name__)
-
-# A body that says nothing is stored to be read again; a larger one would fill Redis.
-MAX_STORED_BYTES = 4 * 1024 * 1024
 
 
 def get_timeout_s(ctx: Context, job: Job) -> float:

@@ -30,6 +30,8 @@ log = get_logger(__name__)
 
 # A header that only workers write: the receiver stores no others than those of signatures.
 SOURCE = "imagequeue-source"
+# A larger one would fill Redis, and drive everything else out of the quarantine.
+MAX_STORED_BYTES = 4 * 1024 * 1024
 UNMARKED = (State.QUEUED, State.SUBMITTING, State.CANCELLED)
 
 
@@ -60,6 +62,8 @@ def store_submit_body(ctx: Context, job: Job, outcome: OutcomeUnknown) -> None:
 
 def _put(ctx: Context, job: Job, source: str, body: str) -> None:
     log.warning("body_unreadable", source=source, bytes=len(body))
+    if len(body) > MAX_STORED_BYTES:
+        return
     raw = body.encode(errors="surrogateescape")
     ctx.inbox.put(job.id, Callback(ctx.now(), {SOURCE: source}, raw))
 

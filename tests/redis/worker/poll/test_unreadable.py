@@ -13,10 +13,12 @@ from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
 from imagequeue.worker.submit import submit
+from imagequeue.worker.unreadable import MAX_STORED_BYTES
 from support.clock import Clock
 from support.jobs import TASK, kie_callback, queued, waiting
 from support.stub import Stub
 from support.worker.callbacks import URL, come, reasons, urls
+from support.worker.polls import come_due
 
 
 @pytest.fixture
@@ -89,6 +91,19 @@ def test_last_body_without_a_known_meaning_is_stored(
     Quarantine(ctx.store.redis).replay(stored.id, clock())
     read_callbacks(ctx, job_id)
     assert (ctx.store.get(job_id).state, urls(ctx, job_id)) == (State.DOWNLOADING, [URL])
+
+
+def test_body_that_would_fill_redis_is_not_stored(ctx: Context, stub: Stub, clock: Clock) -> None:
+    stub.answer = lambda *_: (200, {"task_id": TASK})
+    job_id = queued(ctx, provider="acedata", params={"model": "gpt-image-1"})
+    submit(ctx, job_id)
+    result = {"success": True, "data": [{"pixels": "x" * MAX_STORED_BYTES}]}
+    stub.answer = lambda *_: (200, {"id": TASK, "response": result})
+    assert come_due(ctx, clock) == [job_id]
+    assert poll(ctx, job_id)
+    job = ctx.store.get(job_id)
+    assert (job.state, job.error and job.error.reason) == (State.WAITING, "unreadable")
+    assert ctx.inbox.list_unread(job_id) == {}
 
 
 def test_later_readable_poll_still_gets_the_image(ctx: Context, stub: Stub, clock: Clock) -> None:
