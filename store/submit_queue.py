@@ -54,6 +54,8 @@ class Permit(NamedTuple):
     quota: str
     account_key: str
     caller: str
+    send: str
+    """The submission in the window of the key."""
 
 
 class SubmitQueue:
@@ -134,6 +136,14 @@ class SubmitQueue:
             permit = _parse_permit(self._redis.hget(keys.PERMITS, job_id))
         return permit
 
+    def extend_lease(self, job_id: str, permit: Permit, until: datetime) -> None:
+        """Extend the lease of a job, and count it within its key's window as long as that lasts."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zadd(keys.due(Queue.SUBMIT), {job_id: until.timestamp()}, xx=True)
+            sent = keys.sent(permit.quota, permit.account_key)
+            pipe.zadd(sent, {permit.send: until.timestamp()}, xx=True)
+            pipe.execute()
+
     def return_permit(self, job_id: str) -> None:
         """Return the permit of a queued job whose record cannot be read, and what is reserved.
 
@@ -164,7 +174,7 @@ def _parse_permit(stored: Any) -> Permit | None:
     try:
         permit = json.loads(stored or b"")
         quota, _, key = permit["at"].rpartition(":")
-        return Permit(quota, key, unquote(permit["caller"]))
+        return Permit(quota, key, unquote(permit["caller"]), permit["send"])
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

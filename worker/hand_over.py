@@ -12,7 +12,6 @@ from uuid import uuid4
 
 from urllib3.filepost import encode_multipart_formdata
 
-from ..config.queues import Queue
 from ..jobs.chain import Inputs
 from ..jobs.hand_over import Way, find_way
 from ..jobs.image import StoredImage
@@ -22,6 +21,7 @@ from ..providers import get as get_provider
 from ..providers.account import UploadAccount
 from ..providers.uploads import Uploaded, UploadProvider
 from ..providers.wire import MalformedResponseError, ProviderResponse, Refused, RetryLater
+from ..store.submit_queue import Permit
 from .account_keys import get_account
 from .context import Context
 from .http.errors import NoResponseError, NotSentError
@@ -47,11 +47,11 @@ class HandedOver(NamedTuple):
 
 
 def hand_over(
-    ctx: Context, job: Job, key: str, inputs: Inputs
+    ctx: Context, job: Job, permit: Permit, inputs: Inputs
 ) -> HandedOver | Refused | RetryLater:
-    """Return what the provider gets by an account key, or why it cannot get the images."""
+    """Return what the provider gets with a permit, or why it cannot get the images."""
     try:
-        return _hand_over(ctx, job.model_copy(update={"account_key": key}), inputs)
+        return _hand_over(ctx, job, permit, inputs)
     except InputError as error:
         return refuse_input(error)
 
@@ -63,7 +63,8 @@ def refuse_input(error: InputError) -> Refused | RetryLater:
     return RetryLater(code=INPUT, message=str(error))
 
 
-def _hand_over(ctx: Context, job: Job, inputs: Inputs) -> HandedOver:
+def _hand_over(ctx: Context, job: Job, permit: Permit, inputs: Inputs) -> HandedOver:
+    job = job.model_copy(update={"account_key": permit.account_key})
     deadline = time.monotonic() + HAND_OVER_S
     urls: dict[StoredImage, str] = {}
     stored: dict[str, StoredImage] = {}
@@ -74,7 +75,7 @@ def _hand_over(ctx: Context, job: Job, inputs: Inputs) -> HandedOver:
             case Way.UPLOAD:
                 # No other worker takes the job meanwhile.
                 until = add_seconds(ctx.now(), HAND_OVER_S + ctx.settings.lease_s)
-                ctx.wakeups.set_wake_up(Queue.SUBMIT, job.id, until)
+                ctx.submits.extend_lease(job.id, permit, until)
                 urls[image] = _upload(ctx, job, image, deadline)
             case Way.FORM:
                 urls[image] = _PLACEHOLDER.format(len(stored))

@@ -93,7 +93,7 @@ def _prepare(
     inputs = find_inputs(ctx, job, key, names)
     if inputs is None:
         return None
-    handed = hand_over(ctx, job, key, inputs)
+    handed = hand_over(ctx, job, permit, inputs)
     # Read last, because a hand-over may take a minute.
     known = ctx.pauses.find(job, permit.quota, key)
     if known.forbid(job, ctx.now()):

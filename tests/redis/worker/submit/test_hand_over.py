@@ -111,6 +111,27 @@ def test_upload_is_sent_to_the_upload_api_of_the_provider(
     assert (job.state, job.image_urls) == (State.WAITING, (upload.id,))
 
 
+def test_slow_hand_over_counts_within_the_rate_limit(
+    ctx: Context, stub: Stub, upload: Upload, clock: Clock, overrides: dict[str, str]
+) -> None:
+    change(ctx, overrides, kie_rate_limit="1/10", lease_s="30")
+    client = Client(ctx.settings, now=ctx.now)
+    first, second = (edit(client, upload.id) for _ in range(2))
+    leased: list[str] = []
+
+    def answer_late(_: str, path: str, __: Any) -> Any:
+        if path == UPLOAD_PATH:
+            clock.advance(55)
+            leased.extend(ctx.submits.lease(clock(), 9).job_ids)
+        return UPLOADED if path == UPLOAD_PATH else KIE_ACCEPTED
+
+    stub.answer = answer_late
+    submit(ctx, first)
+    assert leased == []
+    clock.advance(10)
+    assert ctx.submits.lease(clock(), 9).job_ids == [second]
+
+
 def test_upload_is_a_part_of_the_form_of_a_provider_that_takes_files(
     ctx: Context, client: Client, stub: Stub, upload: Upload
 ) -> None:
