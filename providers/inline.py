@@ -13,6 +13,8 @@ from .wire import INLINE, InlineImage
 MAX_RESPONSE_BYTES_WITH_IMAGES = 128 * 1024 * 1024
 """What a response holds at most that may have the images themselves."""
 
+_FROM_URL_ALPHABET = str.maketrans("-_", "+/")
+
 
 def find_inline_images(data: object) -> Iterator[InlineImage]:
     """Yield the images in `[{"b64_json": …}, {"url": "data:image/png;base64,…"}]`."""
@@ -32,7 +34,7 @@ def _decode(text: str) -> bytes:
     """Return the bytes in base64, perhaps behind the head of a URL; empty if there are none."""
     if text.startswith("data:"):
         text = text.partition(",")[2]
-    packed = "".join(text.split())
+    packed = "".join(text.split()).translate(_FROM_URL_ALPHABET)
     try:
         return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError):
