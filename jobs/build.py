@@ -71,6 +71,10 @@ def _estimate_each(settings: Settings, request: JobRequest) -> list[int | None]:
     choices: list[tuple[str, JobRequest | FallbackRequest]] = [("", request)]
     choices += [(f"fallback.{n}.", each) for n, each in enumerate(request.fallback)]
     for prefix, choice in choices:
+        if prefix and find_task_source(choice.params):
+            # The job that has the task is at another provider, and nobody waits for it here.
+            problems.append(Problem(f"{prefix}params.{JOB_PARAM}", "a fallback takes no task"))
+            continue
         try:
             estimates.append(_estimate(settings, request, choice.provider, choice.params))
         except InvalidRequestError as error:

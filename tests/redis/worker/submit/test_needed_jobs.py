@@ -200,6 +200,11 @@ def test_task_of_an_early_record_is_that_of_the_main_key(
         ({"provider": MIDJOURNEY, "params": {"job": "{first}"}}, "params.job", "nobody else"),
         ({"params": {"job": "{first}"}}, "params.job", "goes on with no earlier task"),
         ({"after": ["{failed}"]}, "after", "is failed"),
+        (
+            {"fallback": [{"provider": "kie-midjourney", "params": {"job": "{first}"}}]},
+            "fallback.0.params.job",
+            "takes no task",
+        ),
     ],
 )
 def test_request_that_can_never_be_sent_is_refused(
