@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from imagequeue.providers.conformance.cases import Case
 from imagequeue.providers.conformance.response_checks import ALLOWED
 from imagequeue.providers.uploads import Uploaded
-from imagequeue.providers.wire import Accepted, ResultImage, RetryLater, TryOtherVersion
+from imagequeue.providers.wire import (
+    INLINE,
+    Accepted,
+    InlineImage,
+    ResultImage,
+    RetryLater,
+    TryOtherVersion,
+)
 from support.examples import examples
 from support.recorded import CASES, parse_or_none
 
@@ -75,7 +82,8 @@ def require_harmless(parsed: Any, kind: str) -> None:
     # Uploaded and refreshed files have a URL too.
     alone = [parsed] if isinstance(parsed, Uploaded | ResultImage) else []
     for image in getattr(parsed, "images", alone):
-        assert image.url.lower().startswith(("http://", "https://"))
+        schemes = INLINE if isinstance(image, InlineImage) else ("http://", "https://")
+        assert image.url.lower().startswith(schemes)
         image.url.encode()
 
 

@@ -70,7 +70,8 @@ def test_header_that_comes_twice_opens_nothing(site: str, headers: str) -> None:
     port = int(site.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
         connection.sendall(f"GET /v1/jobs HTTP/1.1\r\n{headers}\r\n\r\n".encode())
-        assert connection.recv(65536).startswith(b"HTTP/1.1 403")
+        # An HTTP parser may refuse the request before we do.
+        assert connection.recv(65536).startswith((b"HTTP/1.1 403", b"HTTP/1.1 400"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts a program as another user")
