@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple
 
 import redis
 from celery import Celery
+from kombu.exceptions import OperationalError
 from kombu.transport.redis import Channel
 from redis.exceptions import LockError
 
@@ -116,12 +117,13 @@ class Dispatcher:
 
     def send_delete_uploads(self) -> None:
         """Send a message to delete uploads that have ended: a storage may be slow."""
-        self._celery.send_task(
-            "imagequeue.delete_uploads",
-            queue=Queue.DOWNLOAD.value,
-            priority=Priority.LOW.value,
-            ignore_result=True,
-        )
+        with _name_lost_connection():
+            self._celery.send_task(
+                "imagequeue.delete_uploads",
+                queue=Queue.DOWNLOAD.value,
+                priority=Priority.LOW.value,
+                ignore_result=True,
+            )
 
     def _send_submits(self, leased: LeasedSubmits, room: int) -> SweepResult:
         self._send(Queue.SUBMIT, dict.fromkeys(leased.job_ids, Priority.NORMAL))
@@ -143,7 +145,7 @@ class Dispatcher:
     def _send(self, queue: Queue, priorities: Mapping[str, Priority]) -> None:
         if not priorities:
             return
-        with self._celery.producer_pool.acquire(block=True) as producer:
+        with _name_lost_connection(), self._celery.producer_pool.acquire(block=True) as producer:
             for job_id, priority in priorities.items():
                 self._celery.send_task(
                     f"imagequeue.{queue}",
@@ -154,6 +156,15 @@ class Dispatcher:
                     producer=producer,
                     ignore_result=True,
                 )
+
+
+@contextmanager
+def _name_lost_connection() -> Iterator[None]:
+    """Raise OperationalError where a channel of kombu has lost its connection to another thread."""
+    try:
+        yield
+    except AttributeError as error:
+        raise OperationalError("the connection to the broker was closed") from error
 
 
 def open_dispatcher(

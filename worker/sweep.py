@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery import bootsteps
+from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from ..config.logging import get_logger
@@ -57,7 +58,7 @@ def sweep(ctx: Context) -> float:
 def _log_error(part: str) -> Iterator[None]:
     try:
         yield
-    except RedisError as error:
+    except (RedisError, OperationalError) as error:
         log.warning("sweep_failed", part=part, error=type(error).__name__)
     except Exception:
         log.exception("sweep_failed", part=part)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import requests
+import structlog
 
 from imagequeue.config.queues import Queue
 from imagequeue.config.redis import connect_briefly
@@ -29,6 +30,19 @@ def test_broken_queue_does_not_stop_the_sweep_of_others(ctx: Context) -> None:
     ctx.wakeups.redis.zadd(keys.due(Queue.NOTIFY), {"job_1": 0})
     sweep(ctx)
     assert ctx.wakeups.redis.llen(Queue.NOTIFY) == 1
+
+
+def test_cut_connection_to_the_broker_is_no_unexpected_error(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AttributeError("of a connection that was cut")
+
+    monkeypatch.setattr(ctx.dispatcher._celery, "send_task", fail)
+    ctx.wakeups.redis.zadd(keys.due(Queue.NOTIFY), {"job_1": 0})
+    with structlog.testing.capture_logs() as logs:
+        sweep(ctx)
+    assert [(log["event"], log["error"]) for log in logs] == [("sweep_failed", "OperationalError")]
 
 
 WORKER_WITHOUT_SWEEP = """
