@@ -14,7 +14,6 @@ from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
 from imagequeue.worker.save import MANIFEST
 from support.hostile import Host, downloading, says, to_the_end
-from support.s3 import S3
 from support.stub import Stub
 from support.worker.saves import PNG, is_stored, out_of_space, read_manifest, read_stored
 
@@ -108,22 +107,6 @@ def test_unreadable_manifest_is_replaced(ctx: Context, stub: Stub, host: Host, d
     put_manifest(ctx, job_id, data)
     to_the_end(ctx, job_id)
     assert [each["width"] for each in read_manifest(ctx, job_id)] == [64]
-
-
-@pytest.fixture
-def written(ctx: Context, kind: str, s3: S3) -> Callable[[str], Any]:
-    """A value that changes with every write of a job."""
-
-    def look(job_id: str) -> Any:
-        if kind == "s3":
-            return s3.writes
-        folder = ctx.storage.scratch.parent / job_id
-        return {
-            path.name: (path.stat().st_ino, path.stat().st_mtime_ns, path.stat().st_ctime_ns)
-            for path in folder.iterdir()
-        }
-
-    return look
 
 
 def test_failed_manifest_leaves_image_pending(

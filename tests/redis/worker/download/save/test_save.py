@@ -34,22 +34,6 @@ def save(ctx: Context, job: Job) -> Image:
     return image
 
 
-@pytest.fixture
-def written(ctx: Context, kind: str, s3: S3) -> Callable[[str], Any]:
-    """A value that changes with every write of a job."""
-
-    def look(job_id: str) -> Any:
-        if kind == "s3":
-            return s3.writes
-        folder = ctx.storage.scratch.parent / job_id
-        return {
-            path.name: (path.stat().st_ino, path.stat().st_mtime_ns, path.stat().st_ctime_ns)
-            for path in folder.iterdir()
-        }
-
-    return look
-
-
 def test_same_image_is_written_once(
     ctx: Context, stub: Stub, host: Host, clock: Clock, written: Callable[[str], Any]
 ) -> None:
