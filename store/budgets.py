@@ -20,7 +20,7 @@ from ..jobs.cost import MICRO
 from ..jobs.idempotency import IdempotencyKey
 from ..jobs.ids import quote_name
 from ..jobs.job import Job
-from . import keys
+from . import keys, money_keys
 from .api_keys import ApiKeys
 from .places import estimate_cost
 
@@ -128,13 +128,13 @@ class BudgetReader:
             return []
         periods = {kind: find_period(kind, now) for kind in PERIODS}
         with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hvals(keys.RESERVED)
+            pipe.hvals(money_keys.RESERVED)
             for caller, budget in budgets:
                 period = periods[budget.period].name
                 name = EVERYONE if caller is None else quote_name(caller)
-                pipe.hget(keys.spent(period), f"{budget.unit}|{name}")
+                pipe.hget(money_keys.spent(period), f"{budget.unit}|{name}")
                 notice = f"budget_exhausted|{budget.unit}|{name}|{budget.amount}|{budget.period}"
-                pipe.hexists(keys.budget_notices(period), notice)
+                pipe.hexists(money_keys.budget_notices(period), notice)
             reservations, *found = pipe.execute()
         reserved = _sum_reserved(reservations)
         return [

@@ -9,7 +9,7 @@ import redis
 
 from ..config.queues import Queue
 from ..jobs.job import IN_FLIGHT, QUEUE_OF, Job, State
-from . import keys
+from . import keys, money_keys
 from .codec import dump
 from .ledger_entries import dump_entries
 from .places import dump_place
@@ -48,7 +48,7 @@ class CompareAndSet:
                 keys.due(Queue.NOTIFY),
                 keys.PLACES,
                 keys.PERMITS,
-                keys.RESERVED,
+                money_keys.RESERVED,
                 *_ledger_keys(after),
                 _made_key(before, after),
                 keys.needed_by(after.id) if after.is_finished and not before.is_finished else "",
@@ -83,11 +83,11 @@ class CompareAndSet:
 def _ledger_keys(job: Job) -> list[str]:
     day = f"{job.updated_at:%Y-%m-%d}"
     return [
-        keys.LEDGER,
-        keys.costs_of_day(day),
-        keys.costs_of_batch(job.batch) if job.batch else "",
-        keys.spent(day),
-        keys.spent(day[:7]),
+        money_keys.LEDGER,
+        money_keys.costs_of_day(day),
+        money_keys.costs_of_batch(job.batch) if job.batch else "",
+        money_keys.spent(day),
+        money_keys.spent(day[:7]),
     ]
 
 

@@ -10,7 +10,7 @@ import redis
 from ..config.queues import Queue
 from ..jobs.ids import is_job_id
 from ..jobs.job import FINISHED, Job, State
-from . import keys
+from . import keys, money_keys
 from .decoding import decode_id, decode_ids
 from .listing import PAGE, iter_jobs
 from .scripts import register_script
@@ -66,7 +66,7 @@ class Deletion:
                 keys.PLACES,
                 keys.PERMITS,
                 keys.DEADLINES,
-                keys.RESERVED,
+                money_keys.RESERVED,
                 *DUE,
                 *indexes,
             ],

@@ -1,4 +1,4 @@
-"""Every key in Redis; the names are short, because each job has several."""
+"""The keys in Redis, except for those of costs; names are short, because each job has several."""
 
 from __future__ import annotations
 
@@ -62,14 +62,8 @@ LEASED_AT = "iq:leased_at"
 PAUSES = "iq:pauses"
 """Hash: the pauses, by `{name}|{kind}`, as JSON; `pauses.Pause` has the fields, and `pause_s`."""
 
-RESERVED = "iq:reserved"
-"""Hash: what each job may cost that has a permit and no answer yet, as JSON: caller, cost."""
-
 FAILURES = "iq:failures"
 """Hash: how many times each upstream failed in a row, and since when, separated by a space."""
-
-LEDGER = "iq:ledger"
-"""Stream of what each submission cost, in JSON: entries are added and never changed."""
 
 UPLOADS = "iq:uploads"
 """Sorted set of the names of uploads in the storage, by the time when they are deleted."""
@@ -243,29 +237,3 @@ def lookups(quota: str, key: str) -> str:
 def lookups_waiting(quota: str, key: str) -> str:
     """Sorted set of the jobs that wait to ask with an account key, by the time when they may."""
     return f"iq:lookups:{quota}:{key}:waiting"
-
-
-def costs_of_day(day: str) -> str:
-    """Hash: the sums of a day, an ISO date, by `{group}|{amount}`."""
-    return f"iq:costs:{day}"
-
-
-def costs_of_batch(batch_id: str) -> str:
-    """Hash: the sums of a batch, by the amount's name."""
-    return f"iq:costs:{batch_id}"
-
-
-def spent(period: str) -> str:
-    """Hash: what was spent in a day or month, by `{unit}|*` and `{unit}|{caller}`.
-
-    The unit is `usd` or the name of an account, whose credits are meant; in millionths.
-    """
-    return f"iq:spent:{period}"
-
-
-def budget_notices(period: str) -> str:
-    """Hash: what was logged about budgets in a day or month, each once.
-
-    A field is `{event}|{unit}|{caller}|{amount}|{period kind}`.
-    """
-    return f"iq:budgets:noticed:{period}"

@@ -13,7 +13,7 @@ import redis
 
 from ..config.budgets import list_units
 from ..jobs.cost import MICRO
-from . import keys
+from . import money_keys
 from .decoding import decode_numbers
 from .ledger_entries import Amounts, Group
 
@@ -58,7 +58,7 @@ class Ledger:
         days = _list_days(since, until)
         with self._redis.pipeline(transaction=False) as pipe:
             for day in days:
-                pipe.hgetall(keys.costs_of_day(day))
+                pipe.hgetall(money_keys.costs_of_day(day))
             found = pipe.execute()
         sums: defaultdict[tuple[str, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
         for day, fields in zip(days, found, strict=True):
@@ -77,13 +77,13 @@ class Ledger:
 
     def sum_batch(self, batch_id: str) -> Amounts:
         """Return what the jobs of a batch cost so far."""
-        found: Any = self._redis.hgetall(keys.costs_of_batch(batch_id))
+        found: Any = self._redis.hgetall(money_keys.costs_of_batch(batch_id))
         return _to_amounts(decode_numbers(found))
 
     def iter_entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the job and the content of each entry, newest first."""
         last = "+"
-        while found := cast(Any, self._redis.xrevrange(keys.LEDGER, last, "-", count=PAGE)):
+        while found := cast(Any, self._redis.xrevrange(money_keys.LEDGER, last, "-", count=PAGE)):
             for _, fields in found:
                 yield fields[b"job"].decode(), json.loads(fields[b"entry"])
             last = f"({found[-1][0].decode()}"
@@ -92,7 +92,7 @@ class Ledger:
         """Return what was spent in a day or month, in all or by a caller, by unit."""
         units = list_units()
         fields = [f"{unit}|{caller}" for unit in units]
-        found: Any = self._redis.hmget(keys.spent(period), fields)
+        found: Any = self._redis.hmget(money_keys.spent(period), fields)
         known = {unit.encode(): n or b"0" for unit, n in zip(units, found, strict=True)}
         return dict.fromkeys(units, 0) | decode_numbers(known)
 

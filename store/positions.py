@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from ..config.queues import Queue
 from ..config.settings import Settings
 from ..jobs.job import Job, State, add_seconds
-from . import keys
+from . import keys, money_keys
 from .budgets import dump_periods
 from .pauses import Pause
 from .scripts import register_script
@@ -87,7 +87,7 @@ class Positions:
                 keys.PERMITS,
                 keys.API_KEYS,
                 keys.PAUSES,
-                keys.RESERVED,
+                money_keys.RESERVED,
                 keys.RETENTION,
             ],
             args=[now.timestamp(), self._limits, dump_periods(now), *(job.id for job in queued)],

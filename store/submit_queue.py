@@ -16,7 +16,7 @@ from ..config.settings import Settings
 from ..jobs.job import Job, add_seconds
 from ..providers import list_services
 from ..providers.request import PRIORITIES
-from . import keys
+from . import keys, money_keys
 from .budgets import dump_periods, log_notices
 from .decoding import decode_ids
 from .places import dump_place
@@ -99,7 +99,7 @@ class SubmitQueue:
                 keys.GRANTED,
                 keys.API_KEYS,
                 keys.PAUSES,
-                keys.RESERVED,
+                money_keys.RESERVED,
                 keys.RETENTION,
             ],
             args=[
@@ -155,7 +155,7 @@ class SubmitQueue:
             return
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hdel(keys.PERMITS, job_id)
-            pipe.hdel(keys.RESERVED, job_id)
+            pipe.hdel(money_keys.RESERVED, job_id)
             pipe.srem(keys.in_flight_at(permit.quota, permit.account_key), job_id)
             pipe.srem(keys.in_flight_by(permit.caller), job_id)
             pipe.execute()

@@ -10,7 +10,7 @@ import redis
 
 from imagequeue.config.budgets import Budget
 from imagequeue.jobs.job import Job, State, add_seconds, new_job
-from imagequeue.store import keys
+from imagequeue.store import money_keys
 from imagequeue.store.jobs import Store
 from imagequeue.store.submit_queue import Quota, SubmitQueue
 from support.clock import Clock
@@ -70,4 +70,4 @@ class Shop:
         return leased
 
     def list_reserved(self) -> set[str]:
-        return {job_id.decode() for job_id in self.redis.hkeys(keys.RESERVED)}
+        return {job_id.decode() for job_id in self.redis.hkeys(money_keys.RESERVED)}

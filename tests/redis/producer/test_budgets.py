@@ -14,7 +14,7 @@ from imagequeue.errors import BudgetExceededError
 from imagequeue.jobs.job import State, utc_now
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.client import Client
-from imagequeue.store import keys
+from imagequeue.store import money_keys
 from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.worker.context import Context
 from imagequeue.worker.create import create
@@ -33,7 +33,7 @@ def spend(ctx: Context, budget: str, amount: int, caller: str = "*") -> None:
     given = Budget.parse(budget)
     for now in (utc_now(), ctx.now()):
         period = find_period(given.period, now).name
-        ctx.store.redis.hset(keys.spent(period), f"{given.unit}|{caller}", amount)
+        ctx.store.redis.hset(money_keys.spent(period), f"{given.unit}|{caller}", amount)
 
 
 @pytest.fixture

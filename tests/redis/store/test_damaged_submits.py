@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from imagequeue.jobs.job import State
-from imagequeue.store import keys
+from imagequeue.store import keys, money_keys
 from imagequeue.store.jobs import Store
 from imagequeue.store.positions import Positions
 from imagequeue.store.submit_queue import Quota, SubmitQueue, dump_limits
@@ -29,7 +29,7 @@ def queue(client: redis.Redis) -> SubmitQueue:
 
 
 @pytest.mark.parametrize("entry", DAMAGED.values(), ids=DAMAGED)
-@pytest.mark.parametrize("hash_key", [keys.PLACES, keys.PERMITS, keys.RESERVED])
+@pytest.mark.parametrize("hash_key", [keys.PLACES, keys.PERMITS, money_keys.RESERVED])
 def test_a_damaged_entry_of_a_job_stops_no_other(
     queue: SubmitQueue, store: Store, clock: Clock, hash_key: str, entry: bytes
 ) -> None:

@@ -14,7 +14,7 @@ from imagequeue.producer.client import Client
 from imagequeue.producer.doctor.redis_checks import check_records
 from imagequeue.producer.metrics.snapshot import take_snapshot
 from imagequeue.producer.wait import iter_completed
-from imagequeue.store import keys
+from imagequeue.store import keys, money_keys
 from imagequeue.store.codec import VERSION
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.base_task import DAMAGED_RETRY_S, RETRY_LATER_S
@@ -184,7 +184,7 @@ def test_queued_job_that_cannot_be_read_holds_no_permit(ctx: Context, app: Celer
     damage(ctx, job_id)
     app.tasks["imagequeue.submit"](job_id)
     redis = ctx.store.redis
-    assert not redis.exists(keys.PERMITS, keys.RESERVED)
+    assert not redis.exists(keys.PERMITS, money_keys.RESERVED)
     assert not redis.keys("iq:in_flight:*")
     wake_at = redis.zscore(keys.due(QUEUE_OF[State.QUEUED]), job_id)
     assert ctx.submits.lease(datetime.fromtimestamp(wake_at, UTC), 9).job_ids == [job_id]
