@@ -90,6 +90,12 @@ def require_own_task(job: Job, status: TaskStatus) -> None:
         raise DifferentTaskError(f"{job.id} was sent before: the status may be of that task")
 
 
+def require_queued(job: Job) -> None:
+    """Raise InvalidTransitionError for a job that another worker has taken from the queue."""
+    if job.state is not State.QUEUED:
+        raise InvalidTransitionError(f"{job.id} is {job.state}: another worker has submitted it")
+
+
 def is_known_task(job: Job, task_id: str) -> bool:
     """Whether a task is the job's own or a former one, perhaps by the id of a report alone."""
     return any(is_same_task(task_id, each or "") for each in (job.task_id, *job.former_tasks))

@@ -65,13 +65,14 @@ def refuse_input(error: InputError) -> Refused | RetryLater:
 
 def _hand_over(ctx: Context, job: Job, permit: Permit, inputs: Inputs) -> HandedOver:
     job = job.model_copy(update={"account_key": permit.account_key})
+    way = find_way(ctx.settings, get_provider(job.provider, job.params))
     deadline = time.monotonic() + HAND_OVER_S
     urls: dict[StoredImage, str] = {}
     stored: dict[str, StoredImage] = {}
     for image in inputs.images:
         if isinstance(image, str) or image in urls:
             continue
-        match find_way(ctx.settings, get_provider(job.provider, job.params)):
+        match way:
             case Way.UPLOAD:
                 # No other worker takes the job meanwhile.
                 until = add_seconds(ctx.now(), HAND_OVER_S + ctx.settings.lease_s)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-from ..errors import InvalidTransitionError, UnknownJobError
+from ..errors import UnknownJobError
 from ..jobs.chain import (
     Inputs,
     Known,
@@ -20,6 +20,7 @@ from ..jobs.image import StoredImage
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..providers import get as get_provider
 from ..providers.account_keys import MAIN
+from .apply_status import require_queued
 from .context import Context
 
 
@@ -67,7 +68,7 @@ def _read_needed(ctx: Context, job: Job) -> dict[str, Job]:
 
 
 def _as_cancelled(ctx: Context, why: str, job: Job) -> Job:
-    _require_queued(job)
+    require_queued(job)
     now = ctx.now()
     error = JobError(reason=Reason.CANCELLED, message=f"{why}; nothing was sent")
     expires_at = add_seconds(now, ctx.settings.retention_s)
@@ -75,10 +76,5 @@ def _as_cancelled(ctx: Context, why: str, job: Job) -> Job:
 
 
 def _as_bound(ctx: Context, key: str, job: Job) -> Job:
-    _require_queued(job)
+    require_queued(job)
     return job.evolve(ctx.now(), account_key=key)
-
-
-def _require_queued(job: Job) -> None:
-    if job.state is not State.QUEUED:
-        raise InvalidTransitionError(f"{job.id} is {job.state}: another worker has submitted it")

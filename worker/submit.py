@@ -25,7 +25,7 @@ from ..providers.wire import (
 from ..store.clock import MAX_CLOCK_SKEW_S
 from ..store.pauses import KnownPauses
 from ..store.submit_queue import Permit
-from .apply_status import as_failed
+from .apply_status import as_failed, require_queued
 from .context import Context
 from .fallback import divert
 from .hand_over import HandedOver, hand_over
@@ -47,8 +47,7 @@ def submit(ctx: Context, job_id: str) -> None:
     if job.state is State.SUBMITTING:
         ctx.transition(job, partial(_as_abandoned, ctx))
         return
-    if job.state is not State.QUEUED:
-        raise InvalidTransitionError(f"{job_id} is {job.state}: another worker has submitted it")
+    require_queued(job)
     permit = ctx.submits.get_permit(job_id, ctx.now())
     if permit is None:
         _leave_without_permit(ctx, job)
@@ -114,8 +113,7 @@ def _leave_without_permit(ctx: Context, job: Job) -> None:
 
 def _requeue_now(ctx: Context, job: Job) -> Job:
     """Return the job due now: the transition stores its place, and returns its permit."""
-    if job.state is not State.QUEUED:
-        raise InvalidTransitionError(f"{job.id} is {job.state}: another worker has submitted it")
+    require_queued(job)
     return job.evolve(ctx.now())
 
 
@@ -129,8 +127,7 @@ def _as_abandoned(ctx: Context, job: Job) -> Job:
 def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
     """Return the job with the intent to pay by a key; the request is sent once this is stored."""
     now, settings = ctx.now(), ctx.settings
-    if job.state is not State.QUEUED:
-        raise InvalidTransitionError(f"{job.id} is {job.state}: another worker submits it")
+    require_queued(job)
     # An early message is refused, except for what the clocks of two machines may differ by.
     if job.wake_at > add_seconds(now, MAX_CLOCK_SKEW_S):
         raise InvalidTransitionError(f"{job.id} is not due before {job.wake_at:%H:%M:%S}")
