@@ -128,6 +128,7 @@ def _build_schema(name: str, form: RequestForm) -> dict[str, Any]:
             *(key for key in TOP_LEVEL if key in required),
             *(["params"] if needed else []),
         ],
+        **{key: flat[key] for key in flat if key == "$defs"},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from ...providers import PROVIDERS
 from ...providers.base import TOP_LEVEL
 from ...providers.describe import RequestDetails, describe_provider
+from .problems import build_problem_schemas
 
 DEFAULT_ACTION = "generate"
 
@@ -25,7 +27,7 @@ class DocumentedAPI(FastAPI):
             document = super().openapi()
             schemas = document["components"]["schemas"]
             requests = build_request_schemas(schemas["JobRequest"])
-            schemas |= requests
+            schemas |= requests | build_problem_schemas()
             body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
             references = [{"$ref": f"#/components/schemas/{name}"} for name in requests]
             body["application/json"]["schema"] = {"anyOf": references}
@@ -43,8 +45,9 @@ def build_request_schemas(any_request: Schema) -> dict[str, Schema]:
         for action in described.actions:
             forms = [each for each in described.requests if each.action == action]
             title = "".join(word.title() for word in f"{name}-{action}".split("-"))
-            schemas[title] = _merge(any_request, forms)
-            schemas[title] |= {"title": title, "description": f"`{action}` of `{name}`."}
+            description = f"`{action}` of `{name}`."
+            merged = {**_merge(any_request, forms), "title": title, "description": description}
+            schemas[title] = _relocate(merged, f"#/components/schemas/{title}/$defs/")
     return schemas
 
 
@@ -62,7 +65,15 @@ def _merge(any_request: Schema, forms: Sequence[RequestDetails]) -> Schema:
     required = set.intersection(*(set(schema["required"]) for schema in own))
     if forms[0].action == DEFAULT_ACTION:
         required.discard("action")
-    return {**any_request, "properties": properties, "required": sorted(required)}
+    merged = {**any_request, "properties": properties, "required": sorted(required)}
+    shared = {name: each for schema in own for name, each in schema.get("$defs", {}).items()}
+    return merged | ({"$defs": shared} if shared else {})
+
+
+def _relocate(schema: Schema, to: str) -> Schema:
+    """Return a schema with its references into its own `$defs` seen from the whole document."""
+    relocated: Schema = json.loads(json.dumps(schema).replace('"#/$defs/', f'"{to}'))
+    return relocated
 
 
 def _any_of(schemas: Iterable[Schema]) -> Schema:

@@ -83,12 +83,19 @@ class ProblemDocument(BaseModel):
     problems: list[FieldProblem] = Field(default=[], description="Each field that was refused.")
 
 
-PROBLEM_SCHEMA = ProblemDocument.model_json_schema()
+_REFERENCE = "#/components/schemas/{model}"
+
+
+def build_problem_schemas() -> dict[str, Any]:
+    """Return the schemas of a problem document, for the OpenAPI document."""
+    schema = ProblemDocument.model_json_schema(ref_template=_REFERENCE)
+    return {**schema.pop("$defs"), ProblemDocument.__name__: schema}
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI description of the error responses."""
-    content = {"application/problem+json": {"schema": PROBLEM_SCHEMA}}
+    schema = {"$ref": _REFERENCE.format(model=ProblemDocument.__name__)}
+    content = {"application/problem+json": {"schema": schema}}
     responses: dict[int | str, dict[str, Any]] = {
         status: {"description": MEANINGS[status], "content": content} for status in statuses
     }

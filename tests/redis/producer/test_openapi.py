@@ -85,6 +85,24 @@ def test_operation_ids_are_stable(document: Any) -> None:
     assert {one["operationId"] for one in operations(document)} == OPERATIONS | STREAMS
 
 
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from references(each)
+
+
+def test_every_reference_leads_to_a_schema(document: Any) -> None:
+    names = set(references(document))
+    assert "#/components/schemas/ProblemDocument" in names
+    for name in names:
+        found = document
+        for step in name.removeprefix("#/").split("/"):
+            found = found[step]
+
+
 def test_every_operation_is_described(document: Any) -> None:
     tags = {tag["name"] for tag in document["tags"]}
     for operation in operations(document):
