@@ -27,6 +27,8 @@ class Upload(BaseModel):
     height: int
     expires_at: datetime = Field(description="Until when a job may start from it.")
     submitted_by: str = Field("", exclude=True)
+    sha256: str = Field("", exclude=True)
+    """The digest of its bytes; empty in records of earlier versions."""
 
     @property
     def name(self) -> str:
@@ -39,4 +41,5 @@ class Upload(BaseModel):
 
     def dump(self) -> str:
         """Return the record of the upload, as JSON."""
-        return json.dumps({**self.model_dump(mode="json"), "submitted_by": self.submitted_by})
+        hidden = {"submitted_by": self.submitted_by, "sha256": self.sha256}
+        return json.dumps({**self.model_dump(mode="json"), **hidden})

@@ -50,13 +50,14 @@ def _described_fields(valid: ValidRequest) -> Mapping[str, Any]:
 
 
 def _image_digests(valid: ValidRequest) -> dict[str, Any]:
-    """Name files by their content, because each upload gets a URL of its own."""
-    if not valid.images:
+    """Name files by their content, because each upload gets a URL or an id of its own."""
+    if not (valid.images or valid.digests):
         return {}
-    return {"image_urls": tuple(map(_digest, valid.images))}
+    images = valid.images or valid.request.image_urls
+    return {"image_urls": tuple(_digest(image, valid.digests) for image in images)}
 
 
-def _digest(image: str | ImageFile) -> str:
+def _digest(image: str | ImageFile, uploads: Mapping[str, str]) -> str:
     if isinstance(image, str):
-        return image
+        return uploads.get(image, image)
     return f"sha256:{hashlib.sha256(image.path.read_bytes()).hexdigest()}"

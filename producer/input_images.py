@@ -47,17 +47,19 @@ class InputImages:
         """
         content_type, width, height = _identify(file)
         now, lifetime_s = self._now(), self._settings.retention_s
+        size = file.seek(0, 2)
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         upload = Upload(
             id=make_upload_id(now),
             content_type=content_type,
-            bytes=file.seek(0, 2),
+            bytes=size,
             width=width,
             height=height,
             expires_at=add_seconds(now, lifetime_s),
             submitted_by=caller,
+            sha256=sha256,
         )
-        file.seek(0)
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         self._uploads.reserve(upload)
         self.storage.put(upload.name, file, content_type=content_type, sha256=sha256)
         self._uploads.add(upload, lifetime_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,6 @@ from ..jobs.build import build_job
 from ..jobs.chain import Known, check_needed, list_needed, list_uploads
 from ..jobs.hand_over import check_hand_over
 from ..jobs.idempotency import build_idempotency_key
-from ..jobs.image import StoredImage
 from ..jobs.job import Job
 from ..jobs.upload import Upload
 from ..providers.request import PRIORITIES, JobRequest, Priority, parse_request
@@ -42,6 +41,8 @@ class ValidRequest:
     job: Job
     images: tuple[str | ImageFile, ...] = ()
     """URLs and files that replace `image_urls` once the files are uploaded; empty without files."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """The digests of the uploads in `image_urls`, by their ids."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,19 +70,17 @@ class RequestValidator:
         A JobRequest was parsed before, and is not parsed again.
         """
         if isinstance(given, JobRequest):
-            return ValidRequest(index, key, {}, given, self._build_job(given))
+            return self._check(given, {}, key, index)
         if not self.files or "image" not in given:
-            request = parse_request(given)
-            return ValidRequest(index, key, given, request, self._build_job(request))
+            return self._check(parse_request(given), given, key, index)
         found = find_files(given)
         try:
-            request = parse_request(found.fields)
-            job = self._build_job(request)
+            valid = self._check(parse_request(found.fields), found.fields, key, index)
         except InvalidRequestError as error:
             raise InvalidRequestError([*error.problems, *found.problems]) from None
         if found.problems:
             raise InvalidRequestError(found.problems)
-        return ValidRequest(index, key, found.fields, request, job, found.images)
+        return replace(valid, images=found.images)
 
     def check_each(
         self, items: Iterable[object]
@@ -98,27 +97,33 @@ class RequestValidator:
                 refused.append(RefusedRequest(index, error.problems))
         return valid, refused
 
-    def _build_job(self, request: JobRequest) -> Job:
+    def _check(
+        self, request: JobRequest, fields: Fields, key: str | None, index: int
+    ) -> ValidRequest:
         if PRIORITIES.index(request.priority) < PRIORITIES.index(self.max_priority):
             words = (
                 f"is {request.priority}, and the API key {self.caller} allows {self.max_priority} "
                 f"at most; `imagequeue keys limit {self.caller} --max-priority` changes that"
             )
             raise InvalidRequestError([Problem("priority", words)])
-        stored = self._check_needed(request)
+        known = self._find_needed(request)
+        stored = check_needed(request, list_needed(request), known) if known else []
         job = build_job(
             self.settings, request, self.now(), submitted_by=self.caller, batch=self.batch
         )
         check_hand_over(self.settings, request, stored)
-        return job
+        uploads = known.uploads.values() if known else ()
+        digests = {each.id: f"sha256:{each.sha256}" for each in uploads if each.sha256}
+        return ValidRequest(index, key, fields, request, job, digests=digests)
 
-    def _check_needed(self, request: JobRequest) -> list[StoredImage]:
+    def _find_needed(self, request: JobRequest) -> Known | None:
+        """Return the jobs and uploads that a request needs; None if it needs none."""
         needed, uploads = list_needed(request), list_uploads(request.image_urls)
         if not (needed or uploads):
-            return []
+            return None
         jobs = {each.id: each for each in self.find_jobs(needed) if self._may_see(each)}
-        known = {each.id: each for each in self.find_uploads(uploads) if self._may_see(each)}
-        return check_needed(request, needed, Known(jobs, known, self.now()))
+        found = {each.id: each for each in self.find_uploads(uploads) if self._may_see(each)}
+        return Known(jobs, found, self.now())
 
     def _may_see(self, needed: Job | Upload) -> bool:
         return self.sees in (None, needed.submitted_by)

@@ -6,13 +6,13 @@ import mimetypes
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ..accounts import bearer_key
 from ..clock import format_iso
-from ..multipart import Part, parse_form
 from ..options import Options
 from ..provider_api import Refusal
 from ..state import SandboxState
@@ -32,7 +32,8 @@ class UploadRefusal(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class _Upload:
-    part: Part
+    content: bytes
+    media_type: str
     at: float
 
 
@@ -54,20 +55,21 @@ class KieUploads:
         """Store a file at the given path and name, and overwrite an older one."""
         if bearer_key(request) is None:
             raise UploadRefusal(401, "Authentication failed: Invalid API Key")
-        form = await parse_form(request)
-        for name in ("file", "uploadPath"):
-            if name not in form or not form[name].content:
-                raise UploadRefusal(400, f"Missing required parameter: {name}")
-        file, now = form["file"], self._state.clock.now()
-        name = form["fileName"].text if "fileName" in form else _make_name(file)
-        path = f"{form['uploadPath'].text}/{name}"
-        self._uploads[path] = _Upload(file, now)
+        async with request.form() as form:
+            for name in ("file", "uploadPath"):
+                if not form.get(name):
+                    raise UploadRefusal(400, f"Missing required parameter: {name}")
+            content, media_type = await _read_file(form["file"])
+            name = str(form.get("fileName") or _make_name(media_type))
+            path = f"{form['uploadPath']}/{name}"
+        now = self._state.clock.now()
+        self._uploads[path] = _Upload(content, media_type, now)
         data = {
             "fileName": name,
             "filePath": path,
             "downloadUrl": f"{request.base_url}files/uploads/{quote(path)}",
-            "fileSize": len(file.content),
-            "mimeType": file.media_type,
+            "fileSize": len(content),
+            "mimeType": media_type,
             "uploadedAt": format_iso(now),
         }
         message = "File uploaded successfully"
@@ -78,8 +80,16 @@ class KieUploads:
         found = self._uploads.get(request.path_params["path"])
         if found is None or self._state.clock.now() >= found.at + LIFE_S:
             return PlainTextResponse("no such file", 404)
-        return Response(found.part.content, media_type=found.part.media_type)
+        return Response(found.content, media_type=found.media_type)
 
 
-def _make_name(file: Part) -> str:
-    return f"{new_id()}{mimetypes.guess_extension(file.media_type) or ''}"
+async def _read_file(part: UploadFile | str) -> tuple[bytes, str]:
+    """Return the bytes of a part and its media type; raises UploadRefusal if it is no file."""
+    content = b"" if isinstance(part, str) else await part.read()
+    if isinstance(part, str) or not content:
+        raise UploadRefusal(400, "Missing required parameter: file")
+    return content, part.content_type or "text/plain"
+
+
+def _make_name(media_type: str) -> str:
+    return f"{new_id()}{mimetypes.guess_extension(media_type) or ''}"

@@ -14,7 +14,6 @@ from starlette.routing import Route
 
 from ..fields import Fields
 from ..images import draw
-from ..multipart import parse_parts
 from ..options import Options
 from ..provider_api import ProviderApi, Refusal
 from ..submit_route import submit_route
@@ -69,11 +68,12 @@ class OpenAIImages(ProviderApi):
             return await super().read_fields(request)
         body: dict[str, object] = {}
         images: list[bytes] = []
-        for name, part in await parse_parts(request):
-            if name in ("image", "image[]", "mask"):
-                images += [part.content]
-            else:
-                body[name] = int(part.text) if name in _NUMBERS else part.text
+        async with request.form() as form:
+            for name, part in form.multi_items():
+                if not isinstance(part, str):
+                    images.append(await part.read())
+                else:
+                    body[name] = int(part) if name in _NUMBERS else part
         if not images:
             raise self.build_input_refusal("image is required")
         for content in images:

@@ -137,3 +137,20 @@ def test_client_refuses_a_file_that_is_missing_too_large_or_no_image(
     monkeypatch.setattr(input_images, "MAX_UPLOAD_BYTES", 5)
     with pytest.raises(UploadError, match="more than 5 bytes"):
         client.upload(path)
+
+
+def test_idempotency_key_names_an_upload_by_its_content(ask: Ask, ctx: Context) -> None:
+    def submit(content: bytes) -> Any:
+        upload = ask("shop", "POST", "/v1/uploads", data=content).json()
+        edit = {
+            "provider": "kie-flux-kontext",
+            "action": "edit",
+            "prompt": "a hat",
+            "image_urls": [upload["id"]],
+        }
+        return ask("shop", "POST", "/v1/jobs", json=edit, headers={"Idempotency-Key": "order-7"})
+
+    first, second, other = submit(PNG), submit(PNG), submit(make_image("JPEG"))
+    assert (first.status_code, second.status_code) == (202, 202), second.text
+    assert second.json()["id"] == first.json()["id"]
+    assert other.status_code == 409
