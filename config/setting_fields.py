@@ -45,6 +45,11 @@ class SettingFields(BaseSettings):
         description="Where images are saved: `file:///folder`, `s3://bucket/prefix`, "
         "`gs://bucket/prefix` or `az://container/prefix`; if unset, `images/` in `DATA_DIR`.",
     )
+    save_origins: bool = Field(
+        False,
+        description="Whether to save the images that a provider lists beside its results, such as "
+        "kie's `originImageUrl`.",
+    )
     public_url: Annotated[BaseURL | None, Unset] = Field(
         None,
         description="The address at which providers reach the receiver; if unset, jobs are polled.",

@@ -136,7 +136,7 @@ def _resolve_image(url: str, known: Known, prefer_stored: bool) -> str | StoredI
     if not named:
         return url
     job_id, index = named
-    image = next((each for each in known.jobs[job_id].images if each.index == index), None)
+    image = next((each for each in known.jobs[job_id].all_images if each.index == index), None)
     if image is None:
         raise NeededJobError(f"needs {url}, and {job_id} has no such image")
     has_url = not image.source_url.startswith(INLINE) and image.expires_at > known.now

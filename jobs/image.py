@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -40,7 +41,7 @@ class Image(Value):
         "if its response held the image itself."
     )
     expires_at: datetime
-    state: Literal["pending", "stored", "expired"] = "pending"
+    state: Literal["pending", "stored", "expired", "skipped"] = "pending"
     attempts: int = Field(0, exclude=True)
     saved_at: datetime | None = Field(None, exclude=True)
     # Records of earlier versions have the second name.
@@ -67,6 +68,14 @@ class StoredImage(NamedTuple):
     """Its name in the storage."""
     content_type: str
     bytes: int
+
+
+def split_images(images: Iterable[Image]) -> dict[str, Any]:
+    """Return the fields of a job with these images, which are its results and its origins."""
+    kinds: dict[str, list[Image]] = {"result": [], "origin": []}
+    for image in images:
+        kinds[image.kind].append(image)
+    return {"images": tuple(kinds["result"]), "origins": tuple(kinds["origin"])}
 
 
 def find_image_name(uri: str) -> str | None:

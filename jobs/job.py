@@ -76,7 +76,10 @@ class Job(Value):
         (), description="Where it is sent, in order, if its provider certainly does not take it."
     )
     error: JobError | None = None
-    images: tuple[Image, ...] = ()
+    images: tuple[Image, ...] = Field((), description="The results.")
+    origins: tuple[Image, ...] = Field(
+        (), description="What the provider lists beside the results, such as an earlier version."
+    )
     created_at: datetime
 
     revision: str = Field(default_factory=_make_revision, exclude=True)
@@ -125,7 +128,7 @@ class Job(Value):
         provider = PROVIDERS.get(self.provider)
         return find_charge(
             list_submissions(self.changes),
-            has_images=bool(self.images),
+            has_images=bool(self.all_images),
             charges_failed_tasks=provider.charges_failed_tasks if provider else None,
         )
 
@@ -137,6 +140,11 @@ class Job(Value):
         """What the job costs so far, without what is certainly not charged."""
         provider = PROVIDERS.get(self.provider)
         return sum_costs(self.costs, provider.account.credit_usd if provider else None)
+
+    @property
+    def all_images(self) -> tuple[Image, ...]:
+        """The results and then the origins; each has its own index among them."""
+        return (*self.images, *self.origins)
 
     @property
     def is_finished(self) -> bool:
@@ -172,8 +180,8 @@ class Job(Value):
         """When the first URL still to be downloaded expires; None if nothing is downloaded."""
         if self.state is not State.DOWNLOADING:
             return None
-        pending = [image for image in self.images if image.state == "pending"]
-        return min((image.expires_at for image in pending or self.images), default=None)
+        pending = [image for image in self.all_images if image.state == "pending"]
+        return min((image.expires_at for image in pending or self.all_images), default=None)
 
     def can_become(self, to: State) -> bool:
         """Whether TRANSITIONS allows the job to enter a state."""

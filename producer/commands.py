@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from ..errors import InvalidTransitionError
+from ..jobs.image import split_images
 from ..jobs.job import RETRY, TRANSITIONS, Charged, Image, Job, JobError, Reason, State
 
 FREE = "free of charge"
@@ -83,8 +84,8 @@ def retry(job: Job, at: datetime, *, pay_again: bool) -> Job:
     """Start a job again; raises InvalidTransitionError if that costs without `pay_again`."""
     _require_state(Action.RETRY, job)
     if not is_paid_retry(job):
-        images = tuple(map(_reset_image, job.images))
-        return job.transition_to(State.DOWNLOADING, RETRY, at, at, images=images, error=None)
+        fields = split_images(map(_reset_image, job.all_images))
+        return job.transition_to(State.DOWNLOADING, RETRY, at, at, error=None, **fields)
     if not pay_again and needs_pay_again(job):
         raise InvalidTransitionError(
             f"{job.id} is {job.state}: {_describe_price(job)}: give pay_again to allow it"
@@ -96,6 +97,7 @@ def retry(job: Job, at: datetime, *, pay_again: bool) -> Job:
         "api_version": "",
         "error": None,
         "images": (),
+        "origins": (),
     }
     return job.transition_to(State.QUEUED, RETRY, at, at, former_tasks=former, **reset)
 
@@ -185,7 +187,7 @@ def _describe_price(job: Job) -> str:
 
 
 def _reset_image(image: Image) -> Image:
-    """Mark an image for another download; a stored image stays stored."""
-    if image.state == "stored":
+    """Mark an image for another download, unless it is stored or was never to be."""
+    if image.state in ("stored", "skipped"):
         return image
     return image.model_copy(update={"state": "pending", "attempts": 0})

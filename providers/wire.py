@@ -62,15 +62,12 @@ class InlineImage(ResultImage):
 def select_images(images: Iterable[ResultImage]) -> tuple[ResultImage, ...]:
     """Return those of a task's images that its job takes, in the job's order.
 
-    All, each URL once, or the first MAX_IMAGES with results before origins.
+    The results and then the origins, each URL once, and at most MAX_IMAGES.
     """
     unique: dict[str, ResultImage] = {}
     for image in images:
         unique.setdefault(image.url, image)
-    selected = tuple(unique.values())
-    if len(selected) > MAX_IMAGES:
-        selected = tuple(sorted(selected, key=lambda image: image.kind != "result"))[:MAX_IMAGES]
-    return selected
+    return tuple(sorted(unique.values(), key=lambda image: image.kind != "result"))[:MAX_IMAGES]
 
 
 def make_task_id(images: Sequence[ResultImage]) -> str:

@@ -2,8 +2,9 @@
 
 The revision comes first, so that Lua scripts can read it without decoding the rest. `v` is the
 version of this format: 3 added `account_key`, `fallback` and the reason `unsaved`, 4 replaced the
-`uri` of an image by its `name` in the storage, and a record without `v` is of version 1. Times are
-integer milliseconds since the epoch. History entries are `[time, state, cause]`.
+`uri` of an image by its `name` in the storage, 5 moved the origins out of `images`, and a record
+without `v` is of version 1. Times are integer milliseconds since the epoch. History entries are
+`[time, state, cause]`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..errors import NewerRecordError, UnknownJobError, UnreadableJobError
 from ..jobs.image import Image, find_image_name, to_image_uri
 from ..jobs.job import Job
 
-VERSION = 4
+VERSION = 5
 """Raise it with every change that an older process would not understand or would drop."""
 
 _RENAMED = {"revision": "rev", "changes": "log"}
@@ -47,7 +48,8 @@ def load(job_id: str, record: bytes, images_url: str) -> Job:
             raise NewerRecordError(
                 job_id, f"version {version} wrote it, this process reads {VERSION}: update it"
             )
-        for image in fields.get("images", ()):
+        _split_origins(fields)
+        for image in (*fields.get("images", ()), *fields.get("origins", ())):
             if name := image.pop("name", None) or find_image_name(image.get("uri") or ""):
                 image["uri"] = to_image_uri(images_url, name)
         if fields["id"] != job_id:
@@ -59,6 +61,14 @@ def load(job_id: str, record: bytes, images_url: str) -> Job:
         # pydantic's message would quote the record.
         why = f"it is damaged ({type(error).__name__}); restore it, or delete its key"
         raise UnreadableJobError(job_id, why) from None
+
+
+def _split_origins(fields: dict[str, Any]) -> None:
+    """Give the origins a field of their own: earlier records have them among the images."""
+    images = fields.get("images", ())
+    if origins := [each for each in images if each.get("kind") == "origin"]:
+        fields["images"] = [each for each in images if each.get("kind") != "origin"]
+        fields["origins"] = origins
 
 
 def load_visible(

@@ -82,8 +82,8 @@ def _count_transition(before: Job, after: Job) -> PendingCounts:
 
 def _iter_remaining_ms(before: Job, after: Job) -> Iterator[float]:
     """Yield the remaining lifetime of the URL of each image that this transition saves."""
-    known = {image.index for image in before.images if image.saved_at}
-    for image in after.images:
+    known = {image.index for image in before.all_images if image.saved_at}
+    for image in after.all_images:
         if image.saved_at and image.index not in known:
             remaining = image.expires_at - image.saved_at
             # Some hosts serve an image beyond the lifetime that was announced.

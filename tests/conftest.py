@@ -53,6 +53,8 @@ SETTINGS = {
     "secret_key": "a secret of the tests",
     "kie_api_key": "a kie key",
     "acedata_api_key": "an acedata key",
+    # Most tests of several images have one of each kind.
+    "save_origins": "true",
     # The stubs and sandboxes of most tests have no limits.
     "kie_rate_limit": "off",
     "kie_max_in_flight": "off",

@@ -18,6 +18,7 @@ from ..config.settings import Settings
 from ..errors import InvalidTransitionError
 from ..jobs.charge import Charged
 from ..jobs.cost import find_submission, put_cost
+from ..jobs.image import split_images
 from ..jobs.job import FINISHED, PROVISIONAL, Image, Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import countdowns_for, put_first
 from ..providers import find as find_provider
@@ -48,11 +49,11 @@ def as_reported(ctx: Context, status: TaskStatus, cause: str, job: Job) -> Job:
     """Return the job after a status; raises InvalidTransitionError if that changes nothing."""
     require_own_task(job, status)
     match status:
-        case Succeeded() if job.images:
+        case Succeeded() if job.all_images:
             return _note_second_result(ctx, job, status, cause)
         case Succeeded(images=images, task_id=task_id, cost=cost):
             return as_downloading(ctx, job, cause, images, task_id, cost)
-        case Failed(code=code) if job.images:
+        case Failed(code=code) if job.all_images:
             return with_note(ctx, job, f"{cause} reported a failure: {code}")
         case Failed(task_id=None) if job.state is State.SUBMITTING:
             raise InvalidTransitionError(f"{job.id} is being submitted: the failure names no task")
@@ -133,24 +134,25 @@ def as_downloading(
     """Return the job with its result URLs, due for download now; inline images are stored first.
 
     A cancelled job stays cancelled, and gets the URLs on record. Images beyond MAX_IMAGES are
-    left out, and the history says so.
+    left out, and the history says so. Origins are downloaded only if a setting says so.
     """
     now, selected = ctx.now(), select_images(images)
     if len(selected) < (distinct := len({image.url for image in images})):
         cause = f"{cause}, with the first {len(selected)} of {distinct} images"
-    found = tuple(
+    found = [
         Image(
             index=index,
             kind=image.kind,
             source_url=image.url,
             expires_at=add_seconds(now, _get_lifetime_s(ctx, image)),
+            state="pending" if ctx.settings.save_origins or image.kind == "result" else "skipped",
         )
         for index, image in enumerate(selected)
-    )
+    ]
     for image in selected:
         if isinstance(image, InlineImage):
             ctx.inline_images.put(job.id, image.url, image.content)
-    fields = {"images": found, **_assign_task(job, task_id)}
+    fields = {**split_images(found), **_assign_task(job, task_id)}
     if job.state is State.CANCELLED:
         submission = find_submission(job, job.costs, task_id)
         costs = put_cost(job, job.costs, submission, Charged.YES, task_id, cost)
@@ -189,7 +191,7 @@ def _note_second_result(ctx: Context, job: Job, status: Succeeded, cause: str) -
 
 def has_images(job: Job, status: Succeeded) -> bool:
     """Whether the job has all images of a status that a job takes."""
-    known = {image.source_url for image in job.images}
+    known = {image.source_url for image in job.all_images}
     return all(image.url in known for image in select_images(status.images))
 
 

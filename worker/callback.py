@@ -100,7 +100,7 @@ def _parse_trusted(ctx: Context, job: Job, callback: Callback) -> TaskStatus:
     status = _require_readable(ctx, job, _name_known_task(job, status))
     require_own_task(job, status)
     # Nothing in a callback is acted on once the images are known.
-    if job.images or not isinstance(status, Succeeded | Failed):
+    if job.all_images or not isinstance(status, Succeeded | Failed):
         return status
     return confirm(ctx, job, status, callback.at)
 
@@ -147,6 +147,6 @@ def _is_known(job: Job, status: TaskStatus) -> bool:
         case Succeeded():
             return has_images(job, status)
         case Failed(code=code):
-            return bool(job.images) or (job.error is not None and job.error.code == code)
+            return bool(job.all_images) or (job.error is not None and job.error.code == code)
         case _:
             return True

@@ -15,6 +15,7 @@ from functools import partial
 from ..config.logging import get_logger
 from ..config.queues import Queue
 from ..errors import InvalidTransitionError
+from ..jobs.image import split_images
 from ..jobs.job import Image, Job, JobError, State, add_seconds
 from ..jobs.schedule import backoff
 from ..providers.wire import INLINE
@@ -79,7 +80,7 @@ def _require_downloading(job: Job) -> None:
 
 
 def _pending_images(job: Job) -> list[Image]:
-    return [image for image in job.images if image.state == "pending"]
+    return [image for image in job.all_images if image.state == "pending"]
 
 
 def _should_yield(ctx: Context, image: Image) -> bool:
@@ -165,7 +166,7 @@ def _record_progress(
             again = {index: _retry_until_expiry(ctx, pending[index], error) for index in saved}
             tried = {**tried, **again}
     job = ctx.transition(job, partial(apply, ctx, tried))
-    stored = [image for image in job.images if image.state == "stored"]
+    stored = [image for image in job.all_images if image.state == "stored"]
     urls = [url or "" for image in stored for url in (image.source_url, image.refreshed_url)]
     ctx.inline_images.delete(job.id, [url for url in urls if url.startswith(INLINE)])
     return job
@@ -175,10 +176,11 @@ def _apply_progress(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:
     """Return the job with its images as tried, and a lease for the rest of the work."""
     _require_downloading(job)
     # What another worker has stored meanwhile stays stored.
-    images = tuple(
-        each if each.state == "stored" else tried.get(each.index, each) for each in job.images
+    images = (
+        each if each.state == "stored" else tried.get(each.index, each) for each in job.all_images
     )
-    return job.evolve(add_seconds(ctx.now(), ctx.settings.lease_s), images=images)
+    lease = add_seconds(ctx.now(), ctx.settings.lease_s)
+    return job.evolve(lease, **split_images(images))
 
 
 def _apply_and_yield(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job:
@@ -196,7 +198,7 @@ def _finish(ctx: Context, job: Job) -> Job:
     """Return the job succeeded if every result image is stored, else unsaved."""
     now = ctx.now()
     expires_at = add_seconds(now, ctx.settings.retention_s)
-    lost = [image for image in job.images if image.kind == "result" and image.state != "stored"]
+    lost = [image for image in job.images if image.state != "stored"]
     if not lost:
         return job.transition_to(State.SUCCEEDED, "download", now, expires_at)
     message = f"{len(lost)} of {len(job.images)} images could not be saved: {lost[0].error}"

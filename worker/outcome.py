@@ -75,7 +75,7 @@ def _with_late_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job)
     What was accepted is charged, so its task is never forgotten, and its images are welcome.
     """
     match outcome:
-        case Accepted(task_id=task_id, images=images, cost=cost) if images and not job.images:
+        case Accepted(task_id=task_id, images=images, cost=cost) if images and not job.all_images:
             return as_downloading(ctx, job, "answer", images, task_id, cost)
         case Accepted(task_id=task_id, cost=cost) if not is_known_task(job, task_id):
             costs = put_cost(job, job.costs, nth, Charged.YES, task_id, cost)

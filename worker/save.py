@@ -26,7 +26,7 @@ from .http.message import Write
 QUICK_S = 1.0
 MANIFEST = "job.json"
 
-_JOB_FIELDS = {"id", "provider", "action", "prompt", "image_urls", "params", "task_id"}
+_JOB_FIELDS = {"id", "provider", "action", "prompt", "image_urls", "params", "task_id", "metadata"}
 _IMAGE_FIELDS = {
     "index",
     "kind",
@@ -131,15 +131,17 @@ def write_manifest(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
     name = f"{job.id}/{MANIFEST}"
     images = {
         image.index: image.model_dump(mode="json", include=_IMAGE_FIELDS)
-        for image in (*job.images, *saved)
+        for image in (*job.all_images, *saved)
         if image.state == "stored"
     }
-    if len(images) < len(job.images):
+    if len(images) < len(job.all_images):
         # A worker that was frozen past its lease knows fewer images than the one that took over.
         images = _read_manifest_images(ctx, name) | images
+    listed = [images[index] for index in sorted(images)]
     manifest = {
         "job": job.model_dump(mode="json", include=_JOB_FIELDS),
-        "images": [images[index] for index in sorted(images)],
+        "images": [image for image in listed if image.get("kind") != "origin"],
+        "origins": [image for image in listed if image.get("kind") == "origin"],
     }
     data = _json.encode(manifest).encode()
     sha256 = hashlib.sha256(data).hexdigest()
@@ -152,6 +154,8 @@ def _read_manifest_images(ctx: Context, name: str) -> dict[int, Any]:
     """Return the images of the manifest by index; none if it is absent or unreadable."""
     try:
         data = b"".join(ctx.storage.open(ctx.storage.uri(name)).chunks)
-        return {int(image["index"]): image for image in json.loads(data)["images"]}
-    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        manifest = json.loads(data)
+        listed = (*manifest["images"], *manifest.get("origins", ()))
+        return {int(image["index"]): image for image in listed}
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
         return {}

@@ -78,7 +78,7 @@ def mark_unreadable(ctx: Context, job: Job, status: Unreadable, cause: str) -> J
 
 def _mark(ctx: Context, status: Unreadable, cause: str, job: Job) -> Job:
     require_own_task(job, Succeeded(images=(), task_id=status.task_id))
-    if job.images or job.state in UNMARKED or is_unreadable(job):
+    if job.all_images or job.state in UNMARKED or is_unreadable(job):
         raise InvalidTransitionError(f"{job.id} is {job.state}: there is nothing to mark")
     error = JobError(reason=Reason.UNREADABLE, message=status.message)
     return with_note(ctx, job, f"{cause} reported a success that cannot be read", error=error)

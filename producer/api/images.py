@@ -27,7 +27,7 @@ _drawing_slots = BoundedSemaphore(MAX_DRAWING)
 
 def find_image(job: Job, n: int) -> Image:
     """Return a saved image of a job; raises HTTPException 404."""
-    found = next((image for image in job.images if image.index == n), None)
+    found = next((image for image in job.all_images if image.index == n), None)
     if found is None or found.uri is None:
         raise HTTPException(404, f"{job.id} has no saved image {n}")
     return found

@@ -142,8 +142,9 @@ def status(job_or_batch: str, as_json: bool) -> None:
     click.echo(f"  charged: {job.charged}")
     for entry in job.history:
         click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.from_} -> {entry.to}  ({entry.cause})")
-    for image in job.images:
-        click.echo(f"  image {image.index}: {image.state}  {image.uri or image.source_url}")
+    for image in job.all_images:
+        name = "image" if image.kind == "result" else image.kind
+        click.echo(f"  {name} {image.index}: {image.state}  {image.uri or image.source_url}")
     if job.error:
         click.echo(f"  {job.error.reason or 'error'}: {job.error.code} {job.error.message}")
 

@@ -139,7 +139,7 @@ def is_video(image: Image) -> bool:
 def cover(job: Job) -> Image | None:
     """Return the job's first saved image, else its first saved video, or None."""
     saved = [image for image in job.images if image.uri]
-    return min(saved, key=lambda image: (is_video(image), image.kind != "result"), default=None)
+    return min(saved, key=is_video, default=None)
 
 
 def thumbnail_size(image: Image) -> Size:

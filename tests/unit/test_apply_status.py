@@ -14,6 +14,7 @@ from imagequeue.worker.apply_status import DifferentTaskError, as_reported
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SETTINGS = SimpleNamespace(
     lease_s=25,
+    save_origins=False,
     url_lifetime_s=600,
     retention_s=9999,
     poll_countdowns=(60, 300, 900),

@@ -91,10 +91,9 @@ jsons = st.recursive(
 images = st.builds(
     Image,
     index=st.integers(0, 9),
-    kind=st.sampled_from(["result", "origin"]),
     source_url=texts,
     expires_at=times,
-    state=st.sampled_from(["pending", "stored", "expired"]),
+    state=st.sampled_from(["pending", "stored", "expired", "skipped"]),
     attempts=st.integers(0, 99),
     uri=st.none() | texts,
     bytes=st.none() | st.integers(0, 2**40),
@@ -113,6 +112,9 @@ jobs = st.builds(
     task_id=st.none() | texts,
     error=st.none() | st.builds(JobError, reason=st.none() | st.sampled_from(Reason), code=texts),
     images=st.lists(images, max_size=2).map(tuple),
+    origins=st.lists(images.map(lambda image: image.model_copy(update={"kind": "origin"}))).map(
+        tuple
+    ),
     created_at=times,
     wake_at=times,
     attempts=st.integers(0, 99),
@@ -142,6 +144,19 @@ OLD_RECORD = (
     b'"created_at":1763640000000,"wake_at":1763640001000,"dialect":"legacy","submissions":1,'
     b'"log":[[1763640000500,"submitting","submit"],[1763640001000,"downloading","callback"]]}'
 )
+
+
+def test_origins_of_an_earlier_record_get_a_field_of_their_own() -> None:
+    image = OLD_RECORD[OLD_RECORD.index(b'{"index":0') : OLD_RECORD.index(b"}]")] + b"}"
+    origin = image.replace(b'"index":0', b'"index":1,"kind":"origin","name":"job_1/1.png"')
+    record = OLD_RECORD.replace(image, origin + b"," + image)
+    old = load("job_01KAJ6WRX0M9S3H1V5T7Q2Z4CD", record, "s3://bucket")
+    assert ([image.index for image in old.images], [image.index for image in old.origins]) == (
+        [0],
+        [1],
+    )
+    assert (old.origins[0].kind, old.origins[0].uri) == ("origin", "s3://bucket/job_1/1.png")
+    assert load(old.id, dump(old), "s3://bucket") == old
 
 
 def test_record_of_an_earlier_version_is_read() -> None:

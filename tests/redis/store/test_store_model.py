@@ -157,7 +157,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(job_id=jobs)
     def save(self, job_id: str) -> None:
-        for image in self.ctx.store.get(job_id).images:
+        for image in self.ctx.store.get(job_id).all_images:
             stored = image.model_copy(update={"state": "stored"})
             self.attempt(
                 job_id, partial(download._apply_progress, self.ctx, {stored.index: stored})

@@ -23,9 +23,9 @@ def is_stored(ctx: Context, name: str) -> bool:
 
 
 def read_manifest(ctx: Context, job_id: str) -> list[dict[str, Any]]:
-    """Return the images of the record."""
-    images: list[dict[str, Any]] = json.loads(read_stored(ctx, f"{job_id}/{MANIFEST}"))["images"]
-    return images
+    """Return the results and the origins of the record."""
+    manifest = json.loads(read_stored(ctx, f"{job_id}/{MANIFEST}"))
+    return [*manifest["images"], *manifest["origins"]]
 
 
 # Faults

@@ -7,13 +7,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from imagequeue.config.celery import make_celery
+from imagequeue.config.settings import read_settings
 from imagequeue.jobs.job import State, add_seconds
 from imagequeue.producer.client import Client
 from imagequeue.providers.wire import ResultImage
 from imagequeue.storage import Temporary
-from imagequeue.worker.context import Context
+from imagequeue.worker.context import Context, open_context
 from imagequeue.worker.download import _apply_progress, download
 from support.clock import Clock
+from support.downloads import fetched
 from support.jobs import path
 from support.paths import VIDEO
 from support.stub import Stub
@@ -99,8 +102,24 @@ def test_lost_origin_image_fails_nothing(ctx: Context, stub: Stub) -> None:
         pass
     job = ctx.store.get(job_id)
     assert job.state is State.SUCCEEDED
-    assert [image.state for image in job.images] == ["stored", "expired"]
+    assert [image.state for image in job.all_images] == ["stored", "expired"]
     assert sum(url == "/result" for _, url, _ in stub.asked) == 1
+
+
+def test_origin_is_listed_and_not_saved_by_default(
+    overrides: dict[str, str], clock: Clock, stub: Stub
+) -> None:
+    settings = read_settings(**{**overrides, "save_origins": "false"})
+    with make_celery(settings) as celery:
+        ctx = open_context(settings, celery, now=clock)
+        origin = ResultImage(url=f"{stub.url}/origin", lifetime_s=60, kind="origin")
+        job_id = downloading(ctx, stub, origin, ResultImage(url=f"{stub.url}/result"))
+        stub.answer = lambda *_: (200, make_image())
+        assert download(ctx, job_id) is None
+    job = ctx.store.get(job_id)
+    assert (job.state, fetched(stub)) == (State.SUCCEEDED, ["/result"])
+    assert [(image.index, image.state) for image in job.images] == [(0, "stored")]
+    assert [(image.index, image.state) for image in job.origins] == [(1, "skipped")]
 
 
 def test_retry_of_unsaved_job_pays_nothing(ctx: Context, stub: Stub) -> None:

@@ -91,7 +91,7 @@ def test_no_spelling_of_a_private_address_is_asked(
     job_id = downloading(ctx, stub, there, f"{host.url}/0")
     set_bounds(ctx, download_attempts=1, kie_base_url=NOBODY)
     assert download(ctx, job_id) is None
-    direct, redirected = ctx.store.get(job_id).images
+    direct, redirected = ctx.store.get(job_id).all_images
     assert (direct.state, redirected.state, files(ctx)) == ("expired", "expired", [])
     assert direct.error == redirected.error
     assert (direct.error or "").startswith(f"{address} is a private address")
@@ -132,8 +132,8 @@ def test_no_trick_in_a_url_leads_inside(
     set_bounds(ctx, kie_base_url=NOBODY)
     download(ctx, job_id)
     job = ctx.store.get(job_id)
-    assert "stored" not in {image.state for image in job.images}
-    assert [image.attempts for image in job.images] == [1, 1]
+    assert "stored" not in {image.state for image in job.all_images}
+    assert [image.attempts for image in job.all_images] == [1, 1]
     assert (secret.asked, files(ctx), host.paths[0]) == ([], [], "/0")
 
 

@@ -63,11 +63,14 @@ def test_finished_task_is_settled_and_dispatched(ctx: Context, stub: Stub) -> No
     assert poll(ctx, job_id) is None
     job = ctx.store.get(job_id)
     assert job.state is State.DOWNLOADING
-    assert [(image.kind, image.source_url) for image in job.images] == [
+    assert [(image.kind, image.source_url) for image in job.all_images] == [
         ("result", "https://a.example/r.png"),
         ("origin", "https://a.example/o.png"),
     ]
-    assert [(image.expires_at - ctx.now()).total_seconds() for image in job.images] == [3600, 600]
+    assert [(image.expires_at - ctx.now()).total_seconds() for image in job.all_images] == [
+        3600,
+        600,
+    ]
     assert ctx.store.redis.llen("download") == 1
     assert wake_up(ctx, job_id) is None
 

@@ -116,7 +116,7 @@ def test_unrefreshable_job_ends_unsaved(
 def test_retry_fetches_only_missing_images(ctx: Context, stub: Stub, host: Host) -> None:
     job_id = downloading(ctx, stub, f"{host.url}/dead", f"{host.url}/origin")
     to_the_end(ctx, job_id)
-    assert [image.state for image in ctx.store.get(job_id).images] == ["expired", "stored"]
+    assert [image.state for image in ctx.store.get(job_id).all_images] == ["expired", "stored"]
     host.asked.clear()
     Client(ctx.settings, now=ctx.now).retry(job_id)
     host.speak = says(200, PNG)
@@ -141,7 +141,7 @@ def test_origin_is_refreshed_once(ctx: Context, stub: Stub, host: Host, known: b
     stub.answer = answering(refreshed(f"{host.url}/fresh") if known else FOREIGN)
     assert download(ctx, job_id) is None
     job = ctx.store.get(job_id)
-    result, origin = job.images
+    result, origin = job.all_images
     assert (job.state, job.error, result.state) == (State.SUCCEEDED, None, "stored")
     assert (origin.state, origin.error) == (("stored", None) if known else ("expired", "HTTP 403"))
     assert asked(stub).count("download-url") == 1

@@ -53,7 +53,7 @@ def test_look_up_refreshes_each_image_by_index(ctx: Context, stub: Stub, host: H
     stub.answer = answering(FOREIGN, kie_done(f"{host.url}/result", f"{host.url}/origin"))
     assert download(ctx, job_id) is None
     job = ctx.store.get(job_id)
-    assert [image.refreshed_url for image in job.images] == [
+    assert [image.refreshed_url for image in job.all_images] == [
         f"{host.url}/result",
         f"{host.url}/origin",
     ]
@@ -66,7 +66,7 @@ def test_look_up_in_other_order_refreshes_nothing(ctx: Context, stub: Stub, host
     data = {"taskId": "task-1", "state": "success", "resultJson": urls}
     stub.answer = answering(FOREIGN, (200, {"code": 200, "msg": "success", "data": data}))
     assert download(ctx, job_id) is None
-    assert [image.state for image in ctx.store.get(job_id).images] == ["stored", "expired"]
+    assert [image.state for image in ctx.store.get(job_id).all_images] == ["stored", "expired"]
     assert host.paths == ["/0", "/dead"]
 
 

@@ -33,7 +33,8 @@ def put_manifest(ctx: Context, job_id: str, data: bytes) -> None:
 
 def test_manifest_says_what_made_the_image(ctx: Context, stub: Stub, host: Host) -> None:
     params = {"aspect_ratio": "16:9"}
-    job_id = downloading(ctx, stub, f"{host.url}/0?sig=1", prompt=PROMPT, params=params)
+    about = {"prompt": PROMPT, "params": params, "metadata": {"sku": "A 7"}}
+    job_id = downloading(ctx, stub, f"{host.url}/0?sig=1", **about)
     image = to_the_end(ctx, job_id).images[0]
     manifest = json.loads(read_stored(ctx, f"{job_id}/job.json"))
     assert manifest == {
@@ -45,6 +46,7 @@ def test_manifest_says_what_made_the_image(ctx: Context, stub: Stub, host: Host)
             "image_urls": [],
             "params": params,
             "task_id": "task-1",
+            "metadata": {"sku": "A 7"},
         },
         "images": [
             {
@@ -59,6 +61,7 @@ def test_manifest_says_what_made_the_image(ctx: Context, stub: Stub, host: Host)
                 "height": 48,
             }
         ],
+        "origins": [],
     }
     assert "日本 🐈".encode() in read_stored(ctx, f"{job_id}/job.json")
     assert ctx.storage.open(ctx.storage.uri(f"{job_id}/job.json")).content_type == (
@@ -97,7 +100,7 @@ def test_frozen_worker_removes_nothing_from_manifest(ctx: Context, stub: Stub, h
     job_id = downloading(ctx, stub, f"{host.url}/a", f"{host.url}/b")
     before = ctx.store.get(job_id)
     to_the_end(ctx, job_id)
-    saving.write_manifest(ctx, before, [saving.save(ctx, before, before.images[1])])
+    saving.write_manifest(ctx, before, [saving.save(ctx, before, before.origins[0])])
     assert [each["index"] for each in read_manifest(ctx, job_id)] == [0, 1]
 
 
