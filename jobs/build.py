@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..config.settings import PREFIX, Settings
-from ..errors import InvalidRequestError, Problem
+from ..errors import ConfigError, InvalidRequestError, Problem
 from ..providers import get as get_provider
 from ..providers.base import JOB_PARAM
 from ..providers.request import FallbackRequest, JobRequest
@@ -15,7 +15,7 @@ from .chain import find_task_source, list_needed, stand_in
 from .cost import to_micro
 from .fallback import Fallback
 from .job import Job, new_job
-from .private_urls import check_private_urls
+from .private_urls import check_private_urls, find_webhook_problem
 
 MAX_CALLER_CHARACTERS = 255
 MAX_DAYS_AHEAD = 30
@@ -46,9 +46,6 @@ def build_job(
         for each, price in zip(request.fallback, estimates, strict=True)
     )
     delivery = _delivery(settings, request.delivery)
-    webhook_url = request.webhook_url or settings.webhook_url
-    if webhook_url:
-        settings.webhook_secrets  # noqa: B018  refuses one that could not be signed
     return new_job(
         now,
         **request.model_dump(exclude={"delivery", "webhook_url", "reuse", "fallback", "after"}),
@@ -56,7 +53,7 @@ def build_job(
         fallback=fallback,
         delivery=delivery,
         estimate=estimate,
-        webhook_url=webhook_url,
+        webhook_url=_choose_webhook_url(settings, request),
         submitted_by=submitted_by,
         batch=batch,
     )
@@ -99,6 +96,22 @@ def _estimate(
         checked, None, settings.api_versions.get(provider.name, provider.api_versions[0])
     )
     return to_micro(provider.estimate(request.action, checked))
+
+
+def _choose_webhook_url(settings: Settings, request: JobRequest) -> str | None:
+    """Return where the job's webhooks go, if anywhere.
+
+    Raises InvalidRequestError or ConfigError if they could not be signed, or would not be sent.
+    """
+    url = request.webhook_url or settings.webhook_url
+    if not url:
+        return None
+    settings.webhook_secrets  # noqa: B018  refuses one that could not be signed
+    if problem := find_webhook_problem(settings, url):
+        if request.webhook_url:
+            raise InvalidRequestError([Problem("webhook_url", problem)])
+        raise ConfigError(f"{PREFIX}WEBHOOK_URL: {problem}")
+    return url
 
 
 def _delivery(settings: Settings, wanted: str) -> str:

@@ -1,12 +1,14 @@
-"""Refuse image URLs that lead into a private network, where no provider could fetch them."""
+"""Refuse URLs that lead into a private network: of images, which no provider could fetch, and of
+webhooks, which no worker would send.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..config.addresses import find_private_address, parse_address
+from ..config.addresses import Network, find_private_address, parse_address
 from ..config.host_patterns import HostPatterns
 from ..config.settings import PREFIX, Settings
 from ..errors import InvalidRequestError, Problem
@@ -21,8 +23,11 @@ def check_private_urls(settings: Settings, request: JobRequest) -> None:
 
     A provider that is at a private address itself, such as the sandbox, may be given any.
     """
+    hosts, networks = settings.download_trusted_hosts, settings.download_trusted_networks
     private = {
-        n: found for n, url in enumerate(request.image_urls) if (found := _find(settings, url))
+        n: found
+        for n, url in enumerate(request.image_urls)
+        if (found := _find(url, hosts, networks))
     }
     if not private:
         return
@@ -39,23 +44,43 @@ def check_private_urls(settings: Settings, request: JobRequest) -> None:
     )
 
 
-def _find(settings: Settings, url: str) -> str:
-    """Return the private address in a URL, or an empty text: the rest is for the provider."""
+def find_webhook_problem(settings: Settings, url: str) -> str:
+    """Return why the workers will refuse to send webhooks to a URL; empty if they may send them.
+
+    A name that may still resolve to an address that is allowed is not refused.
+    """
+    hosts, networks = settings.webhook_trusted_hosts, settings.webhook_trusted_networks
+    address = _find(url, hosts, networks)
+    may_resolve = not (_is_address(address) or f".{address}".endswith(".localhost"))
+    if not address or (may_resolve and (networks or settings.http_proxy)):
+        return ""
+    return (
+        f"{address} is a private address: list the host with its port in "
+        f"{PREFIX}WEBHOOK_TRUSTED_HOSTS, or its network in {PREFIX}WEBHOOK_TRUSTED_NETWORKS"
+    )
+
+
+def _find(url: str, hosts: Collection[str], networks: Collection[Network]) -> str:
+    """Return the private address in a URL that is not trusted, or an empty text."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError:
         return ""
     address = find_private_address(host)
-    if not address:
+    if not address or HostPatterns(hosts, needs_port=True).match(host, str(port)):
         return ""
-    if HostPatterns(settings.download_trusted_hosts, needs_port=True).match(host, str(port)):
+    if _is_address(address) and any(parse_address(address) in each for each in networks):
         return ""
+    return address
+
+
+def _is_address(text: str) -> bool:
     try:
-        ip = parse_address(address)
-    except ValueError:  # a name
-        return address
-    return "" if any(ip in each for each in settings.download_trusted_networks) else address
+        parse_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_private(settings: Settings, name: str, params: Mapping[str, Any]) -> bool:

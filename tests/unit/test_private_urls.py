@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from imagequeue.config.settings import read_settings
-from imagequeue.errors import InvalidRequestError
+from imagequeue.errors import ConfigError, InvalidRequestError
 from imagequeue.jobs.build import build_job
 from imagequeue.jobs.job import utc_now
 from imagequeue.providers.request import JobRequest
@@ -46,6 +46,9 @@ PUBLIC = [
 ]
 
 
+SECRET = f"whsec_{'a' * 32}"
+
+
 def accept(url: str, overrides: dict[str, Any] | None = None, **fields: Any) -> None:
     request = JobRequest(**{**EDIT, "image_urls": (url,), **fields})
     build_job(read_settings(alone=True, **KEYS, **(overrides or {})), request, utc_now())
@@ -82,3 +85,58 @@ def test_provider_at_a_private_address_may_be_given_any() -> None:
         {**sandbox, "acedata_base_url": "http://localhost:9000"},
         fallback=fallback,
     )
+
+
+def accept_webhook(url: str, **overrides: Any) -> None:
+    request = JobRequest(provider="kie-flux-kontext", prompt="a hat", webhook_url=url)
+    settings = read_settings(alone=True, **KEYS, webhook_secret=SECRET, **overrides)
+    build_job(settings, request, utc_now())
+
+
+@pytest.mark.parametrize("url", [each for each in PRIVATE if "@" not in each])
+def test_webhook_to_a_private_address_is_refused(url: str) -> None:
+    with pytest.raises(InvalidRequestError, match="WEBHOOK_TRUSTED_HOSTS") as refused:
+        accept_webhook(url)
+    assert [problem.field for problem in refused.value.problems] == ["webhook_url"]
+
+
+@pytest.mark.parametrize("url", PUBLIC)
+def test_webhook_to_a_public_address_is_accepted(url: str) -> None:
+    accept_webhook(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "trusted"),
+    [
+        ("http://localhost:5000/hook", {"webhook_trusted_hosts": "localhost:5000"}),
+        ("http://10.1.2.3/hook", {"webhook_trusted_hosts": "10.1.2.3:80"}),
+        ("http://10.1.2.3/hook", {"webhook_trusted_networks": "10.0.0.0/8"}),
+        ("http://shop.internal/hook", {"webhook_trusted_networks": "10.0.0.0/8"}),
+        ("http://shop.internal/hook", {"http_proxy": "http://proxy.example:3128"}),
+    ],
+)
+def test_webhook_to_a_trusted_host_is_accepted(url: str, trusted: dict[str, str]) -> None:
+    accept_webhook(url, **trusted)
+
+
+@pytest.mark.parametrize(
+    ("url", "trusted"),
+    [
+        ("http://localhost:5001/hook", {"webhook_trusted_hosts": "localhost:5000"}),
+        ("http://localhost/hook", {"webhook_trusted_networks": "127.0.0.0/8"}),
+        ("http://10.1.2.3/hook", {"webhook_trusted_networks": "192.168.0.0/16"}),
+        ("http://10.1.2.3/hook", {"download_trusted_networks": "10.0.0.0/8"}),
+        ("http://10.1.2.3/hook", {"http_proxy": "http://proxy.example:3128"}),
+    ],
+)
+def test_webhook_that_no_worker_sends_is_refused(url: str, trusted: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequestError, match="WEBHOOK_TRUSTED_NETWORKS"):
+        accept_webhook(url, **trusted)
+
+
+def test_private_webhook_url_of_the_settings_names_its_setting() -> None:
+    with pytest.raises(ConfigError, match="IMAGEQUEUE_WEBHOOK_URL: localhost is a private"):
+        accept(
+            "https://a.example/a.png",
+            {"webhook_url": "http://localhost/", "webhook_secret": SECRET},
+        )

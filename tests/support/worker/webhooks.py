@@ -71,9 +71,13 @@ def move(ctx: Context, job_id: str, *states: State) -> None:
         )
 
 
-def failed(ctx: Context, **fields: Any) -> str:
-    """Add a job with one unsent webhook."""
+def failed(ctx: Context, webhook_url: str = "", **fields: Any) -> str:
+    """Add a job with one unsent webhook, at any address: also one that is refused."""
     job_id = queued(ctx, **fields)
+    if webhook_url:
+        ctx.store.transition(
+            ctx.store.get(job_id), lambda job: job.evolve(job.wake_at, webhook_url=webhook_url)
+        )
     move(ctx, job_id, State.FAILED)
     return job_id
 

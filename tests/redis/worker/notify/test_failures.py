@@ -114,7 +114,7 @@ class TestPrivateAddresses:
     def overrides(self, overrides: dict[str, str], listener: Listener) -> dict[str, str]:
         """A host that is trusted for downloads is not trusted for webhooks."""
         hosts = {"download_trusted_hosts": listener.netloc, "webhook_trusted_hosts": ""}
-        return {**overrides, **hosts}
+        return {**overrides, **hosts, "webhook_url": ""}
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"])
     def test_nothing_is_sent_to_a_private_address(
