@@ -151,6 +151,11 @@ class SettingFields(BaseSettings):
     download_max_bytes: PositiveInt = Field(
         536870912, description="The largest image or video that is saved."
     )
+    check_input_images: bool = Field(
+        True,
+        description="Look at the input URLs of a job before it is paid for; a dead URL, another "
+        "file or an image beyond the model's bounds fails it.",
+    )
     download_trusted_hosts: HostsWithPort = Field(
         (),
         description="Download hosts (`host:port` or `*.example.com:port`, comma-separated) "

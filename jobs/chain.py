@@ -16,11 +16,9 @@ from ..providers.base import JOB_PARAM, TASK_PARAM
 from ..providers.request import MAX_AFTER, JobRequest
 from ..providers.wire import INLINE
 from .ids import is_job_id, is_upload_id
-from .image import StoredImage, find_image_name
+from .image import UNKNOWN_TYPE, StoredImage, find_image_name
 from .job import Job, State
 from .upload import Upload
-
-UNKNOWN_TYPE = "application/octet-stream"
 
 
 class NeededJobError(Exception):
@@ -74,8 +72,12 @@ def stand_in(
     return tuple(urls), _put_task(params, "task")
 
 
-def check_needed(request: JobRequest, needed: Sequence[str], known: Known) -> list[StoredImage]:
+def check_needed(
+    request: JobRequest, needed: Sequence[str], known: Known
+) -> dict[int, StoredImage]:
     """Return the images that the provider has to be handed, as far as that is certain by now.
+
+    Each is returned by its place in `image_urls`.
 
     Raises InvalidRequestError for what a request can never get from the jobs and uploads.
     """
@@ -91,16 +93,18 @@ def check_needed(request: JobRequest, needed: Sequence[str], known: Known) -> li
         elif job_id == find_task_source(request.params) and job.provider != request.provider:
             words = f"{job_id} is a job of {job.provider}, whose tasks nobody else knows"
             problems.append(Problem(place, words))
-    found: Sequence[str | StoredImage] = ()
+    found: Mapping[int, str | StoredImage] = {}
     try:
-        found = [_find_upload(url, known) for url in list_uploads(request.image_urls)]
+        uploads = enumerate(request.image_urls)
+        found = {n: _find_upload(url, known) for n, url in uploads if is_upload_id(url)}
         if not problems and all(known.jobs[each].state is State.SUCCEEDED for each in needed):
-            found = resolve(request.image_urls, request.params, needed, known).images
+            images = resolve(request.image_urls, request.params, needed, known).images
+            found = dict(enumerate(images))
     except NeededJobError as error:
         problems.append(Problem("image_urls" if request.image_urls else "params", str(error)))
     if problems:
         raise InvalidRequestError(problems)
-    return [each for each in found if isinstance(each, StoredImage)]
+    return {n: each for n, each in found.items() if isinstance(each, StoredImage)}
 
 
 def resolve(
@@ -141,7 +145,8 @@ def _resolve_image(url: str, known: Known, prefer_stored: bool) -> str | StoredI
         raise NeededJobError(f"needs {url}, and {job_id} has no such image")
     has_url = not image.source_url.startswith(INLINE) and image.expires_at > known.now
     if (name := find_image_name(image.uri or "")) and (prefer_stored or not has_url):
-        return StoredImage(name, image.content_type or UNKNOWN_TYPE, image.bytes or 0)
+        kind = image.content_type or UNKNOWN_TYPE
+        return StoredImage(name, kind, image.bytes or 0, image.width, image.height)
     if not has_url:
         words = "which has no URL at its provider any more, and is not stored"
         raise NeededJobError(f"needs {url}, {words}: submit its file instead")

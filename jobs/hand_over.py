@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from typing import Any
 
 from ..config.settings import PREFIX, Settings
 from ..errors import InvalidRequestError, Problem
 from ..providers import get as get_provider
 from ..providers.base import Provider
+from ..providers.image_bounds import ImageBounds
 from ..providers.request import JobRequest
 from ..providers.uploads import UploadProvider
 from .image import StoredImage
@@ -34,26 +36,40 @@ def find_way(settings: Settings, provider: Provider) -> Way | None:
     return Way.URL if settings.public_url else None
 
 
-def find_obstacle(settings: Settings, provider: Provider, images: Iterable[StoredImage]) -> str:
-    """Return why a provider cannot get stored images, and what to change; empty if it can."""
-    if find_way(settings, provider) is None:
-        return (
-            f"{provider.name} takes only URLs, and {PREFIX}PUBLIC_URL is not set, at which it "
-            "could fetch a stored image: set it, or give a URL"
+def find_obstacles(
+    settings: Settings, name: str, params: Mapping[str, Any], images: Mapping[int, StoredImage]
+) -> Iterator[Problem]:
+    """Yield why the provider called `name` cannot get or use stored images, and what to change.
+
+    The images are given by their places in `image_urls`.
+    """
+    provider = get_provider(name, params)
+    if images and find_way(settings, provider) is None:
+        yield Problem(
+            "image_urls",
+            f"{name} takes only URLs, and {PREFIX}PUBLIC_URL is not set, at which it "
+            "could fetch a stored image: set it, or give a URL",
         )
-    largest = max((image.bytes for image in images), default=0)
-    if isinstance(provider, UploadProvider) and largest > provider.max_upload_bytes:
-        limit = provider.max_upload_bytes
-        return f"{provider.name} takes images of up to {limit} bytes, and one has {largest}"
-    return ""
+    bounds = provider.find_image_bounds(params) or ImageBounds()
+    for n, image in images.items():
+        fault = bounds.find_fault(image.facts)
+        if not fault and isinstance(provider, UploadProvider):
+            limit = provider.max_upload_bytes
+            is_larger = image.bytes > limit
+            fault = f"has {image.bytes} bytes, and {name} takes up to {limit}" if is_larger else ""
+        if fault:
+            yield Problem(f"image_urls.{n}", fault)
 
 
-def check_hand_over(settings: Settings, request: JobRequest, images: Sequence[StoredImage]) -> None:
-    """Raise InvalidRequestError if the provider, or a fallback, cannot get stored images."""
-    if not images:
-        return
-    choices = [(each.provider, each.params) for each in request.fallback]
-    providers = [get_provider(*each) for each in [(request.provider, request.params), *choices]]
-    obstacles = [find_obstacle(settings, each, images) for each in providers]
-    if problems := [Problem("image_urls", each) for each in obstacles if each]:
+def check_hand_over(
+    settings: Settings, request: JobRequest, images: Mapping[int, StoredImage]
+) -> None:
+    """Raise InvalidRequestError if the provider, or a fallback, cannot get or use stored images."""
+    choices = [(request.provider, request.params)]
+    choices += [(each.provider, each.params) for each in request.fallback]
+    if problems := [
+        problem
+        for name, params in choices
+        for problem in find_obstacles(settings, name, params, images)
+    ]:
         raise InvalidRequestError(problems)

@@ -9,10 +9,14 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from ..providers.image_bounds import ImageFacts
 from .state import Reason
 
 # How every URI of an image ends, wherever its storage was.
 _NAME = re.compile(r"(?:\A|/)(job_\w+/\d+\.\w+)\Z", re.ASCII)
+
+
+UNKNOWN_TYPE = "application/octet-stream"
 
 
 class Value(BaseModel):
@@ -68,6 +72,14 @@ class StoredImage(NamedTuple):
     """Its name in the storage."""
     content_type: str
     bytes: int
+    width: int | None = None
+    height: int | None = None
+
+    @property
+    def facts(self) -> ImageFacts:
+        """What is known of it."""
+        kind = "" if self.content_type == UNKNOWN_TYPE else self.content_type
+        return ImageFacts(kind, self.bytes, self.width, self.height)
 
 
 def split_images(images: Iterable[Image]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Upload(BaseModel):
 
     def to_stored(self) -> StoredImage:
         """Return what a provider is handed."""
-        return StoredImage(self.name, self.content_type, self.bytes)
+        return StoredImage(self.name, self.content_type, self.bytes, self.width, self.height)
 
     def dump(self) -> str:
         """Return the record of the upload, as JSON."""

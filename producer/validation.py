@@ -107,7 +107,7 @@ class RequestValidator:
             )
             raise InvalidRequestError([Problem("priority", words)])
         known = self._find_needed(request)
-        stored = check_needed(request, list_needed(request), known) if known else []
+        stored = check_needed(request, list_needed(request), known) if known else {}
         job = build_job(
             self.settings, request, self.now(), submitted_by=self.caller, batch=self.batch
         )

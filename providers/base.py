@@ -14,6 +14,7 @@ from ..errors import InvalidRequestError, Problem
 from ..field_types import is_http_url
 from ..suggest import suggest
 from .account import Account
+from .image_bounds import ImageBounds
 from .limits import ProviderLimits
 from .wire import (
     ProviderRequest,
@@ -114,14 +115,17 @@ class Provider(ABC):
         `params` are not validated yet: they may choose among several types of one action.
         """
         if action not in self.actions:
-            raise InvalidRequestError(
-                [Problem("action", f"{self.name} offers {', '.join(self.actions)}")]
-            )
+            words = f"{self.name} offers {', '.join(self.actions)}"
+            raise InvalidRequestError([Problem("action", words)])
         return self.actions[action]
 
     def takes_task(self, action: str, params: Mapping[str, Any]) -> bool:
         """Return whether a request may go on with an earlier task; raises InvalidRequestError."""
         return TASK_PARAM in self.find_request_type(action, params).model_fields
+
+    def find_image_bounds(self, params: Mapping[str, Any]) -> ImageBounds | None:
+        """Return what each of the `image_urls` may be; None if they need not be images."""
+        return ImageBounds()
 
     def list_forms(self) -> Iterator[RequestForm]:
         """Yield each kind of request: for each action, or for each model and action."""
@@ -134,9 +138,8 @@ class Provider(ABC):
         """Return the typed request; raises InvalidRequestError with every problem found."""
         fields: dict[str, Any] = dict(params)
         if misplaced := [name for name in TOP_LEVEL if name in fields]:
-            raise InvalidRequestError(
-                [Problem(f"params.{n}", f"belongs beside params, as `{n}`") for n in misplaced]
-            )
+            words = "belongs beside params, as `{}`"
+            raise InvalidRequestError([Problem(f"params.{n}", words.format(n)) for n in misplaced])
         model = self.find_request_type(action, params)
         if prompt or "prompt" in model.model_fields:
             fields["prompt"] = prompt

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from .image_bounds import ImageBounds
 from .price import Price
 
 Action = Literal["generate", "edit"]
@@ -28,8 +29,8 @@ class Prompt(_Entry):
     max: int | None = None
 
 
-class Images(_Entry):
-    """How a model takes the input images."""
+class Images(ImageBounds):
+    """How a model takes the input images, and what each may be."""
 
     field: str
     single: bool = False

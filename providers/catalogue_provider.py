@@ -12,6 +12,7 @@ from ..suggest import suggest
 from .base import Provider, Request, RequestForm
 from .catalogue import Model, load_models
 from .catalogue_requests import CatalogueRequest, UncheckedRequest, build_request_type
+from .image_bounds import ImageBounds
 
 
 class CatalogueProvider(Provider):
@@ -42,6 +43,13 @@ class CatalogueProvider(Provider):
         if action not in self.models[name].actions:
             raise InvalidRequestError([Problem("action", self._describe_others(name, action))])
         return build_request_type(self.package, name, action)
+
+    def find_image_bounds(self, params: Mapping[str, Any]) -> ImageBounds | None:
+        """Return those of the model; what an unchecked request sends may be a video."""
+        if params.get("unchecked") is True:
+            return None
+        model = self.models.get(str(params.get("model")))
+        return model.images if model else None
 
     def list_forms(self) -> Iterator[RequestForm]:
         """Yield the requests for each model, then those that are not checked."""

@@ -135,12 +135,18 @@ def _to_images(images: Images, *, optional: bool) -> Any:
         "min_length": 1,
         "max_length": 1 if images.single else images.max,
         "serialization_alias": images.field,
-        "description": "The image to use." if images.single else "The images to use.",
+        "description": _describe_images(images),
     }
     kind: Any = list[ImageURL]
     if images.single:
         kind = Annotated[kind, PlainSerializer(lambda urls: urls[0])]
     return (kind | None, Field(None, **options)) if optional else (kind, Field(**options))
+
+
+def _describe_images(images: Images) -> str:
+    what = "The image to use" if images.single else "The images to use"
+    bounds = images.describe()
+    return f"{what}: {bounds}." if bounds else f"{what}."
 
 
 def _to_param(param: Parameter) -> Any:

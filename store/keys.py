@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 
 from ..config.queues import Queue
 from ..jobs.ids import quote_name
@@ -158,6 +159,11 @@ def inline_image(job_id: str, url: str) -> str:
 def upload(upload_id: str) -> str:
     """String: the record of an upload, as JSON; it ends with the upload."""
     return f"iq:{upload_id}"
+
+
+def look(place: str) -> str:
+    """String: what was lately found at an input URL, or at all those of a host, as JSON."""
+    return f"iq:look:{hashlib.sha256(place.encode(errors='replace')).hexdigest()}"
 
 
 def made(fingerprint: str) -> str:

@@ -55,6 +55,8 @@ SETTINGS = {
     "acedata_api_key": "an acedata key",
     # Most tests of several images have one of each kind.
     "save_origins": "true",
+    # The input URLs of most tests lead nowhere.
+    "check_input_images": "false",
     # The stubs and sandboxes of most tests have no limits.
     "kie_rate_limit": "off",
     "kie_max_in_flight": "off",

@@ -22,6 +22,7 @@ from ..store.clock import RedisClock
 from ..store.dispatcher import Dispatcher, open_dispatcher
 from ..store.inline_images import InlineImages
 from ..store.jobs import Store, Transition
+from ..store.looks import Looks
 from ..store.lookups import LookupLimiter
 from ..store.pauses import Pauses
 from ..store.starts import StepStarts
@@ -51,6 +52,7 @@ class Context:
     lookups: LookupLimiter
     inline_images: InlineImages
     uploads: Uploads
+    looks: Looks
     http: HttpClient
     webhook_http: HttpClient
     """For URLs that callers choose: other hosts are trusted than for images."""
@@ -113,6 +115,7 @@ def open_context(
         pauses=Pauses(client),
         inline_images=InlineImages(client),
         uploads=Uploads(client),
+        looks=Looks(client),
         lookups=LookupLimiter(client),
         http=_open_http(settings, "download"),
         webhook_http=_open_http(settings, "webhook", connect_timeout_s=5),

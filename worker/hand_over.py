@@ -5,7 +5,6 @@ The intent to pay is not recorded yet: a worker that dies meanwhile leaves the j
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -30,7 +29,7 @@ from .refusals import INPUT
 from .stored_images import InputError, read_stored
 
 HAND_OVER_S = 60.0
-"""How long all images of a job may take."""
+"""How long all images of a job may take, a look at its URLs included."""
 URL_LIFETIME_S = 86_400
 MAX_RESPONSE_BYTES = 64 * 1024
 # Stands for an image in the form of a request. Such a host can never exist.
@@ -47,11 +46,11 @@ class HandedOver(NamedTuple):
 
 
 def hand_over(
-    ctx: Context, job: Job, permit: Permit, inputs: Inputs
+    ctx: Context, job: Job, permit: Permit, inputs: Inputs, deadline: float
 ) -> HandedOver | Refused | RetryLater:
     """Return what the provider gets with a permit, or why it cannot get the images."""
     try:
-        return _hand_over(ctx, job, permit, inputs)
+        return _hand_over(ctx, job, permit, inputs, deadline)
     except InputError as error:
         return refuse_input(error)
 
@@ -63,10 +62,11 @@ def refuse_input(error: InputError) -> Refused | RetryLater:
     return RetryLater(code=INPUT, message=str(error))
 
 
-def _hand_over(ctx: Context, job: Job, permit: Permit, inputs: Inputs) -> HandedOver:
+def _hand_over(
+    ctx: Context, job: Job, permit: Permit, inputs: Inputs, deadline: float
+) -> HandedOver:
     job = job.model_copy(update={"account_key": permit.account_key})
     way = find_way(ctx.settings, get_provider(job.provider, job.params))
-    deadline = time.monotonic() + HAND_OVER_S
     urls: dict[StoredImage, str] = {}
     stored: dict[str, StoredImage] = {}
     for image in inputs.images:

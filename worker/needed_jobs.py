@@ -15,7 +15,7 @@ from ..jobs.chain import (
     list_uploads,
     resolve,
 )
-from ..jobs.hand_over import Way, find_obstacle, find_way
+from ..jobs.hand_over import Way, find_obstacles, find_way
 from ..jobs.image import StoredImage
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..providers import get as get_provider
@@ -41,9 +41,10 @@ def find_inputs(ctx: Context, job: Job, key: str, usable_keys: Sequence[str]) ->
             Known(known, uploads, ctx.now()),
             prefer_stored=way is Way.FORM or (job.hands_over and way is not None),
         )
-        stored = [each for each in inputs.images if isinstance(each, StoredImage)]
-        if stored and (obstacle := find_obstacle(ctx.settings, provider, stored)):
-            raise NeededJobError(obstacle)
+        named = enumerate(inputs.images)
+        stored = {n: each for n, each in named if isinstance(each, StoredImage)}
+        if obstacles := [*find_obstacles(ctx.settings, job.provider, job.params, stored)]:
+            raise NeededJobError("; ".join(map(str, obstacles)))
     except NeededJobError as error:
         ctx.transition(job, partial(_as_cancelled, ctx, str(error)))
         return None

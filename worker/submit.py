@@ -9,6 +9,7 @@ and is never sent again by itself. A job without a permit takes its fallback, or
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 
 from ..config.logging import get_logger
@@ -28,7 +29,8 @@ from ..store.submit_queue import Permit
 from .apply_status import as_failed, require_queued
 from .context import Context
 from .fallback import divert
-from .hand_over import HandedOver, hand_over
+from .hand_over import HAND_OVER_S, HandedOver, hand_over
+from .input_urls import check_input_urls
 from .needed_jobs import find_inputs
 from .outcome import as_unconfirmed, record_outcome
 from .paid_request import get_timeout_s, send_paid_request
@@ -56,12 +58,12 @@ def submit(ctx: Context, job_id: str) -> None:
     prepared = _prepare(ctx, job, permit)
     if prepared is None:
         return
-    inputs, known = prepared
+    inputs, known, note = prepared
     # Counted from before the transition: a worker that freezes here will find its deadline past.
     deadline = time.monotonic() + get_timeout_s(ctx, job)
     tries_again_at = None
     try:
-        job = ctx.transition(job, partial(_as_submitting, ctx, key), durable=True)
+        job = ctx.transition(job, partial(_as_submitting, ctx, key, note), durable=True)
     except NotDurableError as error:
         # A power cut could undo the recorded intent, so nothing may be paid.
         job = ctx.load(job_id)
@@ -82,8 +84,8 @@ def submit(ctx: Context, job_id: str) -> None:
 
 def _prepare(
     ctx: Context, job: Job, permit: Permit
-) -> tuple[HandedOver | Refused | RetryLater, KnownPauses] | None:
-    """Return what the provider gets, and the pauses; None if the job is not to be sent now."""
+) -> tuple[HandedOver | Refused | RetryLater, KnownPauses, str] | None:
+    """Return what the provider gets, the pauses, and a note; None if the job is not sent now."""
     key = permit.account_key
     names = [key.name for key in ctx.settings.usable_keys(get_provider(job.provider, job.params))]
     if key not in names:
@@ -92,13 +94,17 @@ def _prepare(
     inputs = find_inputs(ctx, job, key, names)
     if inputs is None:
         return None
-    handed = hand_over(ctx, job, permit, inputs)
+    deadline = time.monotonic() + HAND_OVER_S
+    note = check_input_urls(ctx, job, permit, inputs)
+    if note is None:
+        return None
+    handed = hand_over(ctx, job, permit, inputs, deadline)
     # Read last, because a hand-over may take a minute.
     known = ctx.pauses.find(job, permit.quota, key)
     if known.forbid(job, ctx.now()):
         ctx.transition(job, partial(_requeue_now, ctx))
         return None
-    return handed, known
+    return handed, known, note
 
 
 def _leave_without_permit(ctx: Context, job: Job) -> None:
@@ -124,7 +130,7 @@ def _as_abandoned(ctx: Context, job: Job) -> Job:
     return as_unconfirmed(ctx, job, "the worker died while the request was out")
 
 
-def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
+def _as_submitting(ctx: Context, key: str, note: str, job: Job) -> Job:
     """Return the job with the intent to pay by a key; the request is sent once this is stored."""
     now, settings = ctx.now(), ctx.settings
     require_queued(job)
@@ -135,6 +141,9 @@ def _as_submitting(ctx: Context, key: str, job: Job) -> Job:
         return fall_back(job, f"{job.provider} failed", now)
     if job.attempts >= settings.submit_attempts:
         return as_failed(ctx, job, "submit", job.error or JobError(reason=Reason.PROVIDER))
+    if note:
+        with suppress(InvalidTransitionError):  # it is there already, or the history is full
+            job = job.with_note(note, now, job.wake_at)
     lease_s = max(settings.lease_s, get_timeout_s(ctx, job) + RECORD_MARGIN_S)
     return job.transition_to(
         State.SUBMITTING,

@@ -22,7 +22,7 @@ _PNG_FRAMES = {b"acTL", b"fcTL", b"fdAT"}
 # Not markers: a stuffed byte, TEM, the restarts, and a fill byte.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
 _JPEG_START, _JPEG_END, _JPEG_SCAN = b"\xd8", b"\xd9", b"\xda"
-_JPEG_FRAMES = {b"\xc0", b"\xc1", b"\xc2", b"\xc9", b"\xca"}  # those that libjpeg decodes
+JPEG_FRAMES = {b"\xc0", b"\xc1", b"\xc2", b"\xc9", b"\xca"}  # those that libjpeg decodes
 _JPEG_COMPLEX = {b"\xc2", b"\xca", b"\xdd"}  # progressive frames, and a restart interval
 # A search blocks the other threads until it returns.
 _SEARCH_BYTES = 64 * 1024
@@ -67,7 +67,7 @@ def walk_jpeg(walk: Walk) -> Extent:
         marker, at = found[1], found.end()
         if marker in (_JPEG_START, _JPEG_END):
             break
-        if marker in _JPEG_FRAMES:
+        if marker in JPEG_FRAMES:
             size = read_pair(">HH", data, at + 3)[::-1]
         in_scan = marker == _JPEG_SCAN
         scans += in_scan
@@ -135,10 +135,11 @@ def walk_webp(walk: Walk) -> Extent:
     # Not every writer pads the last chunk.
     if not at - 1 <= stated_end <= at:
         raise CutOffError(at)
-    return Extent(at, _read_webp_size(data))
+    return Extent(at, read_webp_size(data))
 
 
-def _read_webp_size(data: mmap) -> Size:
+def read_webp_size(data: mmap | bytes) -> Size:
+    """Return the size in the header."""
     if data[12:16] == b"VP8X":
         (bits,) = unpack_from("<Q", data, 23)
         return (bits >> 8 & 0xFFFFFF) + 1, (bits >> 32 & 0xFFFFFF) + 1

@@ -107,10 +107,14 @@ def validate_media(file: BinaryIO, tick: Callable[[], None] = _do_nothing) -> Me
 
 
 def _identify(data: mmap, tick: Callable[[], None]) -> Media:
-    head = data[:HEAD_BYTES]
+    return _walk(find_format(data[:HEAD_BYTES]), Walk(data, tick))
+
+
+def find_format(head: bytes) -> Format:
+    """Return the format of a file by its first HEAD_BYTES; raises NotMediaError."""
     for form in FORMATS:
         if _starts_with(head, form.magic):
-            return _walk(form, Walk(data, tick))
+            return form
     text = head.removeprefix(b"\xef\xbb\xbf")
     for kinds, error in ((UNSUPPORTED_KINDS, UnsupportedMediaError), (OTHER_KINDS, NotMediaError)):
         for magic, kind in kinds:

@@ -35,8 +35,19 @@ def test_upload_that_is_too_large_for_the_provider_is_refused(
 ) -> None:
     large = upload.model_copy(update={"bytes": 11_000_000})
     ctx.uploads.add(large, 60)
-    with pytest.raises(InvalidRequestError, match="up to 10485760 bytes, and one has 11000000"):
+    with pytest.raises(
+        InvalidRequestError, match=r"image_urls.0: has 11000000 bytes, and .* takes up to 10485760"
+    ):
         edit(client, upload.id)
+
+
+def test_upload_beyond_a_bound_of_the_model_is_refused(client: Client, upload: Upload) -> None:
+    background = {"provider": "kie", "prompt": "", "params": {"model": "recraft/remove-background"}}
+    with pytest.raises(InvalidRequestError) as caught:
+        edit(client, upload.id, **background)
+    (problem,) = caught.value.problems
+    assert problem.field == "image_urls.0"
+    assert problem.message.startswith("has 8 x 6 pixels, and the model takes sides of at least 256")
 
 
 def test_upload_that_is_unknown_expired_or_of_another_caller_is_refused(
