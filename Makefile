@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # In the order of testpaths: the longest files start first, and short ones fill the end.
 TEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings clean
+.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings typescript clean
 
 help:  ## the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,8 +67,13 @@ format: .venv/installed-dev  ## fix what ruff can fix
 settings: .venv/installed-dev  ## write .env.example and docs/settings.md from the settings
 	cd tests && ../$(BIN)/python -m support.settings_docs
 
+typescript: .venv/installed-dev  ## build the client for TypeScript in clients/typescript
+	cd tests && ../$(BIN)/python -m support.openapi_document ../clients/typescript/openapi.json
+	cd clients/typescript && npm ci --silent --no-fund --no-audit && npm run --silent build
+
 clean:  ## remove what make made; `data/`, with the images that you paid for, stays
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	cd clients/typescript && rm -rf node_modules dist build
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/python:

@@ -22,7 +22,8 @@ UNKNOWN_TYPE = "application/octet-stream"
 class Value(BaseModel):
     """An immutable value with named fields."""
 
-    model_config = ConfigDict(frozen=True)
+    # Its JSON has every field, so its schema says so: generated clients need no checks.
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class JobError(Value):

@@ -48,6 +48,8 @@ QUEUED = describe_accepted(examples.QUEUED, "the key, or `reuse`, returned an ea
 class JobList(BaseModel):
     """A page of jobs."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     jobs: list[Job]
     cursor: str | None = Field(None, description="Pass it to get the next page.")
 

@@ -12,7 +12,9 @@ import pytest
 import requests
 
 from imagequeue.producer.local.ports import free_port
+from support.images import PNG
 from support.media import validate_file
+from support.openapi_document import write_document
 from support.paths import ROOT
 from support.processes import BIN, Process, answers, clean_environment, eventually, running
 
@@ -25,6 +27,7 @@ class System(NamedTuple):
     receiver: str
     flask_port: int
     fastapi_port: int
+    node_port: int
 
     @property
     def env(self) -> dict[str, str]:
@@ -55,8 +58,10 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         f"http://127.0.0.1:{ports['callback']}",
         free_port(),
         free_port(),
+        free_port(),
     )
-    trusted = f"localhost:{made.flask_port},localhost:{made.fastapi_port}"
+    ports_of_services = (made.flask_port, made.fastapi_port, made.node_port)
+    trusted = ",".join(f"localhost:{port}" for port in ports_of_services)
     env = {"IMAGEQUEUE_WEBHOOK_TRUSTED_HOSTS": trusted}
     process = Process([str(BIN / "imagequeue"), "up", "--sandbox", *flags], env, folder)
     try:
@@ -100,6 +105,47 @@ def test_submit_mjs_follows_the_job_and_saves_the_images(system: System) -> None
     assert files
     for file in files:
         assert validate_file(system.folder / file).content_type.startswith("image/")
+
+
+@pytest.fixture(scope="module")
+def typescript() -> Path:
+    """The folder of the TypeScript client, built."""
+    folder = ROOT / "clients" / "typescript"
+    npm = installed("npm")
+    write_document(folder / "openapi.json")
+    if not (folder / "node_modules" / ".package-lock.json").exists():
+        subprocess.run([npm, "ci", "--silent", "--no-fund", "--no-audit"], cwd=folder, check=True)
+    built = subprocess.run(
+        [npm, "run", "--silent", "build"], cwd=folder, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder
+
+
+def test_typescript_client_passes_its_tests(system: System, typescript: Path) -> None:
+    tests = typescript / "build" / "test" / "client.test.js"
+    system.run(installed("node"), "--test", tests, IMAGEQUEUE_URL=system.api)
+
+
+def test_typescript_client_edits_a_local_file(system: System, typescript: Path) -> None:
+    (system.folder / "photo.png").write_bytes(PNG)
+    program = typescript / "build" / "examples" / "edit.js"
+    env = {"IMAGEQUEUE_URL": system.api}
+    (file,) = system.run(installed("node"), program, "photo.png", "make it night", **env)
+    assert validate_file(system.folder / file).content_type.startswith("image/")
+
+
+def test_typescript_service_receives_a_verified_webhook(system: System, typescript: Path) -> None:
+    secret = (system.folder / "data" / "webhook_secret").read_text()
+    own = f"http://localhost:{system.node_port}/"
+    env = {**system.env, "PORT": str(system.node_port), "WEBHOOK_SECRET": secret}
+    program = [installed("node"), str(typescript / "build" / "examples" / "webhook.js")]
+    with running(program, env, system.folder) as service:
+        service.wait_for("ready")
+        assert requests.post(own, data="{}", timeout=20).status_code == 400
+        request = {"provider": "acedata-flux", "prompt": "a red fox", "webhook_url": own}
+        job_id = requests.post(f"{system.api}/v1/jobs", json=request, timeout=20).json()["id"]
+        service.wait_for(f"{job_id} succeeded")
 
 
 def test_flask_service_orders_and_receives_a_webhook(system: System) -> None:
