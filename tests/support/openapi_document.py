@@ -13,7 +13,9 @@ from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 def write_document(path: Path) -> None:
     """Write the document of an API with the default settings and no plug-in of a provider."""
     with TemporaryDirectory() as folder:
-        settings = settings_class()(_env_file=None, data_dir=folder, secret_key="only-for-the-document-1")
+        settings = settings_class()(
+            _env_file=None, data_dir=folder, secret_key="only-for-the-document-1"
+        )
         server = EmbeddedRedis(settings)
         try:
             app = create_app(settings.model_copy(update={"redis_url": server.start()}))
