@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..errors import InvalidRequestError, Problem
+from ..providers import find as find_provider
 from ..providers.base import JOB_PARAM, TASK_PARAM
 from ..providers.request import MAX_AFTER, JobRequest
 from ..providers.wire import INLINE
@@ -90,8 +91,8 @@ def check_needed(
             problems.append(Problem(place, f"no job {job_id}: check the id"))
         elif job.state in (State.FAILED, State.CANCELLED):
             problems.append(Problem(place, f"{job_id} is {job.state}: name one that may succeed"))
-        elif job_id == find_task_source(request.params) and job.provider != request.provider:
-            words = f"{job_id} is a job of {job.provider}, whose tasks nobody else knows"
+        elif job_id == find_task_source(request.params) and not _has_task_for(request, job):
+            words = f"{job_id} is a job of {_find_quota(job)}, whose tasks nobody else knows"
             problems.append(Problem(place, words))
     found: Mapping[int, str | StoredImage] = {}
     try:
@@ -105,6 +106,17 @@ def check_needed(
     if problems:
         raise InvalidRequestError(problems)
     return {n: each for n, each in found.items() if isinstance(each, StoredImage)}
+
+
+def _has_task_for(request: JobRequest, job: Job) -> bool:
+    """Whether the task of a job is known where a request is sent."""
+    return job.provider == request.provider and _find_quota(job) == _find_quota(request)
+
+
+def _find_quota(sent: JobRequest | Job) -> str:
+    """Return the account, and its service, that a request or a job is for."""
+    provider = find_provider(sent.provider, sent.params)
+    return provider.quota if provider else sent.provider
 
 
 def resolve(
@@ -128,9 +140,19 @@ def resolve(
             raise NeededJobError(f"needs {job_id}, which is {job.state}{why}")
     images = tuple(_resolve_image(url, known, prefer_stored) for url in image_urls)
     task_of = known.jobs.get(find_task_source(params) or "")
-    if task_of and not task_of.task_id:
-        raise NeededJobError(f"needs the task of {task_of.id}, which has none")
-    return Inputs(images, _put_task(params, task_of.task_id or "") if task_of else params)
+    return Inputs(images, _put_task(params, _find_task(task_of)) if task_of else params)
+
+
+def _find_task(job: Job) -> str:
+    """Return what names the task of a job in a request that goes on with it."""
+    provider = find_provider(job.provider, job.params)
+    if provider is None or not provider.follows_results:
+        found, what = job.task_id, "task"
+    else:
+        found, what = job.result_id, "result"
+    if not found:
+        raise NeededJobError(f"needs the {what} of {job.id}, of which no id is on record")
+    return found
 
 
 def _resolve_image(url: str, known: Known, prefer_stored: bool) -> str | StoredImage:

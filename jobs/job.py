@@ -95,6 +95,8 @@ class Job(Value):
     """Submissions sent, without those that were rate limited."""
     submissions: int = Field(0, exclude=True)
     """All submissions sent; the number of one assigns a response to it."""
+    result_id: str = Field("", exclude=True)
+    """The provider's id of the result, where requests that go on with it name that."""
     former_tasks: tuple[str, ...] = Field((), exclude=True)
     """Other tasks of this job, from before a retry; their images are as good as its own."""
     hands_over: bool = Field(False, exclude=True)

@@ -89,6 +89,8 @@ class Provider(ABC):
     """What a response holds at most; of a longer one, the rest is lost."""
     takes_files: ClassVar[bool] = False
     """Whether its requests carry the bytes of the input images, which the worker fetches."""
+    follows_results: ClassVar[bool] = False
+    """Whether a request that goes on with a task names its result, not the task itself."""
     charges_failed_tasks: ClassVar[bool | None] = None
     """Whether it charges for an accepted task that fails; None if it does not say."""
 
@@ -156,10 +158,7 @@ class Provider(ABC):
         return request
 
     def estimate(self, action: str, request: Request) -> Decimal | None:
-        """Return the expected price of a valid request in the account's credits.
-
-        None if it is not known.
-        """
+        """Return the expected price of a request in the account's credits; None if unknown."""
         return None
 
     def get_first_poll_s(self, params: Mapping[str, Any]) -> float | None:

@@ -64,7 +64,7 @@ class CatalogueProvider(Provider):
                     price=price.describe(each=bool(model.count)) if price else "",
                     credits=price and price.to_json(),
                 )
-        for name in self.actions:
+        for name in CatalogueProvider.actions:
             yield RequestForm(name, self.unchecked_type, title="Any other model, unchecked")
 
     def estimate(self, action: str, request: Request) -> Decimal | None:

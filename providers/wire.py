@@ -87,6 +87,8 @@ class Accepted:
     images: tuple[ResultImage, ...] = ()
     cost: Decimal | None = None
     """What the provider says that the task costs, in its credits."""
+    result_id: str = ""
+    """As in `Succeeded`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,6 +151,8 @@ class Succeeded:
     images: tuple[ResultImage, ...]
     task_id: str | None = None
     cost: Decimal | None = None
+    result_id: str = ""
+    """The provider's id of the result, where requests that go on with it name that."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

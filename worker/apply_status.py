@@ -23,6 +23,7 @@ from ..jobs.job import FINISHED, PROVISIONAL, Image, Job, JobError, Reason, Stat
 from ..jobs.schedule import countdowns_for, put_first
 from ..providers import find as find_provider
 from ..providers.wire import (
+    Accepted,
     Failed,
     InlineImage,
     Pending,
@@ -51,8 +52,8 @@ def as_reported(ctx: Context, status: TaskStatus, cause: str, job: Job) -> Job:
     match status:
         case Succeeded() if job.all_images:
             return _note_second_result(ctx, job, status, cause)
-        case Succeeded(images=images, task_id=task_id, cost=cost):
-            return as_downloading(ctx, job, cause, images, task_id, cost)
+        case Succeeded():
+            return as_downloading(ctx, job, cause, status)
         case Failed(code=code) if job.all_images:
             return with_note(ctx, job, f"{cause} reported a failure: {code}")
         case Failed(task_id=None) if job.state is State.SUBMITTING:
@@ -123,21 +124,15 @@ def get_countdowns(settings: Settings, job: Job) -> Sequence[float]:
     return put_first(provider.get_first_poll_s(job.params), countdowns)
 
 
-def as_downloading(
-    ctx: Context,
-    job: Job,
-    cause: str,
-    images: Sequence[ResultImage],
-    task_id: str | None,
-    cost: Decimal | None = None,
-) -> Job:
+def as_downloading(ctx: Context, job: Job, cause: str, result: Succeeded | Accepted) -> Job:
     """Return the job with its result URLs, due for download now; inline images are stored first.
 
     A cancelled job stays cancelled, and gets the URLs on record. Images beyond MAX_IMAGES are
     left out, and the history says so. Origins are downloaded only if a setting says so.
     """
-    now, selected = ctx.now(), select_images(images)
-    if len(selected) < (distinct := len({image.url for image in images})):
+    now, selected = ctx.now(), select_images(result.images)
+    task_id, cost = result.task_id, result.cost
+    if len(selected) < (distinct := len({image.url for image in result.images})):
         cause = f"{cause}, with the first {len(selected)} of {distinct} images"
     found = [
         Image(
@@ -152,7 +147,7 @@ def as_downloading(
     for image in selected:
         if isinstance(image, InlineImage):
             ctx.inline_images.put(job.id, image.url, image.content)
-    fields = {**split_images(found), **_assign_task(job, task_id)}
+    fields = {**split_images(found), **_assign_task(job, task_id), "result_id": result.result_id}
     if job.state is State.CANCELLED:
         submission = find_submission(job, job.costs, task_id)
         costs = put_cost(job, job.costs, submission, Charged.YES, task_id, cost)

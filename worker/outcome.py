@@ -59,8 +59,8 @@ def _apply_outcome(
     match outcome:
         case Accepted(task_id=task_id, images=(), cost=cost):
             return as_waiting(ctx, job, "accepted", task_id, cost)
-        case Accepted(task_id=task_id, images=images, cost=cost):
-            return as_downloading(ctx, job, "answer", images, task_id, cost)
+        case Accepted():
+            return as_downloading(ctx, job, "answer", outcome)
         case OutcomeUnknown(code=code, message=message):
             return as_unconfirmed(ctx, job, message, code)
         case Refused(input_not_fetched=True) if can_hand_over(ctx, job):
@@ -75,8 +75,8 @@ def _with_late_outcome(ctx: Context, nth: int, outcome: SubmitOutcome, job: Job)
     What was accepted is charged, so its task is never forgotten, and its images are welcome.
     """
     match outcome:
-        case Accepted(task_id=task_id, images=images, cost=cost) if images and not job.all_images:
-            return as_downloading(ctx, job, "answer", images, task_id, cost)
+        case Accepted(images=images) if images and not job.all_images:
+            return as_downloading(ctx, job, "answer", outcome)
         case Accepted(task_id=task_id, cost=cost) if not is_known_task(job, task_id):
             costs = put_cost(job, job.costs, nth, Charged.YES, task_id, cost)
             is_latest = job.submissions == nth and job.state is not State.QUEUED

@@ -101,5 +101,7 @@ def parse_stored(job: Job, callback: Callback) -> TaskStatus | None:
     if not isinstance(outcome, Accepted):
         raise MalformedResponseError("the response to the submission cannot be read")
     if outcome.images:
-        return Succeeded(images=outcome.images, task_id=outcome.task_id)
+        return Succeeded(
+            images=outcome.images, task_id=outcome.task_id, result_id=outcome.result_id
+        )
     return Pending(task_id=outcome.task_id)

@@ -5,19 +5,20 @@ Source: the official OpenAPI documents of 2026-08, the SDK and the guides of 202
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ..base import Provider, Request
+from ..base import Provider, Request, RequestForm
 from ..catalogue_provider import CatalogueProvider
 from ..catalogue_requests import UncheckedRequest
 from ..inline import MAX_RESPONSE_BYTES_WITH_IMAGES
 from ..wire import ProviderRequest, ProviderResponse, SubmitOutcome
 from . import responses
 from .flux import FLUX_LIMITS
+from .midjourney import FOLLOW_UPS, MODEL, FollowUp
 from .provider import COMMON_LIMITS, AceDataProvider
 
 
@@ -37,6 +38,7 @@ class AceDataImages(AceDataProvider, CatalogueProvider):
     service = ""
     package = __package__
     max_response_bytes = MAX_RESPONSE_BYTES_WITH_IMAGES
+    actions: ClassVar[Mapping[str, type[Request]]] = {**CatalogueProvider.actions, **FOLLOW_UPS}
     unchecked_type = UncheckedServiceRequest
     paths: ClassVar[Mapping[str, str]] = {}
     """Below the service, for each action."""
@@ -57,6 +59,16 @@ class AceDataImages(AceDataProvider, CatalogueProvider):
             name = model.service
         return SERVICES.get(str(name), self)
 
+    def find_request_type(self, action: str, params: Mapping[str, Any]) -> type[Request]:
+        """Return the request type of a model, or of work on an earlier result."""
+        return FOLLOW_UPS.get(action) or super().find_request_type(action, params)
+
+    def list_forms(self) -> Iterator[RequestForm]:
+        """Yield the requests of the catalogue, and those for work on earlier results."""
+        yield from super().list_forms()
+        for action, request_type in FOLLOW_UPS.items():
+            yield RequestForm(action, request_type, MODEL)
+
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str
     ) -> ProviderRequest:
@@ -66,7 +78,9 @@ class AceDataImages(AceDataProvider, CatalogueProvider):
         action = "edit" if getattr(request, "image_urls", None) else "generate"
         if not (chosen.has_models and fields["model"]):
             del fields["model"]
-        if chosen.sends_action:
+        if isinstance(request, FollowUp):
+            fields = {"action": request.operation, **fields}
+        elif chosen.sends_action:
             fields = {"action": action, **fields}
         mode = {"callback_url": callback_url} if callback_url else {"async": True}
         path = f"/{chosen.service}/{chosen.paths[action]}"
@@ -111,6 +125,7 @@ class _Midjourney(AceDataImages):
     service, limits = "midjourney", replace(COMMON_LIMITS, tasks=1, max_in_flight=5)
     paths: ClassVar[Mapping[str, str]] = {"generate": "imagine", "edit": "edits"}
     has_models = False
+    follows_results = True
 
 
 SERVICES: Mapping[str, AceDataImages] = {

@@ -107,7 +107,12 @@ def parse_submit_response(response: ProviderResponse, other_version: str | None)
     if images and not task_id:  # a final result is a result, also without the id of its task
         task_id = make_task_id(images)
     if task_id and response.status < 300 and reason is None:
-        return Accepted(task_id=task_id, images=images, cost=parse_cost(body))
+        return Accepted(
+            task_id=task_id,
+            images=images,
+            cost=parse_cost(body),
+            result_id=to_text(body.get("image_id")),
+        )
     code = error.code or str(response.status)
     if not task_id and _is_temporary(response.status, error.code):
         return RetryLater(

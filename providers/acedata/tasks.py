@@ -128,7 +128,12 @@ def _parse_result(result: Mapping[str, Any]) -> TaskStatus:
         return Pending(task_id=task_id)
     images = to_images(result) if success is not False else ()
     if images:
-        return Succeeded(images=images, task_id=task_id, cost=parse_cost(result))
+        return Succeeded(
+            images=images,
+            task_id=task_id,
+            cost=parse_cost(result),
+            result_id=to_text(result.get("image_id")),
+        )
     if success is None and result.get("success") is not None:
         raise MalformedResponseError("success is neither true nor false")
     if success is False or has_content(result.get("error")):

@@ -43,7 +43,10 @@ def make_sample(provider: Provider, form: RequestForm) -> Sample | None:
     schema = form.type.model_json_schema()
     properties = {n: _resolve(each, schema) for n, each in schema["properties"].items()}
     required = set(schema.get("required", ()))
-    for names in (required, required | {"prompt"}, required | {*TOP_LEVEL}, {*properties}):
+    # Some requests need exactly one of several parameters.
+    choices = [required | {name} for name in properties]
+    few = [required, required | {"prompt"}, required | {*TOP_LEVEL}]
+    for names in (*few, {*properties}, *choices):
         fields = {
             name: make_value(name, each) for name, each in properties.items() if name in names
         }

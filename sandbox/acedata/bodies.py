@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from ..options import Options
 from ..provider_api import Refusal
 from ..tasks import Task, new_id
+from .orders import list_operations
 
 ERRORS = {
     400: ("bad_request", "Bad request, possibly due to missing or invalid parameters."),
@@ -66,9 +67,15 @@ def build_openai_result(task: Task, task_id: str) -> dict[str, object]:
 def build_flat_result(task: Task, task_id: str) -> dict[str, object]:
     """Return a result of Midjourney, which has no `data`."""
     grid, *split = task.urls()
-    images = {"image_url": grid, "raw_image_url": grid, "progress": 100, "actions": ["upscale1"]}
+    actions = list_operations(task.order)
+    images = {"image_url": grid, "raw_image_url": grid, "progress": 100, "actions": actions}
     more = {"sub_image_urls": split} if split else {}
-    return _build_end(task, task_id, {"image_id": _make_id(task, "image"), **images, **more})
+    return _build_end(task, task_id, {"image_id": make_image_id(task), **images, **more})
+
+
+def make_image_id(task: Task) -> str:
+    """Return the id of a task's result in Midjourney."""
+    return _make_id(task, "image")
 
 
 def _build_end(task: Task, task_id: str, fields: dict[str, object]) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from .. import catalogue
 from ..fields import Fields
@@ -86,4 +87,33 @@ def read_listed_order(
         extension=_EXTENSIONS.get(values.get("output_format", ""), "png"),
         count=_SPLIT if values.get("split_images") else catalogue.count_images(model, values),
         edit=bool(images),
+    )
+
+
+_OF_A_GRID = (*(f"upscale{n}" for n in range(1, 5)), *(f"variation{n}" for n in range(1, 5)))
+_OF_AN_IMAGE = (
+    *("upscale_2x", "upscale_4x", "variation_subtle", "variation_strong", "variation_region"),
+    *("zoom_out_2x", "zoom_out_1_5x", "pan_left", "pan_right", "pan_up", "pan_down"),
+)
+
+
+def list_operations(order: Order) -> list[str]:
+    """Return what Midjourney does with the result of an order: a grid, or a single image."""
+    is_single = str(order.body.get("action")).startswith("upscale")
+    return ["reroll", *(_OF_AN_IMAGE if is_single else _OF_A_GRID)]
+
+
+def read_follow_up(fields: Fields, parent: Order) -> Order:
+    """Return an order of work on an earlier result, with its prompt, and so with its faults."""
+    action = fields.read_choice("action", list_operations(parent))
+    fields.read_choice("mode", ("fast", "relax", "turbo"), "fast")
+    fields.check_flags("async", "split_images")
+    fields.read_url("mask", required=action == "variation_region")
+    is_split = fields.body.get("split_images") and not action.startswith("upscale")
+    return replace(
+        parent,
+        body=fields.body,
+        callback_url=fields.read_url("callback_url"),
+        count=_SPLIT if is_split else 1,
+        edit=True,
     )

@@ -6,7 +6,7 @@ from ..fields import Fields
 from ..tasks import Order, Task
 from . import bodies
 from .api import AceDataApi
-from .orders import read_flux_order
+from .orders import read_flux_order, read_follow_up
 
 
 class Flux(AceDataApi):
@@ -61,6 +61,17 @@ class Midjourney(AceDataApi):
     service = "midjourney"
     paths = ("imagine", "edits")
     has_models = False
+
+    def read_order(self, fields: Fields) -> Order:
+        """Return the order in a submission, which may work on an earlier result."""
+        if fields.body.get("action", "generate") == "generate":
+            return super().read_order(fields)
+        image_id, now = fields.read_text("image_id", required=True), self.state.clock.now()
+        for task in self.state.tasks.values():
+            is_own = task.api == self.name and bodies.make_image_id(task) == image_id
+            if is_own and task.state(now) == "success":
+                return read_follow_up(fields, task.order)
+        raise self.build_refusal(400, "image_id: there is no such image")
 
     def build_result(self, task: Task, task_id: str) -> dict[str, object]:
         """Return the result in its own form."""

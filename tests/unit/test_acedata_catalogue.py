@@ -162,3 +162,59 @@ def test_price_is_that_of_the_list() -> None:
 def test_image_of_an_edit_may_be_any_url() -> None:
     request = make_request(MODELS["midjourney"], "edit", provider="acedata")
     assert build(request)[1]["image_url"] == URL.format(0)
+
+
+MASK = URL.format("mask")
+FOLLOW_UPS = [
+    ("upscale", {"image_index": 0}, "upscale1", {}),
+    ("upscale", {"image_index": 3, "mode": "turbo"}, "upscale4", {"mode": "turbo"}),
+    ("upscale", {"factor": "2x"}, "upscale_2x", {}),
+    ("vary", {"image_index": 1, "split_images": True}, "variation2", {"split_images": True}),
+    ("vary", {"strength": "subtle"}, "variation_subtle", {}),
+    ("vary", {"strength": "region", "mask": MASK}, "variation_region", {"mask": MASK}),
+    ("extend", {"zoom_out": "1.5x"}, "zoom_out_1_5x", {}),
+    ("extend", {"direction": "left"}, "pan_left", {}),
+    ("reroll", {}, "reroll", {}),
+]
+
+
+@pytest.mark.parametrize(("action", "params", "word", "sent"), FOLLOW_UPS)
+def test_work_on_a_result_names_its_image(
+    action: str, params: dict[str, Any], word: str, sent: dict[str, Any]
+) -> None:
+    params = {"model": "midjourney", "task_id": "i1", **params}
+    path, body = build({"action": action, "params": params}, BACK)
+    assert path == "/midjourney/imagine"
+    assert body == {"action": word, "image_id": "i1", "callback_url": BACK, **sent}
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "field"),
+    [
+        ("upscale", {}, "params.image_index"),
+        ("upscale", {"image_index": 0, "factor": "2x"}, "params.image_index"),
+        ("upscale", {"image_index": 4}, "params.image_index"),
+        ("vary", {"strength": "region"}, "params.mask"),
+        ("vary", {"image_index": 0, "mask": MASK}, "params.mask"),
+        ("extend", {"zoom_out": "2x", "direction": "up"}, "params.zoom_out"),
+        ("upscale", {"image_index": 0, "model": "flux-dev"}, "params.model"),
+        ("reroll", {"unchecked": True}, "params.unchecked"),
+    ],
+)
+def test_work_on_a_result_that_is_not_clear_is_refused(
+    action: str, params: dict[str, Any], field: str
+) -> None:
+    given = {"action": action, "params": {"model": "midjourney", "task_id": "i1", **params}}
+    assert list(find_problems(given)) == [field]
+
+
+def test_work_on_a_result_counts_in_the_limits_of_midjourney() -> None:
+    request = parse_request(
+        {
+            "provider": "acedata",
+            "action": "reroll",
+            "params": {"model": "midjourney", "task_id": "i"},
+        }
+    )
+    job = build_job(read_settings(alone=True, acedata_api_key="a key"), request, utc_now())
+    assert get_quota(job) == "acedata.midjourney"

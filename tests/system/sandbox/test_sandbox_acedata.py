@@ -164,3 +164,19 @@ def test_invalid_request_to_a_service_is_refused(
     response = sandbox.post(path, {"prompt": "a cat", **SERVICES[path], **change})
     assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_request")
     assert complaint in response.json()["error"]["message"]
+
+
+def test_work_on_a_result_names_its_image(sandbox: Sandbox) -> None:
+    def send(action: str, image_id: str, **fields: Any) -> Any:
+        body = {"action": action, "image_id": image_id, **fields}
+        return sandbox.post("/midjourney/imagine", body).json()
+
+    grid = sandbox.post("/midjourney/imagine", {"prompt": "a cat"}).json()
+    assert {"upscale1", "variation4", "reroll"} <= {*grid["actions"]}
+    single = send("upscale3", grid["image_id"])
+    assert (single["success"], single["image_id"] != grid["image_id"]) == (True, True)
+    assert {"zoom_out_1_5x", "pan_left", "upscale_2x"} <= {*single["actions"]}
+    wider = send("pan_left", single["image_id"], split_images=True)
+    assert len(wider["sub_image_urls"]) == 4
+    assert "action must be one of" in send("pan_left", grid["image_id"])["error"]["message"]
+    assert "no such image" in send("upscale1", grid["task_id"])["error"]["message"]

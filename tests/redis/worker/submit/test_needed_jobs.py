@@ -9,9 +9,11 @@ import pytest
 from imagequeue.errors import InvalidRequestError, NewerRecordError
 from imagequeue.jobs.job import Image, Job, State
 from imagequeue.producer.client import Client
+from imagequeue.providers import get
 from imagequeue.store import keys
 from imagequeue.store.codec import VERSION, dump
 from imagequeue.store.positions import open_positions
+from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.clock import Clock
@@ -155,6 +157,44 @@ def test_upscale_goes_on_with_the_task_of_a_job_and_its_key(
     submit(ctx, job_id)
     assert stub.posts[-1]["taskId"] == TASK
     assert ctx.store.get(job_id).params == params
+
+
+def test_work_on_a_result_of_midjourney_at_acedata_names_its_image(
+    ctx: Context, client: Client, stub: Stub, overrides: dict[str, str]
+) -> None:
+    change(ctx, overrides, acedata_base_url=stub.url)
+    midjourney = {"model": "midjourney"}
+    stub.answer = lambda *_: (200, {"task_id": TASK})
+    first = queued(ctx, provider="acedata", params=midjourney)
+    submit(ctx, first)
+    params = {**midjourney, "job": first, "image_index": 2}
+    job_id = client.submit("acedata", action="upscale", params=params).id
+    result = {"success": True, "task_id": TASK, "image_id": "i1", "image_url": URL.format(0)}
+    status = get("acedata", midjourney).parse_callback(json.dumps(result).encode())
+    apply_status(ctx, ctx.store.get(first), status, "callback")
+    move(ctx, first, State.SUCCEEDED)
+    submit(ctx, job_id)
+    assert stub.asked[-1][1:] == (
+        "/midjourney/imagine",
+        {"action": "upscale3", "image_id": "i1", "async": True},
+    )
+
+
+def test_result_without_an_id_on_record_is_not_worked_on(
+    ctx: Context, client: Client, stub: Stub
+) -> None:
+    job_id = queued(ctx, provider="acedata", params={"model": "midjourney"})
+    succeed(ctx, job_id, task_id="t")
+    params = {"model": "midjourney", "job": job_id, "image_index": 2}
+    with pytest.raises(InvalidRequestError, match=r"needs the result of job_.*, of which no id"):
+        client.submit("acedata", action="upscale", params=params)
+
+
+def test_job_of_another_service_has_no_result_to_work_on(ctx: Context, client: Client) -> None:
+    job_id = queued(ctx, provider="acedata", params={"model": "flux-dev"})
+    params = {"model": "midjourney", "job": job_id, "image_index": 2}
+    with pytest.raises(InvalidRequestError, match=r"a job of acedata\.flux, whose tasks"):
+        client.submit("acedata", action="upscale", params=params)
 
 
 def test_job_waits_for_one_whose_record_is_of_a_later_version(
