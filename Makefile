@@ -3,14 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # The folders that pyproject.toml maps to sub-packages of imagequeue.
-PACKAGES := config jobs store providers storage worker producer sandbox
+PACKAGES := client config jobs store providers storage worker producer sandbox
 
 # The hundreds of processes of the tests share their compiled modules.
 export PYTHONDONTWRITEBYTECODE :=
 # In the order of testpaths: the longest files start first, and short ones fill the end.
 TEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings typescript clean
+.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings client typescript clean
 
 help:  ## the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,9 @@ format: .venv/installed-dev  ## fix what ruff can fix
 
 settings: .venv/installed-dev  ## write .env.example and docs/settings.md from the settings
 	cd tests && ../$(BIN)/python -m support.settings_docs
+
+client: .venv/installed-dev  ## write the client that blocks, and the types of both, from their sources
+	cd tests && ../$(BIN)/python -m support.client_source
 
 typescript: .venv/installed-dev  ## build the client for TypeScript in clients/typescript
 	cd tests && ../$(BIN)/python -m support.openapi_document ../clients/typescript/openapi.json

@@ -14,7 +14,7 @@ from pathlib import Path
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.jobs.filter import JobFilter
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 
 BATCH = 1000
@@ -28,7 +28,7 @@ def _measure(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _submit(client: Client, jobs: int) -> list[str]:
+def _submit(client: LocalClient, jobs: int) -> list[str]:
     ids: list[str] = []
     for first in range(0, jobs, BATCH):
         count = min(BATCH, jobs - first)
@@ -42,7 +42,7 @@ def measure(jobs: int, folder: Path) -> dict[str, str]:
     redis = EmbeddedRedis(Settings(data_dir=folder))
     settings = read_settings(redis_url=redis.start(), data_dir=str(folder), acedata_api_key="key")
     try:
-        client = Client(settings)
+        client = LocalClient(settings)
         single = _submit(client, SINGLE)
         single_s = _measure(lambda: [client.cancel(job_id) for job_id in single]) / SINGLE
         _submit(client, jobs)
@@ -55,7 +55,7 @@ def measure(jobs: int, folder: Path) -> dict[str, str]:
             "jobs": f"{jobs:,}",
             "dry run, s": f"{dry_s:.2f}",
             "cancelled, s": f"{bulk_s:.2f}",
-            "single calls of `Client.cancel`, ms a job": f"{single_s * 1000:.2f}",
+            "single calls of `LocalClient.cancel`, ms a job": f"{single_s * 1000:.2f}",
             "times as fast as single calls": f"{single_s * jobs / bulk_s:.1f}",
         }
     finally:

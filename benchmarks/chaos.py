@@ -28,7 +28,7 @@ from benchmarks.faults import SANDBOX_FAULTS, Faults
 from benchmarks.system import System, exit_on_sigterm
 from imagequeue.errors import RedisUnavailableError
 from imagequeue.jobs.job import Job, State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.storage.media.validate import NotMediaError, validate_media
 
 # Seconds in place of minutes; the defaults are longer in the same proportion.
@@ -90,7 +90,7 @@ def run(jobs: int, seed: int, folder: Path, mode: str = "plain", **settings: str
     try:
         system.start_all()
         faults.start()
-        client = Client(system.settings)
+        client = LocalClient(system.settings)
         accepted = _submit(client, jobs, random.Random(seed))
         _wait(system, client, until_live=max(1, jobs // 20))
         faults.stop()
@@ -108,7 +108,7 @@ def _fault_flags() -> list[str]:
     ]
 
 
-def _submit(client: Client, jobs: int, rng: random.Random) -> list[str]:
+def _submit(client: LocalClient, jobs: int, rng: random.Random) -> list[str]:
     """Submit jobs with different prompts, and return the ids of those that were accepted."""
     ids: list[str] = []
     number = 0
@@ -123,7 +123,7 @@ def _submit(client: Client, jobs: int, rng: random.Random) -> list[str]:
     return ids
 
 
-def _wait(system: System, client: Client, until_live: int) -> None:
+def _wait(system: System, client: LocalClient, until_live: int) -> None:
     deadline = time.monotonic() + CALM_TIMEOUT_S
     while time.monotonic() < deadline:
         if not until_live:
@@ -139,7 +139,7 @@ def _wait(system: System, client: Client, until_live: int) -> None:
 
 
 def _judge(
-    system: System, client: Client, jobs: int, accepted: list[str], faults: Faults
+    system: System, client: LocalClient, jobs: int, accepted: list[str], faults: Faults
 ) -> Verdict:
     found = {job.id: job for job in _all_jobs(client)}
     ends = Counter(_format_end(job) for job in found.values())
@@ -168,7 +168,7 @@ def _judge(
     )
 
 
-def _all_jobs(client: Client) -> list[Job]:
+def _all_jobs(client: LocalClient) -> list[Job]:
     jobs: list[Job] = []
     cursor = None
     while True:

@@ -19,7 +19,7 @@ import requests
 
 from benchmarks.system import System, exit_on_sigterm, wait_until
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.pauses import PauseControl
 
 PRICE = 5
@@ -33,7 +33,7 @@ def run(folder: Path, count: int) -> dict[str, Any]:
     system = System(folder, SETTINGS, sandbox)
     try:
         system.start_all()
-        client, pauses = Client(system.settings), PauseControl(system.settings)
+        client, pauses = LocalClient(system.settings), PauseControl(system.settings)
         items = [{"provider": "kie-flux-kontext", "prompt": f"image {n}"} for n in range(count)]
         jobs = client.submit_many(items)
 

@@ -27,14 +27,14 @@ from benchmarks.full_system import FullSystem
 from benchmarks.provider import PROVIDER, read_posts
 from benchmarks.system import exit_on_sigterm, wait_until
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.store.jobs import Store
 
 WORKERS, THREADS = 2, 8
 WARM_UP = 20
 PAUSE_S = (0.02, 0.06)
 TARGET = "p50 < 20, p99 < 100"
-WAYS = ("Client.submit", "POST /v1/jobs")
+WAYS = ("LocalClient.submit", "POST /v1/jobs")
 
 Submit = Callable[[str], str]
 
@@ -51,7 +51,7 @@ class Call(NamedTuple):
 
 def make_submits(system: FullSystem) -> dict[str, Submit]:
     """Return the two ways to submit: each takes a prompt and returns the job's id."""
-    client, session = Client(system.settings), requests.Session()
+    client, session = LocalClient(system.settings), requests.Session()
 
     def over_http(prompt: str) -> str:
         body = {"provider": PROVIDER, "prompt": prompt, "delivery": "poll"}

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import requests
 
 from benchmarks.system import System, exit_on_sigterm, wait_until
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 
 TASKS, WINDOW_S = 20, 10
 SANDBOX = ("--kie-limit", str(TASKS), "--latency", "5")
@@ -58,7 +58,7 @@ def _submit(system: System, caller: str, count: int) -> None:
     items = [
         {"provider": "kie-flux-kontext", "prompt": f"{caller} {number}"} for number in range(count)
     ]
-    Client(system.settings, name=caller).submit_many(items)
+    LocalClient(system.settings, name=caller).submit_many(items)
 
 
 def _read_sent(system: System) -> list[Sent]:

@@ -20,7 +20,7 @@ import redis
 from benchmarks.system import exit_on_sigterm
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 
 REQUEST: dict[str, Any] = {
@@ -48,13 +48,13 @@ def time_s(step: Callable[[], object]) -> float:
     return time.monotonic() - started
 
 
-def submit_batch(client: Client, jobs: int) -> float:
+def submit_batch(client: LocalClient, jobs: int) -> float:
     """Return the seconds for one batch."""
     items = [{**REQUEST, "metadata": {"n": n}} for n in range(jobs)]
     return time_s(lambda: client.submit_batch(items))
 
 
-def submit_each(client: Client, jobs: int) -> float:
+def submit_each(client: LocalClient, jobs: int) -> float:
     """Return the seconds for one call for each job."""
 
     def loop() -> None:
@@ -83,14 +83,14 @@ def measure(jobs: int, folder: Path) -> dict[str, float]:
     bounded = read_settings(redis_url=url, data_dir=folder, kie_api_key="k")
     try:
         with redis.Redis.from_url(settings.redis_url or "") as store:
-            client = Client(settings)
+            client = LocalClient(settings)
             client.submit(**REQUEST)
-            took = {"imagequeue, one batch": submit_batch(Client(bounded), jobs)}
+            took = {"imagequeue, one batch": submit_batch(LocalClient(bounded), jobs)}
             store.flushall()
             took["imagequeue, one call each, workers keep up"] = submit_each(client, jobs)
             assert client.counts()[State.QUEUED] == jobs
             store.flushall()
-            took["imagequeue, one call each, a backlog"] = submit_each(Client(bounded), jobs)
+            took["imagequeue, one call each, a backlog"] = submit_each(LocalClient(bounded), jobs)
             store.flushall()
             took["Celery `apply_async`"] = send_with_celery(settings.redis_url or "", jobs)
         return took

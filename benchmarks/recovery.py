@@ -17,7 +17,7 @@ from statistics import quantiles
 
 from benchmarks.system import System, exit_on_sigterm, wait_until
 from imagequeue.jobs.job import Job
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 
 # Two seconds in flight, then a second of work: the kill hits submissions, polls and downloads.
 PROMPT = "recovery [answer=slow:2] [slow=1]"
@@ -26,7 +26,7 @@ BEFORE_KILL_S = 3.0
 PROVIDERS = ("kie-flux-kontext", "acedata-flux")
 
 
-def one_round(system: System, client: Client) -> list[float]:
+def one_round(system: System, client: LocalClient) -> list[float]:
     """Kill the worker, and return each live job's seconds to its next transition."""
     ids = [client.submit(PROVIDERS[n % 2], PROMPT).id for n in range(JOBS)]
     time.sleep(BEFORE_KILL_S)
@@ -56,7 +56,7 @@ def main() -> None:
         system = System(Path(folder), {"log_level": "WARNING"}, ("--kie-limit", "0"), workers=1)
         try:
             system.start_all()
-            client = Client(system.settings)
+            client = LocalClient(system.settings)
             waits_s = [w for _ in range(options.rounds) for w in one_round(system, client)]
         finally:
             system.stop()

@@ -23,6 +23,8 @@ from .local_up import find_local_up
 from .setting_fields import SettingFields
 
 PREFIX = "IMAGEQUEUE_"
+# A machine may be a client of a queue, too: `client/config.py` reads these.
+CLIENT_NAMES = frozenset({"URL", "API_KEY"})
 ENV_FILE = ".env"
 ENCODING = "utf-8-sig"  # UTF-8, with or without the byte-order mark that Windows editors write
 
@@ -181,7 +183,7 @@ def _refuse_unknown_names(overrides: Iterable[str]) -> None:
     given = {name.upper() for name in (*os.environ, *_read_env_file_names(), *prefixed)}
     names = {name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX)}
     groups = {name.partition("_")[0] for name in known}
-    for name in sorted(names - known):
+    for name in sorted(names - known - CLIENT_NAMES):
         if PROVIDERS.problems and name.partition("_")[0] not in groups:
             continue  # it may be a setting of the plug-in that could not be loaded
         # Compared without the prefix: it would make every name similar to some other.

@@ -1,4 +1,4 @@
-"""A FastAPI service with the Python client: no HTTP API between it and the queue."""
+"""A FastAPI service beside the queue: no HTTP API between it and Redis."""
 
 import os
 from typing import Annotated
@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import FastAPI, Header, HTTPException, Request, Response
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from imagequeue import Client, Job, UnknownJobError
+from imagequeue import LocalClient, UnknownJobError
+from imagequeue.jobs.job import Job
 
 HOOK = os.environ.get("SERVICE_URL", "http://localhost:5001") + "/webhook"
-client = Client()  # with the settings of the queue: IMAGEQUEUE_* and .env
+client = LocalClient()  # with the settings of the queue: IMAGEQUEUE_* and .env
 SECRET = client.settings.webhook_secrets[0]
 app = FastAPI()
 images: dict[str, list[str | None]] = {}  # a real service uses its database

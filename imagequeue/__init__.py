@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
+    AccessError,
+    ApiError,
     ApiKeyError,
+    ApiUnavailableError,
     BudgetExceededError,
     ConfigError,
     IdempotencyConflictError,
     ImageQueueError,
     InvalidRequestError,
     InvalidTransitionError,
+    JobFailedError,
     LimitError,
     NewerRecordError,
     NotDurableError,
@@ -28,13 +32,16 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from .client._async.client import AsyncClient
+    from .client._async.results import AsyncImage, AsyncJob
+    from .client._sync.results import Image, Job
+    from .client.client import Client
+    from .client.results import Batch, JobEvent, Provider, SubmittedJob, Upload
     from .config.settings import Settings
-    from .jobs.batch import Batch
     from .jobs.filter import JobFilter
-    from .jobs.job import Image, Job, Reason, State
-    from .jobs.upload import Upload
+    from .jobs.state import Reason, State
     from .producer.bulk_report import BulkReport
-    from .producer.client import Client
+    from .producer.client import LocalClient
     from .producer.submission import SubmittedBatch
     from .producer.validation import RefusedRequest
     from .store.listing import Page
@@ -42,9 +49,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Client",
+    "AsyncClient",
+    "LocalClient",
     "Settings",
     "Job",
+    "AsyncJob",
     "Image",
+    "AsyncImage",
+    "JobEvent",
+    "Provider",
+    "SubmittedJob",
     "State",
     "Reason",
     "Page",
@@ -55,6 +69,10 @@ __all__ = [
     "Upload",
     "RefusedRequest",
     "ImageQueueError",
+    "JobFailedError",
+    "AccessError",
+    "ApiError",
+    "ApiUnavailableError",
     "ConfigError",
     "InvalidRequestError",
     "Problem",
@@ -78,18 +96,25 @@ __all__ = [
 
 # Imported on first use: Celery and pydantic take longer to import than `--help` may take.
 _LAZY = {
-    "Client": "producer.client",
+    "Client": "client.client",
+    "AsyncClient": "client._async.client",
+    "LocalClient": "producer.client",
     "Settings": "config.settings",
-    "Job": "jobs.job",
-    "Image": "jobs.job",
-    "State": "jobs.job",
-    "Reason": "jobs.job",
+    "Job": "client._sync.results",
+    "AsyncJob": "client._async.results",
+    "Image": "client._sync.results",
+    "AsyncImage": "client._async.results",
+    "JobEvent": "client.results",
+    "Provider": "client.results",
+    "SubmittedJob": "client.results",
+    "State": "jobs.state",
+    "Reason": "jobs.state",
     "Page": "store.listing",
-    "Batch": "jobs.batch",
+    "Batch": "client.results",
     "JobFilter": "jobs.filter",
     "BulkReport": "producer.bulk_report",
     "SubmittedBatch": "producer.submission",
-    "Upload": "jobs.upload",
+    "Upload": "client.results",
     "RefusedRequest": "producer.validation",
 }
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .client.results import JobFields
 
 
 class ImageQueueError(Exception):
@@ -44,9 +48,11 @@ class InvalidRequestError(ImageQueueError):
 class IdempotencyConflictError(ImageQueueError):
     """An idempotency key belongs to a different request; nothing was queued."""
 
-    def __init__(self, places: Sequence[int]) -> None:
+    def __init__(self, places: Sequence[int], message: str | None = None) -> None:
         super().__init__(
-            "the idempotency key was used for another request: give a new one"
+            message
+            if message is not None
+            else "the idempotency key was used for another request: give a new one"
             if places == [0]
             else "idempotency keys were used for other requests: give new ones to items "
             + ", ".join(map(str, places))
@@ -57,7 +63,7 @@ class IdempotencyConflictError(ImageQueueError):
 class LimitError(ImageQueueError):
     """An API key has submitted as many jobs as its limits allow; nothing was queued."""
 
-    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         """None if waiting will not help: the request alone exceeds the limit."""
@@ -123,3 +129,31 @@ class UnknownCallbackError(NotFoundError):
 
 class ApiKeyError(ImageQueueError):
     """An API key's name is unknown, already taken or malformed."""
+
+
+class JobFailedError(ImageQueueError):
+    """A job ended without images; `job` is the job, and `reason` says why."""
+
+    def __init__(self, job: JobFields) -> None:
+        error = job.error
+        self.job = job
+        self.reason: str = error.reason if error and error.reason else job.state
+        """The reason of its error, or its state: `cancelled` or `unsaved`."""
+        words = " ".join(filter(None, (error.code, error.message))) if error else ""
+        super().__init__(f"{job.id} is {job.state}: {self.reason} {words}".rstrip())
+
+
+class AccessError(ImageQueueError):
+    """The API refuses the key, or the key has no right to do this."""
+
+
+class ApiError(ImageQueueError):
+    """The API gave an answer that means nothing else; `status` is None without an answer."""
+
+    def __init__(self, status: int | None, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ApiUnavailableError(ApiError):
+    """The API did not answer, or cannot for now, within the time of the call: try again later."""

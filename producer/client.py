@@ -41,7 +41,7 @@ class Submitted(NamedTuple):
     replayed: bool
 
 
-class Client(Reports, ClientActions):
+class LocalClient(Reports, ClientActions):
     """Submits, lists, waits for and changes jobs; safe to share between threads.
 
     Every method raises RedisUnavailableError if Redis does not answer, and UnknownJobError for an
@@ -169,9 +169,10 @@ class Client(Reports, ClientActions):
         return self._store.get(job_id, submitted_by)
 
     @reachable()
-    def get_many(self, job_ids: Iterable[str]) -> Jobs:
+    def get_many(self, job_ids: Iterable[str], *, submitted_by: str | None = None) -> Jobs:
         """Return the jobs in this order; unknown ids are left out."""
-        return [*self._store.get_many(job_ids)]
+        found = self._store.get_many(job_ids)
+        return [job for job in found if submitted_by in (None, job.submitted_by)]
 
     @reachable()
     def batch(self, batch_id: str, *, submitted_by: str | None = None) -> Batch:

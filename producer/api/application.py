@@ -10,7 +10,7 @@ from ...config.security_headers import SecurityHeaders
 from ...config.settings import Settings
 from ...storage import open_storage
 from ...store.probe import check_writes
-from ..client import Client
+from ..client import LocalClient
 from ..dashboard.docs_routes import docs_router
 from ..dashboard.routes import dashboard_router
 from ..input_images import MAX_UPLOAD_BYTES
@@ -50,7 +50,7 @@ TAGS = [
 
 def create_app(settings: Settings) -> FastAPI:
     """Create the API as an ASGI app; raises ConfigError if a setting prevents it."""
-    client = Client(settings)
+    client = LocalClient(settings)
     access = Access(settings, connect(settings))
     pauses = PauseControl(settings)
     storage = open_storage(settings.images_url, settings.scratch)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from ...errors import InvalidRequestError
 from ...jobs.batch import Batch
-from ..client import Client
+from ..client import LocalClient
 from ..submission import MAX_IN_BATCH, OnError, SubmittedBatch
 from . import examples
 from .access import Access, Caller
@@ -66,7 +66,7 @@ class AcceptedBatch(Batch):
     refused: list[RefusedItem]
 
 
-def routes(client: Client, access: Access) -> APIRouter:
+def routes(client: LocalClient, access: Access) -> APIRouter:
     """Return the routes that submit a batch and report its progress."""
     router = APIRouter(prefix="/v1/batches", tags=["batches"], dependencies=[Depends(access)])
 

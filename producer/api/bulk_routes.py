@@ -13,7 +13,7 @@ from ...field_types import Name
 from ...jobs.filter import JobFilter
 from ..bulk import MAX_IDS, BulkOptions, BulkStep
 from ..bulk_report import BulkReport
-from ..client import Client
+from ..client import LocalClient
 from ..commands import Action
 from .access import Access, Caller
 from .job_routes import IdempotencyKey
@@ -51,7 +51,7 @@ class BulkRequest(BaseModel):
         return self
 
 
-def routes(client: Client, access: Access, is_closing: Callable[[], bool]) -> APIRouter:
+def routes(client: LocalClient, access: Access, is_closing: Callable[[], bool]) -> APIRouter:
     """Return the route of all bulk actions; when the process closes, they end early."""
     router = APIRouter(prefix="/v1", tags=["jobs"], dependencies=[Depends(access)])
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from ..client import Client
+from ..client import LocalClient
 from .access import Access, Caller
 from .problems import error_responses
 
@@ -35,7 +35,7 @@ class CostReport(BaseModel):
     costs: list[dict[str, Any]]
 
 
-def routes(client: Client, access: Access) -> APIRouter:
+def routes(client: LocalClient, access: Access) -> APIRouter:
     """Return the routes of the reports."""
     router = APIRouter(prefix="/v1", tags=["costs"], dependencies=[Depends(access)])
 

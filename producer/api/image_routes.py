@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from ...storage import Storage
-from ..client import Client
+from ..client import LocalClient
 from . import images
 from .access import Access, Caller
 from .problems import error_responses
@@ -23,7 +23,7 @@ IMAGE: dict[int | str, dict[str, Any]] = {
 THUMBNAIL: dict[int | str, dict[str, Any]] = {200: {"content": {"image/webp": _BINARY}}}
 
 
-def routes(client: Client, access: Access, storage: Storage) -> APIRouter:
+def routes(client: LocalClient, access: Access, storage: Storage) -> APIRouter:
     """Return the routes that serve saved images and thumbnails."""
     router = APIRouter(
         prefix="/v1/jobs/{job_id}/images/{n}",

@@ -8,10 +8,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...field_types import Name
 from ...jobs.idempotency import MAX_KEY_LENGTH
 from ...jobs.job import Job, State
 from ...providers.request import JobRequest
-from ..client import Client
+from ..client import LocalClient
 from ..reports import JobDetails
 from . import examples
 from .access import Access, Caller
@@ -21,6 +22,7 @@ from .retry import retry
 from .watch import Watch
 
 MAX_LISTED = 500
+MAX_IDS = 200
 MAX_WAIT_S = 60.0
 
 IdempotencyKey = Annotated[
@@ -64,7 +66,7 @@ class Retry(BaseModel):
     )
 
 
-def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -> APIRouter:
+def routes(client: LocalClient, access: Access, watch: Watch, listeners: Listeners) -> APIRouter:
     """Return the routes that submit, list, get, cancel, retry and acknowledge jobs."""
     router = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(access)])
 
@@ -102,16 +104,17 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
         cursor: Annotated[
             str | None, Query(description="The `cursor` of the previous page.")
         ] = None,
+        ids: Annotated[
+            list[Name] | None,
+            Query(alias="id", max_length=MAX_IDS, description="Only these jobs, in this order."),
+        ] = None,
     ) -> JobList:
-        """List the caller's jobs, newest first; an admin key lists all."""
-        page = client.list(
-            state=state,
-            provider=provider,
-            limit=limit,
-            cursor=cursor,
-            submitted_by=caller.sees,
-        )
-        return JobList(jobs=page.jobs, cursor=page.cursor)
+        """List the caller's jobs, newest first; an admin key lists all.
+
+        With `id`, which may be repeated, nothing else is looked at; unknown jobs are left out.
+        """
+        query = {"state": state, "provider": provider, "limit": limit, "cursor": cursor}
+        return _read_page(client, ids, submitted_by=caller.sees, **query)
 
     @router.get("/{job_id}", summary="Get a job", responses=error_responses(404, 422, 429))
     async def get_job(
@@ -169,6 +172,15 @@ def routes(client: Client, access: Access, watch: Watch, listeners: Listeners) -
         return client.acknowledge(job_id, submitted_by=caller.sees)
 
     return router
+
+
+def _read_page(
+    client: LocalClient, ids: list[str] | None, submitted_by: str | None, **query: Any
+) -> JobList:
+    if ids is not None:
+        return JobList(jobs=client.get_many(ids, submitted_by=submitted_by), cursor=None)
+    page = client.list(submitted_by=submitted_by, **query)
+    return JobList(jobs=page.jobs, cursor=page.cursor)
 
 
 async def _wait_for_disconnect(request: Request) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ...jobs.job import Job
-from ..client import Client
+from ..client import LocalClient
 from ..commands import is_paid_retry, needs_pay_again
 from .access import Access, Caller
 
 
-def retry(client: Client, access: Access, caller: Caller, job_id: str, pay_again: bool) -> Job:
+def retry(client: LocalClient, access: Access, caller: Caller, job_id: str, pay_again: bool) -> Job:
     """Retry a job that the caller has access to; raises LimitError before anything is paid."""
     # If the job fails only after this, the retry is refused: what was not counted is never paid.
     job = client.get(job_id, submitted_by=caller.sees)

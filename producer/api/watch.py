@@ -33,7 +33,7 @@ class Watch:
         self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
     async def get(self, job_id: str, submitted_by: str | None = None) -> Job:
-        """Return the current job; raises what `Client.get` raises.
+        """Return the current job; raises what `LocalClient.get` raises.
 
         With `submitted_by`, the jobs of other callers are unknown.
         """

@@ -20,7 +20,7 @@ from .printing import (
 
 if TYPE_CHECKING:
     from ...jobs.job import Job
-    from ..client import Client
+    from ..client import LocalClient
     from ..submission import SubmittedBatch
 
 # `wait` says of this many jobs where they stand.
@@ -83,7 +83,7 @@ def wait(job_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None
     exit_by_result(jobs)
 
 
-def _print_positions(client: Client, job_ids: Sequence[str]) -> None:
+def _print_positions(client: LocalClient, job_ids: Sequence[str]) -> None:
     """Print where queued jobs stand to standard error, apart from the jobs."""
     from ..position_text import describe_position
 

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
     from ...jobs.batch import Batch
     from ...jobs.job import Job
-    from ..client import Client
+    from ..client import LocalClient
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def open_client() -> Client:
+def open_client() -> LocalClient:
     """Return a client with the settings of this process."""
     from ...config.process import start_process
-    from ..client import Client
+    from ..client import LocalClient
 
     # `start_process` sends logs to standard error, apart from the printed output.
-    return Client(start_process(), name="cli")
+    return LocalClient(start_process(), name="cli")
 
 
 def open_redis() -> redis.Redis:

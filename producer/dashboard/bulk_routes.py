@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from ..api.access import Access, Caller
 from ..bulk import BulkOptions
 from ..bulk_report import BulkReport
-from ..client import Client
+from ..client import LocalClient
 from ..commands import Action
 from .filters import Filters, parse_filters
 from .page_route import Form, PageRoute, has_key, read_form, require_login
@@ -26,7 +26,7 @@ ActiveFilters = Annotated[Filters, Depends(parse_filters)]
 Fields = Annotated[Form, Depends(read_form)]
 
 
-def bulk_router(client: Client, access: Access) -> APIRouter:
+def bulk_router(client: LocalClient, access: Access) -> APIRouter:
     """Return the routes that show, and do, what an action means for the filtered jobs."""
     router = APIRouter(route_class=PageRoute)
     login = require_login(access)

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from ..api.access import Access, Caller
-from ..client import Client
+from ..client import LocalClient
 from .page_route import PageRoute, has_key, require_login
 from .rendering import render
 
 TABLES = ("day", "provider", "caller")
 
 
-def cost_router(client: Client, access: Access) -> APIRouter:
+def cost_router(client: LocalClient, access: Access) -> APIRouter:
     """Return the route of the page; a key sees the costs of its own jobs, an admin key all."""
     router = APIRouter(route_class=PageRoute)
     login = require_login(access)

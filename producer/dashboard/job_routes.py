@@ -13,7 +13,7 @@ from ...errors import InvalidTransitionError
 from ...jobs.job import Job, State
 from ..api.access import Access, Caller
 from ..api.retry import retry as retry_job
-from ..client import Client
+from ..client import LocalClient
 from .page_route import Form, PageRoute, has_key, read_form, require_login
 from .rendering import render
 
@@ -29,7 +29,7 @@ DONE = {
 Fields = Annotated[Form, Depends(read_form)]
 
 
-def job_router(client: Client, access: Access) -> APIRouter:
+def job_router(client: LocalClient, access: Access) -> APIRouter:
     """Return the routes of a job's page, cancel, retry and acknowledge."""
     router = APIRouter(route_class=PageRoute)
     login = require_login(access)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from ..api.access import Access, Caller
-from ..client import Client
+from ..client import LocalClient
 from ..pauses import PauseControl
 from . import assets
 from .bulk_routes import bulk_router
@@ -26,7 +26,7 @@ NO_CONTENT = 204
 ActiveFilters = Annotated[Filters, Depends(parse_filters)]
 
 
-def dashboard_router(client: Client, access: Access, pauses: PauseControl) -> APIRouter:
+def dashboard_router(client: LocalClient, access: Access, pauses: PauseControl) -> APIRouter:
     """Return the routes of every page; they are not part of the OpenAPI document."""
     router = APIRouter(include_in_schema=False)
     router.include_router(login_router(access))
@@ -48,7 +48,7 @@ def dashboard_router(client: Client, access: Access, pauses: PauseControl) -> AP
     return router
 
 
-def _list_router(client: Client, access: Access, pauses: PauseControl) -> APIRouter:
+def _list_router(client: LocalClient, access: Access, pauses: PauseControl) -> APIRouter:
     router = APIRouter(route_class=PageRoute)
     login = require_login(access)
 

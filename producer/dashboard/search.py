@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...jobs.job import Job, State
-from ..client import Client
+from ..client import LocalClient
 from .filters import Filters
 
 SHOWN = 48
@@ -23,7 +23,7 @@ class Found(NamedTuple):
 
 
 def find_jobs(
-    client: Client,
+    client: LocalClient,
     filters: Filters,
     cursor: str | None = None,
     submitted_by: str | None = None,

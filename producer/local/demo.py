@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from ...jobs.job import Job, State
-from ..client import Client
+from ..client import LocalClient
 from ..dashboard.formatting import format_cost
 from .ports import free_port
 from .up import Options, System, running
@@ -96,7 +96,7 @@ def demo(console: Console, keep: bool) -> bool:
 
 def _run_jobs(console: Console, system: System) -> list[Job]:
     """Submit the jobs and show them until the last one is finished."""
-    client = Client(system.settings)
+    client = LocalClient(system.settings)
     ids = [job.id for job in client.submit_many(JOBS)]
     ids += [job.id for job in client.submit_many([{**EDIT, "image_urls": [ids[0]]}])]
     deadline = time.monotonic() + GIVE_UP_S

@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import uvicorn
 
+from imagequeue.config.settings import Settings
+from imagequeue.producer.api.application import create_app
 from imagequeue.producer.local.ports import free_port
 from support.processes import eventually
 
@@ -24,3 +26,21 @@ def serving(app: Any, **options: Any) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(10)
+
+
+@contextmanager
+def serving_apis() -> Iterator[Callable[[Settings], str]]:
+    """Serve one API for equal settings: to build an app takes longer than most tests."""
+    served: list[tuple[Settings, str]] = []
+    with ExitStack() as stack:
+
+        def serve(settings: Settings) -> str:
+            for known, url in served:
+                if known == settings:
+                    return url
+            app = create_app(settings)
+            url = stack.enter_context(serving(app, timeout_graceful_shutdown=1))
+            served.append((settings, url))
+            return url
+
+        yield serve

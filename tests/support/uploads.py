@@ -6,7 +6,7 @@ import pytest
 
 from imagequeue.config.settings import read_settings
 from imagequeue.errors import InvalidRequestError
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 
 PNG = b"\x89PNG\r\n\x1a\n"
 CAT = PNG + bytes(range(256)) + b"\r\n--cat--\r\n"
@@ -16,8 +16,8 @@ UPLOADED = {"success": True, "code": 200, "msg": "ok", "data": {"downloadUrl": U
 KEY = "a-key-that-must-not-be-seen"
 
 
-def client_of(overrides: Mapping[str, str], url: str, **more: str) -> Client:
-    return Client(read_settings(**{**overrides, "kie_upload_url": url, **more}))
+def client_of(overrides: Mapping[str, str], url: str, **more: str) -> LocalClient:
+    return LocalClient(read_settings(**{**overrides, "kie_upload_url": url, **more}))
 
 
 def problems_of(error: pytest.ExceptionInfo[InvalidRequestError]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from conftest import Start
 
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import Job, State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.local.ports import free_port
 from imagequeue.providers import PROVIDERS
 from imagequeue.providers.catalogue import Model, load_models
@@ -120,7 +120,7 @@ def test_every_model_is_saved_and_charged_as_listed(
     receiver = start(sys.executable, "-m", "imagequeue.worker.receiver", "--port", port)
     worker = start(*WORKER)
     eventually(lambda: answers(f"{settings.public_url}/healthz"))
-    client = Client(settings)
+    client = LocalClient(settings)
     requested = list_requests(name)
     models = load_models(f"imagequeue.providers.{name}")
     assert {each["params"]["model"] for each in requested} >= set(models)

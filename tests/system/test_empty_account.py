@@ -9,7 +9,7 @@ from conftest import Start
 
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.pauses import PauseControl
 from support.processes import WORKER, eventually, sandbox
 
@@ -37,7 +37,7 @@ def overrides(overrides: dict[str, str], provider: str) -> dict[str, str]:
 
 
 def test_empty_account_fails_no_job(settings: Settings, start: Start, provider: str) -> None:
-    client, pauses = Client(settings), PauseControl(settings)
+    client, pauses = LocalClient(settings), PauseControl(settings)
     requests_ = [{"provider": "kie-flux-kontext", "prompt": f"image {n}"} for n in range(JOBS)]
     jobs = client.submit_many(requests_)
     start(*WORKER)

@@ -10,7 +10,7 @@ from conftest import Start
 
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.local.ports import free_port
 from support.jobs import path
 from support.processes import WORKER, Process, answers, eventually, sandbox
@@ -76,7 +76,7 @@ def receiver(start: Start, settings: Settings) -> Process:
 def test_jobs_of_a_killed_worker_are_paid_once(
     start: Start, settings: Settings, receiver: Process, accounts: Accounts
 ) -> None:
-    client = Client(settings)
+    client = LocalClient(settings)
     worker = start(*WORKER)
     waiting = [f"image {n} [slow=2]" for n in range(12)]
     jobs = [client.submit("acedata-flux", prompt, delivery="poll") for prompt in waiting]
@@ -95,7 +95,7 @@ def test_jobs_of_a_killed_worker_are_paid_once(
 def test_stopping_worker_records_the_response_it_waits_for(
     start: Start, settings: Settings, accounts: Accounts
 ) -> None:
-    client = Client(settings)
+    client = LocalClient(settings)
     worker = start(*WORKER)
     job = client.submit("acedata-flux", "a cat [answer=slow:1]", delivery="poll")
     eventually(accounts.prompts)
@@ -108,7 +108,7 @@ def test_stopping_worker_records_the_response_it_waits_for(
 def test_rolling_restarts_under_load_lose_nothing(
     start: Start, settings: Settings, accounts: Accounts
 ) -> None:
-    client = Client(settings)
+    client = LocalClient(settings)
     workers = [start(*WORKER, "-n", f"{name}@%h") for name in ("a", "b")]
     prompts = [f"image {n} [answer=slow:0.2]" for n in range(60)]
     jobs = [client.submit("acedata-flux", prompt, delivery="poll") for prompt in prompts]
@@ -127,7 +127,7 @@ def test_rolling_restarts_under_load_lose_nothing(
 
 def test_missing_receiver_only_delays_jobs(start: Start, settings: Settings) -> None:
     start(*WORKER)
-    client = Client(settings)
+    client = LocalClient(settings)
     job = client.submit("kie-flux-kontext", "a cat", delivery="callback")
     ended = client.wait(job.id, 60)
     assert (ended.state, ended.history[-2].cause) == (State.SUCCEEDED, "poll")

@@ -5,7 +5,7 @@ from conftest import Start
 
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.worker.app import make_worker_app
 
 WORKER = ("celery", "-A", "imagequeue.worker", "worker", "--without-gossip", "--without-mingle")
@@ -32,7 +32,7 @@ def overrides(overrides: dict[str, str], sandbox_url: str) -> dict[str, str]:
 @pytest.mark.parametrize("pool", POOLS)
 def test_worker_pool_finishes_every_job_once(start: Start, settings: Settings, pool: str) -> None:
     worker = start(*WORKER, *POOLS[pool])
-    client = Client(settings)
+    client = LocalClient(settings)
     providers = ["acedata-flux", "kie-flux-kontext"]
     jobs = [client.submit(providers[n % 2], f"cat {n}", delivery="poll").id for n in range(JOBS)]
     finished = list(client.as_completed(jobs, 90))

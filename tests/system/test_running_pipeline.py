@@ -14,7 +14,7 @@ from conftest import SETTINGS
 from imagequeue.config.celery import make_celery
 from imagequeue.config.settings import PREFIX, Settings, read_settings
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.local.ports import free_port
 from support.jobs import path
 from support.media import validate_file
@@ -60,8 +60,8 @@ def pipeline(
 
 
 @pytest.fixture
-def client(pipeline: Pipeline) -> Client:
-    return Client(pipeline.settings)
+def client(pipeline: Pipeline) -> LocalClient:
+    return LocalClient(pipeline.settings)
 
 
 def submissions(sandbox_url: str) -> Any:
@@ -91,7 +91,7 @@ REQUESTS: list[dict[str, Any]] = [
 
 
 def test_every_provider_action_and_delivery_saves_files(
-    client: Client, pipeline: Pipeline, sandbox_url: str
+    client: LocalClient, pipeline: Pipeline, sandbox_url: str
 ) -> None:
     jobs = [client.wait(job.id, 60) for job in client.submit_many(REQUESTS)]
     assert [job.state for job in jobs] == [State.SUCCEEDED] * len(jobs), pipeline.worker.output
@@ -106,7 +106,7 @@ def test_every_provider_action_and_delivery_saves_files(
     assert [prompt for prompt in paid if prompt in prompts] == prompts
 
 
-def test_midjourney_follow_up_starts_from_a_task(client: Client) -> None:
+def test_midjourney_follow_up_starts_from_a_task(client: LocalClient) -> None:
     first = client.wait(client.submit("kie-midjourney", "a city").id, 60)
     params = {"task_id": first.task_id, "image_index": 1}
     upscaled = client.submit("kie-midjourney", action="upscale", params=params)
@@ -114,7 +114,7 @@ def test_midjourney_follow_up_starts_from_a_task(client: Client) -> None:
 
 
 def test_celery_client_creates_a_job_and_duplicates_make_one(
-    client: Client, pipeline: Pipeline
+    client: LocalClient, pipeline: Pipeline
 ) -> None:
     request = {"provider": "acedata-flux", "prompt": "by name", "delivery": "poll"}
     with make_celery(pipeline.settings) as celery:
@@ -133,7 +133,7 @@ def test_celery_client_creates_a_job_and_duplicates_make_one(
 
 
 def test_logs_have_job_provider_and_stage_and_no_secret(
-    client: Client, pipeline: Pipeline, sandbox_url: str
+    client: LocalClient, pipeline: Pipeline, sandbox_url: str
 ) -> None:
     job = client.wait(client.submit("kie-flux-kontext", "a secret wish").id, 60)
     output = pipeline.worker.output

@@ -11,7 +11,7 @@ from conftest import Start
 
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from support.media import validate_file
 from support.processes import WORKER, sandbox
 
@@ -38,7 +38,7 @@ def test_images_inside_of_responses_are_saved_and_edited(
     start: Start, settings: Settings, provider: str
 ) -> None:
     worker = start(*WORKER)
-    client = Client(settings)
+    client = LocalClient(settings)
     made = {"provider": "openai-images", "params": {"model": "gpt-image-1", "n": 2}}
     linked = {"model": "dall-e-3", "response_format": "url", "output_format": "jpeg"}
     jobs = client.submit_many(

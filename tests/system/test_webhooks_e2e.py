@@ -17,7 +17,7 @@ from conftest import Start
 
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.local.ports import free_port
 from support.jobs import path
 from support.paths import ROOT
@@ -125,7 +125,7 @@ def test_events_arrive_in_order_after_an_outage(
     port = str(settings.public_url).rpartition(":")[2]
     receiver = start(sys.executable, "-m", "imagequeue.worker.receiver", "--port", port)
     eventually(lambda: answers(f"{settings.public_url}/healthz"))
-    client = Client(settings)
+    client = LocalClient(settings)
     late = client.submit("kie-flux-kontext", "a cat [slow=5]", delivery="callback")
     quick = client.submit("acedata-flux", "a dog", delivery="poll")
     refused = client.submit("acedata-flux", "a cow [refuse=403]", delivery="poll")

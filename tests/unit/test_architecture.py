@@ -9,9 +9,20 @@ from pathlib import Path
 from imagequeue.providers import accounts
 from support.paths import ROOT
 
-PACKAGES = ("config", "jobs", "producer", "providers", "sandbox", "storage", "store", "worker")
+PACKAGES = (
+    "client",
+    "config",
+    "jobs",
+    "producer",
+    "providers",
+    "sandbox",
+    "storage",
+    "store",
+    "worker",
+)
 # What each package may import from this project, besides itself.
 ALLOWED = {
+    "client": {"config", "errors", "producer", "__version__"},
     "config": {"providers", "errors", "field_types", "suggest"},
     "providers": {"errors", "field_types", "json_values", "suggest"},
     "jobs": {"config", "providers", "errors", "field_types", "json_values", "suggest"},
@@ -23,11 +34,11 @@ ALLOWED = {
     },
     "worker": {"config", "jobs", "providers", "storage", "store", "errors"},
     "sandbox": set(),
-    "errors": set(),
+    "errors": {"client"},
     "field_types": set(),
     "json_values": set(),
     "suggest": set(),
-    "__init__": {"config", "jobs", "producer", "store", "errors"},
+    "__init__": {"client", "config", "jobs", "producer", "store", "errors"},
     "__main__": {"producer"},
 }
 MODULES = [

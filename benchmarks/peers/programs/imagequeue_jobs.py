@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from settings import iter_jobs
 
-from imagequeue import Client
+from imagequeue import LocalClient
 
 
 def send(first: int, end: int) -> None:
     """Submit the jobs `first` to `end`."""
-    Client().submit_batch(
+    LocalClient().submit_batch(
         {"provider": "acedata-flux", "prompt": prompt, "delivery": "poll"}
         for _, prompt in iter_jobs(first, end)
     )

@@ -1,7 +1,6 @@
 """Fixtures of the tests of the HTTP API and the dashboard."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.jobs.job import utc_now
 from imagequeue.producer.api import access
-from imagequeue.producer.api.application import create_app
 from imagequeue.producer.api.browser import COOKIE
 from imagequeue.store.api_keys import ApiKeys, Limits
-from support.asgi import Serve, serving
+from support.asgi import Serve, serving_apis
 from support.callers import Ask
 
 
@@ -32,19 +30,7 @@ def overrides(overrides: dict[str, str], folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def served_apis() -> Iterator[Callable[[Settings], str]]:
-    """Serves one API for equal settings: to build an app takes longer than most tests."""
-    served: list[tuple[Settings, str]] = []
-    with ExitStack() as stack:
-
-        def serve(settings: Settings) -> str:
-            for known, url in served:
-                if known == settings:
-                    return url
-            app = create_app(settings)
-            url = stack.enter_context(serving(app, timeout_graceful_shutdown=1))
-            served.append((settings, url))
-            return url
-
+    with serving_apis() as serve:
         yield serve
 
 

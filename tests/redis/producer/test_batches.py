@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from imagequeue import Client
+from imagequeue import LocalClient
 from imagequeue.config.settings import Settings
 from imagequeue.errors import UnknownBatchError
 from imagequeue.jobs.job import State
@@ -27,8 +27,8 @@ def api(site: str) -> str:
 
 
 @pytest.fixture
-def client(settings: Settings) -> Client:
-    return Client(settings)
+def client(settings: Settings) -> LocalClient:
+    return LocalClient(settings)
 
 
 def numbered(count: int) -> list[dict[str, Any]]:
@@ -169,7 +169,7 @@ def test_key_of_another_batch_is_refused(api: str, ctx: Context, change: str) ->
     assert ctx.store.count_by_state()[State.QUEUED] == 3
 
 
-def test_replayed_items_stay_in_their_batch(client: Client, ctx: Context) -> None:
+def test_replayed_items_stay_in_their_batch(client: LocalClient, ctx: Context) -> None:
     def keyed(*names: str) -> list[dict[str, Any]]:
         return [{**GOOD, "idempotency_key": name} for name in names]
 
@@ -215,7 +215,7 @@ def test_batch_counts_against_the_key_limits(
     assert ctx.store.count_by_state()[State.QUEUED] == 3
 
 
-def test_unknown_batch_is_a_404_and_an_error(api: str, client: Client) -> None:
+def test_unknown_batch_is_a_404_and_an_error(api: str, client: LocalClient) -> None:
     for path in ("batch_none", "batch_none/jobs"):
         answer = requests.get(f"{api}/{path}", timeout=30)
         assert (answer.status_code, "no batch" in answer.json()["detail"]) == (404, True)

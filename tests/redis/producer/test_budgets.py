@@ -13,7 +13,7 @@ from imagequeue.config.settings import read_settings
 from imagequeue.errors import BudgetExceededError
 from imagequeue.jobs.job import State, utc_now
 from imagequeue.producer.api.application import create_app
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.store import money_keys
 from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.worker.context import Context
@@ -45,13 +45,13 @@ def run(overrides: dict[str, str]) -> Any:
 
 
 @pytest.fixture
-def refusing(overrides: dict[str, str], clock: Clock) -> Client:
+def refusing(overrides: dict[str, str], clock: Clock) -> LocalClient:
     """A client that refuses what does not fit into `20usd/month`."""
     settings = read_settings(**overrides, budgets="20usd/month", budget_exceeded="refuse")
-    return Client(settings, now=clock)
+    return LocalClient(settings, now=clock)
 
 
-def test_a_job_beyond_a_budget_is_refused(refusing: Client, ctx: Context) -> None:
+def test_a_job_beyond_a_budget_is_refused(refusing: LocalClient, ctx: Context) -> None:
     refusing.submit_request(REQUEST)
     spend(ctx, "20usd/month", 20 * MICRO - 1)
     with pytest.raises(BudgetExceededError) as caught:
@@ -61,7 +61,7 @@ def test_a_job_beyond_a_budget_is_refused(refusing: Client, ctx: Context) -> Non
     assert caught.value.retry_after_s == 10.5 * 86400
 
 
-def test_a_batch_is_refused_for_what_it_costs_in_all(refusing: Client, ctx: Context) -> None:
+def test_a_batch_is_refused_for_what_it_costs_in_all(refusing: LocalClient, ctx: Context) -> None:
     price = refusing.submit_request(REQUEST).job.estimate
     assert price
     spend(ctx, "20usd/month", 20 * MICRO - 3 * price // 200)  # the first one is reserved
@@ -70,7 +70,7 @@ def test_a_batch_is_refused_for_what_it_costs_in_all(refusing: Client, ctx: Cont
     assert len(refusing.submit_many([REQUEST] * 2)) == 2
 
 
-def test_a_known_idempotency_key_is_not_refused(refusing: Client, ctx: Context) -> None:
+def test_a_known_idempotency_key_is_not_refused(refusing: LocalClient, ctx: Context) -> None:
     job = refusing.submit_request(REQUEST, idempotency_key="k").job
     spend(ctx, "20usd/month", 20 * MICRO)
     assert refusing.submit_request(REQUEST, idempotency_key="k").job.id == job.id
@@ -80,14 +80,14 @@ def test_jobs_beyond_a_budget_are_accepted_by_default(
     overrides: dict[str, str], ctx: Context
 ) -> None:
     spend(ctx, "1usd/day", MICRO)
-    client = Client(read_settings(**overrides, budgets="1usd/day"))
+    client = LocalClient(read_settings(**overrides, budgets="1usd/day"))
     assert client.submit_request(REQUEST).job.state is State.QUEUED
 
 
 def test_job_dearer_than_a_whole_budget_is_always_refused(
     overrides: dict[str, str],
 ) -> None:
-    client = Client(read_settings(**overrides, budgets="0.0001usd/month"))
+    client = LocalClient(read_settings(**overrides, budgets="0.0001usd/month"))
     with pytest.raises(BudgetExceededError, match=r"one job costs more than .* 0\.0001usd/month"):
         client.submit_request(REQUEST)
 

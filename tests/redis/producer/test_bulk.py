@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from imagequeue import Client, JobFilter
+from imagequeue import JobFilter, LocalClient
 from imagequeue.config.settings import Settings
 from imagequeue.errors import InvalidRequestError, UnknownBatchError
 from imagequeue.jobs.build import build_job
@@ -27,8 +27,8 @@ def _small_chunks(overrides: dict[str, str], monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def client(settings: Settings, clock: Clock) -> Client:
-    return Client(settings, clock)
+def client(settings: Settings, clock: Clock) -> LocalClient:
+    return LocalClient(settings, clock)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_retry_without_permission_pays_nothing(api: str, ctx: Context) -> None:
     ],
 )
 def test_filter_selects(
-    client: Client, ctx: Context, clock: Clock, chosen: dict[str, Any], expected: set[int]
+    client: LocalClient, ctx: Context, clock: Clock, chosen: dict[str, Any], expected: set[int]
 ) -> None:
     ids = []
     for caller, provider, reason in (
@@ -136,7 +136,7 @@ def test_filter_selects(
     assert {n for n, job_id in enumerate(ids) if states_of(ctx, job_id) == ["queued"]} == expected
 
 
-def test_batch_is_cancelled_with_its_progress(client: Client, ctx: Context) -> None:
+def test_batch_is_cancelled_with_its_progress(client: LocalClient, ctx: Context) -> None:
     item = {"provider": "acedata-flux", "prompt": "a cat"}
     batch = client.submit_batch([item] * 5).batch
     other = client.submit_batch([item]).batch
@@ -154,7 +154,7 @@ def test_batch_is_cancelled_with_its_progress(client: Client, ctx: Context) -> N
         client.bulk("cancel", JobFilter(batch="batch_01JD0000000000000000000000"))
 
 
-def test_jobs_that_end_are_reported_by_webhook(client: Client, ctx: Context) -> None:
+def test_jobs_that_end_are_reported_by_webhook(client: LocalClient, ctx: Context) -> None:
     ids = [add(ctx, webhook_url="https://example.com/hook") for _ in range(3)]
     client.bulk("cancel", ids)
     assert ctx.store.redis.llen("notify") == 3
@@ -198,7 +198,7 @@ def test_unknown_batch_and_action_are_refused(api: str) -> None:
     assert requests.post(f"{api}:delete", json=batch, timeout=30).status_code == 422
 
 
-def test_too_many_ids_are_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_ids_are_refused(client: LocalClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "MAX_IDS", 1)
     for ids in ([], [UNKNOWN, "x"]):
         with pytest.raises(InvalidRequestError, match="give 1 to 1 ids"):

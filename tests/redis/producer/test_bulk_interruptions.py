@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from imagequeue import Client, IdempotencyConflictError, JobFilter, LimitError
+from imagequeue import IdempotencyConflictError, JobFilter, LimitError, LocalClient
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
 from imagequeue.producer import bulk
@@ -18,12 +18,12 @@ from support.jobs import fail, failed, move, queued, states_of, unsaved
 
 
 @pytest.fixture
-def client(settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Client:
+def client(settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> LocalClient:
     monkeypatch.setattr(bulk, "CHUNK", 2)
-    return Client(settings, clock)
+    return LocalClient(settings, clock)
 
 
-def test_interrupted_action_is_finished_by_a_repetition(client: Client, ctx: Context) -> None:
+def test_interrupted_action_is_finished_by_a_repetition(client: LocalClient, ctx: Context) -> None:
     ids = [queued(ctx) for _ in range(5)]
     chosen = JobFilter(state=State.QUEUED)
     next(client.iter_bulk(Action.CANCEL, chosen, BulkOptions()))
@@ -31,7 +31,9 @@ def test_interrupted_action_is_finished_by_a_repetition(client: Client, ctx: Con
     assert client.bulk("cancel", chosen).changed == 3
 
 
-def test_repeated_retry_pays_for_no_job_twice(client: Client, ctx: Context, clock: Clock) -> None:
+def test_repeated_retry_pays_for_no_job_twice(
+    client: LocalClient, ctx: Context, clock: Clock
+) -> None:
     ids = [failed(ctx) for _ in range(3)]
     clock.advance(60)
     chosen, options = JobFilter(state=State.FAILED), {"pay_again": True, "idempotency_key": "k"}
@@ -50,7 +52,7 @@ def test_repeated_retry_pays_for_no_job_twice(client: Client, ctx: Context, cloc
 
 
 def test_job_that_changes_meanwhile_is_judged_again(
-    client: Client, ctx: Context, monkeypatch: pytest.MonkeyPatch
+    client: LocalClient, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [queued(ctx) for _ in range(2)]
     read = client._store.get_many
@@ -66,7 +68,9 @@ def test_job_that_changes_meanwhile_is_judged_again(
     assert states_of(ctx, *ids) == ["submitting", "cancelled"]
 
 
-def test_stopping_server_ends_the_stream_between_two_steps(client: Client, ctx: Context) -> None:
+def test_stopping_server_ends_the_stream_between_two_steps(
+    client: LocalClient, ctx: Context
+) -> None:
     ids = [queued(ctx) for _ in range(4)]
     steps = client.iter_bulk(Action.CANCEL, ids, BulkOptions())
     (line,) = _iter_lines(next(steps), steps, lambda: True)
@@ -74,7 +78,7 @@ def test_stopping_server_ends_the_stream_between_two_steps(client: Client, ctx: 
 
 
 def test_error_between_two_steps_is_the_last_line(
-    client: Client, ctx: Context, monkeypatch: pytest.MonkeyPatch
+    client: LocalClient, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [queued(ctx) for _ in range(4)]
     steps = client.iter_bulk(Action.CANCEL, ids, BulkOptions())
@@ -89,7 +93,7 @@ def test_error_between_two_steps_is_the_last_line(
     assert client.bulk("cancel", ids).changed == 2
 
 
-def test_unreadable_job_stops_no_other(client: Client, ctx: Context) -> None:
+def test_unreadable_job_stops_no_other(client: LocalClient, ctx: Context) -> None:
     broken, ids = queued(ctx), [queued(ctx) for _ in range(2)]
     ctx.store.redis.set(f"iq:{broken}", "{")
     report = client.bulk("cancel", [broken, *ids])
@@ -97,7 +101,7 @@ def test_unreadable_job_stops_no_other(client: Client, ctx: Context) -> None:
 
 
 def test_as_many_jobs_are_paid_for_as_the_limits_allow(
-    client: Client, ctx: Context, monkeypatch: pytest.MonkeyPatch
+    client: LocalClient, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "CHUNK", 5)
     ids = [failed(ctx) for _ in range(8)]

@@ -11,7 +11,7 @@ import pytest
 from imagequeue.config.settings import Settings
 from imagequeue.errors import InvalidRequestError, UnknownBatchError
 from imagequeue.jobs.job import State, utc_now
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.worker.context import Context
 from support.callers import REQUEST, Ask
 from support.cli import Ran, imagequeue
@@ -27,8 +27,8 @@ def _today(ctx: Context) -> None:
 
 
 @pytest.fixture
-def client(settings: Settings) -> Client:
-    return Client(settings)
+def client(settings: Settings) -> LocalClient:
+    return LocalClient(settings)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_range_that_cannot_be_summed_is_refused(ask: Ask, query: str, words: str
     assert (answer.status_code, answer.json()["detail"].startswith(words)) == (422, True)
 
 
-def test_parts_of_a_sum_say_what_is_known(client: Client, ctx: Context) -> None:
+def test_parts_of_a_sum_say_what_is_known(client: LocalClient, ctx: Context) -> None:
     charged(ctx)
     charged(ctx, estimate=None)
     stated = ctx.store.get(charged(ctx))
@@ -101,7 +101,7 @@ def test_parts_of_a_sum_say_what_is_known(client: Client, ctx: Context) -> None:
     }
 
 
-def test_client_sums_days_callers_and_batches(client: Client, ctx: Context) -> None:
+def test_client_sums_days_callers_and_batches(client: LocalClient, ctx: Context) -> None:
     charged(ctx, "shop")
     today = ctx.now().date()
     yesterday = today - timedelta(days=1)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from imagequeue import Client
+from imagequeue import LocalClient
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import UnknownJobError
 from imagequeue.jobs.job import State
@@ -193,7 +193,7 @@ def test_streams_survive_a_redis_restart(overrides: dict[str, str], tmp_path: Pa
     settings = read_settings(**{**overrides, "redis_url": server.start()})
     try:
         with serving(create_app(settings), timeout_graceful_shutdown=1) as url:
-            client = Client(settings)
+            client = LocalClient(settings)
             job_id = client.submit("acedata-flux", "a cat").id
             with (
                 following(f"{url}/v1/jobs/{job_id}/events") as events,
@@ -233,7 +233,7 @@ def test_server_stops_at_once_with_open_streams(
 
 
 def test_as_completed_yields_jobs_as_they_finish(settings: Settings, ctx: Context) -> None:
-    client = Client(settings)
+    client = LocalClient(settings)
     ids = [queued(ctx) for _ in range(3)]
     move(ctx, ids[1], *PATH)
     done = client.as_completed([*ids, ids[1]])

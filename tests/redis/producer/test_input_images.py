@@ -12,7 +12,7 @@ import pytest
 from imagequeue.errors import InvalidRequestError, UploadError
 from imagequeue.jobs.job import add_seconds
 from imagequeue.producer import input_images
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.store import keys
 from imagequeue.store.uploads import GRACE_S, Uploads
 from imagequeue.worker.context import Context
@@ -24,8 +24,8 @@ PNG = make_image("PNG")
 
 
 @pytest.fixture
-def client(ctx: Context) -> Client:
-    return Client(ctx.settings, now=ctx.now)
+def client(ctx: Context) -> LocalClient:
+    return LocalClient(ctx.settings, now=ctx.now)
 
 
 def make_header(width: int, height: int) -> bytes:
@@ -112,7 +112,7 @@ def test_upload_counts_for_the_limit_of_a_key_and_needs_its_right(ask: Ask) -> N
 
 
 def test_command_and_client_upload_a_file(
-    overrides: dict[str, str], client: Client, ctx: Context, tmp_path: Path
+    overrides: dict[str, str], client: LocalClient, ctx: Context, tmp_path: Path
 ) -> None:
     path = tmp_path / "cat.png"
     path.write_bytes(PNG)
@@ -126,7 +126,7 @@ def test_command_and_client_upload_a_file(
 
 
 def test_client_refuses_a_file_that_is_missing_too_large_or_no_image(
-    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: LocalClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "cat.png"
     with pytest.raises(UploadError, match="No such file"):

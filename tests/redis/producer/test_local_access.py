@@ -27,12 +27,12 @@ REQUEST = {"provider": "acedata-flux", "prompt": "a stranger's cat"}
             ("1.1", [f"{name}: 203.0.113.9"])
             for name in (
                 *("Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Ssl"),
-                *("X-Forwarded", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Ray"),
-                *("CF-Connecting-IP", "Fastly-Client-IP", "CDN-Loop", "X-Original-URL"),
+                *("X-Forwarded", "X-Real-IP", "X-LocalClient-IP", "True-LocalClient-IP", "CF-Ray"),
+                *("CF-Connecting-IP", "Fastly-LocalClient-IP", "CDN-Loop", "X-Original-URL"),
                 *("X_Forwarded_For", "X-Real_IP", "Cf_Connecting_Ip", "HTTP-X-Forwarded-For"),
                 *("X-Originating-IP", "Do-Connecting-IP", "Ali-CDN-Real-IP", "Front-End-Https"),
                 *("CloudFront-Viewer-Country", "X-Served-By", "Bypass-Tunnel-Reminder"),
-                *("X-Cluster-Client-IP", "Tailscale-User-Login", "X-Amzn-Trace-Id"),
+                *("X-Cluster-LocalClient-IP", "Tailscale-User-Login", "X-Amzn-Trace-Id"),
             )
         ),
     ],

@@ -40,7 +40,7 @@ def test_response_to_an_unexpected_error(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(application.Client, "list", fail)
+    monkeypatch.setattr(application.LocalClient, "list", fail)
     with serving(application.create_app(settings)) as site:
         assert require_headers(f"{site}/v1/jobs").status_code == 500
 

@@ -12,7 +12,7 @@ from imagequeue.config.settings import Settings
 from imagequeue.errors import LimitError
 from imagequeue.jobs.job import State, add_seconds
 from imagequeue.producer.api.access import Access, Caller
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.store import clock as clock_module
 from imagequeue.store import keys
 from imagequeue.store.api_keys import Limits
@@ -74,7 +74,7 @@ def test_wrong_clock_ends_no_job(
         assert is_true_time(wrong.now())
         assert wrong.store.get(finished).state is State.CANCELLED
         assert wrong.store.redis.zscore(keys.due("poll"), open_job) == later.timestamp()
-        created = Client(settings).submit("acedata-flux", "a cat", delivery="poll")
+        created = LocalClient(settings).submit("acedata-flux", "a cat", delivery="poll")
         assert is_true_time(created.created_at)
         assert is_true_time(created.wake_at)
 

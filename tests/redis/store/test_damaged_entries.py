@@ -12,7 +12,7 @@ from imagequeue.errors import ImageQueueError, UnknownBatchError, UnreadableReco
 from imagequeue.jobs.build import build_job
 from imagequeue.jobs.job import State, add_seconds
 from imagequeue.producer.api.access import Access
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.redis_checks import check_api_keys, check_records
 from imagequeue.providers.request import JobRequest
 from imagequeue.store import keys
@@ -137,7 +137,7 @@ def test_jobs_of_a_damaged_api_key_wait_and_no_others(ctx: Context, kind: str) -
 
 
 def test_damaged_batch_is_named_and_its_jobs_are_listed(ctx: Context) -> None:
-    client = Client(ctx.settings, name="shop")
+    client = LocalClient(ctx.settings, name="shop")
     batch_id = client.submit_batch([{"provider": "acedata-flux", "prompt": "a cat"}] * 2).batch.id
     for name, value in (("document", "{"), ("queued", "many")):
         before = ctx.store.redis.hget(keys.batch(batch_id), name)

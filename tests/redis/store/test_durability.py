@@ -21,7 +21,7 @@ from imagequeue.config.redis import (
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, NotDurableError
 from imagequeue.jobs.job import Job, State, add_seconds
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.diagnose import CHECKS
 from imagequeue.producer.local.embedded_redis import find_server_binary
 from imagequeue.producer.local.ports import free_port
@@ -152,7 +152,7 @@ def test_broker_that_is_away_stops_no_start(
 ) -> None:
     monkeypatch.setattr(config_redis, "RETRIES", 0)
     settings = read_settings(**overrides, broker_url=f"redis://127.0.0.1:{free_port()}")
-    assert Client(settings).submit("acedata-flux", "a cat").state is State.QUEUED
+    assert LocalClient(settings).submit("acedata-flux", "a cat").state is State.QUEUED
 
 
 @pytest.mark.parametrize("version", ["6.2", "6.2.14", "7.2.4", "7.4-rc1", "10.0.1", "255.255.255"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from imagequeue import Client
+from imagequeue import LocalClient
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import IdempotencyConflictError, InvalidRequestError
 from imagequeue.producer.api.application import create_app
@@ -26,8 +26,8 @@ EDIT: dict[str, Any] = {"provider": "kie-flux-kontext", "action": "edit", "promp
 
 
 @pytest.fixture
-def client(settings: Settings) -> Client:
-    return Client(settings)
+def client(settings: Settings) -> LocalClient:
+    return LocalClient(settings)
 
 
 @pytest.fixture
@@ -83,13 +83,13 @@ def test_of_many_at_once_one_makes_the_job(api: str, ctx: Context) -> None:
     assert (jobs_kept(ctx), ctx.store.redis.llen("submit")) == (1, 1)
 
 
-def test_a_key_is_known_for_a_day(client: Client, ctx: Context) -> None:
+def test_a_key_is_known_for_a_day(client: LocalClient, ctx: Context) -> None:
     client.submit(**REQUEST, idempotency_key="k")
     assert 86000 < ctx.store.redis.ttl(keys.idempotency_key("python:k")) <= 86400
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two\nlines"])
-def test_a_key_that_is_none_is_refused(client: Client, ctx: Context, key: str) -> None:
+def test_a_key_that_is_none_is_refused(client: LocalClient, ctx: Context, key: str) -> None:
     with pytest.raises(InvalidRequestError, match="idempotency_key: must be 1 to 255 printable"):
         client.submit(**REQUEST, idempotency_key=key)
     assert jobs_kept(ctx) == 0
@@ -114,7 +114,7 @@ def test_file_with_the_same_content_is_uploaded_once(
             "data": {"downloadUrl": f"https://example.com/{next(urls)}.png"},
         },
     )
-    client = Client(read_settings(**overrides, kie_upload_url=stub.url))
+    client = LocalClient(read_settings(**overrides, kie_upload_url=stub.url))
     cat = tmp_path / "cat.png"
     cat.write_bytes(PNG + b"cat")
     first = client.submit(**EDIT, image=cat, idempotency_key="k")

@@ -8,7 +8,7 @@ import redis
 
 from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.job import Job, State, new_job
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.store import keys
 from imagequeue.store.listing import PAGE
 from imagequeue.worker.context import Context
@@ -83,11 +83,11 @@ def test_jobs_of_an_earlier_version_are_indexed_once(
     for provider in PROVIDERS:
         ctx.store.redis.delete(keys.index(State.QUEUED, provider=provider))
     ctx.store.redis.delete(keys.INDEXED)
-    client = Client(ctx.settings)
+    client = LocalClient(ctx.settings)
     page = client.list(provider=PROVIDERS[0], limit=2 * PAGE)
     assert [job.id for job in page.jobs] == [job.id for job in reversed(jobs[:PAGE])]
     reads.clear()
-    assert len(Client(ctx.settings).list(provider=PROVIDERS[1], limit=1).jobs) == 1
+    assert len(LocalClient(ctx.settings).list(provider=PROVIDERS[1], limit=1).jobs) == 1
     assert sum(reads) <= PAGE
 
 
@@ -133,7 +133,7 @@ def test_deleted_job_leaves_no_index(ctx: Context) -> None:
 )
 def test_unknown_filter_is_refused(ctx: Context, filters: dict[str, str], words: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        Client(ctx.settings).list(**filters)  # type: ignore[arg-type]
+        LocalClient(ctx.settings).list(**filters)  # type: ignore[arg-type]
     (problem,) = caught.value.problems
     assert problem.field in filters
     assert words in problem.message

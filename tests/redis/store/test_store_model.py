@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from imagequeue.config.queues import Queue
 from imagequeue.errors import ImageQueueError, InvalidTransitionError
 from imagequeue.jobs.job import IN_FLIGHT, QUEUE_OF, TRANSITIONS, Entry, Job, State, new_job
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.providers.wire import (
     Accepted,
     Failed,
@@ -76,7 +76,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self, ctx: Context, clock: Clock) -> None:
         super().__init__()
         self.ctx, self.clock = ctx, clock
-        self.client = Client(ctx.settings, now=ctx.now)
+        self.client = LocalClient(ctx.settings, now=ctx.now)
         ctx.store.redis.flushdb()
         # For each job, the requests that went out and were not definitely refused.
         self.perhaps_paid: dict[str, set[int]] = defaultdict(set)

@@ -10,7 +10,7 @@ from celery import Celery
 from imagequeue.config.settings import Settings
 from imagequeue.errors import ImageQueueError, NewerRecordError, UnreadableJobError
 from imagequeue.jobs.job import QUEUE_OF, State, add_seconds, new_job
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.redis_checks import check_records
 from imagequeue.producer.metrics.snapshot import take_snapshot
 from imagequeue.producer.wait import iter_completed
@@ -78,7 +78,7 @@ def test_unreadable_record_is_skipped_and_shown(
 ) -> None:
     first, bad, last = cancelled(ctx), cancelled(ctx), cancelled(ctx)
     record = damage(ctx, bad, kind)
-    client = Client(settings)
+    client = LocalClient(settings)
     assert [job.id for job in client.list(limit=10).jobs] == [last, first]
     assert [job.id for job in client.get_many([first, bad, last])] == [first, last]
     finished = client.as_completed([first, bad, last], timeout_s=5)
@@ -99,7 +99,7 @@ def test_record_of_another_type_stops_no_other(
     first, bad = cancelled(ctx), queued(ctx)
     ctx.store.redis.delete(keys.record(bad))
     ctx.store.redis.rpush(keys.record(bad), "x")
-    assert [job.id for job in Client(settings).list().jobs] == [first]
+    assert [job.id for job in LocalClient(settings).list().jobs] == [first]
     app.tasks["imagequeue.submit"](bad)
     wake_at = add_seconds(ctx.now(), DAMAGED_RETRY_S).timestamp()
     assert ctx.store.redis.zscore(keys.due(QUEUE_OF[State.QUEUED]), bad) == wake_at
@@ -149,7 +149,7 @@ def test_job_whose_record_was_deleted_leaves_nothing(
 
 
 def test_batch_page_goes_on(ctx: Context, settings: Settings) -> None:
-    client = Client(settings)
+    client = LocalClient(settings)
     request = {"provider": "acedata-flux", "prompt": "a cat"}
     submitted = client.submit_batch([request] * 3)
     jobs = [job.id for job in client.batch_jobs(submitted.batch.id).jobs]
@@ -208,7 +208,7 @@ def test_half_a_surrogate_pair_in_a_record_breaks_no_listing(
     record = ctx.store.redis.get(keys.record(job_id))
     assert isinstance(record, bytes)
     ctx.store.redis.set(keys.record(job_id), record.replace(b"a mark", rb"\uD83D\ude00 \uD800"))
-    (job,) = Client(settings).list().jobs
+    (job,) = LocalClient(settings).list().jobs
     assert json.loads(job.model_dump_json())["prompt"] == "\U0001f600 ?"
 
 

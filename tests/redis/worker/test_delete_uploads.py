@@ -9,7 +9,7 @@ from celery import Celery
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.upload import Upload
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.storage import Storage, StorageError
 from imagequeue.store import keys
 from imagequeue.store.dispatcher import _list_key
@@ -31,7 +31,7 @@ def app(settings: Settings, clock: Clock) -> Celery:
 def upload(ctx: Context, tmp_path: Path) -> Upload:
     path = tmp_path / "cat.png"
     path.write_bytes(make_image())
-    return Client(ctx.settings, now=ctx.now).upload(path)
+    return LocalClient(ctx.settings, now=ctx.now).upload(path)
 
 
 def count_messages(ctx: Context) -> Any:

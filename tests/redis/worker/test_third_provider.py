@@ -13,7 +13,7 @@ from imagequeue import providers
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.web_checks import check_provider_keys
 from imagequeue.store.submit_queue import open_submit_queue
 from imagequeue.worker.app import make_worker_app
@@ -51,7 +51,7 @@ def overrides(overrides: dict[str, str], stub: Stub, _registered: None) -> dict[
 
 def submit_one(ctx: Context, stub: Stub, answer: Any = (200, {"id": "t1"})) -> str:
     stub.answer = lambda *_: answer
-    job = Client(ctx.settings, now=ctx.now).submit(provider="third-images", prompt="a cat")
+    job = LocalClient(ctx.settings, now=ctx.now).submit(provider="third-images", prompt="a cat")
     submit(ctx, job.id)
     assert ctx.store.get(job.id).state is State.WAITING
     return job.id
@@ -81,7 +81,7 @@ def test_its_settings_are_validated(
 
 def test_without_a_key_its_jobs_are_refused(overrides: dict[str, str]) -> None:
     del overrides["third_api_key"]
-    client = Client(read_settings(**overrides))
+    client = LocalClient(read_settings(**overrides))
     with pytest.raises(ConfigError, match="no key for third: set IMAGEQUEUE_THIRD_API_KEY"):
         client.submit(provider="third-images", prompt="a cat")
 
@@ -121,7 +121,7 @@ def test_queued_jobs_stay_while_the_provider_is_gone(
     ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub.answer = lambda *_: (200, {"id": "t1"})
-    job = Client(ctx.settings, now=ctx.now).submit(provider="third-images", prompt="a cat")
+    job = LocalClient(ctx.settings, now=ctx.now).submit(provider="third-images", prompt="a cat")
     with monkeypatch.context() as patch:
         patch.delitem(providers.PROVIDERS, "third-images")
         without = open_submit_queue(ctx.store.redis, ctx.settings)
@@ -193,7 +193,7 @@ def test_the_doctor_reports_its_credit(overrides: dict[str, str], stub: Stub) ->
 def test_worker_that_lacks_it_leaves_its_jobs_to_others(
     ctx: Context, stub: Stub, clock: Clock, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = Client(ctx.settings, now=ctx.now).submit(provider="third-images", prompt="a cat")
+    job = LocalClient(ctx.settings, now=ctx.now).submit(provider="third-images", prompt="a cat")
     task = make_worker_app(settings, now=clock).tasks["imagequeue.submit"]
     with monkeypatch.context() as without:
         without.delitem(providers.PROVIDERS, "third-images")

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from imagequeue.jobs.job import Image, State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.worker.context import Context
 from support.jobs import KIE_ACCEPTED, move, queued
 from support.stub import Stub
@@ -23,7 +23,7 @@ OPENAI = {
 ACEDATA = {"provider": "acedata-flux"}
 
 
-def edit(client: Client, *image_urls: str, **fields: Any) -> str:
+def edit(client: LocalClient, *image_urls: str, **fields: Any) -> str:
     given: dict[str, Any] = {"provider": "kie-flux-kontext", "action": "edit", "prompt": "a hat"}
     return client.submit(**{**given, "image_urls": image_urls, **fields}).id
 

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.local.ports import free_port
 from imagequeue.worker.context import Context
 from support.dashboard_browser import SCRIPT, Tab, is_drawn, open_live, submit, was_not_reloaded
@@ -58,7 +58,7 @@ def test_filtered_page_matches_a_reload(site: str, ctx: Context, new_tab: Tab) -
 
 
 def test_many_changes_cost_few_requests(site: str, settings: Settings, new_tab: Tab) -> None:
-    client = Client(settings)
+    client = LocalClient(settings)
     with new_tab() as page:
         open_live(page, site)
         asked: list[str] = []
@@ -78,7 +78,7 @@ def test_many_changes_cost_few_requests(site: str, settings: Settings, new_tab: 
 def test_new_jobs_push_the_oldest_to_the_next_page(
     site: str, settings: Settings, new_tab: Tab
 ) -> None:
-    client = Client(settings)
+    client = LocalClient(settings)
     client.submit_many([{"provider": "acedata-flux", "prompt": str(n)} for n in range(48)])
     with new_tab() as page:
         open_live(page, site)

@@ -10,7 +10,7 @@ from imagequeue.config.celery import make_celery
 from imagequeue.config.settings import read_settings
 from imagequeue.jobs.job import State
 from imagequeue.producer.api.application import create_app
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.store import keys
 from imagequeue.worker.context import Context, open_context
 from support.asgi import serving
@@ -57,7 +57,7 @@ def test_image_of_a_moved_storage_is_shown_where_it_is(
     settings = read_settings(**overrides)
     with make_celery(settings) as celery:
         move(open_context(settings, celery), job_id, State.SUCCEEDED)
-    client = Client(settings)
+    client = LocalClient(settings)
     assert [client.get(job_id).images[0].uri, client.list().jobs[0].images[0].uri] == [uri] * 2
     with serving(create_app(settings)) as url:
         for path in (f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}?wait=1", "/v1/jobs"):

@@ -12,7 +12,7 @@ from imagequeue.config.queues import Queue
 from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.callback import Outcome
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.providers.wire import MAX_IMAGES
 from imagequeue.store import keys
 from imagequeue.store.callbacks import MAX_UNREAD
@@ -120,7 +120,7 @@ def test_success_after_timeout_revives_job(ctx: Context, stub: Stub, clock: Cloc
 
 def test_result_of_cancelled_job_is_recorded_only(ctx: Context, stub: Stub) -> None:
     job_id = waiting(ctx, stub)
-    Client(ctx.settings, now=ctx.now).cancel(job_id)
+    LocalClient(ctx.settings, now=ctx.now).cancel(job_id)
     arrive(ctx, job_id, kie_callback(URL))
     read_callbacks(ctx, job_id)
     job = ctx.store.get(job_id)

@@ -7,7 +7,7 @@ import pytest
 from imagequeue.config.queues import Queue
 from imagequeue.jobs.callback import Outcome
 from imagequeue.jobs.job import State, add_seconds
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.store import keys
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
@@ -28,7 +28,7 @@ def test_status_of_task_before_retry_is_ignored(ctx: Context, stub: Stub) -> Non
     for _ in range(2):
         arrive(ctx, job_id, kie_callback(code=500))
     read_callbacks(ctx, job_id)
-    Client(ctx.settings, now=ctx.now).retry(job_id, pay_again=True)
+    LocalClient(ctx.settings, now=ctx.now).retry(job_id, pay_again=True)
     arrive(ctx, job_id, kie_callback(code=500))
     read_callbacks(ctx, job_id)
     assert ctx.store.get(job_id).state is State.QUEUED
@@ -60,7 +60,7 @@ def test_success_after_failure_revives_job(ctx: Context, stub: Stub) -> None:
 
 
 def cancelled(ctx: Context, job_id: str) -> None:
-    Client(ctx.settings, now=ctx.now).cancel(job_id)
+    LocalClient(ctx.settings, now=ctx.now).cancel(job_id)
     come(ctx, job_id, kie_callback(URL))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from imagequeue.jobs.callback import Outcome
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.callback_trust import CONFIRM_RETRY_S
 from imagequeue.worker.context import Context
@@ -22,7 +22,7 @@ def lost_and_retried(ctx: Context, stub: Stub) -> str:
     job_id = queued(ctx)
     stub.answer = lambda *_: None
     submit(ctx, job_id)
-    Client(ctx.settings, now=ctx.now).retry(job_id, pay_again=True)
+    LocalClient(ctx.settings, now=ctx.now).retry(job_id, pay_again=True)
     stub.answer = lambda *_: ACCEPTED_AGAIN
     return job_id
 
@@ -65,7 +65,7 @@ def test_second_result_is_noted_and_quarantined_once(
 def test_answer_after_a_former_success_is_noted(ctx: Context, stub: Stub) -> None:
     job_id = waiting(ctx, stub)
     come(ctx, job_id, kie_callback(code=500))
-    Client(ctx.settings, now=ctx.now).retry(job_id, pay_again=True)
+    LocalClient(ctx.settings, now=ctx.now).retry(job_id, pay_again=True)
 
     def answer(*_: Any) -> Any:
         come(ctx, job_id, kie_callback(URL))
@@ -102,7 +102,7 @@ def test_answer_after_a_retry_keeps_its_task(ctx: Context, stub: Stub, clock: Cl
     def answer(*_: Any) -> Any:
         clock.advance(ctx.settings.lease_s + ctx.settings.submit_timeout_s)
         submit(ctx, job_id)  # the lease is over: another worker ends the submission
-        Client(ctx.settings, now=ctx.now).retry(job_id, pay_again=True)
+        LocalClient(ctx.settings, now=ctx.now).retry(job_id, pay_again=True)
         return 200, {"code": 200, "msg": "success", "data": {"taskId": "task-1"}}
 
     stub.answer = answer

@@ -10,7 +10,7 @@ import pytest
 from imagequeue.config.celery import make_celery
 from imagequeue.config.settings import read_settings
 from imagequeue.jobs.job import State, add_seconds
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.providers.wire import ResultImage
 from imagequeue.storage import Temporary
 from imagequeue.worker.context import Context, open_context
@@ -127,7 +127,7 @@ def test_retry_of_unsaved_job_pays_nothing(ctx: Context, stub: Stub) -> None:
     while download(ctx, job_id) is not None:
         pass
     posts = len(stub.posts)
-    Client(ctx.settings, now=ctx.now).retry(job_id)
+    LocalClient(ctx.settings, now=ctx.now).retry(job_id)
     stub.answer = lambda *_: (200, make_image())
     download(ctx, job_id)
     job = ctx.store.get(job_id)

@@ -7,7 +7,7 @@ import pytest
 from imagequeue.config.queues import Queue
 from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.job import Job, State, add_seconds
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.store import keys
 from imagequeue.store.compare_and_set import CompareAndSet
 from imagequeue.worker.context import Context
@@ -52,7 +52,7 @@ def test_finished_job_dispatches_its_webhook(ctx: Context, clock: Clock) -> None
 
 
 def test_cancel_dispatches_its_webhook(ctx: Context, clock: Clock) -> None:
-    Client(ctx.settings, now=clock).cancel(queued(ctx))
+    LocalClient(ctx.settings, now=clock).cancel(queued(ctx))
     assert ctx.store.redis.llen("notify") == 1
 
 

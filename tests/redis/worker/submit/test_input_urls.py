@@ -9,7 +9,7 @@ import pytest
 
 from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import Job, Reason, State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.store import keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.hand_over import HAND_OVER_S
@@ -55,7 +55,7 @@ def send(ctx: Context, stub: Stub) -> Callable[..., Job]:
     def send(*paths: str, **fields: Any) -> Job:
         given = {"params": {"model": "qwen/image-edit"}, "prompt": "a hat", **fields}
         urls = [f"{stub.url}/{path}" for path in paths or ("a.png",)]
-        job = Client(ctx.settings, now=ctx.now).submit(
+        job = LocalClient(ctx.settings, now=ctx.now).submit(
             "kie", action="edit", image_urls=urls, **given
         )
         submit(ctx, job.id)

@@ -8,7 +8,7 @@ import pytest
 
 from imagequeue.errors import InvalidRequestError, NewerRecordError
 from imagequeue.jobs.job import Image, Job, State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.providers import get
 from imagequeue.store import keys
 from imagequeue.store.codec import VERSION, dump
@@ -32,8 +32,8 @@ def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
 
 
 @pytest.fixture
-def client(ctx: Context) -> Client:
-    return Client(ctx.settings, now=ctx.now)
+def client(ctx: Context) -> LocalClient:
+    return LocalClient(ctx.settings, now=ctx.now)
 
 
 def succeed(ctx: Context, job_id: str, **fields: Any) -> Job:
@@ -48,7 +48,7 @@ def succeed(ctx: Context, job_id: str, **fields: Any) -> Job:
     return move(ctx, job_id, State.DOWNLOADING, State.SUCCEEDED, images=images, **fields)
 
 
-def edit(client: Client, *image_urls: str, **fields: Any) -> str:
+def edit(client: LocalClient, *image_urls: str, **fields: Any) -> str:
     given = {"action": "edit", "image_urls": image_urls, **fields}
     return client.submit("kie-flux-kontext", "a hat", **given).id
 
@@ -61,7 +61,7 @@ def send_next(ctx: Context) -> list[str]:
 
 
 def test_edit_starts_from_the_image_of_a_job_once_it_has_succeeded(
-    ctx: Context, client: Client, stub: Stub
+    ctx: Context, client: LocalClient, stub: Stub
 ) -> None:
     stub.answer = lambda *_: KIE_ACCEPTED
     first = waiting(ctx, stub)
@@ -79,7 +79,7 @@ def test_edit_starts_from_the_image_of_a_job_once_it_has_succeeded(
 
 
 def test_first_image_of_a_job_that_has_succeeded_is_used_at_once(
-    ctx: Context, client: Client, stub: Stub
+    ctx: Context, client: LocalClient, stub: Stub
 ) -> None:
     stub.answer = lambda *_: KIE_ACCEPTED
     first = queued(ctx)
@@ -90,7 +90,7 @@ def test_first_image_of_a_job_that_has_succeeded_is_used_at_once(
 
 @pytest.mark.parametrize("end", [State.FAILED, State.CANCELLED])
 def test_job_is_cancelled_if_one_that_it_needs_does_not_succeed(
-    ctx: Context, client: Client, stub: Stub, end: State
+    ctx: Context, client: LocalClient, stub: Stub, end: State
 ) -> None:
     first = queued(ctx)
     job_id = client.submit("kie-flux-kontext", "a cat", after=[first]).id
@@ -106,7 +106,7 @@ def test_job_is_cancelled_if_one_that_it_needs_does_not_succeed(
 
 
 def test_job_that_needs_a_deleted_one_is_cancelled(
-    ctx: Context, client: Client, stub: Stub, clock: Clock
+    ctx: Context, client: LocalClient, stub: Stub, clock: Clock
 ) -> None:
     first = queued(ctx)
     job_id = edit(client, first)
@@ -119,7 +119,7 @@ def test_job_that_needs_a_deleted_one_is_cancelled(
     assert not ctx.store.redis.keys("iq:needed_by:*")
 
 
-def test_job_that_is_cancelled_while_it_waits_stays_so(ctx: Context, client: Client) -> None:
+def test_job_that_is_cancelled_while_it_waits_stays_so(ctx: Context, client: LocalClient) -> None:
     first = queued(ctx)
     job_id = edit(client, first)
     assert job_id not in ctx.submits.lease(ctx.now(), 9).job_ids
@@ -134,7 +134,7 @@ def test_stray_message_does_not_send_a_job_before_those_it_needs(ctx: Context) -
 
 
 def test_job_is_not_sent_before_its_time_though_those_it_needs_have_finished(
-    ctx: Context, client: Client, clock: Clock
+    ctx: Context, client: LocalClient, clock: Clock
 ) -> None:
     first = queued(ctx)
     job_id = edit(client, first, not_before=clock() + timedelta(hours=1))
@@ -146,7 +146,7 @@ def test_job_is_not_sent_before_its_time_though_those_it_needs_have_finished(
 
 
 def test_upscale_goes_on_with_the_task_of_a_job_and_its_key(
-    ctx: Context, client: Client, stub: Stub
+    ctx: Context, client: LocalClient, stub: Stub
 ) -> None:
     stub.answer = lambda *_: KIE_ACCEPTED
     first = queued(ctx, provider=MIDJOURNEY, action="generate")
@@ -160,7 +160,7 @@ def test_upscale_goes_on_with_the_task_of_a_job_and_its_key(
 
 
 def test_work_on_a_result_of_midjourney_at_acedata_names_its_image(
-    ctx: Context, client: Client, stub: Stub, overrides: dict[str, str]
+    ctx: Context, client: LocalClient, stub: Stub, overrides: dict[str, str]
 ) -> None:
     change(ctx, overrides, acedata_base_url=stub.url)
     midjourney = {"model": "midjourney"}
@@ -181,7 +181,7 @@ def test_work_on_a_result_of_midjourney_at_acedata_names_its_image(
 
 
 def test_result_without_an_id_on_record_is_not_worked_on(
-    ctx: Context, client: Client, stub: Stub
+    ctx: Context, client: LocalClient, stub: Stub
 ) -> None:
     job_id = queued(ctx, provider="acedata", params={"model": "midjourney"})
     succeed(ctx, job_id, task_id="t")
@@ -190,7 +190,7 @@ def test_result_without_an_id_on_record_is_not_worked_on(
         client.submit("acedata", action="upscale", params=params)
 
 
-def test_job_of_another_service_has_no_result_to_work_on(ctx: Context, client: Client) -> None:
+def test_job_of_another_service_has_no_result_to_work_on(ctx: Context, client: LocalClient) -> None:
     job_id = queued(ctx, provider="acedata", params={"model": "flux-dev"})
     params = {"model": "midjourney", "job": job_id, "image_index": 2}
     with pytest.raises(InvalidRequestError, match=r"a job of acedata\.flux, whose tasks"):
@@ -198,7 +198,7 @@ def test_job_of_another_service_has_no_result_to_work_on(ctx: Context, client: C
 
 
 def test_job_waits_for_one_whose_record_is_of_a_later_version(
-    ctx: Context, client: Client, stub: Stub
+    ctx: Context, client: LocalClient, stub: Stub
 ) -> None:
     first = queued(ctx)
     job_id = edit(client, first)
@@ -248,7 +248,7 @@ def test_task_of_an_early_record_is_that_of_the_main_key(
     ],
 )
 def test_request_that_can_never_be_sent_is_refused(
-    ctx: Context, client: Client, fields: dict[str, Any], field: str, words: str
+    ctx: Context, client: LocalClient, fields: dict[str, Any], field: str, words: str
 ) -> None:
     first, failed = queued(ctx), queued(ctx)
     succeed(ctx, first, task_id="t")
@@ -260,7 +260,7 @@ def test_request_that_can_never_be_sent_is_refused(
     assert any(p.field == field and words in p.message for p in refused.value.problems), refused
 
 
-def test_expired_image_is_refused(ctx: Context, client: Client, clock: Clock) -> None:
+def test_expired_image_is_refused(ctx: Context, client: LocalClient, clock: Clock) -> None:
     first = queued(ctx)
     succeed(ctx, first)
     clock.advance(21 * 3600)
@@ -268,7 +268,7 @@ def test_expired_image_is_refused(ctx: Context, client: Client, clock: Clock) ->
         edit(client, first)
 
 
-def test_jobs_of_another_caller_cannot_be_needed(ctx: Context, client: Client) -> None:
+def test_jobs_of_another_caller_cannot_be_needed(ctx: Context, client: LocalClient) -> None:
     first = queued(ctx)
     request = {"provider": "kie-flux-kontext", "prompt": "a cat", "after": [first]}
     assert client.submit_request(request).job.after == (first,)

@@ -11,7 +11,7 @@ import pytest
 from imagequeue.config.celery import make_celery
 from imagequeue.config.settings import read_settings
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.worker.context import Context, open_context
 from imagequeue.worker.download import download
 from imagequeue.worker.poll import poll
@@ -106,7 +106,7 @@ def test_unrefreshable_job_ends_unsaved(
     # What was refused a moment ago is not asked twice in one try.
     assert host.paths.count("/dead") == 2
     assert files(ctx) == []
-    Client(ctx.settings, now=ctx.now).retry(job_id)
+    LocalClient(ctx.settings, now=ctx.now).retry(job_id)
     stub.answer = answering(refreshed(f"{host.url}/fresh"))
     assert download(ctx, job_id) is None
     assert path(ctx.store.get(job_id))[-3:] == ["unsaved", "downloading", "succeeded"]
@@ -118,7 +118,7 @@ def test_retry_fetches_only_missing_images(ctx: Context, stub: Stub, host: Host)
     to_the_end(ctx, job_id)
     assert [image.state for image in ctx.store.get(job_id).all_images] == ["expired", "stored"]
     host.asked.clear()
-    Client(ctx.settings, now=ctx.now).retry(job_id)
+    LocalClient(ctx.settings, now=ctx.now).retry(job_id)
     host.speak = says(200, PNG)
     assert to_the_end(ctx, job_id).state is State.SUCCEEDED
     assert host.paths == ["/dead"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imagequeue.jobs.job import Image, Job, State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.storage import Temporary, buckets
 from imagequeue.worker import save as saving
 from imagequeue.worker.context import Context
@@ -134,7 +134,7 @@ def test_failing_storage_is_retried_until_expiry(
     assert (job.state, scratch(ctx)) == (State.UNSAVED, [])
     assert not is_stored(ctx, f"{job_id}/0.png")
     assert stub.asked == []  # the URL is not to blame: no refresh
-    Client(ctx.settings, now=ctx.now).retry(job_id)
+    LocalClient(ctx.settings, now=ctx.now).retry(job_id)
     assert to_the_end(ctx, job_id).state is State.SUCCEEDED
     assert read_stored(ctx, f"{job_id}/0.png") == PNG
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from imagequeue.jobs.upload import Upload
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.worker.context import Context
 from support.stub import Stub
 from support.worker.hand_overs import PNG
@@ -22,12 +22,12 @@ def overrides(overrides: dict[str, str], stub: Stub) -> dict[str, str]:
 
 
 @pytest.fixture
-def client(ctx: Context) -> Client:
-    return Client(ctx.settings, now=ctx.now)
+def client(ctx: Context) -> LocalClient:
+    return LocalClient(ctx.settings, now=ctx.now)
 
 
 @pytest.fixture
-def upload(client: Client, tmp_path: Path) -> Upload:
+def upload(client: LocalClient, tmp_path: Path) -> Upload:
     path = tmp_path / "cat.png"
     path.write_bytes(PNG)
     return client.upload(path)

@@ -7,7 +7,7 @@ import pytest
 
 from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.jobs import kie_refused
@@ -26,7 +26,7 @@ from support.worker.hand_overs import (
 
 
 def test_stored_image_is_handed_over_once_its_url_has_expired(
-    ctx: Context, client: Client, stub: Stub
+    ctx: Context, client: LocalClient, stub: Stub
 ) -> None:
     stub.answer = answer()
     first = succeed(ctx, timedelta(0))
@@ -39,7 +39,7 @@ def test_stored_image_is_handed_over_once_its_url_has_expired(
 
 
 def test_image_that_the_provider_could_not_fetch_is_handed_over_once(
-    ctx: Context, client: Client, stub: Stub
+    ctx: Context, client: LocalClient, stub: Stub
 ) -> None:
     stub.answer = answer(paid=kie_refused(451, "could not fetch"))
     job_id = edit(client, succeed(ctx))
@@ -55,7 +55,7 @@ def test_image_that_the_provider_could_not_fetch_is_handed_over_once(
 
 
 def test_hand_over_after_a_refusal_is_no_further_attempt(
-    ctx: Context, client: Client, stub: Stub, overrides: dict[str, str]
+    ctx: Context, client: LocalClient, stub: Stub, overrides: dict[str, str]
 ) -> None:
     change(ctx, overrides, submit_attempts="1")
     stub.answer = answer(paid=kie_refused(451, "could not fetch"))
@@ -69,7 +69,7 @@ def test_hand_over_after_a_refusal_is_no_further_attempt(
 
 @pytest.mark.parametrize("paid", [None, (200, {"code": 451, "msg": "no", "data": {"taskId": "t"}})])
 def test_unknown_outcome_is_never_followed_by_a_hand_over(
-    ctx: Context, client: Client, stub: Stub, paid: Any
+    ctx: Context, client: LocalClient, stub: Stub, paid: Any
 ) -> None:
     stub.answer = answer(paid=paid)
     job_id = edit(client, succeed(ctx))
@@ -79,7 +79,7 @@ def test_unknown_outcome_is_never_followed_by_a_hand_over(
 
 
 def test_foreign_url_that_could_not_be_fetched_fails_the_job(
-    ctx: Context, client: Client, stub: Stub
+    ctx: Context, client: LocalClient, stub: Stub
 ) -> None:
     stub.answer = answer(paid=kie_refused(451))
     job_id = edit(client, "https://a.example/0.png")

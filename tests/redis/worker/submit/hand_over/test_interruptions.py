@@ -7,7 +7,7 @@ import pytest
 from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import State
 from imagequeue.jobs.upload import Upload
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.store import keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.hand_over import HAND_OVER_S
@@ -30,7 +30,7 @@ def test_slow_hand_over_counts_within_the_rate_limit(
     ctx: Context, stub: Stub, upload: Upload, clock: Clock, overrides: dict[str, str]
 ) -> None:
     change(ctx, overrides, kie_rate_limit="1/10", lease_s="30")
-    client = Client(ctx.settings, now=ctx.now)
+    client = LocalClient(ctx.settings, now=ctx.now)
     first, second = (edit(client, upload.id) for _ in range(2))
     leased: list[str] = []
 
@@ -49,7 +49,7 @@ def test_slow_hand_over_counts_within_the_rate_limit(
 
 @pytest.mark.parametrize("uploaded", [(503, b""), None, (200, b"no JSON"), kie_refused(401)])
 def test_failed_hand_over_is_tried_again_unpaid(
-    ctx: Context, client: Client, stub: Stub, upload: Upload, clock: Clock, uploaded: Any
+    ctx: Context, client: LocalClient, stub: Stub, upload: Upload, clock: Clock, uploaded: Any
 ) -> None:
     stub.answer = answer(uploaded)
     job_id = edit(client, upload.id)
@@ -65,7 +65,7 @@ def test_failed_hand_over_is_tried_again_unpaid(
 
 
 def test_worker_that_dies_during_a_hand_over_leaves_the_job_queued(
-    ctx: Context, client: Client, stub: Stub, upload: Upload, clock: Clock
+    ctx: Context, client: LocalClient, stub: Stub, upload: Upload, clock: Clock
 ) -> None:
     leases: list[float] = []
 
@@ -91,7 +91,7 @@ def test_worker_that_dies_during_a_hand_over_leaves_the_job_queued(
 
 
 def test_pause_during_a_hand_over_keeps_the_job_queued(
-    ctx: Context, client: Client, stub: Stub, upload: Upload
+    ctx: Context, client: LocalClient, stub: Stub, upload: Upload
 ) -> None:
     def pause_and_take(*_: Any) -> Any:
         pause(ctx, "main")
@@ -105,7 +105,7 @@ def test_pause_during_a_hand_over_keeps_the_job_queued(
 
 
 def test_hand_over_that_can_never_succeed_fails_the_job_unpaid(
-    ctx: Context, client: Client, stub: Stub, upload: Upload
+    ctx: Context, client: LocalClient, stub: Stub, upload: Upload
 ) -> None:
     refused, gone = edit(client, upload.id), edit(client, upload.id)
     stub.answer = answer(kie_refused(413, "a kie key sent too much"))

@@ -7,7 +7,7 @@ import pytest
 from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.job import State
 from imagequeue.jobs.upload import Upload
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.store import keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
@@ -22,7 +22,7 @@ from support.worker.hand_overs import (
 
 
 def test_upload_is_refused_for_a_provider_that_cannot_get_it(
-    client: Client, upload: Upload
+    client: LocalClient, upload: Upload
 ) -> None:
     with pytest.raises(InvalidRequestError, match="IMAGEQUEUE_PUBLIC_URL is not set"):
         edit(client, upload.id, **ACEDATA)
@@ -31,7 +31,7 @@ def test_upload_is_refused_for_a_provider_that_cannot_get_it(
 
 
 def test_upload_that_is_too_large_for_the_provider_is_refused(
-    ctx: Context, client: Client, upload: Upload
+    ctx: Context, client: LocalClient, upload: Upload
 ) -> None:
     large = upload.model_copy(update={"bytes": 11_000_000})
     ctx.uploads.add(large, 60)
@@ -41,7 +41,7 @@ def test_upload_that_is_too_large_for_the_provider_is_refused(
         edit(client, upload.id)
 
 
-def test_upload_beyond_a_bound_of_the_model_is_refused(client: Client, upload: Upload) -> None:
+def test_upload_beyond_a_bound_of_the_model_is_refused(client: LocalClient, upload: Upload) -> None:
     background = {"provider": "kie", "prompt": "", "params": {"model": "recraft/remove-background"}}
     with pytest.raises(InvalidRequestError) as caught:
         edit(client, upload.id, **background)
@@ -51,7 +51,7 @@ def test_upload_beyond_a_bound_of_the_model_is_refused(client: Client, upload: U
 
 
 def test_upload_that_is_unknown_expired_or_of_another_caller_is_refused(
-    ctx: Context, client: Client, upload: Upload, clock: Clock
+    ctx: Context, client: LocalClient, upload: Upload, clock: Clock
 ) -> None:
     def refuse(upload_id: str, **options: Any) -> None:
         request = {"provider": "kie-flux-kontext", "action": "edit", "prompt": "a hat"}
@@ -74,7 +74,7 @@ def test_upload_that_is_unknown_expired_or_of_another_caller_is_refused(
 
 
 def test_job_whose_upload_has_ended_is_cancelled_unpaid(
-    ctx: Context, client: Client, stub: Stub, upload: Upload
+    ctx: Context, client: LocalClient, stub: Stub, upload: Upload
 ) -> None:
     job_id = edit(client, upload.id)
     ctx.store.redis.delete(keys.upload(upload.id))

@@ -7,7 +7,7 @@ import requests
 
 from imagequeue.jobs.job import State, utc_now
 from imagequeue.jobs.upload import Upload
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.worker.context import Context
 from imagequeue.worker.receiver.application import create_app
 from imagequeue.worker.submit import submit
@@ -30,7 +30,7 @@ from support.worker.hand_overs import (
 
 
 def test_upload_is_sent_to_the_upload_api_of_the_provider(
-    ctx: Context, client: Client, stub: Stub, upload: Upload
+    ctx: Context, client: LocalClient, stub: Stub, upload: Upload
 ) -> None:
     stub.answer = answer()
     job_id = edit(client, upload.id)
@@ -44,7 +44,7 @@ def test_upload_is_sent_to_the_upload_api_of_the_provider(
 
 
 def test_upload_is_a_part_of_the_form_of_a_provider_that_takes_files(
-    ctx: Context, client: Client, stub: Stub, upload: Upload
+    ctx: Context, client: LocalClient, stub: Stub, upload: Upload
 ) -> None:
     first = succeed(ctx)
     submit(ctx, edit(client, upload.id, first, upload.id, **OPENAI))
@@ -61,7 +61,7 @@ def test_upload_is_at_a_signed_url_for_a_provider_that_takes_only_urls(
     stub.answer = lambda *_: (200, {"task_id": "task-1", "success": True})
     with serving(create_app(ctx.settings)) as public_url:
         change(ctx, overrides, public_url=public_url)
-        submit(ctx, edit(Client(ctx.settings, now=ctx.now), upload.id, **ACEDATA))
+        submit(ctx, edit(LocalClient(ctx.settings, now=ctx.now), upload.id, **ACEDATA))
         (paid,) = paid_bodies(stub)
         assert requests.get(paid["image_url"], timeout=10).content == PNG
     _, _, expires, _, name = urlsplit(paid["image_url"]).path.split("/", 4)
@@ -73,7 +73,7 @@ def test_sandbox_gets_the_upload_of_a_job(
     ctx: Context, upload: Upload, overrides: dict[str, str], sandbox: Sandbox
 ) -> None:
     change(ctx, overrides, kie_base_url=sandbox.url, kie_upload_url=sandbox.url)
-    job_id = edit(Client(ctx.settings, now=ctx.now), upload.id)
+    job_id = edit(LocalClient(ctx.settings, now=ctx.now), upload.id)
     submit(ctx, job_id)
     params = {"taskId": ctx.store.get(job_id).task_id}
     record = sandbox.get("/api/v1/flux/kontext/record-info", params=params, key="a kie key")
@@ -87,5 +87,5 @@ def test_image_is_uploaded_with_the_key_that_pays(
     change(ctx, overrides, kie_api_keys="spare:another key")
     pause(ctx, "main")
     stub.answer = answer()
-    submit(ctx, edit(Client(ctx.settings, now=ctx.now), upload.id))
+    submit(ctx, edit(LocalClient(ctx.settings, now=ctx.now), upload.id))
     assert bearers(stub) == ["another key"] * 2

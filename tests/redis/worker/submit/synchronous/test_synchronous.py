@@ -8,7 +8,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.charge import Charged
 from imagequeue.jobs.job import Reason, State, add_seconds
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.providers import get
 from imagequeue.store import keys
 from imagequeue.store.inline_images import InlineImages
@@ -123,7 +123,7 @@ def test_image_without_a_url_is_handed_over_from_the_storage(ctx: Context, stub:
     content = make_image()
     first = submit_one(ctx, stub, content)
     download(ctx, first)
-    client = Client(ctx.settings, now=ctx.now)
+    client = LocalClient(ctx.settings, now=ctx.now)
     edit: dict[str, Any] = {"action": "edit", "prompt": "a hat", "image_urls": [first]}
     submit(ctx, client.submit(NAME, params={"model": "gpt-image-1"}, **edit).id)
     assert content in stub.asked[-1][2]

@@ -1,0 +1,1 @@
+"""The source of both clients; `make client` writes `_sync` from it."""

@@ -1,0 +1,208 @@
+"""The client of the HTTP API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from ...errors import JobFailedError
+from .. import calls
+from ..config import find_target
+from ..inputs import SubmitOptions, build_request, read_file, take_images
+from ..results import Batch, Provider, Upload
+from .results import AsyncJob, AsyncPage, attach
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ..catalogue import StateName
+    from .waiting import OnUpdate
+
+TIMEOUT_S = 60.0
+WAIT_TIMEOUT_S = 3600.0
+
+
+class AsyncClient:
+    """Submits, follows and changes jobs of a queue by its HTTP API; safe to share.
+
+    `url` and `api_key` are by default IMAGEQUEUE_URL and IMAGEQUEUE_API_KEY. Each call repeats its
+    request where that is safe, for `timeout_s` at most; a submit is never two jobs. Every method
+    raises AccessError for a refused key, LimitError beyond a limit of the key, and
+    ApiUnavailableError if the API does not answer in that time.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Prepare connections; raises ConfigError without a URL. `transport` is httpx's own."""
+        # Only a program that makes a client pays for the import of httpx.
+        from .transport import AsyncTransport
+        from .waiting import AsyncWatch
+
+        target = find_target(url, api_key)
+        self.url = target.url
+        self._transport = AsyncTransport(target, timeout_s, transport)
+        self._watch = AsyncWatch(self._transport)
+
+    async def run(
+        self,
+        provider: str,
+        prompt: str = "",
+        *,
+        params: Mapping[str, Any] | None = None,
+        timeout_s: float | None = WAIT_TIMEOUT_S,
+        on_update: OnUpdate | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> AsyncJob:
+        """Submit a job, wait until it is finished and return it with its images.
+
+        Raises JobFailedError with the reason if it does not succeed, and what `submit` and `wait`
+        raise. `on_update` is called with the job after each change.
+        """
+        job = await self.submit(provider, prompt, params=params, **options)
+        job = await self.wait(job, timeout_s=timeout_s, on_update=on_update)
+        if job.state != "succeeded":
+            raise JobFailedError(job)
+        return job
+
+    async def submit(
+        self,
+        provider: str,
+        prompt: str = "",
+        *,
+        params: Mapping[str, Any] | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> AsyncJob:
+        """Queue a job and return it at once.
+
+        Raises InvalidRequestError with every problem, IdempotencyConflictError, LimitError or
+        BudgetExceededError; then nothing was queued.
+        """
+        fields = build_request(provider, prompt, params, options)
+        key = fields.pop("idempotency_key", None) or calls.make_key()
+        await self._upload_images(fields)
+        job = await self._transport.fetch(calls.submit(fields, key), AsyncJob)
+        return attach(job, self._transport)
+
+    async def get(self, job: str | AsyncJob) -> AsyncJob:
+        """Return a job as it is now; raises UnknownJobError."""
+        found = await self._transport.fetch(calls.get(_get_id(job)), AsyncJob)
+        return attach(found, self._transport)
+
+    async def wait(
+        self,
+        job: str | AsyncJob,
+        *,
+        timeout_s: float | None = WAIT_TIMEOUT_S,
+        on_update: OnUpdate | None = None,
+    ) -> AsyncJob:
+        """Return a job once it is finished, whatever its end; raises TimeoutError.
+
+        The job goes on after a timeout. `on_update` is called with it after each change.
+        """
+        completed = self._watch.as_completed([_get_id(job)], timeout_s, on_update)
+        async with aclosing(completed):
+            return await anext(completed)
+
+    async def as_completed(
+        self,
+        jobs: Iterable[str | AsyncJob],
+        *,
+        timeout_s: float | None = WAIT_TIMEOUT_S,
+        on_update: OnUpdate | None = None,
+    ) -> AsyncGenerator[AsyncJob]:
+        """Yield each job once, as it finishes; raises TimeoutError. One connection serves all."""
+        ids = [_get_id(job) for job in jobs]
+        async with aclosing(self._watch.as_completed(ids, timeout_s, on_update)) as completed:
+            async for job in completed:
+                yield job
+
+    async def cancel(self, job: str | AsyncJob) -> AsyncJob:
+        """Cancel a job: free while it is queued; later the charge stands.
+
+        Raises InvalidTransitionError if its state does not allow it.
+        """
+        return await self._act("cancel", job)
+
+    async def retry(self, job: str | AsyncJob, *, pay_again: bool = False) -> AsyncJob:
+        """Download an unsaved job again for free, or send and pay for a failed one again.
+
+        Raises InvalidTransitionError if there is nothing to retry, or `pay_again` is needed.
+        """
+        return await self._act("retry", job, {"pay_again": pay_again})
+
+    async def acknowledge(self, job: str | AsyncJob) -> AsyncJob:
+        """End an unsaved job that nobody will save; raises InvalidTransitionError."""
+        return await self._act("acknowledge", job)
+
+    async def upload(self, source: str | os.PathLike[str] | bytes) -> Upload:
+        """Store an image of up to 30 MB, from a path or bytes; give its id as an `image`.
+
+        Raises InvalidRequestError if it is no PNG, JPEG, WebP or GIF.
+        """
+        return await self._transport.fetch(calls.upload(read_file(source)), Upload)
+
+    async def batch(self, batch_id: str) -> Batch:
+        """Return the progress of a batch; raises UnknownBatchError."""
+        return await self._transport.fetch(calls.get_batch(batch_id), Batch)
+
+    async def providers(self) -> tuple[Provider, ...]:
+        """Return every provider of the queue."""
+        return await self._transport.fetch(calls.list_providers(), tuple[Provider, ...])
+
+    async def list(
+        self,
+        *,
+        state: StateName | None = None,
+        provider: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncGenerator[AsyncJob]:
+        """Yield jobs, newest first, all of them or up to `limit`; reads pages as it goes.
+
+        Raises InvalidRequestError for an unknown state or provider.
+        """
+        cursor, left = None, limit
+        while left is None or left > 0:
+            size = calls.PAGE if left is None else min(left, calls.PAGE)
+            call = calls.list_page(state, provider, size, cursor)
+            page = await self._transport.fetch(call, AsyncPage)
+            for job in page.jobs:
+                yield attach(job, self._transport)
+            cursor = page.cursor
+            left = None if left is None else left - len(page.jobs)
+            if cursor is None:
+                return
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._watch.aclose()
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _act(
+        self, action: str, job: str | AsyncJob, options: Mapping[str, Any] | None = None
+    ) -> AsyncJob:
+        changed = await self._transport.fetch(calls.act(action, _get_id(job), options), AsyncJob)
+        return attach(changed, self._transport)
+
+    async def _upload_images(self, fields: dict[str, Any]) -> None:
+        if images := take_images(fields):
+            fields["image_urls"] = [
+                each if isinstance(each, str) else (await self.upload(each)).id for each in images
+            ]
+
+
+def _get_id(job: str | AsyncJob) -> str:
+    return job if isinstance(job, str) else job.id

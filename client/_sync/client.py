@@ -1,0 +1,207 @@
+# Written by `make client` from _async/client.py: change that one.
+"""The client of the HTTP API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from ...errors import JobFailedError
+from .. import calls
+from ..config import find_target
+from ..inputs import SubmitOptions, build_request, read_file, take_images
+from ..results import Batch, Provider, Upload
+from .results import Job, Page, attach
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ..catalogue import StateName
+    from .waiting import OnUpdate
+
+TIMEOUT_S = 60.0
+WAIT_TIMEOUT_S = 3600.0
+
+
+class Client:
+    """Submits, follows and changes jobs of a queue by its HTTP API; safe to share.
+
+    `url` and `api_key` are by default IMAGEQUEUE_URL and IMAGEQUEUE_API_KEY. Each call repeats its
+    request where that is safe, for `timeout_s` at most; a submit is never two jobs. Every method
+    raises AccessError for a refused key, LimitError beyond a limit of the key, and
+    ApiUnavailableError if the API does not answer in that time.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Prepare connections; raises ConfigError without a URL. `transport` is httpx's own."""
+        # Only a program that makes a client pays for the import of httpx.
+        from .transport import Transport
+        from .waiting import Watch
+
+        target = find_target(url, api_key)
+        self.url = target.url
+        self._transport = Transport(target, timeout_s, transport)
+        self._watch = Watch(self._transport)
+
+    def run(
+        self,
+        provider: str,
+        prompt: str = "",
+        *,
+        params: Mapping[str, Any] | None = None,
+        timeout_s: float | None = WAIT_TIMEOUT_S,
+        on_update: OnUpdate | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Job:
+        """Submit a job, wait until it is finished and return it with its images.
+
+        Raises JobFailedError with the reason if it does not succeed, and what `submit` and `wait`
+        raise. `on_update` is called with the job after each change.
+        """
+        job = self.submit(provider, prompt, params=params, **options)
+        job = self.wait(job, timeout_s=timeout_s, on_update=on_update)
+        if job.state != "succeeded":
+            raise JobFailedError(job)
+        return job
+
+    def submit(
+        self,
+        provider: str,
+        prompt: str = "",
+        *,
+        params: Mapping[str, Any] | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Job:
+        """Queue a job and return it at once.
+
+        Raises InvalidRequestError with every problem, IdempotencyConflictError, LimitError or
+        BudgetExceededError; then nothing was queued.
+        """
+        fields = build_request(provider, prompt, params, options)
+        key = fields.pop("idempotency_key", None) or calls.make_key()
+        self._upload_images(fields)
+        job = self._transport.fetch(calls.submit(fields, key), Job)
+        return attach(job, self._transport)
+
+    def get(self, job: str | Job) -> Job:
+        """Return a job as it is now; raises UnknownJobError."""
+        found = self._transport.fetch(calls.get(_get_id(job)), Job)
+        return attach(found, self._transport)
+
+    def wait(
+        self,
+        job: str | Job,
+        *,
+        timeout_s: float | None = WAIT_TIMEOUT_S,
+        on_update: OnUpdate | None = None,
+    ) -> Job:
+        """Return a job once it is finished, whatever its end; raises TimeoutError.
+
+        The job goes on after a timeout. `on_update` is called with it after each change.
+        """
+        completed = self._watch.as_completed([_get_id(job)], timeout_s, on_update)
+        with closing(completed):
+            return next(completed)
+
+    def as_completed(
+        self,
+        jobs: Iterable[str | Job],
+        *,
+        timeout_s: float | None = WAIT_TIMEOUT_S,
+        on_update: OnUpdate | None = None,
+    ) -> Generator[Job]:
+        """Yield each job once, as it finishes; raises TimeoutError. One connection serves all."""
+        ids = [_get_id(job) for job in jobs]
+        with closing(self._watch.as_completed(ids, timeout_s, on_update)) as completed:
+            for job in completed:
+                yield job
+
+    def cancel(self, job: str | Job) -> Job:
+        """Cancel a job: free while it is queued; later the charge stands.
+
+        Raises InvalidTransitionError if its state does not allow it.
+        """
+        return self._act("cancel", job)
+
+    def retry(self, job: str | Job, *, pay_again: bool = False) -> Job:
+        """Download an unsaved job again for free, or send and pay for a failed one again.
+
+        Raises InvalidTransitionError if there is nothing to retry, or `pay_again` is needed.
+        """
+        return self._act("retry", job, {"pay_again": pay_again})
+
+    def acknowledge(self, job: str | Job) -> Job:
+        """End an unsaved job that nobody will save; raises InvalidTransitionError."""
+        return self._act("acknowledge", job)
+
+    def upload(self, source: str | os.PathLike[str] | bytes) -> Upload:
+        """Store an image of up to 30 MB, from a path or bytes; give its id as an `image`.
+
+        Raises InvalidRequestError if it is no PNG, JPEG, WebP or GIF.
+        """
+        return self._transport.fetch(calls.upload(read_file(source)), Upload)
+
+    def batch(self, batch_id: str) -> Batch:
+        """Return the progress of a batch; raises UnknownBatchError."""
+        return self._transport.fetch(calls.get_batch(batch_id), Batch)
+
+    def providers(self) -> tuple[Provider, ...]:
+        """Return every provider of the queue."""
+        return self._transport.fetch(calls.list_providers(), tuple[Provider, ...])
+
+    def list(
+        self,
+        *,
+        state: StateName | None = None,
+        provider: str | None = None,
+        limit: int | None = None,
+    ) -> Generator[Job]:
+        """Yield jobs, newest first, all of them or up to `limit`; reads pages as it goes.
+
+        Raises InvalidRequestError for an unknown state or provider.
+        """
+        cursor, left = None, limit
+        while left is None or left > 0:
+            size = calls.PAGE if left is None else min(left, calls.PAGE)
+            call = calls.list_page(state, provider, size, cursor)
+            page = self._transport.fetch(call, Page)
+            for job in page.jobs:
+                yield attach(job, self._transport)
+            cursor = page.cursor
+            left = None if left is None else left - len(page.jobs)
+            if cursor is None:
+                return
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._watch.close()
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _act(self, action: str, job: str | Job, options: Mapping[str, Any] | None = None) -> Job:
+        changed = self._transport.fetch(calls.act(action, _get_id(job), options), Job)
+        return attach(changed, self._transport)
+
+    def _upload_images(self, fields: dict[str, Any]) -> None:
+        if images := take_images(fields):
+            fields["image_urls"] = [
+                each if isinstance(each, str) else (self.upload(each)).id for each in images
+            ]
+
+
+def _get_id(job: str | Job) -> str:
+    return job if isinstance(job, str) else job.id

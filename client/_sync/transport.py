@@ -1,0 +1,114 @@
+# Written by `make client` from _async/transport.py: change that one.
+"""Send calls over HTTP, and send them again where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import httpx
+
+from ... import __version__
+from ...errors import ApiUnavailableError
+from ..calls import Call
+from ..concurrency import Slots, shut_down, sleep
+from ..config import Target
+from ..responses import parse, parse_error
+from ..retries import Retries
+
+T = TypeVar("T")
+CONNECT_TIMEOUT_S = 5.0
+# httpx's pool compares every waiting request with every connection: it never gets more than this.
+MAX_CONCURRENT = 32
+# A stream sends at least a comment every 15 s.
+STREAM_TIMEOUT_S = 35.0
+
+
+class Transport:
+    """The connections of one client."""
+
+    def __init__(
+        self, target: Target, timeout_s: float, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.url = target.url
+        self._timeout_s = timeout_s
+        self._slots = Slots(MAX_CONCURRENT)
+        headers = {"User-Agent": f"imagequeue-python/{__version__}"}
+        if target.api_key:
+            headers["Authorization"] = f"Bearer {target.api_key}"
+        self._streams: set[httpx.Response] = set()
+        self._http = httpx.Client(
+            base_url=target.url,
+            headers=headers,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=MAX_CONCURRENT),
+            transport=transport,
+        )
+
+    def fetch(self, call: Call, kind: type[T], timeout_s: float | None = None) -> T:
+        """Return the parsed answer to a call; raises what `send` raises, or ApiError."""
+        return parse(self.send(call, timeout_s), kind)
+
+    def send(self, call: Call, timeout_s: float | None = None) -> bytes:
+        """Return the body of a success; raises ApiUnavailableError, or the error it means."""
+        retries = Retries(timeout_s or self._timeout_s, is_repeatable=call.is_repeatable)
+        while True:
+            try:
+                with self._slots:
+                    response = self._http.request(
+                        call.method,
+                        call.path,
+                        params=call.params,
+                        content=call.body,
+                        headers=call.headers,
+                        timeout=httpx.Timeout(retries.read_timeout_s, connect=CONNECT_TIMEOUT_S),
+                    )
+            except httpx.RequestError as error:
+                never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                pause_s = retries.after_failure(was_sent=not never_sent)
+                if pause_s is None:
+                    raise self._unreachable(error) from error
+            else:
+                if response.is_success:
+                    return response.content
+                after = response.headers.get("retry-after")
+                pause_s = retries.after_status(response.status_code, after)
+                if pause_s is None:
+                    headers, body = response.headers, response.content
+                    raise parse_error(call, response.status_code, headers, body)
+            sleep(pause_s)
+
+    @contextmanager
+    def stream(self, call: Call) -> Iterator[Iterator[str]]:
+        """Open a stream once, and yield its lines; raises what `send` raises."""
+        if self._http.is_closed:
+            raise ApiUnavailableError(None, "the client is closed")
+        timeout = httpx.Timeout(STREAM_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        try:
+            with self._http.stream(
+                call.method, call.path, headers=call.headers, timeout=timeout
+            ) as response:
+                if not response.is_success:
+                    body = response.read()
+                    raise parse_error(call, response.status_code, response.headers, body)
+                self._streams.add(response)
+                try:
+                    yield response.iter_lines()
+                finally:
+                    self._streams.discard(response)
+        except httpx.RequestError as error:
+            raise self._unreachable(error) from error
+
+    def hang_up(self) -> None:
+        """End the open streams: another thread may be reading one."""
+        for response in list(self._streams):
+            shut_down(response)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
+
+    def _unreachable(self, error: httpx.RequestError) -> ApiUnavailableError:
+        return ApiUnavailableError(
+            None, f"no answer from {self.url} ({type(error).__name__}): check IMAGEQUEUE_URL"
+        )

@@ -1,0 +1,78 @@
+"""Waits: one stream of events serves all of a client, and its end loses nothing."""
+
+import asyncio
+import threading
+
+import pytest
+
+from imagequeue import AsyncClient, Client, UnknownJobError
+from imagequeue.jobs.job import State
+from imagequeue.worker.context import Context
+from support.jobs import move, queued
+
+DONE = (State.DOWNLOADING, State.SUCCEEDED)
+
+
+def test_wait_returns_the_finished_job(client: Client, ctx: Context) -> None:
+    job_id = queued(ctx)
+    timer = threading.Timer(0.2, move, (ctx, job_id, *DONE))
+    timer.start()
+    assert client.wait(job_id).state == "succeeded"
+    assert client.wait(job_id).state == "succeeded"
+    timer.join()
+
+
+def test_on_update_is_called_after_each_change(client: Client, ctx: Context) -> None:
+    job_id = queued(ctx)
+    seen: list[str] = []
+    steps = iter([State.SUBMITTING, State.WAITING, State.DOWNLOADING, State.SUCCEEDED])
+
+    def go_on(job: object) -> None:
+        seen.append(str(getattr(job, "state", "")))
+        if step := next(steps, None):
+            threading.Thread(target=move, args=(ctx, job_id, step)).start()
+
+    assert client.wait(job_id, on_update=go_on).state == "succeeded"
+    assert seen == ["queued", "submitting", "waiting", "downloading", "succeeded"]
+
+
+def test_timeout_says_where_the_job_is(client: Client, ctx: Context) -> None:
+    ids = [queued(ctx), queued(ctx)]
+    with pytest.raises(TimeoutError, match=r"is queued after 0\.3 s"):
+        client.wait(ids[0], timeout_s=0.3)
+    with pytest.raises(TimeoutError, match="and 1 more are not finished"):
+        list(client.as_completed(ids, timeout_s=0.3))
+
+
+def test_unknown_job_ends_the_wait(client: Client, ctx: Context) -> None:
+    with pytest.raises(UnknownJobError):
+        list(client.as_completed([queued(ctx), "job_01KAJ6WRX0M9S3H1V5T7Q2Z4CD"]))
+
+
+def test_as_completed_yields_each_job_as_it_finishes(client: Client, ctx: Context) -> None:
+    ids = [queued(ctx) for _ in range(3)]
+    completed = client.as_completed([*ids, ids[0]])
+    order = []
+    for job_id in reversed(ids):
+        move(ctx, job_id, *DONE)
+        order.append(next(completed).id)
+    assert order == list(reversed(ids))
+    assert list(completed) == []
+
+
+def test_hundreds_of_waiters_share_one_stream(api: str, ctx: Context) -> None:
+    """The API allows 256 waits and streams for a key."""
+    ids = [queued(ctx) for _ in range(300)]
+
+    def finish() -> None:
+        for job_id in ids:
+            move(ctx, job_id, State.CANCELLED)
+
+    async def wait_for_all() -> list[str]:
+        async with AsyncClient(api) as client:
+            waits = [asyncio.create_task(client.wait(job_id)) for job_id in ids]
+            await asyncio.sleep(0)
+            await asyncio.to_thread(finish)
+            return [(await each).state for each in waits]
+
+    assert asyncio.run(wait_for_all()) == ["cancelled"] * 300

@@ -1,0 +1,20 @@
+"""The client that blocks is what its source makes of it, and its import is light."""
+
+import subprocess
+import sys
+
+from support.client_source import WRITTEN, build_sync, read_modules
+
+HEAVY = {"asyncio", "celery", "fastapi", "httpx", "kombu", "pydantic", "redis", "rich"}
+
+
+def test_written_client_is_up_to_date() -> None:
+    assert build_sync() == read_modules(WRITTEN), "run `make client`"
+
+
+def test_import_of_the_client_is_light() -> None:
+    code = "from imagequeue import Client, AsyncClient; import sys; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in ran.stdout.split()}
+    assert "msgspec" in loaded
+    assert loaded & HEAVY == set()
