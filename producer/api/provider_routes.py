@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from ...providers import PROVIDERS
 from ...providers.describe import (
     ProviderDetails,
-    ProviderSummary,
     describe_provider,
     list_providers,
 )
@@ -19,10 +18,18 @@ def routes(access: Access) -> APIRouter:
     """Return the routes that list providers, and describe what one takes."""
     router = APIRouter(prefix="/v1/providers", tags=["providers"], dependencies=[Depends(access)])
 
-    @router.get("", summary="List the providers", name="list_providers")
-    def list_all() -> list[ProviderSummary]:
-        """Return every provider with its actions and the number of its models."""
-        return list_providers()
+    @router.get(
+        "", summary="List the providers", name="list_providers", responses=error_responses(422)
+    )
+    def list_all(
+        details: Annotated[
+            bool, Query(description="`false`: without the requests, which take 200 KB.")
+        ] = True,
+    ) -> list[ProviderDetails]:
+        """Return every provider with the requests that it takes, each as JSON Schema."""
+        if details:
+            return [describe_provider(name) for name in PROVIDERS]
+        return [ProviderDetails(**each.model_dump(), requests=[]) for each in list_providers()]
 
     @router.get(
         "/{name}",

@@ -3,6 +3,7 @@
 import pytest
 import requests
 
+from imagequeue.providers import PROVIDERS
 from support.asgi import Serve
 
 AUTH = {"Authorization": "Bearer a-key"}
@@ -14,8 +15,10 @@ def api(serve: Serve) -> str:
 
 
 def test_providers_and_their_requests_are_described(api: str) -> None:
-    listed = requests.get(api, headers=AUTH, timeout=30).json()
-    assert listed[0] == {"name": "kie", "actions": ["generate", "edit"], "models": 61}
+    query = {"details": "false"}
+    listed = requests.get(api, params=query, headers=AUTH, timeout=30).json()
+    kie = {"name": "kie", "actions": ["generate", "edit"], "models": 61, "requests": []}
+    assert listed[0] == kie
     whole = requests.get(f"{api}/kie", headers=AUTH, timeout=30).json()
     assert len({each["model"] for each in whole["requests"]}) == 62
     query = {"model": "seedream/4.5-edit"}
@@ -23,6 +26,15 @@ def test_providers_and_their_requests_are_described(api: str) -> None:
     (request,) = one["requests"]
     assert (request["action"], request["price"], request["credits"]) == ("edit", "6.5 credits", 6.5)
     assert request["schema"]["properties"]["params"]["required"] == ["model"]
+
+
+def test_one_call_describes_every_request_of_every_provider(api: str) -> None:
+    every = requests.get(api, headers=AUTH, timeout=30).json()
+    assert [each["name"] for each in every] == list(PROVIDERS)
+    for each in every:
+        one = requests.get(f"{api}/{each['name']}", headers=AUTH, timeout=30).json()
+        assert each == one
+        assert all(request["schema"]["properties"]["params"] for request in each["requests"])
 
 
 @pytest.mark.parametrize(
