@@ -12,6 +12,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic_settings import BaseSettings
 
 from ..field_types import BaseURL, HttpURL, Seconds, SecondsList, Secrets, Unset
+from ..image_names import ImageName
 from .budgets import BudgetList
 from .setting_types import (
     CertificateFile,
@@ -44,6 +45,11 @@ class SettingFields(BaseSettings):
         None,
         description="Where images are saved: `file:///folder`, `s3://bucket/prefix`, "
         "`gs://bucket/prefix` or `az://container/prefix`; if unset, `images/` in `DATA_DIR`.",
+    )
+    image_name: Annotated[ImageName | None, Unset] = Field(
+        None,
+        description="How the images of jobs without an `image_name` are named, such as "
+        "`{date}/{metadata.sku}-{index}.{ext}`; if unset, `{job}/{index}.{ext}`.",
     )
     save_origins: bool = Field(
         False,

@@ -14,11 +14,14 @@ from ..providers.request import FallbackRequest, JobRequest
 from .chain import find_task_source, list_needed, stand_in
 from .cost import to_micro
 from .fallback import Fallback
+from .image_name import check_image_name
 from .job import Job, new_job
 from .private_urls import check_private_urls, find_webhook_problem
 
 MAX_CALLER_CHARACTERS = 255
 MAX_DAYS_AHEAD = 30
+# The fields that a job has in another form than its request.
+_RESOLVED = {"delivery", "webhook_url", "image_name", "fallback", "after"}
 TOO_LATE = f"must be at most {MAX_DAYS_AHEAD} days ahead"
 
 
@@ -46,9 +49,9 @@ def build_job(
         for each, price in zip(request.fallback, estimates, strict=True)
     )
     delivery = _delivery(settings, request.delivery)
-    return new_job(
+    job = new_job(
         now,
-        **request.model_dump(exclude={"delivery", "webhook_url", "reuse", "fallback", "after"}),
+        **request.model_dump(exclude={*_RESOLVED, "reuse"}),
         after=list_needed(request),
         fallback=fallback,
         delivery=delivery,
@@ -56,7 +59,10 @@ def build_job(
         webhook_url=_choose_webhook_url(settings, request),
         submitted_by=submitted_by,
         batch=batch,
+        image_name=request.image_name or settings.image_name,
     )
+    check_image_name(job, "" if request.image_name else f"{PREFIX}IMAGE_NAME")
+    return job
 
 
 def _estimate_each(settings: Settings, request: JobRequest) -> list[int | None]:

@@ -17,7 +17,7 @@ from ..providers.base import JOB_PARAM, TASK_PARAM
 from ..providers.request import MAX_AFTER, JobRequest
 from ..providers.wire import INLINE
 from .ids import is_job_id, is_upload_id
-from .image import UNKNOWN_TYPE, StoredImage, find_image_name
+from .image import UNKNOWN_TYPE, StoredImage
 from .job import Job, State
 from .upload import Upload
 
@@ -166,7 +166,7 @@ def _resolve_image(url: str, known: Known, prefer_stored: bool) -> str | StoredI
     if image is None:
         raise NeededJobError(f"needs {url}, and {job_id} has no such image")
     has_url = not image.source_url.startswith(INLINE) and image.expires_at > known.now
-    if (name := find_image_name(image.uri or "")) and (prefer_stored or not has_url):
+    if (name := image.name) and (prefer_stored or not has_url):
         kind = image.content_type or UNKNOWN_TYPE
         return StoredImage(name, kind, image.bytes or 0, image.width, image.height)
     if not has_url:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from ..providers.image_bounds import ImageFacts
 from .state import Reason
 
-# How every URI of an image ends, wherever its storage was.
+# How the URI of an image ends in records without its name, wherever its storage was.
 _NAME = re.compile(r"(?:\A|/)(job_\w+/\d+\.\w+)\Z", re.ASCII)
 
 
@@ -55,6 +56,7 @@ class Image(Value):
     )
     """The URL that replaced `source_url`, if the provider was asked for a fresh one."""
     error: str | None = Field(None, description="Why the last attempt to save it failed.")
+    name: str | None = Field(None, description="The name of the file in the storage.")
     uri: str | None = Field(None, description="Where the file is stored.")
     sha256: str | None = None
     bytes: int | None = None
@@ -92,11 +94,11 @@ def split_images(images: Iterable[Image]) -> dict[str, Any]:
 
 
 def find_image_name(uri: str) -> str | None:
-    """Return the name of a stored image in its storage, such as `job_01KA.../0.png`, if any."""
+    """Return the name that an early record gives an image by its URI, such as `job_01.../0.png`."""
     found = _NAME.search(uri)
     return found[1] if found else None
 
 
 def to_image_uri(images_url: str, name: str) -> str:
     """Return where the storage at `images_url` has an image; without a URL, its name."""
-    return f"{images_url.rstrip('/')}/{name}" if images_url else name
+    return f"{images_url.rstrip('/')}/{quote(name)}" if images_url else name

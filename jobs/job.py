@@ -69,6 +69,7 @@ class Job(Value):
         (), description="The jobs that have to succeed before it is sent."
     )
     metadata: StoredObject = Field(default_factory=dict, description="Yours; never sent on.")
+    image_name: str | None = Field(None, description="The template for the names of its images.")
     submitted_by: str = Field("", description="The name of the API key, or of the program.")
     batch: str | None = Field(None, description="The batch that the job was submitted with.")
     webhook_url: str | None = Field(None, description="Receives an event when the job finishes.")

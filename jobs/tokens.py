@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
+from urllib.parse import quote
 
 _CHALLENGE = re.compile(r"[0-9a-f]{32}")
 # Callback tokens sign `provider/job_id`: without a slash, this is never the message of one.
@@ -38,7 +39,8 @@ def _is_one_of(given: str, tokens: Sequence[str]) -> bool:
 
 def build_image_url(public_url: str, secrets: Sequence[bytes], name: str, expires: int) -> str:
     """Return the URL of an image in the storage until a time, in epoch seconds."""
-    return f"{public_url}/uploads/{expires}/{_sign_image(secrets[0], name, str(expires))}/{name}"
+    token = _sign_image(secrets[0], name, str(expires))
+    return f"{public_url}/uploads/{expires}/{token}/{quote(name)}"
 
 
 def is_valid_image_token(given: str, secrets: Sequence[bytes], name: str, expires: str) -> bool:

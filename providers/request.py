@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from ..errors import InvalidRequestError, Problem
 from ..field_types import Duration, HttpURL, Name, URLText
+from ..image_names import ImageName
 from ..json_values import JsonObject
 
 MAX_PROMPT_CHARACTERS = 20_000
@@ -82,6 +83,12 @@ class JobRequest(BaseModel):
     )
     webhook_url: HttpURL | None = Field(
         None, description="Receives the job's final state, instead of the default URL."
+    )
+    image_name: ImageName | None = Field(
+        None,
+        description="How the saved images are named, such as `{metadata.sku}/{index}.{ext}`; by "
+        "default `{job}/{index}.{ext}`. Fields: `job`, `index`, `ext`, `kind`, `provider`, "
+        "`model`, `batch`, `date`, and `metadata.` with one of its names.",
     )
     metadata: JsonObject = Field(
         default_factory=dict, description="Yours: stored with the job, never sent to the provider."

@@ -109,6 +109,13 @@ class Storage(ABC):
     def uri(self, name: str) -> str:
         """Return the URI under which `put` stores a name."""
 
+    @abstractmethod
+    def is_free(self, name: str) -> bool:
+        """Return whether nothing is stored under a name, and `put` may store a file there.
+
+        Raises StorageError.
+        """
+
     def delete(self, name: str) -> None:
         """Delete the file under a name, if there is one; raises StorageError."""
         with suppress(FileNotFoundError):

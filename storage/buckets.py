@@ -116,6 +116,11 @@ class BucketStorage(Storage):
         """Return the name below the bucket's URL; see Storage."""
         return f"{self.url}/{quote(require_safe_name(name))}"
 
+    def is_free(self, name: str) -> bool:
+        """Ask for the object; see Storage."""
+        with self._map_errors():
+            return self._get_fingerprint(require_safe_name(name)) is None
+
     def _iter_range(self, key: str, start: int, end: int) -> Iterator[bytes]:
         # Servers refuse an empty range.
         if start >= end:

@@ -31,6 +31,8 @@ TYPES = mimetypes.MimeTypes()
 MAX_REMEMBERED = 1000
 # Network shares and the Windows folders of WSL refuse to flush a folder.
 NOT_SUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
+# What a file system says of a name that it cannot have.
+NO_NAMES = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 # With less space, images would be paid for that do not fit.
 MIN_FREE_BYTES = 100_000_000
 
@@ -117,6 +119,18 @@ class FileStorage(Storage):
         """Return the name as a `file://` URI; see Storage."""
         return _to_uri(self._path(name))
 
+    def is_free(self, name: str) -> bool:
+        """Look for the file, and for one in the place of its folder; see Storage."""
+        path = self._path(name)
+        try:
+            while not _exists(path):
+                path = os.path.dirname(path)
+        except OSError as error:
+            if error.errno in NO_NAMES:
+                return False
+            raise StorageError(f"{path} cannot be read: {format_os_error(error)}") from None
+        return path != self._path(name) and os.path.isdir(path)
+
     def _path(self, name: str) -> str:
         return os.path.join(self._root, require_safe_name(name))
 
@@ -161,6 +175,15 @@ def _iter_bytes(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
 def _to_uri(path: str) -> str:
     """Return what Path.as_uri returns, in less time."""
     return f"file://{quote(path)}"
+
+
+def _exists(path: str) -> bool:
+    """Return whether there is a file, a folder or a link; an unknown answer is an OSError."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _is_same(target: str, file: Temporary, sha256: str) -> bool:

@@ -50,8 +50,8 @@ def load(job_id: str, record: bytes, images_url: str) -> Job:
             )
         _split_origins(fields)
         for image in (*fields.get("images", ()), *fields.get("origins", ())):
-            if name := image.pop("name", None) or find_image_name(image.get("uri") or ""):
-                image["uri"] = to_image_uri(images_url, name)
+            if name := image.get("name") or find_image_name(image.get("uri") or ""):
+                image |= {"name": name, "uri": to_image_uri(images_url, name)}
         if fields["id"] != job_id:
             raise ValueError("it is the record of another job")
         if rb"\ud" in record.lower():  # perhaps half a surrogate pair, which nothing can serialize
@@ -102,10 +102,8 @@ def _to_fields(value: BaseModel) -> dict[str, Any]:
         for name, short, default in _names(type(value))
         if content[name] != default and content[name] not in _EMPTY
     }
-    if isinstance(value, Image) and (name := find_image_name(value.uri or "")):
-        # The storage may be moved.
-        del fields["uri"]
-        fields["name"] = name
+    if isinstance(value, Image) and value.name:
+        fields.pop("uri", None)  # the storage may be moved
     return fields
 
 

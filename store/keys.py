@@ -156,6 +156,11 @@ def inline_image(job_id: str, url: str) -> str:
     return f"iq:inline:{job_id}:{url}"
 
 
+def image_name(name: str) -> str:
+    """String: the image that is stored under a name, as the job's id and its index."""
+    return f"iq:name:{name}"
+
+
 def upload(upload_id: str) -> str:
     """String: the record of an upload, as JSON; it ends with the upload."""
     return f"iq:{upload_id}"

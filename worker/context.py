@@ -20,6 +20,7 @@ from ..store.budgets import BudgetReader
 from ..store.callbacks import CallbackInbox
 from ..store.clock import RedisClock
 from ..store.dispatcher import Dispatcher, open_dispatcher
+from ..store.image_names import ImageNames
 from ..store.inline_images import InlineImages
 from ..store.jobs import Store, Transition
 from ..store.looks import Looks
@@ -53,6 +54,7 @@ class Context:
     inline_images: InlineImages
     uploads: Uploads
     looks: Looks
+    image_names: ImageNames
     http: HttpClient
     webhook_http: HttpClient
     """For URLs that callers choose: other hosts are trusted than for images."""
@@ -116,6 +118,7 @@ def open_context(
         inline_images=InlineImages(client),
         uploads=Uploads(client),
         looks=Looks(client),
+        image_names=ImageNames(client),
         lookups=LookupLimiter(client),
         http=_open_http(settings, "download"),
         webhook_http=_open_http(settings, "webhook", connect_timeout_s=5),

@@ -1,8 +1,8 @@
 """Save: store an image from its URL, and the manifest of a job's images.
 
 The bytes go to a temporary file while they are hashed, are validated, and then stored under the
-job's id. The manifest `job.json` says what made the images, and makes them durable. The download
-step then records them in the job.
+name that the job gives them. The manifest `job.json` in the job's folder says what made the images,
+and makes them durable. The download step then records them in the job.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..jobs.job import Image, Job, add_seconds
 from ..providers.wire import INLINE
 from ..storage import Temporary
 from ..storage.media.validate import validate_media
+from .choose_name import choose_name
 from .context import Context
 from .fetch import Fetch, TooLargeError, UrlRefusedError
 from .http.message import Write
@@ -30,6 +31,7 @@ _JOB_FIELDS = {"id", "provider", "action", "prompt", "image_urls", "params", "ta
 _IMAGE_FIELDS = {
     "index",
     "kind",
+    "name",
     "source_url",
     "sha256",
     "bytes",
@@ -52,18 +54,21 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
         media = validate_media(file, lease.keep)
         # To store it in a bucket may take as long as the fetch did.
         lease.keep(min(QUICK_S, ctx.settings.lease_s / 10))
+        name = choose_name(ctx, job, image, media.extension)
         uri = ctx.storage.put(
-            f"{job.id}/{image.index}.{media.extension}",
+            name,
             file,
             content_type=media.content_type,
             sha256=sha256,
-            more_follows=True,
+            # The manifest follows, into the job's own folder.
+            more_follows=name.rpartition("/")[0] == job.id,
         )
     return image.model_copy(
         update={
             "state": "stored",
             "saved_at": ctx.now(),
             "error": None,
+            "name": name,
             "uri": uri,
             "sha256": sha256,
             "bytes": size,
@@ -123,7 +128,7 @@ def _read_inline(ctx: Context, job: Job, url: str, write: Write) -> int:
 
 
 def write_manifest(ctx: Context, job: Job, saved: Iterable[Image]) -> None:
-    """Write `job.json` beside a job's images: the request, the task, and each stored image.
+    """Write `job.json` to the job's folder: the request, the task, and each stored image.
 
     After this the images in `saved` are durable. The manifest holds no times, so that writing it
     again results in the same file. Raises StorageError or OSError.

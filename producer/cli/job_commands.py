@@ -62,6 +62,11 @@ PRIORITIES = click.Choice(["high", "normal", "low"])
     help="Stored with the job, never sent to the provider.",
 )
 @click.option(
+    "--image-name",
+    metavar="TEMPLATE",
+    help="How the images are named, such as '{metadata.sku}/{index}.{ext}'.",
+)
+@click.option(
     "--idempotency-key",
     metavar="KEY",
     help="Repeating it with this key within 24 h returns the same job.",
@@ -81,6 +86,7 @@ def submit(
     not_before: datetime | timedelta | None,
     after: tuple[str, ...],
     metadata: str,
+    image_name: str | None,
     idempotency_key: str | None,
     reuse: str | None,
     wait_too: bool,
@@ -100,6 +106,7 @@ def submit(
         not_before=not_before,
         after=after,
         metadata=parse_json_object(metadata, "--metadata"),
+        image_name=image_name,
         reuse=reuse,
         idempotency_key=idempotency_key,
     )

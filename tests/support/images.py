@@ -17,9 +17,10 @@ SIZE = len(PNG)
 ETAG = f'"{hashlib.sha256(PNG).hexdigest()}"'
 
 
-def stored(ctx: Context, data: bytes = PNG, name: str = "0.png", **fields: Any) -> str:
-    """Add a job with one image in storage; return its id."""
+def stored(ctx: Context, data: bytes = PNG, name: str = "{}/0.png", **fields: Any) -> str:
+    """Add a job with one image in storage, or said to be at `uri`; return its id."""
     job_id = queued(ctx)
+    name = name.format(job_id)
     content_type = "video/mp4" if name.endswith("mp4") else "image/png"
     image = Image(
         index=0,
@@ -29,7 +30,8 @@ def stored(ctx: Context, data: bytes = PNG, name: str = "0.png", **fields: Any) 
         sha256=hashlib.sha256(data).hexdigest(),
         bytes=len(data),
         content_type=content_type,
-        uri=fields.get("uri") or keep(ctx.storage, f"{job_id}/{name}", data, content_type),
+        name=None if fields else name,
+        uri=fields.get("uri") or keep(ctx.storage, name, data, content_type),
     )
     for state in (State.SUBMITTING, State.DOWNLOADING):
         ctx.store.transition(

@@ -12,11 +12,11 @@ from support.jobs import move, picture, queued
 
 FIELDS = (
     "id state provider action prompt image_urls params delivery task_id account_key "
-    "priority not_before after metadata submitted_by batch webhook_url fallback error images "
-    "origins created_at updated_at history charged cost"
+    "priority not_before after metadata image_name submitted_by batch webhook_url fallback error "
+    "images origins created_at updated_at history charged cost"
 )
 IMAGE_FIELDS = (
-    "index kind source_url expires_at state error uri sha256 bytes ignored_bytes content_type "
+    "index kind source_url expires_at state error name uri sha256 bytes ignored_bytes content_type "
     "width height"
 )
 REQUEST = {

@@ -39,6 +39,7 @@ def succeed(ctx: Context, lifetime: timedelta = timedelta(hours=20)) -> str:
         source_url="https://a.example/0.png",
         expires_at=ctx.now() + lifetime,
         state="stored",
+        name=f"{job_id}/0.png",
         uri=path.as_uri(),
         content_type="image/png",
         bytes=len(PNG),

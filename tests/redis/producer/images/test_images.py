@@ -88,7 +88,7 @@ def test_cached_image_is_not_sent_again(url: str) -> None:
 
 def test_video_is_served_with_ranges(api: str, ctx: Context) -> None:
     data = VIDEO.read_bytes()
-    video = f"{api}/{stored(ctx, data, '0.mp4')}/images/0"
+    video = f"{api}/{stored(ctx, data, '{}/0.mp4')}/images/0"
     whole, part = get(video), get(video, Range="bytes=1000-1999")
     assert (whole.content, whole.headers["Content-Type"]) == (data, "video/mp4")
     assert (part.status_code, part.content) == (206, data[1000:2000])

@@ -63,7 +63,7 @@ def test_image_of_a_moved_storage_is_shown_where_it_is(
         for path in (f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}?wait=1", "/v1/jobs"):
             shown = requests.get(f"{url}{path}", timeout=30).json()
             assert [image["uri"] for image in shown.get("jobs", [shown])[0]["images"]] == [uri]
-            assert "name" not in shown.get("jobs", [shown])[0]["images"][0]
+            assert shown.get("jobs", [shown])[0]["images"][0]["name"] == f"{job_id}/0.png"
         assert get(f"{url}/v1/jobs/{job_id}/images/0").content == PNG
     assert uri in imagequeue("status", job_id, settings=overrides).out
     assert former not in ctx.store.redis.get(keys.record(job_id)).decode()

@@ -10,7 +10,7 @@ import pytest
 
 from imagequeue.producer.api import images
 from imagequeue.worker.context import Context
-from support.images import get, stored
+from support.images import PNG, get, stored
 from support.paths import VIDEO
 from support.s3 import S3, keep
 
@@ -41,6 +41,16 @@ def test_thumbnail_is_made_once_and_stored(
     assert get(f"{url}/thumbnail").content == first.content
     assert len(made) == 1
     assert list(ctx.storage.scratch.glob("*")) == []
+
+
+def test_image_by_a_template_has_its_thumbnail_in_the_folder_of_the_job(
+    api: str, ctx: Context
+) -> None:
+    job_id = stored(ctx, name="cats/café 7.png")
+    assert get(f"{api}/{job_id}/images/0").content == PNG
+    first = get(f"{api}/{job_id}/images/0/thumbnail")
+    thumbnail = ctx.storage.open(ctx.storage.uri(f"{job_id}/0.thumbnail.webp"))
+    assert b"".join(thumbnail.chunks) == first.content
 
 
 def test_excess_thumbnails_get_503(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,7 @@ def test_manifest_says_what_made_the_image(ctx: Context, stub: Stub, host: Host)
             {
                 "index": 0,
                 "kind": "result",
+                "name": f"{job_id}/0.png",
                 "source_url": f"{host.url}/0?sig=1",
                 "sha256": hashlib.sha256(PNG).hexdigest(),
                 "bytes": len(PNG),
