@@ -41,6 +41,8 @@ class SubmitOptions(TypedDict, total=False):
     reuse: str
     """Return a job that succeeded within this time, such as `24h`, for the same request."""
     webhook_url: str
+    image_name: str
+    """A template for the names of the saved images, such as `{metadata.sku}/{index}.{ext}`."""
     metadata: Mapping[str, Any]
     """Yours: stored with the job, never sent to the provider."""
     idempotency_key: str

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .catalogue import ActionName, Priority, ReasonName, StateName
 
     ImageKind = Literal["result", "origin"]
-    ImageState = Literal["pending", "stored", "expired"]
+    ImageState = Literal["pending", "stored", "expired", "skipped"]
     Charged = Literal["no", "yes", "unknown"]
 else:
     # A newer queue may have more of them, which must not make its answers unreadable.
@@ -73,6 +73,8 @@ class ImageFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     expires_at: datetime | None = None
     error: str | None = None
     """Why the last attempt to save it failed."""
+    name: str | None = None
+    """Its name in the storage of the queue."""
     uri: str | None = None
     """Where the queue stores the file; `url` is where its API serves it."""
     sha256: str | None = None

@@ -2,9 +2,9 @@
 
 The revision comes first, so that Lua scripts can read it without decoding the rest. `v` is the
 version of this format: 3 added `account_key`, `fallback` and the reason `unsaved`, 4 replaced the
-`uri` of an image by its `name` in the storage, 5 moved the origins out of `images` and
-added `result_id`, and a record without `v` is of version 1. Times are integer milliseconds since
-the epoch. History entries are `[time, state, cause]`.
+`uri` of an image by its `name` in the storage, 5 moved the origins out of `images` and added
+`result_id` and `image_name`, and a record without `v` is of version 1. Times are integer
+milliseconds since the epoch. History entries are `[time, state, cause]`.
 """
 
 from __future__ import annotations
