@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from enum import StrEnum
 from pathlib import Path
 
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import MasterDownError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import MasterDownError, NoPermissionError, ReadOnlyError, RedisError
 from redis.retry import Retry
 
 from ..errors import ConfigError, RedisUnavailableError
+from .durability import DurabilityPolicy, parse_version, require_durable
 from .settings import PREFIX, Settings
 
 ADDRESS_FILE = "address"
@@ -28,7 +27,6 @@ BRIEF_S = 1.5
 # A primary that a failover has demoted answers these on connections that stay open. They are
 # retried on a new connection, which leads to the new primary.
 DEMOTED: list[type[Exception]] = [ReadOnlyError, MasterDownError]
-WAITAOF_SINCE = (7, 2)
 # The first version with ZMSCORE and `ZRANGE ... BYSCORE`, without which nothing is ever dispatched.
 # Valkey reports the version of Redis that it is compatible with.
 MIN_VERSION = (6, 2)
@@ -60,7 +58,7 @@ def connect(settings: Settings) -> redis.Redis:
     Raises RedisUnavailableError or ConfigError if the server is unreachable or unsuitable.
     """
     client = _make_client(get_redis_url(settings))
-    check_server(client)
+    check_server(client, settings.durability)
     return client
 
 
@@ -108,21 +106,43 @@ def connect_briefly(settings: Settings) -> redis.asyncio.Redis:
     )
 
 
-def check_server(client: redis.Redis) -> None:
+def check_server(client: redis.Redis, durability: DurabilityPolicy = "disk") -> None:
     """Check that Redis stores what it is given.
 
-    Raises RedisUnavailableError, or ConfigError if the server may lose or evict paid jobs.
+    Raises RedisUnavailableError, or ConfigError if the server cannot hold paid jobs, or may lose or
+    evict them.
     """
     with reachable():
+        _require_right(client.info, "server")
         check_version(client.info("server")["redis_version"])
-        policy = client.info("memory")["maxmemory_policy"]
-    if get_durability(client) is Durability.NONE:
-        raise ConfigError(f"this Redis keeps {Durability.NONE}; {REMEDY}")
+        if client.info("cluster").get("cluster_enabled"):
+            raise ConfigError(
+                "this Redis is a cluster, and one change of a job spans several of its slots: use "
+                "one primary, with replicas where it has to survive a failure"
+            )
+        if client.info("replication").get("role") == "slave":
+            raise ConfigError(f"this Redis is a replica: {PREFIX}REDIS_URL must name its primary")
+        _require_right(client.eval, "return 1", 0)
+        # A key of Celery's messages, which have other names than those of jobs.
+        _require_right(client.exists, "_kombu.binding.submit")
+        policy = client.info("memory").get("maxmemory_policy", "noeviction")
+        require_durable(client, durability)
     if policy != "noeviction":
         raise ConfigError(
             f"this Redis may evict jobs (maxmemory-policy {policy}): "
             "set `maxmemory-policy noeviction` in its configuration"
         )
+
+
+def _require_right(command: Callable[..., object], *args: object) -> None:
+    """Raise ConfigError if this user may not send a command that every process needs."""
+    try:
+        command(*args)
+    except NoPermissionError as error:
+        raise ConfigError(
+            f"the user of {PREFIX}REDIS_URL lacks rights ({error}): give it "
+            "`~* &* +@all -@admin -@dangerous +info +keys`"
+        ) from None
 
 
 def check_version(version: str, setting: str = "REDIS_URL") -> None:
@@ -134,43 +154,15 @@ def check_version(version: str, setting: str = "REDIS_URL") -> None:
         )
 
 
-def parse_version(version: str) -> tuple[int, ...]:
-    """Return the first two numbers of a server's version, which may end in a suffix."""
-    return tuple(int(number) for number in re.findall(r"\d+", str(version))[:2])
-
-
-REMEDY = "set `appendonly yes` and `appendfsync always`, or use Redis 7.2 or newer"
-
-
-class Durability(StrEnum):
-    """What Redis guarantees about a write that it has acknowledged."""
-
-    ALWAYS = "every answered write is on disk (appendfsync always)"
-    WAITAOF = "an intent to pay is on disk before the request is sent (WAITAOF)"
-    EVERY_SECOND = "writes survive a killed Redis, but a power cut may take the last second"
-    NONE = "jobs in memory alone: a restart loses what was paid for"
-
-
-def get_durability(client: redis.Redis) -> Durability:
-    """Return what this server guarantees, by its configuration and version."""
-    if not client.info("persistence")["aof_enabled"]:
-        return Durability.NONE
-    try:
-        policy = client.config_get("appendfsync").get("appendfsync")
-    except ResponseError:
-        # Hosted Redis services may hide their configuration: the weaker guarantee is assumed.
-        policy = None
-    if policy == "always":
-        return Durability.ALWAYS
-    version = parse_version(client.info("server")["redis_version"])
-    return Durability.WAITAOF if version >= WAITAOF_SINCE else Durability.EVERY_SECOND
-
-
 @contextmanager
 def reachable() -> Iterator[None]:
     """Turn errors of the Redis client into RedisUnavailableError, which names the remedy."""
     try:
         yield
+    except NoPermissionError as error:
+        raise RedisUnavailableError(
+            f"the Redis user of {PREFIX}REDIS_URL lacks a right: {error}"
+        ) from error
     except RedisError as error:
         raise RedisUnavailableError(
             f"Redis does not answer ({error}): check {PREFIX}REDIS_URL and that the server runs"

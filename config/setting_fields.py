@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from ..field_types import BaseURL, HttpURL, Seconds, SecondsList, Secrets, Unset
 from ..image_names import ImageName
 from .budgets import BudgetList
+from .durability import DurabilityPolicy
 from .setting_types import (
     CertificateFile,
     FilePath,
@@ -37,6 +38,12 @@ class SettingFields(BaseSettings):
     )
     broker_url: Annotated[RedisURL | None, Unset] = Field(
         None, description="The Redis that carries Celery's messages; if unset, `REDIS_URL`."
+    )
+    durability: DurabilityPolicy = Field(
+        "disk",
+        description="When jobs, intents to pay and callbacks count as stored: `disk` needs a Redis "
+        "with an append-only file, `replica` waits for a replica too, and `memory` accepts that a "
+        "restart of Redis loses jobs, paid ones included.",
     )
     data_dir: FilePath = Field(
         Path("data"), description="The folder of the embedded Redis, the secrets and the images."

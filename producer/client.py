@@ -61,7 +61,7 @@ class LocalClient(Reports, ClientActions):
         self.settings = settings or get_settings()
         self._name = name
         client = connect(self.settings)
-        store = Store(client, self.settings.images_url)
+        store = Store(client, self.settings.images_url, self.settings.durability)
         super().__init__(self.settings, store, now or RedisClock(client))
         self.input_images = InputImages(self.settings, client, self._now)
         dispatcher = open_dispatcher(self.settings, client, make_celery(self.settings))

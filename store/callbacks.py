@@ -17,8 +17,11 @@ from .scripts import read_script, register_script
 MAX_UNREAD = 50
 STORE_CALLBACKS = read_script("store_callbacks")
 
+StoreCall = tuple[list[str], list[Any]]
+"""The keys and the arguments of STORE_CALLBACKS."""
 
-def build_store_call(batch: Sequence[tuple[str, Callback]]) -> tuple[list[str], list[Any]]:
+
+def build_store_call(batch: Sequence[tuple[str, Callback]]) -> StoreCall:
     """Return the keys and arguments of STORE_CALLBACKS for pairs of a job id and a callback.
 
     The script returns, in order, 1 for each callback that is stored and 0 for each whose job has

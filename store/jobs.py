@@ -9,11 +9,10 @@ from typing import Any
 import redis
 from redis.exceptions import RedisError
 
-from ..config.redis import Durability, get_durability
+from ..config.durability import DurabilityPolicy
 from ..errors import (
     IdempotencyConflictError,
     InvalidTransitionError,
-    NotDurableError,
     NotFoundError,
     UnreadableJobError,
     UnreadableRecordError,
@@ -28,13 +27,13 @@ from .codec import dump, load_visible, reading
 from .compare_and_set import MAX_CHANGES, CompareAndSet
 from .decoding import decode_ids
 from .deletion import Deletion
+from .durable_writes import DurableWrites
 from .places import dump_place
 from .scripts import register_script
 
 IDEMPOTENCY_KEY_TTL_S = 86400
 # A transition gives up when the record changed under it this often in a row.
 MAX_TRANSITION_TRIES = 50
-WAITAOF_TIMEOUT_MS = 5000
 
 Transition = Callable[[Job], Job]
 
@@ -45,8 +44,11 @@ class Store:
     Their images are shown where the storage at `images_url` has them; without it, by their names.
     """
 
-    def __init__(self, client: redis.Redis, images_url: str = "") -> None:
+    def __init__(
+        self, client: redis.Redis, images_url: str = "", durability: DurabilityPolicy = "disk"
+    ) -> None:
         self.redis = client
+        self._durable_writes = DurableWrites(client, durability)
         self._source = (client, images_url)
         self.batches = Batches(client, images_url)
         self._add = register_script(client, "add_jobs")
@@ -85,7 +87,8 @@ class Store:
                 job.provider,
                 dump_place(job),
             ]
-        is_added, *answer = self._add(
+        add = functools.partial(
+            self._add,
             keys=[keys.COUNTERS, keys.OPEN_JOBS, keys.CHANGES, keys.PLACES, *batch_keys, *job_keys],
             args=[
                 IDEMPOTENCY_KEY_TTL_S,
@@ -96,6 +99,7 @@ class Store:
                 *job_args,
             ],
         )
+        is_added, *answer = self._durable_writes.run(add, is_intent=False)
         if not is_added:
             raise IdempotencyConflictError([int(index) for index in answer])
         return decode_ids(answer)
@@ -200,16 +204,8 @@ class Store:
             return error
 
     def _write(self, before: Job, after: Job, *, durable: bool) -> bool:
-        if not durable or self._durability is not Durability.WAITAOF:
-            return bool(self._compare_and_set(before, after))
-        # One pipeline, because WAITAOF covers the writes of its own connection only.
-        with self.redis.pipeline(transaction=False) as pipe:
-            self._compare_and_set(before, after, client=pipe)
-            pipe.waitaof(1, 0, WAITAOF_TIMEOUT_MS)
-            written, (flushed, _) = pipe.execute()
-        if written and not flushed:
-            raise NotDurableError(f"{before.id}: Redis did not flush its file in time")
-        return bool(written)
+        write = functools.partial(self._compare_and_set, before, after)
+        return bool(self._durable_writes.run(write, is_intent=True) if durable else write())
 
     def list(
         self,
@@ -235,7 +231,3 @@ class Store:
         if not self._is_indexed:
             listing.index_earlier_jobs(self.redis)
             self._is_indexed = True
-
-    @functools.cached_property
-    def _durability(self) -> Durability:
-        return get_durability(self.redis)

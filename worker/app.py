@@ -9,10 +9,10 @@ from typing import Any
 from celery import Celery, bootsteps
 
 from ..config.celery import make_celery
+from ..config.durability import describe_durability
 from ..config.logging import get_logger
 from ..config.process import exit_on_config_error
 from ..config.queues import Queue
-from ..config.redis import get_durability
 from ..config.settings import Settings
 from ..errors import ConfigError
 from ..storage import StorageError
@@ -54,7 +54,8 @@ def make_worker_app(settings: Settings, now: Callable[[], datetime] | None = Non
     """Return the app of workers and Flower; raises ConfigError or RedisUnavailableError."""
     app = make_celery(settings)
     context = open_context(settings, app, now)
-    log.info("redis_connected", durability=get_durability(context.store.redis).value)
+    durability = describe_durability(context.store.redis, settings.durability)
+    log.info("redis_connected", durability=durability)
     app.context = context  # type: ignore[attr-defined]
     register(app)
     app.steps["worker"].update({SecretStep, StorageStep, SweepStep})

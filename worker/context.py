@@ -106,7 +106,7 @@ def open_context(
     storage = open_storage(settings.images_url, settings.scratch)
     return Context(
         settings=settings,
-        store=Store(client, settings.images_url),
+        store=Store(client, settings.images_url, settings.durability),
         wakeups=WakeUps(client, settings.lease_s),
         submits=open_submit_queue(client, settings),
         budgets=BudgetReader(client, settings),

@@ -12,15 +12,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ...config.redis import (
-    REMEDY,
-    Durability,
-    check_server,
-    connect_broker,
-    get_durability,
-    get_redis_url,
-    reachable,
-)
+from ...config.durability import REMEDY, Durability, describe_durability, get_durability
+from ...config.redis import check_server, connect_broker, get_redis_url, reachable
 from ...config.settings import PREFIX, Settings
 from ...errors import ImageQueueError
 from ...store.api_keys import ApiKeys
@@ -54,13 +47,14 @@ def connect(settings: Settings) -> Iterator[redis.Redis]:
 def check_durability(settings: Settings) -> str:
     """Check that Redis stores acknowledged writes durably and evicts nothing."""
     with connect(settings) as client:
-        check_server(client)
+        check_server(client, settings.durability)
         connect_broker(settings, client)
         version = client.info("server")["redis_version"]
         durability = get_durability(client)
-    if durability in (Durability.NONE, Durability.EVERY_SECOND):
+        words = describe_durability(client, settings.durability)
+    if settings.durability == "disk" and durability is Durability.EVERY_SECOND:
         raise ImageQueueError(f"Redis {version}: {durability}; {REMEDY}")
-    return f"Redis {version} evicts nothing; {durability}"
+    return f"Redis {version} evicts nothing; {words}"
 
 
 def check_latency(settings: Settings) -> str:

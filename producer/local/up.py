@@ -19,8 +19,9 @@ from celery import Celery
 from celery.utils.nodenames import host_format
 
 from ...config.celery import make_celery
+from ...config.durability import describe_durability
 from ...config.local_up import publish_local_up
-from ...config.redis import connect, get_durability
+from ...config.redis import connect
 from ...config.settings import PREFIX, Settings, read_settings
 from ...errors import ConfigError
 from ...providers import sandbox_settings
@@ -143,7 +144,7 @@ def running(options: Options, write_line: WriteLine) -> Iterator[System]:
         settings = read_settings(alone=True, **overrides)
         stack.enter_context(publish_local_up(settings.data_dir, _to_variables(overrides)))
         with connect(settings) as client:
-            redis_description = _describe_redis(client)
+            redis_description = _describe_redis(client, settings)
         write_line("up", f"redis: {redis_description}")
         environment = _build_environment(options, overrides)
         supervisor = Supervisor(_build_commands(options), environment, write_line, grace_s)
@@ -155,14 +156,14 @@ def running(options: Options, write_line: WriteLine) -> Iterator[System]:
         yield system
 
 
-def _describe_redis(client: redis.Redis) -> str:
+def _describe_redis(client: redis.Redis, settings: Settings) -> str:
     """Return the server's name, version and durability."""
     server = client.info("server")
     version = server["redis_version"]
     name = (
         f"Valkey {server['valkey_version']}" if "valkey_version" in server else f"Redis {version}"
     )
-    return f"{name}, {get_durability(client)}"
+    return f"{name}, {describe_durability(client, settings.durability)}"
 
 
 def _require_free_ports(options: Options) -> None:

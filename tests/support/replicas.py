@@ -25,6 +25,11 @@ class Pair:
         self._listener = listener
         threading.Thread(target=self._accept, daemon=True).start()
 
+    @property
+    def address(self) -> tuple[str, str]:
+        """Host and port of the first primary, as a replica is told them."""
+        return "127.0.0.1", str(self._ports[0])
+
     def demote(self) -> None:
         """Turn the primary into a replica of its former replica; every connection stays open."""
         self.replica.replicaof("NO", "ONE")

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...config.celery import make_celery
+from ...config.durability import get_durability, list_waits
 from ...config.logging import get_logger
 from ...config.redis import connect, connect_briefly
 from ...config.security_headers import SecurityHeaders
@@ -44,6 +45,8 @@ BODY_TIMEOUT_S = 10.0
 # Enough to keep idle workers busy. The sweep dispatches the rest, in order.
 MAX_QUEUED_MESSAGES = 32
 FLUSH_COUNTS_EVERY_S = 1.0
+# Below the timeout of the connection.
+WAIT_MS = 1000
 
 
 class Receiver:
@@ -59,7 +62,10 @@ class Receiver:
         self._counters = Counters(client)
         self._tally = PendingCounts()
         self._async_client = connect_briefly(settings)
-        self._writer = CallbackWriter(self._async_client)
+        waits = list_waits(
+            get_durability(client), settings.durability, is_intent=False, timeout_ms=WAIT_MS
+        )
+        self._writer = CallbackWriter(self._async_client, waits)
         self._dispatcher = CallbackDispatcher(
             open_dispatcher(settings, client, make_celery(settings), MAX_QUEUED_MESSAGES),
             self._clock,

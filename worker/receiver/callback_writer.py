@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from ...config.durability import Wait, are_confirmed
 from ...config.logging import get_logger
 from ...config.redis import BRIEF_S
 from ...jobs.callback import Callback
-from ...store.callbacks import STORE_CALLBACKS, build_store_call
+from ...store.callbacks import STORE_CALLBACKS, StoreCall, build_store_call
 from ...store.probe import check_writes
 
 log = get_logger(__name__)
@@ -39,8 +41,9 @@ class _Waiting(NamedTuple):
 class CallbackWriter:
     """Stores callbacks; those that arrive during a write are batched into the next one."""
 
-    def __init__(self, client: redis.asyncio.Redis) -> None:
+    def __init__(self, client: redis.asyncio.Redis, waits: Sequence[Wait] = ()) -> None:
         self._redis = client
+        self._waits = waits
         self._store_batch: Any = client.register_script(STORE_CALLBACKS)
         self._waiting: deque[_Waiting] = deque()
         self._writer: asyncio.Task[None] | None = None
@@ -88,7 +91,7 @@ class CallbackWriter:
         started = loop.time()
         try:
             call = build_store_call([(each.job_id, each.callback) for each in batch])
-            results: list[int] = await self._store_batch(*call)
+            results = await self._run(call)
         except Exception as error:  # whatever it is, the senders wait for an answer
             log.error("callbacks_not_stored", count=len(batch), error=type(error).__name__)
             if loop.time() - started >= BRIEF_S:
@@ -96,6 +99,21 @@ class CallbackWriter:
                 self._refuse_waiting()
             return [0] * len(batch)
         return results
+
+    async def _run(self, call: StoreCall) -> list[int]:
+        if not self._waits:
+            stored: list[int] = await self._store_batch(*call)
+            return stored
+        # One pipeline, because a wait covers the writes of its own connection only.
+        async with self._redis.pipeline(transaction=False) as pipe:
+            await self._store_batch(*call, client=pipe)
+            for wait in self._waits:
+                pipe.execute_command(*wait)
+            stored, *answers = await pipe.execute()
+        if are_confirmed(answers):
+            return stored
+        log.error("callbacks_not_confirmed", count=len(stored))
+        return [0] * len(stored)
 
     def _refuse_waiting(self) -> None:
         """Refuse all that wait: batch after batch, they would wait longer than senders do."""

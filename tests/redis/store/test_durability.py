@@ -10,14 +10,8 @@ import pytest
 import redis
 
 from imagequeue.config import redis as config_redis
-from imagequeue.config.redis import (
-    Durability,
-    check_server,
-    check_version,
-    connect,
-    connect_broker,
-    get_durability,
-)
+from imagequeue.config.durability import Durability, get_durability
+from imagequeue.config.redis import check_server, check_version, connect, connect_broker
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, NotDurableError
 from imagequeue.jobs.job import Job, State, add_seconds
@@ -71,7 +65,7 @@ def test_the_intent_waits_for_the_disk_and_nothing_else_does(ctx: Context, stub:
 def test_what_the_disk_does_not_take_is_not_paid_for(
     ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagequeue.store.jobs.WAITAOF_TIMEOUT_MS", 50)
+    monkeypatch.setattr("imagequeue.config.durability.WAIT_MS", 50)
     job_id = queued(ctx)
     ctx.store.redis.config_set("appendfsync", "no")
     submit(ctx, job_id)

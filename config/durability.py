@@ -1,0 +1,95 @@
+"""What a Redis guarantees about a write, and whether that is enough for jobs that are paid for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Literal
+
+import redis
+from redis.exceptions import ResponseError
+
+from ..errors import ConfigError
+
+WAITAOF_SINCE = (7, 2)
+WAIT_MS = 5000
+REMEDY = "set `appendonly yes` and `appendfsync always`, or use Redis 7.2 or newer"
+
+DurabilityPolicy = Literal["disk", "replica", "memory"]
+"""The values of IMAGEQUEUE_DURABILITY."""
+Wait = tuple[str | int, ...]
+"""A command that waits until the writes before it on the same connection are safe."""
+
+
+class Durability(StrEnum):
+    """What Redis guarantees about a write that it has acknowledged."""
+
+    ALWAYS = "every answered write is on disk (appendfsync always)"
+    WAITAOF = "an intent to pay is on disk before the request is sent (WAITAOF)"
+    EVERY_SECOND = "writes survive a killed Redis, but a power cut may take the last second"
+    NONE = "jobs in memory alone: a restart loses what was paid for"
+
+
+def get_durability(client: redis.Redis) -> Durability:
+    """Return what this server guarantees by itself, by its configuration and version."""
+    if not client.info("persistence").get("aof_enabled"):
+        return Durability.NONE
+    try:
+        policy = client.config_get("appendfsync").get("appendfsync")
+    except ResponseError:
+        # Hosted Redis services may hide their configuration: the weaker guarantee is assumed.
+        policy = None
+    if policy == "always":
+        return Durability.ALWAYS
+    version = parse_version(client.info("server")["redis_version"])
+    return Durability.WAITAOF if version >= WAITAOF_SINCE else Durability.EVERY_SECOND
+
+
+def require_durable(client: redis.Redis, policy: DurabilityPolicy) -> None:
+    """Raise ConfigError if the server cannot be what IMAGEQUEUE_DURABILITY asks for."""
+    if policy == "disk" and get_durability(client) is Durability.NONE:
+        raise ConfigError(
+            f"this Redis keeps {Durability.NONE}; {REMEDY}. Where it has replicas, "
+            "IMAGEQUEUE_DURABILITY=replica waits for one of them; =memory accepts the loss"
+        )
+    if policy == "replica" and not client.info("replication").get("connected_slaves"):
+        raise ConfigError(
+            "IMAGEQUEUE_DURABILITY=replica, and this Redis has no replica: connect one, or set disk"
+        )
+
+
+def describe_durability(client: redis.Redis, policy: DurabilityPolicy) -> str:
+    """Return in words what this server guarantees under a policy."""
+    durability = get_durability(client)
+    if policy != "replica":
+        return durability.value
+    own = "" if durability is Durability.NONE else f"; {durability}"
+    return f"accepted jobs, intents to pay and callbacks are on a replica before they count{own}"
+
+
+def list_waits(
+    durability: Durability, policy: DurabilityPolicy, *, is_intent: bool, timeout_ms: int = 0
+) -> list[Wait]:
+    """Return the commands that follow an important write: for the disk, and for a replica.
+
+    Only an intent to pay waits for the disk: another write that a power cut takes costs no money.
+    """
+    timeout_ms = timeout_ms or WAIT_MS
+    waits: list[Wait] = []
+    if is_intent and durability is Durability.WAITAOF:
+        waits.append(("WAITAOF", 1, 0, timeout_ms))
+    if policy == "replica":
+        waits.append(("WAIT", 1, timeout_ms))
+    return waits
+
+
+def are_confirmed(answers: Sequence[Any]) -> bool:
+    """Whether each of several waits ended before its timeout."""
+    # WAITAOF answers with two numbers: of this server, and of replicas.
+    return all((each[0] if isinstance(each, list) else each) >= 1 for each in answers)
+
+
+def parse_version(version: str) -> tuple[int, ...]:
+    """Return the first two numbers of a server's version, which may end in a suffix."""
+    return tuple(int(number) for number in re.findall(r"\d+", str(version))[:2])
