@@ -61,7 +61,7 @@ class SettingFields(BaseSettings):
     save_origins: bool = Field(
         False,
         description="Whether to save the images that a provider lists beside its results, such as "
-        "kie's `originImageUrl`.",
+        "`originImageUrl`.",
     )
     public_url: Annotated[BaseURL | None, Unset] = Field(
         None,

@@ -23,9 +23,12 @@ PACKAGES = (
 # What each package may import from this project, besides itself.
 ALLOWED = {
     "client": {"config", "errors", "producer", "__version__"},
-    "config": {"providers", "errors", "field_types", "suggest"},
-    "providers": {"errors", "field_types", "json_values", "suggest"},
-    "jobs": {"config", "providers", "errors", "field_types", "json_values", "suggest"},
+    "config": {"providers", "errors", "field_types", "image_names", "suggest"},
+    "providers": {"errors", "field_types", "image_names", "json_values", "suggest"},
+    "jobs": {
+        *("config", "providers"),
+        *("errors", "field_types", "image_names", "json_values", "suggest"),
+    },
     "storage": {"errors"},
     "store": {"config", "jobs", "providers", "errors"},
     "producer": {
@@ -36,6 +39,7 @@ ALLOWED = {
     "sandbox": set(),
     "errors": {"client"},
     "field_types": set(),
+    "image_names": {"suggest"},
     "json_values": set(),
     "suggest": set(),
     "__init__": {"client", "config", "jobs", "producer", "store", "errors"},

@@ -104,7 +104,7 @@ def test_a_redis_without_a_file_needs_the_word_memory(
     overrides: dict[str, str], pair: Pair
 ) -> None:
     pair.primary.config_set("appendonly", "no")
-    with pytest.raises(ConfigError, match="IMAGEQUEUE_DURABILITY=replica .* =memory accepts"):
+    with pytest.raises(ConfigError, match=r"IMAGEQUEUE_DURABILITY=replica .* =memory accepts"):
         connect(read_settings(**overrides | {"durability": "disk"}))
     connect(read_settings(**overrides | {"durability": "memory"})).close()
 
