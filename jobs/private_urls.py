@@ -1,5 +1,6 @@
-"""Refuse URLs that lead into a private network: of images, which no provider could fetch, and of
-webhooks, which no worker would send.
+"""Refuse URLs that lead into a private network.
+
+No provider could fetch such an image, and no worker would send such a webhook.
 """
 
 from __future__ import annotations
