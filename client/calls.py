@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from .inputs import Request
 
+T = TypeVar("T")
 JSON = "application/json"
 JSON_LINES = "application/x-ndjson"
 PAGE = 200
 MAX_IDS = 200
 """How many jobs one request reads by their ids."""
 MAX_CHUNK = 500
-MAX_CHUNK_BYTES = 4_000_000
 
 
 class Call(NamedTuple):
@@ -123,29 +122,8 @@ def _dump_other(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is not JSON: give texts, numbers, lists and dicts")
 
 
-def chunk_lines(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Split lines into bodies of batches, by their number and their size."""
-    chunk: list[bytes] = []
-    size = 0
-    for line in lines:
-        if chunk and (len(chunk) >= MAX_CHUNK or size + len(line) > MAX_CHUNK_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(line)
-        size += len(line) + 1
-    if chunk:
+def split(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Split what may be endless into lists of at most `size`."""
+    left = iter(items)
+    while chunk := list(islice(left, size)):
         yield chunk
-
-
-def chunk_ids(job_ids: Iterable[str]) -> Iterator[list[str]]:
-    """Split ids into lists that one request may have."""
-    ids = iter(job_ids)
-    while chunk := list(islice(ids, MAX_IDS)):
-        yield chunk
-
-
-def check_time(value: datetime | None) -> datetime | None:
-    """Return a time with its zone; raises ValueError without one."""
-    if value is not None and value.tzinfo is None:
-        raise ValueError("not_before must have a time zone")
-    return value

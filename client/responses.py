@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -23,10 +24,12 @@ from ..errors import (
     UnknownJobError,
 )
 from .calls import Call
+from .results import RefusedJob, SubmittedJob
 from .retries import LIMITED, UNAVAILABLE, parse_seconds
 
 T = TypeVar("T")
 MAX_QUOTED = 300
+_LINE = re.compile(r"line ([0-9]+): (.*)", re.DOTALL)
 
 
 class _Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,19 +45,58 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     problems: list[_Problem] = []
 
 
+class _Refused(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    problems: list[_Problem] = []
+
+
 class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of an accepted batch that says what became of each item."""
+    """What became of each item of a batch."""
 
     id: str
     jobs: list[str | None]
-    refused: list[RefusedItem] = []
+    refused: list[_Refused] = []
+
+    def list_accepted(self, start: int) -> Iterator[SubmittedJob]:
+        """Yield the accepted items, the first of the batch being number `start`."""
+        for index, job_id in enumerate(self.jobs, start):
+            if job_id is not None:
+                yield SubmittedJob(index=index, id=job_id, batch=self.id)
+
+    def list_refused(self, start: int) -> list[RefusedJob]:
+        """Return the refused items."""
+        return [
+            RefusedJob(
+                index=start + each.index,
+                problems=tuple(Problem(p.field, p.message) for p in each.problems),
+            )
+            for each in self.refused
+        ]
 
 
-class RefusedItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An item that was refused."""
+def list_refused(error: InvalidRequestError, start: int) -> list[RefusedJob]:
+    """Return the items of a batch that was refused as a whole, with what is wrong with each.
 
-    index: int
-    problems: list[_Problem] = []
+    Raises the error if it is about the batch itself.
+    """
+    problems: dict[int, list[Problem]] = {}
+    for each in error.problems:
+        if not (found := _LINE.fullmatch(each.field)):
+            raise error
+        problem = Problem(found[2], each.message)
+        problems.setdefault(start + int(found[1]) - 1, []).append(problem)
+    return [RefusedJob(index=index, problems=tuple(found)) for index, found in problems.items()]
+
+
+def locate(refused: Iterable[RefusedJob]) -> InvalidRequestError:
+    """Return the error that names the number of each request."""
+    return InvalidRequestError(
+        [
+            Problem(f"requests.{each.index}.{problem.field}", problem.message)
+            for each in refused
+            for problem in each.problems
+        ]
+    )
 
 
 def parse(body: bytes, kind: type[T]) -> T:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+from ..errors import Problem
 
 if TYPE_CHECKING:
     from .catalogue import ActionName, Priority, ReasonName, StateName
@@ -154,6 +157,13 @@ class SubmittedJob(msgspec.Struct, frozen=True, kw_only=True):
     """The id of its batch."""
 
 
+class RefusedJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A request of `submit_many` that was refused, and everything that is wrong with it."""
+
+    index: int
+    problems: tuple[Problem, ...]
+
+
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """An image that jobs may start from until it expires: give its id as an `image`."""
 
@@ -174,6 +184,14 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
     state: StateName = "queued"
     lost: bool = False
     """Whether it stands for changes that are not stored any more: list the jobs again."""
+
+
+class Notice(Enum):
+    """What becomes of the connection of a stream of events."""
+
+    CONNECTED = auto()
+    ALIVE = auto()
+    BROKEN = auto()
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .client._async.results import AsyncImage, AsyncJob
     from .client._sync.results import Image, Job
     from .client.client import Client
-    from .client.results import Batch, JobEvent, Provider, SubmittedJob, Upload
+    from .client.results import Batch, JobEvent, Provider, RefusedJob, SubmittedJob, Upload
     from .config.settings import Settings
     from .jobs.filter import JobFilter
     from .jobs.state import Reason, State
@@ -59,6 +59,7 @@ __all__ = [
     "JobEvent",
     "Provider",
     "SubmittedJob",
+    "RefusedJob",
     "State",
     "Reason",
     "Page",
@@ -107,6 +108,7 @@ _LAZY = {
     "JobEvent": "client.results",
     "Provider": "client.results",
     "SubmittedJob": "client.results",
+    "RefusedJob": "client.results",
     "State": "jobs.state",
     "Reason": "jobs.state",
     "Page": "store.listing",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from ...errors import JobFailedError
+from ...errors import InvalidRequestError, JobFailedError
 from .. import calls
 from ..config import find_target
-from ..inputs import SubmitOptions, build_request, read_file, take_images
-from ..results import Batch, Provider, Upload
+from ..inputs import Request, SubmitOptions, build_request, read_file, take_images
+from ..responses import BatchAnswer, list_refused, locate
+from ..results import Batch, JobEvent, Provider, RefusedJob, SubmittedJob, Upload
 from .results import AsyncJob, AsyncPage, attach
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ..catalogue import StateName
     from .waiting import OnUpdate
 
+JobRef = str | AsyncJob | SubmittedJob
+"""A job, or its id."""
 TIMEOUT_S = 60.0
 WAIT_TIMEOUT_S = 3600.0
 
@@ -67,7 +70,12 @@ class AsyncClient:
         raise. `on_update` is called with the job after each change.
         """
         job = await self.submit(provider, prompt, params=params, **options)
-        job = await self.wait(job, timeout_s=timeout_s, on_update=on_update)
+        if on_update:
+            on_update(job)
+        if not job.is_finished:
+            watch = self._watch.as_completed([job.id], timeout_s, on_update, are_new=True)
+            async with aclosing(watch) as completed:
+                job = await anext(completed)
         if job.state != "succeeded":
             raise JobFailedError(job)
         return job
@@ -87,18 +95,63 @@ class AsyncClient:
         """
         fields = build_request(provider, prompt, params, options)
         key = fields.pop("idempotency_key", None) or calls.make_key()
-        await self._upload_images(fields)
-        job = await self._transport.fetch(calls.submit(fields, key), AsyncJob)
+        call = calls.submit(await self._upload_images(fields), key)
+        job = await self._transport.fetch(call, AsyncJob)
         return attach(job, self._transport)
 
-    async def get(self, job: str | AsyncJob) -> AsyncJob:
+    async def submit_many(
+        self,
+        requests: Iterable[Request],
+        *,
+        on_refused: Callable[[RefusedJob], object] | None = None,
+        chunk_size: int = calls.MAX_CHUNK,
+        timeout_s: float | None = None,
+    ) -> AsyncGenerator[SubmittedJob]:
+        """Queue thousands of jobs, a batch for each `chunk_size`, and yield each once accepted.
+
+        `requests` is read as it goes. Without `on_refused`, an invalid request raises
+        InvalidRequestError, and none of its batch is queued; those before it are. `timeout_s` is
+        for each batch, by default that of the client.
+        """
+        start = 0
+        for chunk in calls.split(requests, chunk_size):
+            lines = [calls.dump(await self._upload_images(dict(each))) for each in chunk]
+            call = calls.submit_chunk(lines, "skip" if on_refused else "refuse")
+            accepted: Iterable[SubmittedJob] = ()
+            try:
+                answer = await self._transport.fetch(call, BatchAnswer, timeout_s)
+                accepted, refused = answer.list_accepted(start), answer.list_refused(start)
+            except InvalidRequestError as error:
+                refused = list_refused(error, start)
+                if not on_refused:
+                    raise locate(refused) from None
+            for job in refused:
+                if on_refused:
+                    on_refused(job)
+            for each in accepted:
+                yield each
+            start += len(chunk)
+
+    async def events(self, *, after: str = "") -> AsyncGenerator[JobEvent]:
+        """Yield each change of each of the caller's jobs, from now on, for ever.
+
+        With `after`, the id of an event, it begins after that one. It connects again by itself.
+        """
+        from .events import iter_events
+
+        async with aclosing(iter_events(self._transport, after)) as events:
+            async for event in events:
+                if isinstance(event, JobEvent):
+                    yield event
+
+    async def get(self, job: JobRef) -> AsyncJob:
         """Return a job as it is now; raises UnknownJobError."""
         found = await self._transport.fetch(calls.get(_get_id(job)), AsyncJob)
         return attach(found, self._transport)
 
     async def wait(
         self,
-        job: str | AsyncJob,
+        job: JobRef,
         *,
         timeout_s: float | None = WAIT_TIMEOUT_S,
         on_update: OnUpdate | None = None,
@@ -113,7 +166,7 @@ class AsyncClient:
 
     async def as_completed(
         self,
-        jobs: Iterable[str | AsyncJob],
+        jobs: Iterable[JobRef],
         *,
         timeout_s: float | None = WAIT_TIMEOUT_S,
         on_update: OnUpdate | None = None,
@@ -124,21 +177,21 @@ class AsyncClient:
             async for job in completed:
                 yield job
 
-    async def cancel(self, job: str | AsyncJob) -> AsyncJob:
+    async def cancel(self, job: JobRef) -> AsyncJob:
         """Cancel a job: free while it is queued; later the charge stands.
 
         Raises InvalidTransitionError if its state does not allow it.
         """
         return await self._act("cancel", job)
 
-    async def retry(self, job: str | AsyncJob, *, pay_again: bool = False) -> AsyncJob:
+    async def retry(self, job: JobRef, *, pay_again: bool = False) -> AsyncJob:
         """Download an unsaved job again for free, or send and pay for a failed one again.
 
         Raises InvalidTransitionError if there is nothing to retry, or `pay_again` is needed.
         """
         return await self._act("retry", job, {"pay_again": pay_again})
 
-    async def acknowledge(self, job: str | AsyncJob) -> AsyncJob:
+    async def acknowledge(self, job: JobRef) -> AsyncJob:
         """End an unsaved job that nobody will save; raises InvalidTransitionError."""
         return await self._act("acknowledge", job)
 
@@ -192,17 +245,18 @@ class AsyncClient:
         await self.aclose()
 
     async def _act(
-        self, action: str, job: str | AsyncJob, options: Mapping[str, Any] | None = None
+        self, action: str, job: JobRef, options: Mapping[str, Any] | None = None
     ) -> AsyncJob:
         changed = await self._transport.fetch(calls.act(action, _get_id(job), options), AsyncJob)
         return attach(changed, self._transport)
 
-    async def _upload_images(self, fields: dict[str, Any]) -> None:
+    async def _upload_images(self, fields: dict[str, Any]) -> dict[str, Any]:
         if images := take_images(fields):
             fields["image_urls"] = [
                 each if isinstance(each, str) else (await self.upload(each)).id for each in images
             ]
+        return fields
 
 
-def _get_id(job: str | AsyncJob) -> str:
+def _get_id(job: JobRef) -> str:
     return job if isinstance(job, str) else job.id

@@ -8,16 +8,16 @@ from collections.abc import AsyncGenerator
 from ...errors import ApiUnavailableError, LimitError
 from .. import calls
 from ..concurrency import async_sleep
-from ..results import JobEvent
+from ..results import JobEvent, Notice
 from ..retries import FIRST_PAUSE_S, MAX_PAUSE_S
 from ..sse import EventParser
 from .transport import AsyncTransport
 
+Events = AsyncGenerator[JobEvent | Notice]
 
-async def iter_events(
-    transport: AsyncTransport, after: str = ""
-) -> AsyncGenerator[JobEvent | None]:
-    """Yield changes after an event, or from now on, for ever; None says that nothing changed.
+
+async def iter_events(transport: AsyncTransport, after: str = "") -> Events:
+    """Yield changes after an event, or from now on, for ever, and what becomes of the connection.
 
     It connects again after the last event. Raises AccessError.
     """
@@ -28,19 +28,21 @@ async def iter_events(
         wait_s = 0.0
         try:
             async with transport.stream(calls.follow(parser.last_id)) as lines:
-                # Without an event to go on from, what changed in between is not known.
-                yield JobEvent(lost=True) if was_connected and not parser.last_id else None
+                yield Notice.CONNECTED
+                if was_connected and not parser.last_id:
+                    # Without an event to go on from, what changed in between is not known.
+                    yield JobEvent(lost=True)
                 was_connected = True
                 async for line in lines:
                     pause_s = FIRST_PAUSE_S
                     if line.startswith(":"):
-                        yield None
+                        yield Notice.ALIVE
                     elif event := parser.feed(line):
                         yield event
         except ApiUnavailableError:
             pass
         except LimitError as error:  # too many waits and streams are open
             wait_s = error.retry_after_s or 0.0
-        yield None
+        yield Notice.BROKEN
         await async_sleep(wait_s + random.uniform(0.5, 1.0) * pause_s)  # noqa: S311
         pause_s = min(MAX_PAUSE_S, pause_s * 2)

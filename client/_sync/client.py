@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from ...errors import JobFailedError
+from ...errors import InvalidRequestError, JobFailedError
 from .. import calls
 from ..config import find_target
-from ..inputs import SubmitOptions, build_request, read_file, take_images
-from ..results import Batch, Provider, Upload
+from ..inputs import Request, SubmitOptions, build_request, read_file, take_images
+from ..responses import BatchAnswer, list_refused, locate
+from ..results import Batch, JobEvent, Provider, RefusedJob, SubmittedJob, Upload
 from .results import Job, Page, attach
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ..catalogue import StateName
     from .waiting import OnUpdate
 
+JobRef = str | Job | SubmittedJob
+"""A job, or its id."""
 TIMEOUT_S = 60.0
 WAIT_TIMEOUT_S = 3600.0
 
@@ -68,7 +71,12 @@ class Client:
         raise. `on_update` is called with the job after each change.
         """
         job = self.submit(provider, prompt, params=params, **options)
-        job = self.wait(job, timeout_s=timeout_s, on_update=on_update)
+        if on_update:
+            on_update(job)
+        if not job.is_finished:
+            watch = self._watch.as_completed([job.id], timeout_s, on_update, are_new=True)
+            with closing(watch) as completed:
+                job = next(completed)
         if job.state != "succeeded":
             raise JobFailedError(job)
         return job
@@ -88,18 +96,63 @@ class Client:
         """
         fields = build_request(provider, prompt, params, options)
         key = fields.pop("idempotency_key", None) or calls.make_key()
-        self._upload_images(fields)
-        job = self._transport.fetch(calls.submit(fields, key), Job)
+        call = calls.submit(self._upload_images(fields), key)
+        job = self._transport.fetch(call, Job)
         return attach(job, self._transport)
 
-    def get(self, job: str | Job) -> Job:
+    def submit_many(
+        self,
+        requests: Iterable[Request],
+        *,
+        on_refused: Callable[[RefusedJob], object] | None = None,
+        chunk_size: int = calls.MAX_CHUNK,
+        timeout_s: float | None = None,
+    ) -> Generator[SubmittedJob]:
+        """Queue thousands of jobs, a batch for each `chunk_size`, and yield each once accepted.
+
+        `requests` is read as it goes. Without `on_refused`, an invalid request raises
+        InvalidRequestError, and none of its batch is queued; those before it are. `timeout_s` is
+        for each batch, by default that of the client.
+        """
+        start = 0
+        for chunk in calls.split(requests, chunk_size):
+            lines = [calls.dump(self._upload_images(dict(each))) for each in chunk]
+            call = calls.submit_chunk(lines, "skip" if on_refused else "refuse")
+            accepted: Iterable[SubmittedJob] = ()
+            try:
+                answer = self._transport.fetch(call, BatchAnswer, timeout_s)
+                accepted, refused = answer.list_accepted(start), answer.list_refused(start)
+            except InvalidRequestError as error:
+                refused = list_refused(error, start)
+                if not on_refused:
+                    raise locate(refused) from None
+            for job in refused:
+                if on_refused:
+                    on_refused(job)
+            for each in accepted:
+                yield each
+            start += len(chunk)
+
+    def events(self, *, after: str = "") -> Generator[JobEvent]:
+        """Yield each change of each of the caller's jobs, from now on, for ever.
+
+        With `after`, the id of an event, it begins after that one. It connects again by itself.
+        """
+        from .events import iter_events
+
+        with closing(iter_events(self._transport, after)) as events:
+            for event in events:
+                if isinstance(event, JobEvent):
+                    yield event
+
+    def get(self, job: JobRef) -> Job:
         """Return a job as it is now; raises UnknownJobError."""
         found = self._transport.fetch(calls.get(_get_id(job)), Job)
         return attach(found, self._transport)
 
     def wait(
         self,
-        job: str | Job,
+        job: JobRef,
         *,
         timeout_s: float | None = WAIT_TIMEOUT_S,
         on_update: OnUpdate | None = None,
@@ -114,7 +167,7 @@ class Client:
 
     def as_completed(
         self,
-        jobs: Iterable[str | Job],
+        jobs: Iterable[JobRef],
         *,
         timeout_s: float | None = WAIT_TIMEOUT_S,
         on_update: OnUpdate | None = None,
@@ -125,21 +178,21 @@ class Client:
             for job in completed:
                 yield job
 
-    def cancel(self, job: str | Job) -> Job:
+    def cancel(self, job: JobRef) -> Job:
         """Cancel a job: free while it is queued; later the charge stands.
 
         Raises InvalidTransitionError if its state does not allow it.
         """
         return self._act("cancel", job)
 
-    def retry(self, job: str | Job, *, pay_again: bool = False) -> Job:
+    def retry(self, job: JobRef, *, pay_again: bool = False) -> Job:
         """Download an unsaved job again for free, or send and pay for a failed one again.
 
         Raises InvalidTransitionError if there is nothing to retry, or `pay_again` is needed.
         """
         return self._act("retry", job, {"pay_again": pay_again})
 
-    def acknowledge(self, job: str | Job) -> Job:
+    def acknowledge(self, job: JobRef) -> Job:
         """End an unsaved job that nobody will save; raises InvalidTransitionError."""
         return self._act("acknowledge", job)
 
@@ -192,16 +245,17 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _act(self, action: str, job: str | Job, options: Mapping[str, Any] | None = None) -> Job:
+    def _act(self, action: str, job: JobRef, options: Mapping[str, Any] | None = None) -> Job:
         changed = self._transport.fetch(calls.act(action, _get_id(job), options), Job)
         return attach(changed, self._transport)
 
-    def _upload_images(self, fields: dict[str, Any]) -> None:
+    def _upload_images(self, fields: dict[str, Any]) -> dict[str, Any]:
         if images := take_images(fields):
             fields["image_urls"] = [
                 each if isinstance(each, str) else (self.upload(each)).id for each in images
             ]
+        return fields
 
 
-def _get_id(job: str | Job) -> str:
+def _get_id(job: JobRef) -> str:
     return job if isinstance(job, str) else job.id

@@ -10,15 +10,18 @@ from contextlib import closing, contextmanager
 
 from .. import calls
 from ..concurrency import Background, Signal
-from ..results import FINISHED, JobEvent
+from ..results import FINISHED, JobEvent, Notice
 from .events import iter_events
 from .results import Job, Page, attach
 from .transport import Transport
 
 OnUpdate = Callable[[Job], object]
-# Without any event the records are read again after this time, then less and less often.
-FIRST_LOOK_S = 1.0
+# The records are read again after this time, then less often, in case an event was missed.
+FIRST_LOOK_S = 3.0
 MAX_LOOK_S = 15.0
+# While events, or the comments between them, come through.
+MAX_ALIVE_LOOK_S = 60.0
+EXTRA_LOOK_S_PER_JOB = 0.01
 NO_TIMEOUT_S = 10.0 * 365 * 86400
 
 
@@ -57,18 +60,25 @@ class Watch:
         self._lock = threading.Lock()  # never held while something is awaited
         self._reader: Background | None = None
         self._is_closed = False
+        self._is_alive = False
 
     def as_completed(
-        self, job_ids: Iterable[str], timeout_s: float | None, on_update: OnUpdate | None = None
+        self,
+        job_ids: Iterable[str],
+        timeout_s: float | None,
+        on_update: OnUpdate | None = None,
+        *,
+        are_new: bool = False,
     ) -> Generator[Job]:
-        """Yield each job once, as it finishes; raises TimeoutError."""
+        """Yield each job once, as it finishes; raises TimeoutError. New ones are not read first."""
         deadline = time.monotonic() + (NO_TIMEOUT_S if timeout_s is None else timeout_s)
         waiter = Waiter(job_ids, all_changes=on_update is not None)
         states: dict[str, str] = {}
-        look_s, changed = FIRST_LOOK_S, list(waiter.pending)
+        changed = [] if are_new else list(waiter.pending)
         with self._waiting(waiter):
+            look_s, look_at = FIRST_LOOK_S, time.monotonic() + FIRST_LOOK_S
             while True:
-                for job in self._read(changed, deadline - time.monotonic()):
+                for job in self._read(changed, deadline):
                     if on_update and states.get(job.id) != job.state:
                         on_update(job)
                     states[job.id] = job.state
@@ -78,14 +88,16 @@ class Watch:
                         yield job
                 if not waiter.pending:
                     return
-                left_s = deadline - time.monotonic()
-                if left_s <= 0:
+                now = time.monotonic()
+                if now >= deadline:
                     raise TimeoutError(_describe(waiter.pending, states, timeout_s))
-                if waiter.signal.wait(min(left_s, look_s)):
-                    with self._lock:
-                        look_s, changed = FIRST_LOOK_S, waiter.take_changed()
-                else:
-                    look_s, changed = min(MAX_LOOK_S, look_s * 2), list(waiter.pending)
+                waiter.signal.wait(max(0.0, min(deadline, look_at) - now))
+                with self._lock:
+                    changed = waiter.take_changed()
+                if time.monotonic() >= look_at:
+                    changed = list(waiter.pending)
+                    look_s = self._lengthen(look_s, len(changed))
+                    look_at = time.monotonic() + look_s
 
     def close(self) -> None:
         """Stop following."""
@@ -120,29 +132,39 @@ class Watch:
                     if not self._waiters or self._is_closed:
                         self._reader = None
                         return
-                    self._wake_up(event, is_first=is_first)
-                is_first = False
+                    if isinstance(event, JobEvent):
+                        self._wake_up(event)
+                    elif event is Notice.CONNECTED and is_first:
+                        self._wake_up(JobEvent(lost=True))
+                        is_first = False
+                    # A proxy may hold back all that follows the head of a response.
+                    self._is_alive = isinstance(event, JobEvent) or event is Notice.ALIVE
 
-    def _wake_up(self, event: JobEvent | None, *, is_first: bool) -> None:
-        if is_first or (event and event.lost):
+    def _wake_up(self, event: JobEvent) -> None:
+        for waiter in self._waiters.get(event.job, ()):
+            waiter.notice(event)
+        if event.lost:
             for waiters in self._waiters.values():
                 for waiter in waiters:
                     waiter.look_at_all()
-        if event:
-            for waiter in self._waiters.get(event.job, ()):
-                waiter.notice(event)
 
-    def _read(self, job_ids: list[str], left_s: float) -> list[Job]:
-        """Return jobs as they are now; raises UnknownJobError for a missing one."""
-        timeout_s = max(1.0, left_s)
-        found: list[Job] = []
-        if len(job_ids) > 1:
-            for chunk in calls.chunk_ids(job_ids):
+    def _lengthen(self, look_s: float, jobs: int) -> float:
+        longest_s = MAX_ALIVE_LOOK_S if self._is_alive else MAX_LOOK_S
+        return min(longest_s, look_s * 1.5) + jobs * EXTRA_LOOK_S_PER_JOB
+
+    def _read(self, job_ids: list[str], deadline: float) -> Generator[Job]:
+        """Yield jobs as they are now; raises UnknownJobError for a missing one."""
+        for chunk in calls.split(job_ids, calls.MAX_IDS):
+            found: set[str] = set()
+            timeout_s = max(1.0, deadline - time.monotonic())
+            if len(chunk) > 1:
                 page = self._transport.fetch(calls.get_many(chunk), Page, timeout_s)
-                found += page.jobs
-        for job_id in sorted(set(job_ids) - {job.id for job in found}):
-            found.append(self._transport.fetch(calls.get(job_id), Job, timeout_s))
-        return [attach(job, self._transport) for job in found]
+                for job in page.jobs:
+                    found.add(job.id)
+                    yield attach(job, self._transport)
+            for job_id in set(chunk) - found:
+                job = self._transport.fetch(calls.get(job_id), Job, timeout_s)
+                yield attach(job, self._transport)
 
 
 def _describe(pending: Iterable[str], states: dict[str, str], timeout_s: float | None) -> str:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from imagequeue import AsyncClient, Client, UnknownJobError
+from imagequeue import AsyncClient, Client, LocalClient, UnknownJobError
 from imagequeue.jobs.job import State
 from imagequeue.worker.context import Context
 from support.jobs import move, queued
@@ -62,17 +62,15 @@ def test_as_completed_yields_each_job_as_it_finishes(client: Client, ctx: Contex
 
 def test_hundreds_of_waiters_share_one_stream(api: str, ctx: Context) -> None:
     """The API allows 256 waits and streams for a key."""
-    ids = [queued(ctx) for _ in range(300)]
-
-    def finish() -> None:
-        for job_id in ids:
-            move(ctx, job_id, State.CANCELLED)
+    local = LocalClient(ctx.settings)
+    cat = {"provider": "kie-flux-kontext", "prompt": "a cat"}
+    ids = [str(job_id) for job_id in local.submit_batch([cat] * 300).jobs]
 
     async def wait_for_all() -> list[str]:
         async with AsyncClient(api) as client:
             waits = [asyncio.create_task(client.wait(job_id)) for job_id in ids]
             await asyncio.sleep(0)
-            await asyncio.to_thread(finish)
+            await asyncio.to_thread(local.bulk, "cancel", ids)
             return [(await each).state for each in waits]
 
     assert asyncio.run(wait_for_all()) == ["cancelled"] * 300
