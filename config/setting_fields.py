@@ -147,6 +147,16 @@ class SettingFields(BaseSettings):
     lease_s: Seconds = Field(
         25, description="How long a message or worker may be silent before its job is woken again."
     )
+    images_wait_s: Seconds = Field(
+        570,
+        description="How long `/v1/images` waits for a job before it asks for the same request "
+        "again; below the timeout of its programs, which is 600 s in most SDKs.",
+    )
+    images_repeat_window_s: SecondsOrZero = Field(
+        60,
+        description="How long after its answer an equal request to `/v1/images` is a repetition, "
+        "unless it has a key or says that it is new.",
+    )
     retention_s: Seconds = Field(
         2592000, description="How long the record of a finished job is stored; images stay."
     )

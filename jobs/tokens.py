@@ -12,6 +12,7 @@ _CHALLENGE = re.compile(r"[0-9a-f]{32}")
 # Callback tokens sign `provider/job_id`: without a slash, this is never the message of one.
 CHALLENGE_PURPOSE = b"imagequeue challenge"
 IMAGE_PURPOSE = b"imagequeue input image"
+RESULT_PURPOSE = b"imagequeue result image"
 
 
 def make_token(secret: bytes, provider: str, job_id: str) -> str:
@@ -39,17 +40,32 @@ def _is_one_of(given: str, tokens: Sequence[str]) -> bool:
 
 def build_image_url(public_url: str, secrets: Sequence[bytes], name: str, expires: int) -> str:
     """Return the URL of an image in the storage until a time, in epoch seconds."""
-    token = _sign_image(secrets[0], name, str(expires))
+    token = _sign_image(IMAGE_PURPOSE, secrets[0], name, str(expires))
     return f"{public_url}/uploads/{expires}/{token}/{quote(name)}"
 
 
 def is_valid_image_token(given: str, secrets: Sequence[bytes], name: str, expires: str) -> bool:
     """Whether one of the secrets signed the URL of an image; the time is not checked."""
-    return _is_one_of(given, [_sign_image(secret, name, expires) for secret in secrets])
+    signed = [_sign_image(IMAGE_PURPOSE, secret, name, expires) for secret in secrets]
+    return _is_one_of(given, signed)
 
 
-def _sign_image(secret: bytes, name: str, expires: str) -> str:
-    key = hmac.digest(secret, IMAGE_PURPOSE, hashlib.sha256)
+def sign_result(secrets: Sequence[bytes], job_id: str, index: int, expires: int) -> str:
+    """Return the signature of the URL of a job's image until a time, in epoch seconds."""
+    return _sign_image(RESULT_PURPOSE, secrets[0], f"{job_id}/{index}", str(expires))
+
+
+def is_valid_result_token(
+    given: str, secrets: Sequence[bytes], job_id: str, index: int, expires: int
+) -> bool:
+    """Whether one of the secrets signed the URL of a job's image; the time is not checked."""
+    name = f"{job_id}/{index}"
+    signed = [_sign_image(RESULT_PURPOSE, secret, name, str(expires)) for secret in secrets]
+    return _is_one_of(given, signed)
+
+
+def _sign_image(purpose: bytes, secret: bytes, name: str, expires: str) -> str:
+    key = hmac.digest(secret, purpose, hashlib.sha256)
     return hmac.new(key, f"{expires}/{name}".encode(), hashlib.sha256).hexdigest()
 
 

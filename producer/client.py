@@ -13,6 +13,7 @@ from ..config.settings import Settings, get_settings
 from ..errors import InvalidRequestError, Problem
 from ..jobs.batch import Batch
 from ..jobs.build import TOO_LATE
+from ..jobs.idempotency import IdempotencyKey
 from ..jobs.ids import check_cursor
 from ..jobs.job import Job, State
 from ..jobs.state import parse_state
@@ -124,7 +125,7 @@ class LocalClient(Reports, ClientActions):
         self,
         request: Request | JobRequest,
         *,
-        idempotency_key: str | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         submitted_by: str | None = None,
         sees: str | None = None,
         max_priority: Priority = "high",
@@ -148,7 +149,7 @@ class LocalClient(Reports, ClientActions):
         requests: Iterable[Any],
         *,
         on_error: OnError = "refuse",
-        idempotency_key: str | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         submitted_by: str | None = None,
         sees: str | None = None,
         files: bool = False,

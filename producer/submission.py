@@ -62,14 +62,20 @@ class Submitter:
         self._now = now
 
     def submit_one(
-        self, given: Fields | JobRequest, caller: str, key: str | None, **options: Any
+        self,
+        given: Fields | JobRequest,
+        caller: str,
+        key: str | IdempotencyKey | None,
+        **options: Any,
     ) -> tuple[Job, bool]:
         """Return the job of a request, and whether its key, or `reuse`, returned an earlier job.
 
-        `options` are those of RequestValidator.
+        A key is the caller's own, or complete with a digest. `options` are those of
+        RequestValidator.
         """
-        valid = self._validator(caller, **options).check(given, key)
-        stored = self._store_jobs([valid], _keys([valid], caller))
+        own, complete = (None, key) if isinstance(key, IdempotencyKey) else (key, None)
+        valid = self._validator(caller, **options).check(given, own)
+        stored = self._store_jobs([valid], [complete] if complete else _keys([valid], caller))
         return (stored.new[0], False) if stored.new else (self._store.get(stored.ids[0]), True)
 
     def submit_many(self, requests: Iterable[Fields], caller: str) -> list[Job]:
@@ -85,7 +91,7 @@ class Submitter:
         self,
         items: Sequence[Any],
         caller: str,
-        key: str | None,
+        key: str | IdempotencyKey | None,
         on_error: OnError,
         **options: Any,
     ) -> SubmittedBatch:
@@ -100,7 +106,7 @@ class Submitter:
         valid, refused = self._validator(caller, batch=batch.id, **options).check_each(items)
         if refused and (on_error == "refuse" or not valid):
             raise refuse_all(refused)
-        whole = None if key is None else batch_key(key, items, valid, caller)
+        whole = batch_key(key, items, valid, caller) if isinstance(key, str) else key
         batch_at = place_key(whole, "batch") if whole else None
         # Raises before anything is stored if the key belongs to another batch.
         (original,) = find_by_keys(self._store.redis, [batch_at])

@@ -87,6 +87,8 @@ class Provider(ABC):
     """How long the response to a submission may take, if that is longer than the setting."""
     max_response_bytes: ClassVar[int] = 4 * 1024 * 1024
     """What a response holds at most; of a longer one, the rest is lost."""
+    count_param: ClassVar[str] = ""
+    """The parameter with the number of images to make, where a request type has it."""
     takes_files: ClassVar[bool] = False
     """Whether its requests carry the bytes of the input images, which the worker fetches."""
     follows_results: ClassVar[bool] = False
@@ -128,6 +130,14 @@ class Provider(ABC):
     def find_image_bounds(self, params: Mapping[str, Any]) -> ImageBounds | None:
         """Return what each of the `image_urls` may be; None if they need not be images."""
         return ImageBounds()
+
+    def find_count_param(self, action: str, params: Mapping[str, Any]) -> str:
+        """Return the parameter with the number of images to make; empty if there is none.
+
+        Raises InvalidRequestError.
+        """
+        fields = self.find_request_type(action, params).model_fields
+        return self.count_param if self.count_param in fields else ""
 
     def list_forms(self) -> Iterator[RequestForm]:
         """Yield each kind of request: for each action, or for each model and action."""

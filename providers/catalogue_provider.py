@@ -51,6 +51,12 @@ class CatalogueProvider(Provider):
         model = self.models.get(str(params.get("model")))
         return model.images if model else None
 
+    def find_count_param(self, action: str, params: Mapping[str, Any]) -> str:
+        """The catalogue says which it is."""
+        fields = self.find_request_type(action, params).model_fields
+        model = self.models.get(str(params.get("model")))
+        return model.count if model and model.count in fields and model.count else ""
+
     def list_forms(self) -> Iterator[RequestForm]:
         """Yield the requests for each model, then those that are not checked."""
         for model in self.models.values():

@@ -189,6 +189,15 @@ def idempotency_key(key: str) -> str:
     return f"iq:once:{key}"
 
 
+def repeats(key: str) -> tuple[str, str, str]:
+    """Return the keys of equal requests, by the start of their idempotency keys.
+
+    Sorted set of the numbers that nobody was answered with, by how many requests claimed each;
+    sorted set of the others by the time of the answer; string: the last number.
+    """
+    return f"iq:repeats:{key}:open", f"iq:repeats:{key}:answered", f"iq:repeats:{key}:last"
+
+
 def bulk_start(key: str) -> str:
     """String: when the bulk action under an idempotency key began, and the digest of its request.
 

@@ -15,6 +15,7 @@ from ..dashboard.docs_routes import docs_router
 from ..dashboard.routes import dashboard_router
 from ..input_images import MAX_UPLOAD_BYTES
 from ..metrics import routes as metrics_routes
+from ..openai.install import build_routers as openai_routers
 from ..pauses import PauseControl
 from . import (
     batch_routes,
@@ -30,9 +31,10 @@ from . import (
 from .access import Access
 from .body_limit import MAX_BATCH_BYTES, MAX_BYTES, BodyLimit
 from .changes import Changes
+from .form import MAX_FORM_BYTES
 from .lifespan import build_lifespan
 from .listeners import Listeners
-from .openapi import DocumentedAPI
+from .openapi import OPENAI_TAG, DocumentedAPI
 from .problems import error_responses, install_handlers
 from .watch import Watch
 
@@ -44,6 +46,7 @@ TAGS = [
     {"name": "events", "description": "Job changes as server-sent events."},
     {"name": "images", "description": "Saved images and thumbnails, and images to start from."},
     {"name": "providers", "description": "What each provider takes, and its prices."},
+    {"name": OPENAI_TAG, "description": "Images as OpenAI's SDKs ask for them."},
     {"name": "operations", "description": "Health of the API."},
 ]
 
@@ -51,7 +54,8 @@ TAGS = [
 def create_app(settings: Settings) -> FastAPI:
     """Create the API as an ASGI app; raises ConfigError if a setting prevents it."""
     client = LocalClient(settings)
-    access = Access(settings, connect(settings))
+    redis_client = connect(settings)
+    access = Access(settings, redis_client)
     pauses = PauseControl(settings)
     storage = open_storage(settings.images_url, settings.scratch)
     reader = connect_briefly(settings)
@@ -72,7 +76,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         BodyLimit,
         max_bytes=MAX_BYTES,
-        max_bytes_of={"/v1/batches": MAX_BATCH_BYTES, "/v1/uploads": MAX_UPLOAD_BYTES},
+        max_bytes_of={
+            "/v1/batches": MAX_BATCH_BYTES,
+            "/v1/uploads": MAX_UPLOAD_BYTES,
+            "/v1/images/edits": MAX_FORM_BYTES,
+        },
     )
     install_handlers(app)
     app.include_router(job_routes.routes(client, access, watch, listeners))
@@ -84,6 +92,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(image_routes.routes(client, access, storage))
     app.include_router(upload_routes.routes(client.input_images, access))
     app.include_router(provider_routes.routes(access))
+    for router in openai_routers(settings, client, redis_client, access, watch, listeners, storage):
+        app.include_router(router)
     app.include_router(metrics_routes.routes(settings, access))
     app.include_router(dashboard_router(client, access, pauses))
     app.include_router(docs_router(app, access))

@@ -47,7 +47,7 @@ def serve_image(storage: Storage, image: Image, request: Request) -> Response:
         return Response(status_code=304, headers=headers)
     part = _parse_range(request.headers.get("range", ""), image.bytes or 0)
     with storage_errors_as_503():
-        blob = _open_image(storage, image, *(part or (0, None)))
+        blob = open_image(storage, image, *(part or (0, None)))
     status, length = 200, blob.size
     if part:
         status, length = 206, part[1] - part[0]
@@ -82,7 +82,7 @@ def _hold_drawing_slot() -> Iterator[None]:
 
 def _create_thumbnail(storage: Storage, image: Image, name: str) -> bytes:
     with storage.temporary() as source, storage.temporary() as target:
-        for chunk in _open_image(storage, image).chunks:
+        for chunk in open_image(storage, image).chunks:
             source.write(chunk)
         try:
             make_thumbnail(Path(source.name), Path(target.name))
@@ -96,7 +96,8 @@ def _create_thumbnail(storage: Storage, image: Image, name: str) -> bytes:
     return data
 
 
-def _open_image(storage: Storage, image: Image, start: int = 0, end: int | None = None) -> Blob:
+def open_image(storage: Storage, image: Image, start: int = 0, end: int | None = None) -> Blob:
+    """Return a saved image, or a part of it; raises HTTPException 404, or StorageError."""
     try:
         return storage.open(image.uri or "", start, end)
     except FileNotFoundError:

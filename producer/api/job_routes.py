@@ -19,7 +19,7 @@ from .access import Access, Caller
 from .listeners import Listeners
 from .problems import error_responses
 from .retry import retry
-from .watch import Watch
+from .watch import Watch, wait_for_disconnect
 
 MAX_LISTED = 500
 MAX_IDS = 200
@@ -135,7 +135,7 @@ def routes(client: LocalClient, access: Access, watch: Watch, listeners: Listene
         if not wait:
             return await watch.get(job_id, caller.sees)
         with listeners.hold(caller):
-            hung_up = asyncio.create_task(_wait_for_disconnect(request))
+            hung_up = asyncio.create_task(wait_for_disconnect(request))
             try:
                 return await watch.wait_until_finished(job_id, wait, caller.sees, hung_up)
             finally:
@@ -181,8 +181,3 @@ def _read_page(
         return JobList(jobs=client.get_many(ids, submitted_by=submitted_by), cursor=None)
     page = client.list(submitted_by=submitted_by, **query)
     return JobList(jobs=page.jobs, cursor=page.cursor)
-
-
-async def _wait_for_disconnect(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

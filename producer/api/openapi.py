@@ -14,6 +14,7 @@ from ...providers.describe import RequestDetails, describe_provider
 from .problems import build_problem_schemas
 
 DEFAULT_ACTION = "generate"
+OPENAI_TAG = "openai"
 
 Schema = dict[str, Any]
 
@@ -25,6 +26,7 @@ class DocumentedAPI(FastAPI):
         """Return the document, built when it is first asked for."""
         if not self.openapi_schema:
             document = super().openapi()
+            _leave_out_invalid(document)
             schemas = document["components"]["schemas"]
             requests = build_request_schemas(schemas["JobRequest"])
             schemas |= requests | build_problem_schemas()
@@ -82,3 +84,13 @@ def _any_of(schemas: Iterable[Schema]) -> Schema:
         if schema not in different:
             different.append(schema)
     return different[0] if len(different) == 1 else {"anyOf": different}
+
+
+def _leave_out_invalid(document: Schema) -> None:
+    """Leave out FastAPI's own description of 422, which the endpoints for SDKs never answer."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            if OPENAI_TAG in operation.get("tags", ()):
+                operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import redis.asyncio
+from starlette.requests import Request
 
 from ...config.redis import reachable
 from ...jobs.ids import is_job_id
@@ -82,3 +83,9 @@ class Watch:
         """Return the job once it is finished, or its current version after `wait_s`."""
         versions = self.iter_versions(job_id, wait_s, submitted_by, hung_up)
         return [version async for version in versions][-1]
+
+
+async def wait_for_disconnect(request: Request) -> None:
+    """Return once the caller has hung up; its body has been read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -78,6 +78,7 @@ class AceDataFlux(AceDataProvider):
     limits = FLUX_LIMITS
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
     api_versions = ("edits", "edit")
+    count_param = "count"
 
     def build_submit_request(
         self, request: Request, callback_url: str | None, api_version: str

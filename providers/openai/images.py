@@ -91,6 +91,7 @@ class OpenAIImages(SynchronousProvider):
     # None is documented for all servers. Each holds a thread of a worker meanwhile.
     limits = ProviderLimits(max_in_flight=4)
     takes_files = True
+    count_param = "n"
     actions: ClassVar[Mapping[str, type[Request]]] = {"generate": Generate, "edit": Edit}
 
     def build_submit_request(

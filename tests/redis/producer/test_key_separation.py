@@ -28,6 +28,8 @@ JOB_PATHS = [
     ("POST", "/v1/jobs/{job}/acknowledge"),
     ("GET", "/v1/batches/{batch}"),
     ("GET", "/v1/batches/{batch}/jobs"),
+    ("GET", "/v1/images/{job}"),
+    ("GET", "/v1/images/{batch}"),
 ]
 PAGES = [
     ("GET", "/jobs/{job}"),
