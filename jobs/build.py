@@ -11,6 +11,7 @@ from ..errors import ConfigError, InvalidRequestError, Problem
 from ..providers import get as get_provider
 from ..providers.base import JOB_PARAM
 from ..providers.request import FallbackRequest, JobRequest
+from .caller_webhook import CallerWebhook
 from .chain import find_task_source, list_needed, stand_in
 from .cost import to_micro
 from .fallback import Fallback
@@ -18,6 +19,7 @@ from .image_name import check_image_name
 from .job import Job, new_job
 from .private_urls import check_private_urls, find_webhook_problem
 
+NO_WEBHOOK = CallerWebhook()
 MAX_CALLER_CHARACTERS = 255
 MAX_DAYS_AHEAD = 30
 # The fields that a job has in another form than its request.
@@ -32,8 +34,11 @@ def build_job(
     *,
     submitted_by: str = "",
     batch: str | None = None,
+    webhook: CallerWebhook = NO_WEBHOOK,
 ) -> Job:
     """Return a new job for a request that its provider accepts; nothing is stored.
+
+    `webhook` is that of its caller.
 
     Raises InvalidRequestError with every problem, or ConfigError if the provider has no API key.
     """
@@ -56,7 +61,7 @@ def build_job(
         fallback=fallback,
         delivery=delivery,
         estimate=estimate,
-        webhook_url=_choose_webhook_url(settings, request),
+        webhook_url=_choose_webhook_url(settings, request, webhook),
         submitted_by=submitted_by,
         batch=batch,
         image_name=request.image_name or settings.image_name,
@@ -104,19 +109,23 @@ def _estimate(
     return to_micro(provider.estimate(request.action, checked))
 
 
-def _choose_webhook_url(settings: Settings, request: JobRequest) -> str | None:
-    """Return where the job's webhooks go, if anywhere.
+def _choose_webhook_url(
+    settings: Settings, request: JobRequest, webhook: CallerWebhook
+) -> str | None:
+    """Return where the job's webhooks go, if anywhere: the job's own, its caller's, the default.
 
     Raises InvalidRequestError or ConfigError if they could not be signed, or would not be sent.
     """
-    url = request.webhook_url or settings.webhook_url
+    url = request.webhook_url or webhook.url or settings.webhook_url
     if not url:
         return None
-    settings.webhook_secrets  # noqa: B018  refuses one that could not be signed
+    if not webhook.secrets:
+        settings.webhook_secrets  # noqa: B018  refuses one that could not be signed
     if problem := find_webhook_problem(settings, url):
         if request.webhook_url:
             raise InvalidRequestError([Problem("webhook_url", problem)])
-        raise ConfigError(f"{PREFIX}WEBHOOK_URL: {problem}")
+        source = "the webhook URL of the API key" if webhook.url else f"{PREFIX}WEBHOOK_URL"
+        raise ConfigError(f"{source}: {problem}")
     return url
 
 

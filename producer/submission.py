@@ -15,6 +15,7 @@ from ..jobs.idempotency import IdempotencyKey
 from ..jobs.job import QUEUE_OF, Job
 from ..providers.request import JobRequest
 from ..store.budgets import BudgetReader
+from ..store.caller_webhooks import CallerWebhooks
 from ..store.dispatcher import Dispatcher
 from ..store.jobs import Store
 from ..store.reuse import claim_keys, find_by_keys, find_made, store_keys
@@ -58,6 +59,7 @@ class Submitter:
         self._settings = settings
         self._store = store
         self._budgets = BudgetReader(store.redis, settings)
+        self._webhooks = CallerWebhooks(store.redis)
         self._dispatcher = dispatcher
         self._now = now
 
@@ -132,6 +134,7 @@ class Submitter:
             find_jobs=self._store.get_many,
             find_uploads=Uploads(self._store.redis).get_many,
             caller=caller,
+            webhook=self._webhooks.find(caller),
             **options,
         )
 

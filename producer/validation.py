@@ -9,7 +9,8 @@ from typing import Any
 
 from ..config.settings import Settings
 from ..errors import InvalidRequestError, Problem
-from ..jobs.build import build_job
+from ..jobs.build import NO_WEBHOOK, build_job
+from ..jobs.caller_webhook import CallerWebhook
 from ..jobs.chain import Known, check_needed, list_needed, list_uploads
 from ..jobs.hand_over import check_hand_over
 from ..jobs.idempotency import build_idempotency_key
@@ -58,6 +59,7 @@ class RequestValidator:
     caller: str = ""
     sees: str | None = None
     """Whose jobs and uploads a request may need: a caller's own, or None for everybody's."""
+    webhook: CallerWebhook = NO_WEBHOOK
     batch: str | None = None
     files: bool = False
     max_priority: Priority = "high"
@@ -109,7 +111,12 @@ class RequestValidator:
         known = self._find_needed(request)
         stored = check_needed(request, list_needed(request), known) if known else {}
         job = build_job(
-            self.settings, request, self.now(), submitted_by=self.caller, batch=self.batch
+            self.settings,
+            request,
+            self.now(),
+            submitted_by=self.caller,
+            batch=self.batch,
+            webhook=self.webhook,
         )
         check_hand_over(self.settings, request, stored)
         uploads = known.uploads.values() if known else ()

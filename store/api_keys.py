@@ -15,12 +15,17 @@ from pydantic import BaseModel, ConfigDict
 from ..config.budgets import Budget
 from ..errors import ApiKeyError, UnreadableRecordError
 from ..providers.request import Priority
-from . import keys
+from . import keys, webhook_keys
 from .decoding import decode_id, decode_numbers
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Callers without a key in Redis: local ones, Celery clients, and keys from the environment.
 RESERVED = re.compile(r"local|celery|cli|python|env-.*")
+
+
+def is_key_name(name: str) -> bool:
+    """Return whether a key may have this name."""
+    return bool(SAFE_NAME.fullmatch(name)) and not RESERVED.fullmatch(name)
 
 
 class Limits(NamedTuple):
@@ -122,7 +127,7 @@ class ApiKeys:
 
         Raises ApiKeyError for a name that is taken or malformed.
         """
-        if not SAFE_NAME.fullmatch(name) or RESERVED.fullmatch(name):
+        if not is_key_name(name):
             raise ApiKeyError(
                 f"{name!r} cannot name a key: give up to 64 letters, digits, dots, dashes and "
                 "underscores; local, celery, cli, python and env-... are taken"
@@ -139,6 +144,8 @@ class ApiKeys:
         )
         if not self._redis.hsetnx(keys.API_KEYS, name, record.model_dump_json()):
             raise ApiKeyError(f"there is a key {name} already: remove it first, or name a new one")
+        # An earlier version may have removed the key that had this name without its webhook.
+        self._redis.hdel(webhook_keys.CALLER_WEBHOOKS, name)
         return key
 
     def remove(self, name: str) -> None:
@@ -147,7 +154,8 @@ class ApiKeys:
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hdel(keys.API_KEYS, name)
             pipe.hdel(keys.API_KEYS_USED, name)
-            removed, _ = pipe.execute()
+            pipe.hdel(webhook_keys.CALLER_WEBHOOKS, name)
+            removed, *_ = pipe.execute()
         if not removed:
             raise _make_unknown_error(name)
 

@@ -9,7 +9,7 @@ import redis
 
 from ..config.queues import Queue
 from ..jobs.job import IN_FLIGHT, QUEUE_OF, Job, State
-from . import keys, money_keys
+from . import keys, money_keys, webhook_keys
 from .codec import dump
 from .ledger_entries import dump_entries
 from .places import dump_place
@@ -44,7 +44,7 @@ class CompareAndSet:
                 keys.OPEN_JOBS,
                 keys.CHANGES,
                 keys.batch(after.batch) if after.batch else "",
-                keys.webhooks(after.id),
+                webhook_keys.webhooks(after.id),
                 keys.due(Queue.NOTIFY),
                 keys.PLACES,
                 keys.PERMITS,

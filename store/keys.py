@@ -1,4 +1,7 @@
-"""The keys in Redis, except for those of costs; names are short, because each job has several."""
+"""The keys in Redis, except for those of costs and webhooks.
+
+Names are short, because each job has several.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,6 @@ API_KEYS = "iq:apikeys"
 
 API_KEYS_USED = "iq:apikeys:used"
 """Hash: the day on which each API key was last used, by its name."""
-
-DEAD_WEBHOOKS = "iq:webhooks:dead"
-"""Stream of webhooks that were given up on: `job` and `entry`, in this order."""
 
 INDEXED = "iq:indexed"
 """String that exists once the jobs of earlier versions are in every index of `indexes`."""
@@ -214,11 +214,6 @@ def batch(batch_id: str) -> str:
 def batch_jobs(batch_id: str) -> str:
     """Sorted set of the jobs of a batch, all scored 0: ids sort by age."""
     return f"iq:batch:{batch_id}:jobs"
-
-
-def webhooks(job_id: str) -> str:
-    """List of a job's webhooks that were not delivered yet, in order."""
-    return f"iq:webhooks:{job_id}"
 
 
 def lines(quota: str, priority: str) -> str:

@@ -57,6 +57,7 @@ def _build_entry(job: Job, data: Mapping[str, Any]) -> bytes:
         "id": f"{job.id.replace('job_', 'evt_')}_{job.revision}",
         "at": job.updated_at.timestamp(),
         "url": job.webhook_url,
+        "caller": job.submitted_by,
         "body": json.dumps(body, ensure_ascii=False, separators=(",", ":")),
     }
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()

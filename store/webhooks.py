@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter
 from ..config.queues import Queue
 from ..errors import ImageQueueError, InvalidRequestError, Problem
 from ..jobs.job import Job
-from . import keys
+from . import keys, webhook_keys
 from .scripts import register_script
 from .streams import EntryStream
 from .transition_effects import build_webhook_entry
@@ -35,6 +35,8 @@ class Webhook(NamedTuple):
     at: Annotated[float, Field(ge=0, le=MAX_TIME_S)]
     url: str
     body: str
+    caller: str = ""
+    """Whose secret signs it; empty in entries of earlier versions."""
 
     @classmethod
     def load(cls, entry: bytes) -> Webhook:
@@ -43,7 +45,8 @@ class Webhook(NamedTuple):
         if not isinstance(fields, dict):
             raise ValueError("it is no object")
         # A newer version may have stored more.
-        return _webhooks.validate_python({name: fields.get(name) for name in cls._fields})
+        known = {name: fields[name] for name in cls._fields if name in fields}
+        return _webhooks.validate_python(known)
 
     def dump(self) -> bytes:
         """Return the entry that is stored."""
@@ -68,13 +71,13 @@ class WebhookOutbox:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        self._dead_letters = EntryStream(client, keys.DEAD_WEBHOOKS, _parse_letter)
+        self._dead_letters = EntryStream(client, webhook_keys.DEAD_WEBHOOKS, _parse_letter)
         self._acknowledge_script = register_script(client, "acknowledge_webhooks")
         self._replay = register_script(client, "replay_webhook")
 
     def list_unsent(self, job_id: str) -> Sequence[bytes]:
         """Return the entries of a job's webhooks, oldest first."""
-        entries: Any = self._redis.lrange(keys.webhooks(job_id), 0, -1)
+        entries: Any = self._redis.lrange(webhook_keys.webhooks(job_id), 0, -1)
         return tuple(entries)
 
     def mark_delivered(self, job_id: str, entry: bytes, now: datetime) -> None:
@@ -95,7 +98,7 @@ class WebhookOutbox:
         webhooks = [_build_new_event(job, now) for job in jobs]
         with self._redis.pipeline() as pipe:
             for job, webhook in zip(jobs, webhooks, strict=True):
-                pipe.rpush(keys.webhooks(job.id), webhook.dump())
+                pipe.rpush(webhook_keys.webhooks(job.id), webhook.dump())
                 pipe.zadd(keys.due(Queue.NOTIFY), {job.id: now.timestamp()})
             pipe.execute()
         return webhooks
@@ -116,9 +119,9 @@ class WebhookOutbox:
         if letter := self._dead_letters.find(letter_id):
             # With its old age it would be given up on at the first failure.
             again = letter.webhook._replace(at=now.timestamp())
-            lists = [keys.webhooks(letter.job_id), keys.due(Queue.NOTIFY)]
+            lists = [webhook_keys.webhooks(letter.job_id), keys.due(Queue.NOTIFY)]
             args = [letter_id, letter.job_id, now.timestamp(), again.dump()]
-            if self._replay(keys=[keys.DEAD_WEBHOOKS, *lists], args=args):
+            if self._replay(keys=[webhook_keys.DEAD_WEBHOOKS, *lists], args=args):
                 return letter.job_id
         raise UnknownWebhookError(f"no dead letter {letter_id}; `webhooks list` shows all")
 
@@ -126,7 +129,11 @@ class WebhookOutbox:
         self, job_id: str, entries: Sequence[bytes], now: datetime, max_dead: int
     ) -> None:
         self._acknowledge_script(
-            keys=[keys.webhooks(job_id), keys.due(Queue.NOTIFY), keys.DEAD_WEBHOOKS],
+            keys=[
+                webhook_keys.webhooks(job_id),
+                keys.due(Queue.NOTIFY),
+                webhook_keys.DEAD_WEBHOOKS,
+            ],
             args=[job_id, now.timestamp(), max_dead, *entries],
         )
 

@@ -18,6 +18,7 @@ from ..jobs.job import QUEUE_OF, Job
 from ..storage import Storage, open_storage
 from ..store.budgets import BudgetReader
 from ..store.callbacks import CallbackInbox
+from ..store.caller_webhooks import CallerWebhooks
 from ..store.clock import RedisClock
 from ..store.dispatcher import Dispatcher, open_dispatcher
 from ..store.image_names import ImageNames
@@ -48,6 +49,7 @@ class Context:
     dispatcher: Dispatcher
     inbox: CallbackInbox
     outbox: WebhookOutbox
+    caller_webhooks: CallerWebhooks
     starts: StepStarts
     pauses: Pauses
     lookups: LookupLimiter
@@ -113,6 +115,7 @@ def open_context(
         dispatcher=open_dispatcher(settings, client, celery),
         inbox=CallbackInbox(client, settings.retention_s),
         outbox=WebhookOutbox(client),
+        caller_webhooks=CallerWebhooks(client),
         starts=StepStarts(client),
         pauses=Pauses(client),
         inline_images=InlineImages(client),

@@ -25,7 +25,9 @@ def create(ctx: Context, request: Mapping[str, Any], message_id: str) -> str:
     if parsed.reuse is not None:
         words = "cannot be used in a message, which has no answer with the earlier job's id"
         raise InvalidRequestError([Problem("reuse", words)])
-    job = build_job(ctx.settings, parsed, now, submitted_by=caller)
+    job = build_job(
+        ctx.settings, parsed, now, submitted_by=caller, webhook=ctx.caller_webhooks.find(caller)
+    )
     key = build_idempotency_key(f"message {message_id}", fields)
     ctx.budgets.check([job], [key], now)
     (job_id,) = ctx.store.add([job], [key])

@@ -117,12 +117,14 @@ def _send(ctx: Context, webhook: Webhook, deadline: float) -> None:
 
 
 def _build_headers(ctx: Context, webhook: Webhook) -> dict[str, str]:
-    """Return the headers of Standard Webhooks, signed with every secret to allow rotation."""
+    """Return the headers of Standard Webhooks, signed with every secret to allow rotation.
+
+    The secrets are those of the job's API key, or else those of the settings.
+    """
     now = ctx.now().astimezone(UTC)
-    signatures = [
-        Signer(secret).sign(webhook.id, now, webhook.body)
-        for secret in ctx.settings.webhook_secrets
-    ]
+    own = ctx.caller_webhooks.find(webhook.caller).list_secrets(now)
+    secrets = own or ctx.settings.webhook_secrets
+    signatures = [Signer(secret).sign(webhook.id, now, webhook.body) for secret in secrets]
     return {
         "content-type": "application/json",
         "user-agent": "imagequeue",

@@ -18,6 +18,7 @@ from .callback_commands import callbacks
 from .cost_commands import budgets, costs
 from .job_commands import JOB_COMMANDS
 from .key_commands import keys
+from .key_webhook_command import webhook
 from .login_command import login, make_login_link
 from .pause_commands import pause, pauses, resume
 from .printing import as_json
@@ -39,6 +40,7 @@ def cli() -> None:
 
 for command in JOB_COMMANDS:
     cli.add_command(command)
+keys.add_command(webhook)
 cli.add_command(budgets)
 cli.add_command(callbacks)
 cli.add_command(costs)

@@ -10,7 +10,7 @@ import redis
 from celery import Celery
 
 from ...config.queues import Queue
-from ...store import keys
+from ...store import keys, webhook_keys
 from ...store.decoding import decode_numbers
 from ...store.ledger import Ledger
 from ...store.pauses import Pause, list_pauses
@@ -63,7 +63,7 @@ def take_snapshot(
         pipe.hgetall(keys.COUNTERS)
         pipe.hgetall(keys.OPEN_JOBS)
         pipe.zcard(keys.due(Queue.NOTIFY))
-        pipe.xlen(keys.DEAD_WEBHOOKS)
+        pipe.xlen(webhook_keys.DEAD_WEBHOOKS)
         pipe.xlen(keys.QUARANTINE)
         pipe.get(keys.QUARANTINE_BYTES)
         pipe.hlen(keys.UNREADABLE)

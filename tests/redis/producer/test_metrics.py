@@ -16,7 +16,7 @@ from imagequeue.producer.api.application import create_app
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.producer.metrics.families import ANSWERS
 from imagequeue.producer.metrics.routes import StoreCollector
-from imagequeue.store import keys
+from imagequeue.store import keys, webhook_keys
 from imagequeue.store.counters import BUCKETS_MS
 from imagequeue.store.wakeups import Priority
 from imagequeue.worker.context import Context, open_context
@@ -138,7 +138,7 @@ def test_webhooks_callers_and_redis_are_reported(api: str, ctx: Context) -> None
     redis = ctx.store.redis
     redis.zadd(keys.due(Queue.NOTIFY), {"job_1": 1, "job_2": 2})
     for number in range(3):
-        redis.xadd(keys.DEAD_WEBHOOKS, {"job": f"job_{number}", "entry": b"{}"})
+        redis.xadd(webhook_keys.DEAD_WEBHOOKS, {"job": f"job_{number}", "entry": b"{}"})
     redis.hset(keys.OPEN_JOBS, "shop", 4)
     metrics = read(api)
     assert metrics["imagequeue_webhooks_waiting{}"] == 2

@@ -15,7 +15,7 @@ from imagequeue.producer.api.access import Access
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.redis_checks import check_api_keys, check_records
 from imagequeue.providers.request import JobRequest
-from imagequeue.store import keys
+from imagequeue.store import keys, webhook_keys
 from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.worker.context import Context
 from support.access import request, status_of
@@ -90,7 +90,7 @@ def test_damaged_dead_letter_hides_no_other(
 ) -> None:
     whole = {"job": "job_x", "entry": WEBHOOK}
     added = [
-        ctx.store.redis.xadd(keys.DEAD_WEBHOOKS, fields).decode()
+        ctx.store.redis.xadd(webhook_keys.DEAD_WEBHOOKS, fields).decode()
         for fields in (whole, DAMAGED_LETTERS[kind], whole)
     ]
     ran = run("webhooks", "list")

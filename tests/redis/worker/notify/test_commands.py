@@ -8,7 +8,7 @@ import pytest
 from imagequeue.config.queues import Queue
 from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.job import utc_now
-from imagequeue.store import keys
+from imagequeue.store import webhook_keys
 from imagequeue.store.webhooks import UnknownWebhookError
 from imagequeue.worker.context import Context
 from imagequeue.worker.notify import notify
@@ -73,7 +73,7 @@ def test_concurrent_replays_requeue_once(
 ) -> None:
     job_id = given_up(ctx, listener)
     (letter_id,) = ids(ctx)
-    found = ctx.store.redis.xrange(keys.DEAD_WEBHOOKS)
+    found = ctx.store.redis.xrange(webhook_keys.DEAD_WEBHOOKS)
     # Both look before either has put it back.
     monkeypatch.setattr(ctx.store.redis, "xrange", lambda *_: found)
     assert ctx.outbox.replay(letter_id, ctx.now()) == job_id

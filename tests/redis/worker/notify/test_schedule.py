@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from imagequeue.jobs.job import State
-from imagequeue.store import keys, streams, webhooks
+from imagequeue.store import streams, webhook_keys, webhooks
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
 from imagequeue.worker.notify import DELAY_PER_AGE, JITTER, MAX_DELAY_S, MIN_DELAY_S, notify
@@ -94,7 +94,7 @@ def test_crashing_webhook_is_a_dead_letter(
 
 def test_damaged_webhook_holds_up_no_other(ctx: Context, listener: Listener) -> None:
     job_id = revived(ctx)
-    damaged = keys.webhooks(job_id)
+    damaged = webhook_keys.webhooks(job_id)
     ctx.store.redis.lset(damaged, 0, ctx.store.redis.lindex(damaged, 0)[:-9])
     assert tried(ctx, job_id) is None
     assert listener.types == ["job.succeeded"]
