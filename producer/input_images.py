@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 import redis
+from redis.exceptions import RedisError
 
 from ..config.redis import reachable
 from ..config.settings import Settings
@@ -64,6 +66,14 @@ class InputImages:
         self.storage.put(upload.name, file, content_type=content_type, sha256=sha256)
         self._uploads.add(upload, lifetime_s)
         return upload
+
+    def discard(self, uploads: Iterable[Upload]) -> None:
+        """Delete uploads that no job names; what fails now is deleted once they expire."""
+        with suppress(StorageError, RedisError):
+            for upload in uploads:
+                self._uploads.remove(upload)
+                self.storage.delete(upload.name)
+                self._uploads.forget(upload.name)
 
     def add_file(self, path: Path, caller: str) -> Upload:
         """Store a local file; raises UploadError, or what `add` raises."""

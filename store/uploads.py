@@ -35,6 +35,10 @@ class Uploads:
         """Store the record of an upload whose file is stored."""
         self._redis.set(keys.upload(upload.id), upload.dump(), px=int(lifetime_s * 1000))
 
+    def remove(self, upload: Upload) -> None:
+        """Remove the record of an upload; its file is still to be deleted."""
+        self._redis.delete(keys.upload(upload.id))
+
     def get_many(self, upload_ids: Sequence[str]) -> list[Upload]:
         """Return those of several uploads that exist; a damaged record counts as none."""
         names = [keys.upload(each) for each in upload_ids if is_upload_id(each)]

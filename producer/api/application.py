@@ -23,6 +23,7 @@ from . import (
     cost_routes,
     event_routes,
     image_routes,
+    job_form,
     job_routes,
     pause_routes,
     provider_routes,
@@ -76,13 +77,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         BodyLimit,
         max_bytes=MAX_BYTES,
-        max_bytes_of={
-            "/v1/batches": MAX_BATCH_BYTES,
-            "/v1/uploads": MAX_UPLOAD_BYTES,
-            "/v1/images/edits": MAX_FORM_BYTES,
-        },
+        max_bytes_of={"/v1/batches": MAX_BATCH_BYTES, "/v1/uploads": MAX_UPLOAD_BYTES},
+        max_form_bytes_of=dict.fromkeys(["/v1/jobs", "/v1/images/edits"], MAX_FORM_BYTES),
     )
     install_handlers(app)
+    app.include_router(job_form.routes(client, access))
     app.include_router(job_routes.routes(client, access, watch, listeners))
     app.include_router(bulk_routes.routes(client, access, lambda: changes.closing))
     app.include_router(batch_routes.routes(client, access))

@@ -18,18 +18,36 @@ MAX_BATCH_BYTES = 32 * 1024 * 1024
 BODY_TIMEOUT_S = 10.0
 
 
-class BodyLimit:
-    """Refuses a slow or encoded body, and one above `max_bytes` or that of its path."""
+def is_form(scope: Scope) -> bool:
+    """Return whether the body of a request is a multipart form."""
+    content_type = Headers(scope=scope).get("content-type", "")
+    return content_type.lower().startswith("multipart/form-data")
 
-    def __init__(self, app: ASGIApp, max_bytes: int, max_bytes_of: Mapping[str, int]) -> None:
+
+class BodyLimit:
+    """Refuses a slow or encoded body, and one above `max_bytes` or that of its path.
+
+    `max_form_bytes_of` has the paths that take more as a form.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_bytes: int,
+        max_bytes_of: Mapping[str, int],
+        max_form_bytes_of: Mapping[str, int],
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
         self._max_bytes_of = max_bytes_of
+        self._max_form_bytes_of = max_form_bytes_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the app with a `receive` that counts the body."""
         if scope["type"] == "http":
             max_bytes = self._max_bytes_of.get(scope["path"], self._max_bytes)
+            if is_form(scope):
+                max_bytes = self._max_form_bytes_of.get(scope["path"], max_bytes)
             encoding = Headers(scope=scope).get("content-encoding", "identity")
             receive = _Body(receive, max_bytes, encoding).receive
         await self._app(scope, receive, send)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
+from collections.abc import Collection
 from typing import NamedTuple
 
 from fastapi import HTTPException, Request
@@ -37,8 +39,12 @@ async def read_form(
     max_files: int = MAX_FILES,
     max_fields: int = MAX_FIELDS,
     max_text_bytes: int = MAX_TEXT_BYTES,
+    text_files: Collection[str] = (),
 ) -> Form:
     """Read a form and store its files, each an image of at most MAX_UPLOAD_BYTES, as uploads.
+
+    Parts that `text_files` names are texts also if they are sent as files. Either every file is
+    stored or none.
 
     Raises HTTPException 400, 413, 415 or 503, or InvalidRequestError that names the file's field.
     """
@@ -47,19 +53,43 @@ async def read_form(
     limits = {"max_files": max_files, "max_fields": max_fields, "max_part_size": max_text_bytes}
     async with request.form(**limits) as form:
         parts = form.multi_items()
-        files = [(name, part) for name, part in parts if isinstance(part, UploadFile)]
-        for name, file in files:
-            if (file.size or 0) > MAX_UPLOAD_BYTES:
-                raise HTTPException(413, f"{name}: a file may have {MAX_UPLOAD_BYTES} bytes")
-        # One at a time: a form must not take the threads of all other requests.
-        uploads = [
-            (name, await run_in_threadpool(_store, name, file, images, caller))
-            for name, file in files
-        ]
-        return Form([(name, part) for name, part in parts if isinstance(part, str)], uploads)
+        texts: list[tuple[str, str]] = []
+        files: list[tuple[str, UploadFile]] = []
+        for name, part in parts:
+            if isinstance(part, str):
+                texts.append((name, part))
+            elif name in text_files:
+                texts.append((name, await _read_text(name, part, max_text_bytes)))
+            else:
+                files.append((name, part))
+        counts, seen = Counter(name for name, _ in files), Counter[str]()
+        uploads: list[tuple[str, Upload]] = []
+        try:
+            # One at a time: a form must not take the threads of all other requests.
+            for name, file in files:
+                place = name if counts[name] == 1 else f"{name}.{seen[name]}"
+                seen[name] += 1
+                upload = await run_in_threadpool(_store, place, file, images, caller)
+                uploads.append((name, upload))
+        except (HTTPException, InvalidRequestError):
+            await run_in_threadpool(images.discard, [upload for _, upload in uploads])
+            raise
+        return Form(texts, uploads)
+
+
+async def _read_text(name: str, file: UploadFile, max_bytes: int) -> str:
+    content = await file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise HTTPException(413, f"{name}: a text may have {max_bytes} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise HTTPException(400, f"{name}: the text is not UTF-8") from None
 
 
 def _store(name: str, sent: UploadFile, images: InputImages, caller: str) -> Upload:
+    if (sent.size or 0) > MAX_UPLOAD_BYTES:
+        raise HTTPException(413, f"{name}: a file may have {MAX_UPLOAD_BYTES} bytes")
     with storage_errors_as_503(), images.storage.temporary() as file:
         shutil.copyfileobj(sent.file, file)
         try:

@@ -82,7 +82,10 @@ def routes(client: LocalClient, access: Access, watch: Watch, listeners: Listene
         response: Response,
         idempotency_key: IdempotencyKey = None,
     ) -> Job:
-        """Accept a valid request; the job is stored before the response is sent."""
+        """Accept a valid request; the job is stored before the response is sent.
+
+        As a form, the images that it starts from come with it.
+        """
         access.acquire(caller, 1)
         job, replayed = client.submit_request(
             request,

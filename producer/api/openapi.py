@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from ...providers import PROVIDERS
 from ...providers.base import TOP_LEVEL
 from ...providers.describe import RequestDetails, describe_provider
+from .job_form import FORM_BODY
 from .problems import build_problem_schemas
 
 DEFAULT_ACTION = "generate"
@@ -33,6 +34,7 @@ class DocumentedAPI(FastAPI):
             body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
             references = [{"$ref": f"#/components/schemas/{name}"} for name in requests]
             body["application/json"]["schema"] = {"anyOf": references}
+            body["multipart/form-data"] = FORM_BODY
         return self.openapi_schema or {}
 
 

@@ -68,7 +68,12 @@ def test_invalid_request_is_refused(
     [
         (b'{"provider": ', AS_JSON, 400, "not JSON; send one JSON object"),
         (b'{"provider": "\xff"}', AS_JSON, 400, "pars"),
-        (gzip.compress(b"{}"), {**AS_JSON, "Content-Encoding": "gzip"}, 400, "Content-Encoding"),
+        (
+            gzip.compress(b"{}", mtime=0),
+            {**AS_JSON, "Content-Encoding": "gzip"},
+            400,
+            "Content-Encoding",
+        ),
         (b"", AS_JSON, 422, "body: "),
         (b"[]", AS_JSON, 422, "body: send one JSON object"),
         (b"{}", AS_JSON, 422, "provider: "),
