@@ -107,6 +107,14 @@ def test_submit_mjs_follows_the_job_and_saves_the_images(system: System) -> None
         assert validate_file(system.folder / file).content_type.startswith("image/")
 
 
+def test_openai_sdk_makes_an_image_and_edits_it(system: System) -> None:
+    env = {"OPENAI_BASE_URL": f"{system.api}/v1", "OPENAI_API_KEY": "none"}
+    files = system.run(sys.executable, EXAMPLES / "openai_sdk.py", "a red fox", **env)
+    assert files == ["image.png", "edited.png"]
+    for file in files:
+        assert validate_file(system.folder / file).content_type.startswith("image/")
+
+
 @pytest.fixture(scope="module")
 def typescript() -> Path:
     """The folder of the TypeScript client, built."""

@@ -2,9 +2,6 @@
 
 import base64
 import json
-import os
-import shutil
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,37 +17,15 @@ from imagequeue.jobs.job import State
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.local.ports import free_port
 from support.jobs import path
-from support.paths import ROOT
+from support.node import copy_program
 from support.processes import Process, answers, eventually, running, sandbox
 
-NODE = ROOT / "tests" / "node"
-# Beside the Python packages, so that test runs share one installation.
-INSTALLED = Path(sys.prefix) / "node-of-the-tests"
 SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
 TOKEN = "t0ken-of-the-url"
 WORKER = (
     *("celery", "-A", "imagequeue.worker", "worker", "-Q", "submit,poll,callback,download,notify"),
     *("-P", "threads", "-c", "8", "--without-gossip", "--without-mingle"),
 )
-
-
-@pytest.fixture(scope="session")
-def node_modules() -> Path:
-    """Install the receiver's packages from its lock file, once."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        if os.environ.get("CI"):
-            pytest.fail("CI must have node and npm")
-        pytest.skip("node and npm are not installed")
-    lock = (NODE / "package-lock.json").read_bytes()
-    folder = INSTALLED.with_name(f"{INSTALLED.name}-{os.getpid()}")
-    installed = INSTALLED / "package-lock.json"
-    if not installed.exists() or installed.read_bytes() != lock:
-        shutil.copytree(NODE, folder)
-        npm = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-        subprocess.run(npm, cwd=folder, check=True, capture_output=True)
-        shutil.rmtree(INSTALLED, ignore_errors=True)
-        folder.rename(INSTALLED)
-    return INSTALLED / "node_modules"
 
 
 class Hooks:
@@ -85,13 +60,8 @@ def read_acknowledged(process: Process) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def hooks(node_modules: Path, tmp_path: Path) -> Hooks:
-    folder = tmp_path / "node"
-    folder.mkdir()
-    shutil.copy(NODE / "receiver.mjs", folder)
-    # Node looks for modules beside the file that imports them.
-    (folder / "node_modules").symlink_to(node_modules)
-    return Hooks(folder)
+def hooks(tmp_path: Path) -> Hooks:
+    return Hooks(copy_program("receiver.mjs", tmp_path))
 
 
 @pytest.fixture
