@@ -9,8 +9,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from .inputs import Request
-
 T = TypeVar("T")
 JSON = "application/json"
 JSON_LINES = "application/x-ndjson"
@@ -37,7 +35,7 @@ def make_key() -> str:
     return uuid.uuid4().hex
 
 
-def submit(request: Request, idempotency_key: str) -> Call:
+def submit(request: Mapping[str, Any], idempotency_key: str) -> Call:
     """Submit one job."""
     headers = {"Content-Type": JSON, "Idempotency-Key": idempotency_key}
     return Call("POST", "/v1/jobs", body=dump(request), headers=headers)

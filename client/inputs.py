@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from ..errors import InvalidRequestError, Problem
 
 if TYPE_CHECKING:
-    from .catalogue import ActionName, Priority
+    from .catalogue import Fallback, Priority
 
 Image = str | os.PathLike[str] | bytes
 Images = Image | Sequence[Image]
 """URLs, files and bytes; a text that is no URL and no id of an upload or a job is a path."""
-Request = Mapping[str, Any]
 
 _URL = re.compile(r"https?://|(?:upload|job)_[0-9A-Z]{26}(?:/[0-9]+)?\Z", re.IGNORECASE)
 
@@ -25,13 +24,11 @@ _URL = re.compile(r"https?://|(?:upload|job)_[0-9A-Z]{26}(?:/[0-9]+)?\Z", re.IGN
 class SubmitOptions(TypedDict, total=False):
     """What a job may have besides its provider, prompt and parameters."""
 
-    action: ActionName
-    """`generate` unless given."""
     image: Images
     """URLs, files and bytes; ids of uploads, and of jobs for their images. Files are uploaded."""
     image_urls: Sequence[str]
     """The same for input that is not trusted: it never reads a file."""
-    fallback: Sequence[Request]
+    fallback: Sequence[Fallback]
     """Other providers, each as `provider` and `params`."""
     priority: Priority
     not_before: datetime

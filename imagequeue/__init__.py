@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .client._async.client import AsyncClient
     from .client._async.results import AsyncImage, AsyncJob
     from .client._sync.results import Image, Job
+    from .client.catalogue import OtherParams, OtherProvider
     from .client.client import Client
     from .client.results import Batch, JobEvent, Provider, RefusedJob, SubmittedJob, Upload
     from .config.settings import Settings
@@ -60,6 +61,8 @@ __all__ = [
     "Provider",
     "SubmittedJob",
     "RefusedJob",
+    "OtherProvider",
+    "OtherParams",
     "State",
     "Reason",
     "Page",
@@ -109,6 +112,8 @@ _LAZY = {
     "Provider": "client.results",
     "SubmittedJob": "client.results",
     "RefusedJob": "client.results",
+    "OtherProvider": "client.catalogue",
+    "OtherParams": "client.catalogue",
     "State": "jobs.state",
     "Reason": "jobs.state",
     "Page": "store.listing",

@@ -5,29 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self
 
 from ...errors import InvalidRequestError, JobFailedError
 from .. import calls
 from ..config import find_target
-from ..inputs import Request, SubmitOptions, build_request, read_file, take_images
+from ..inputs import build_request, read_file, take_images
 from ..responses import BatchAnswer, list_refused, locate
 from ..results import Batch, JobEvent, Provider, RefusedJob, SubmittedJob, Upload
 from .results import AsyncJob, AsyncPage, attach
+from .submits import WAIT_TIMEOUT_S, AsyncSubmits, OnUpdate
 
 if TYPE_CHECKING:
     import httpx
 
-    from ..catalogue import StateName
-    from .waiting import OnUpdate
+    from ...jobs.state import State
+    from ..catalogue import OtherProvider, ProviderName, Request, StateName
 
 JobRef = str | AsyncJob | SubmittedJob
 """A job, or its id."""
 TIMEOUT_S = 60.0
-WAIT_TIMEOUT_S = 3600.0
 
 
-class AsyncClient:
+class AsyncClient(AsyncSubmits):
     """Submits, follows and changes jobs of a queue by its HTTP API; safe to share.
 
     `url` and `api_key` are by default IMAGEQUEUE_URL and IMAGEQUEUE_API_KEY. Each call repeats its
@@ -54,22 +54,16 @@ class AsyncClient:
         self._transport = AsyncTransport(target, timeout_s, transport)
         self._watch = AsyncWatch(self._transport)
 
-    async def run(
+    async def _run(
         self,
         provider: str,
-        prompt: str = "",
-        *,
-        params: Mapping[str, Any] | None = None,
-        timeout_s: float | None = WAIT_TIMEOUT_S,
-        on_update: OnUpdate | None = None,
-        **options: Unpack[SubmitOptions],
+        prompt: str,
+        params: Mapping[str, Any] | None,
+        options: Mapping[str, Any],
+        timeout_s: float | None,
+        on_update: OnUpdate | None,
     ) -> AsyncJob:
-        """Submit a job, wait until it is finished and return it with its images.
-
-        Raises JobFailedError with the reason if it does not succeed, and what `submit` and `wait`
-        raise. `on_update` is called with the job after each change.
-        """
-        job = await self.submit(provider, prompt, params=params, **options)
+        job = await self._submit(provider, prompt, params, options)
         if on_update:
             on_update(job)
         if not job.is_finished:
@@ -80,19 +74,13 @@ class AsyncClient:
             raise JobFailedError(job)
         return job
 
-    async def submit(
+    async def _submit(
         self,
         provider: str,
-        prompt: str = "",
-        *,
-        params: Mapping[str, Any] | None = None,
-        **options: Unpack[SubmitOptions],
+        prompt: str,
+        params: Mapping[str, Any] | None,
+        options: Mapping[str, Any],
     ) -> AsyncJob:
-        """Queue a job and return it at once.
-
-        Raises InvalidRequestError with every problem, IdempotencyConflictError, LimitError or
-        BudgetExceededError; then nothing was queued.
-        """
         fields = build_request(provider, prompt, params, options)
         key = fields.pop("idempotency_key", None) or calls.make_key()
         call = calls.submit(await self._upload_images(fields), key)
@@ -213,8 +201,8 @@ class AsyncClient:
     async def list(
         self,
         *,
-        state: StateName | None = None,
-        provider: str | None = None,
+        state: StateName | State | None = None,
+        provider: ProviderName | OtherProvider | None = None,
         limit: int | None = None,
     ) -> AsyncGenerator[AsyncJob]:
         """Yield jobs, newest first, all of them or up to `limit`; reads pages as it goes.

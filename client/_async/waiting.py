@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 
 from .. import calls
@@ -12,9 +12,9 @@ from ..concurrency import AsyncBackground, AsyncSignal
 from ..results import FINISHED, JobEvent, Notice
 from .events import iter_events
 from .results import AsyncJob, AsyncPage, attach
+from .submits import OnUpdate
 from .transport import AsyncTransport
 
-OnUpdate = Callable[[AsyncJob], object]
 # The records are read again after this time, then less often, in case an event was missed.
 FIRST_LOOK_S = 3.0
 MAX_LOOK_S = 15.0

@@ -6,29 +6,29 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self
 
 from ...errors import InvalidRequestError, JobFailedError
 from .. import calls
 from ..config import find_target
-from ..inputs import Request, SubmitOptions, build_request, read_file, take_images
+from ..inputs import build_request, read_file, take_images
 from ..responses import BatchAnswer, list_refused, locate
 from ..results import Batch, JobEvent, Provider, RefusedJob, SubmittedJob, Upload
 from .results import Job, Page, attach
+from .submits import WAIT_TIMEOUT_S, OnUpdate, Submits
 
 if TYPE_CHECKING:
     import httpx
 
-    from ..catalogue import StateName
-    from .waiting import OnUpdate
+    from ...jobs.state import State
+    from ..catalogue import OtherProvider, ProviderName, Request, StateName
 
 JobRef = str | Job | SubmittedJob
 """A job, or its id."""
 TIMEOUT_S = 60.0
-WAIT_TIMEOUT_S = 3600.0
 
 
-class Client:
+class Client(Submits):
     """Submits, follows and changes jobs of a queue by its HTTP API; safe to share.
 
     `url` and `api_key` are by default IMAGEQUEUE_URL and IMAGEQUEUE_API_KEY. Each call repeats its
@@ -55,22 +55,16 @@ class Client:
         self._transport = Transport(target, timeout_s, transport)
         self._watch = Watch(self._transport)
 
-    def run(
+    def _run(
         self,
         provider: str,
-        prompt: str = "",
-        *,
-        params: Mapping[str, Any] | None = None,
-        timeout_s: float | None = WAIT_TIMEOUT_S,
-        on_update: OnUpdate | None = None,
-        **options: Unpack[SubmitOptions],
+        prompt: str,
+        params: Mapping[str, Any] | None,
+        options: Mapping[str, Any],
+        timeout_s: float | None,
+        on_update: OnUpdate | None,
     ) -> Job:
-        """Submit a job, wait until it is finished and return it with its images.
-
-        Raises JobFailedError with the reason if it does not succeed, and what `submit` and `wait`
-        raise. `on_update` is called with the job after each change.
-        """
-        job = self.submit(provider, prompt, params=params, **options)
+        job = self._submit(provider, prompt, params, options)
         if on_update:
             on_update(job)
         if not job.is_finished:
@@ -81,19 +75,13 @@ class Client:
             raise JobFailedError(job)
         return job
 
-    def submit(
+    def _submit(
         self,
         provider: str,
-        prompt: str = "",
-        *,
-        params: Mapping[str, Any] | None = None,
-        **options: Unpack[SubmitOptions],
+        prompt: str,
+        params: Mapping[str, Any] | None,
+        options: Mapping[str, Any],
     ) -> Job:
-        """Queue a job and return it at once.
-
-        Raises InvalidRequestError with every problem, IdempotencyConflictError, LimitError or
-        BudgetExceededError; then nothing was queued.
-        """
         fields = build_request(provider, prompt, params, options)
         key = fields.pop("idempotency_key", None) or calls.make_key()
         call = calls.submit(self._upload_images(fields), key)
@@ -214,8 +202,8 @@ class Client:
     def list(
         self,
         *,
-        state: StateName | None = None,
-        provider: str | None = None,
+        state: StateName | State | None = None,
+        provider: ProviderName | OtherProvider | None = None,
         limit: int | None = None,
     ) -> Generator[Job]:
         """Yield jobs, newest first, all of them or up to `limit`; reads pages as it goes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 
 from .. import calls
@@ -13,9 +13,9 @@ from ..concurrency import Background, Signal
 from ..results import FINISHED, JobEvent, Notice
 from .events import iter_events
 from .results import Job, Page, attach
+from .submits import OnUpdate
 from .transport import Transport
 
-OnUpdate = Callable[[Job], object]
 # The records are read again after this time, then less often, in case an event was missed.
 FIRST_LOOK_S = 3.0
 MAX_LOOK_S = 15.0

@@ -1,5 +1,6 @@
 """Write the client that blocks from the one for asyncio: `make client`."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,10 +8,11 @@ from tempfile import TemporaryDirectory
 
 import unasync
 
+from support.client_signatures import write_signatures
+from support.client_types import write_catalogue
 from support.paths import ROOT
 
-SOURCE = ROOT / "client" / "_async"
-WRITTEN = ROOT / "client" / "_sync"
+PACKAGE = ROOT / "client"
 HEAD = "# Written by `make client` from {}: change that one.\n"
 NAMES = {
     "AsyncBackground": "Background",
@@ -20,6 +22,7 @@ NAMES = {
     "AsyncJob": "Job",
     "AsyncPage": "Page",
     "AsyncSignal": "Signal",
+    "AsyncSubmits": "Submits",
     "AsyncSlots": "Slots",
     "AsyncTransport": "Transport",
     "AsyncWatch": "Watch",
@@ -33,32 +36,34 @@ NAMES = {
 }
 
 
-def write_sync(folder: Path) -> None:
-    """Write each module of the source into a folder, without asyncio and formatted."""
-    rule = unasync.Rule(f"{SOURCE}/", f"{folder}/", NAMES)
-    unasync.unasync_files([str(path) for path in SOURCE.glob("*.py")], [rule])
-    for path in folder.glob("*.py"):
+def write(folder: Path) -> None:
+    """Write all that is generated into a copy of the package's folder."""
+    (folder / "catalogue.py").write_text(write_catalogue())
+    (folder / "_async" / "submits.py").write_text(write_signatures())
+    rule = unasync.Rule(f"{folder}/_async/", f"{folder}/_sync/", NAMES)
+    unasync.unasync_files([str(path) for path in folder.glob("_async/*.py")], [rule])
+    for path in folder.glob("_sync/*.py"):
         path.write_text(HEAD.format(f"_async/{path.name}") + path.read_text())
-    ruff = [str(Path(sys.executable).with_name("ruff"))]
+    ruff = str(Path(sys.executable).with_name("ruff"))
     config = ["--config", str(ROOT / "pyproject.toml"), "-q", str(folder)]
-    subprocess.run([*ruff, "check", "--fix", "--select", "I", *config], check=True)
-    subprocess.run([*ruff, "format", *config], check=True)
+    subprocess.run([ruff, "check", "--fix", "--select", "I", *config], check=True)
+    subprocess.run([ruff, "format", *config], check=True)
 
 
-def read_modules(folder: Path) -> dict[str, str]:
-    """Return the text of each module in a folder."""
-    return {path.name: path.read_text() for path in folder.glob("*.py")}
-
-
-def build_sync() -> dict[str, str]:
-    """Return the modules as they should be."""
+def build() -> dict[Path, str]:
+    """Return every module of the package as it should be."""
     with TemporaryDirectory() as name:
-        folder = Path(name, "_sync")
-        folder.mkdir()
-        write_sync(folder)
+        folder = Path(name, "client")
+        shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__", "_sync"))
+        write(folder)
         return read_modules(folder)
 
 
+def read_modules(folder: Path) -> dict[Path, str]:
+    """Return the text of each module below a folder."""
+    return {path.relative_to(folder): path.read_text() for path in folder.rglob("*.py")}
+
+
 if __name__ == "__main__":
-    for name, text in build_sync().items():
-        (WRITTEN / name).write_text(text)
+    for name, text in build().items():
+        (PACKAGE / name).write_text(text)

@@ -22,7 +22,7 @@ PACKAGES = (
 )
 # What each package may import from this project, besides itself.
 ALLOWED = {
-    "client": {"config", "errors", "producer", "__version__"},
+    "client": {"config", "errors", "jobs", "producer", "__version__"},
     "config": {"providers", "errors", "field_types", "image_names", "suggest"},
     "providers": {"errors", "field_types", "image_names", "json_values", "suggest"},
     "jobs": {
@@ -50,8 +50,8 @@ MODULES = [
     *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")),
 ]
 
-# Sample requests to real providers.
-SAMPLES = ("demo.py", "examples.py")
+# Sample requests to real providers, and what `make client` writes of all.
+SAMPLES = ("demo.py", "examples.py", "catalogue.py", "submits.py")
 # What builds the API and its document, of which that for programs of an SDK is a part.
 SERVING = ("application.py", "openapi.py")
 
