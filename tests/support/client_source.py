@@ -50,13 +50,9 @@ def write(folder: Path) -> None:
     subprocess.run([ruff, "format", *config], check=True)
 
 
-def build() -> dict[Path, str]:
-    """Return every module of the package as it should be."""
-    with TemporaryDirectory() as name:
-        folder = Path(name, "client")
-        shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__", "_sync"))
-        write(folder)
-        return read_modules(folder)
+def copy_sources(folder: Path) -> None:
+    """Copy the package without the client that blocks, which is written."""
+    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__", "_sync"))
 
 
 def read_modules(folder: Path) -> dict[Path, str]:
@@ -65,5 +61,9 @@ def read_modules(folder: Path) -> dict[Path, str]:
 
 
 if __name__ == "__main__":
-    for name, text in build().items():
-        (PACKAGE / name).write_text(text)
+    with TemporaryDirectory() as name:
+        folder = Path(name, "client")
+        copy_sources(folder)
+        write(folder)
+        for path, text in read_modules(folder).items():
+            (Path(*sys.argv[1:2] or [PACKAGE]) / path).write_text(text)
