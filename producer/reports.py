@@ -10,9 +10,11 @@ from pydantic import Field
 from ..config.redis import reachable
 from ..config.settings import Settings
 from ..jobs.cost import MICRO
+from ..jobs.delivery import Delivery
 from ..jobs.ids import quote_name
 from ..jobs.job import Job
 from ..store.budgets import BudgetReader, BudgetUse
+from ..store.deliveries import MAX_DELIVERIES, list_deliveries
 from ..store.jobs import Store
 from ..store.ledger import CostRow, Ledger
 from ..store.pauses import Pauses
@@ -21,9 +23,12 @@ from .costs import CostRequest, parse_dimensions, report_costs
 
 
 class JobDetails(Job):
-    """A job, and where it stands while it is queued."""
+    """A job, where it stands while it is queued, and how its webhooks were delivered."""
 
     queue: QueuePosition | None = Field(description="Null unless it is queued.")
+    deliveries: list[Delivery] = Field(
+        description=f"The latest {MAX_DELIVERIES} tries to deliver its webhooks, oldest first."
+    )
 
 
 class Reports:
@@ -52,10 +57,18 @@ class Reports:
         pauses = self._pauses.list_all(now)
         return {job_id: each.redact(pauses) for job_id, each in positions.items()}
 
-    def add_position(self, job: Job, *, redacted: bool = False) -> JobDetails:
-        """Return the job with where it stands; the position is never stored."""
+    def add_details(self, job: Job, *, redacted: bool = False) -> JobDetails:
+        """Return the job with what its record does not hold."""
         positions = self.measure_positions([job], redacted=redacted)
-        return JobDetails.model_construct(**dict(job), queue=positions.get(job.id))
+        deliveries = self.list_deliveries(job)
+        return JobDetails.model_construct(
+            **dict(job), queue=positions.get(job.id), deliveries=deliveries
+        )
+
+    @reachable()
+    def list_deliveries(self, job: Job) -> list[Delivery]:
+        """Return the latest tries to deliver the webhooks of a job, oldest first."""
+        return list_deliveries(self._store.redis, job.id) if job.webhook_url else []
 
     @reachable()
     def sum_spent_usd(self, submitted_by: str | None = None) -> dict[str, float]:

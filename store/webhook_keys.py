@@ -12,3 +12,8 @@ CALLER_WEBHOOKS = "iq:apikeys:webhooks"
 def webhooks(job_id: str) -> str:
     """List of a job's webhooks that were not delivered yet, in order."""
     return f"iq:webhooks:{job_id}"
+
+
+def deliveries(job_id: str) -> str:
+    """List of the latest tries to deliver a job's webhooks, as JSON, oldest first."""
+    return f"iq:deliveries:{job_id}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -12,8 +13,10 @@ from pydantic import Field, TypeAdapter
 
 from ..config.queues import Queue
 from ..errors import ImageQueueError, InvalidRequestError, Problem
+from ..jobs.delivery import Delivery
 from ..jobs.job import Job
 from . import keys, webhook_keys
+from .deliveries import MAX_DELIVERIES, dump_delivery
 from .scripts import register_script
 from .streams import EntryStream
 from .transition_effects import build_webhook_entry
@@ -37,6 +40,13 @@ class Webhook(NamedTuple):
     body: str
     caller: str = ""
     """Whose secret signs it; empty in entries of earlier versions."""
+
+    @property
+    def event(self) -> str:
+        """Its type, such as `job.succeeded`; `unknown` if the body is damaged."""
+        with suppress(ValueError, LookupError, TypeError):
+            return str(json.loads(self.body)["type"])
+        return "unknown"
 
     @classmethod
     def load(cls, entry: bytes) -> Webhook:
@@ -80,13 +90,25 @@ class WebhookOutbox:
         entries: Any = self._redis.lrange(webhook_keys.webhooks(job_id), 0, -1)
         return tuple(entries)
 
-    def mark_delivered(self, job_id: str, entry: bytes, now: datetime) -> None:
-        """Remove a webhook that was delivered; the next one is due now."""
-        self._acknowledge(job_id, [entry], now, max_dead=0)
+    def mark_delivered(
+        self, job_id: str, entry: bytes, now: datetime, delivery: Delivery | None = None
+    ) -> None:
+        """Remove a webhook that was delivered and log its try; the next one is due now."""
+        self._acknowledge(job_id, [entry], now, 0, delivery)
 
-    def give_up_on(self, job_id: str, entries: Sequence[bytes], now: datetime) -> None:
+    def give_up_on(
+        self,
+        job_id: str,
+        entries: Sequence[bytes],
+        now: datetime,
+        delivery: Delivery | None = None,
+    ) -> None:
         """Turn some of a job's webhooks into dead letters; the next one is due now."""
-        self._acknowledge(job_id, entries, now, MAX_DEAD)
+        self._acknowledge(job_id, entries, now, MAX_DEAD, delivery)
+
+    def log_failure(self, job_id: str, now: datetime, delivery: Delivery) -> None:
+        """Log a try of a webhook that is tried again."""
+        self._acknowledge(job_id, [], now, 0, delivery)
 
     def resend(self, jobs: Sequence[Job], now: datetime) -> list[Webhook]:
         """Send each job's current state as a new event, for all jobs or none.
@@ -126,15 +148,29 @@ class WebhookOutbox:
         raise UnknownWebhookError(f"no dead letter {letter_id}; `webhooks list` shows all")
 
     def _acknowledge(
-        self, job_id: str, entries: Sequence[bytes], now: datetime, max_dead: int
+        self,
+        job_id: str,
+        entries: Sequence[bytes],
+        now: datetime,
+        max_dead: int,
+        delivery: Delivery | None,
     ) -> None:
         self._acknowledge_script(
             keys=[
                 webhook_keys.webhooks(job_id),
                 keys.due(Queue.NOTIFY),
                 webhook_keys.DEAD_WEBHOOKS,
+                webhook_keys.deliveries(job_id),
+                keys.record(job_id),
             ],
-            args=[job_id, now.timestamp(), max_dead, *entries],
+            args=[
+                job_id,
+                now.timestamp(),
+                max_dead,
+                dump_delivery(delivery),
+                MAX_DELIVERIES,
+                *entries,
+            ],
         )
 
 

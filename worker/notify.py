@@ -10,16 +10,19 @@ from __future__ import annotations
 import random
 import time
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from standardwebhooks import Webhook as Signer
 
 from ..config.logging import get_logger
 from ..config.queues import Queue
+from ..jobs.delivery import Delivery, DeliveryError
+from ..jobs.job import add_seconds
 from ..providers.parsing import parse_host
 from ..store.webhooks import Webhook
 from .context import Context
 from .host_slots import HostBusyError, HostSlots
-from .http.errors import NoResponseError, NotSentError
+from .http.errors import InvalidUrlError, NoResponseError, NotSentError, PrivateAddressError
 from .http.message import Request
 
 log = get_logger(__name__)
@@ -39,12 +42,24 @@ GONE = 410
 class RejectedError(Exception):
     """The receiver answered with a status that is not a success."""
 
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+
 
 class GoneError(RejectedError):
     """The receiver answered 410: it wants no more webhooks."""
 
 
-DELIVERY_FAILURES = (RejectedError, NotSentError, NoResponseError)
+DELIVERY_FAILURES: dict[type[Exception], DeliveryError] = {
+    GoneError: "gone",
+    RejectedError: "rejected",
+    PrivateAddressError: "private_address",
+    InvalidUrlError: "invalid_url",
+    NotSentError: "not_sent",
+    NoResponseError: "no_response",
+}
+"""What the log of deliveries calls each failure; the most special ones first."""
 
 
 def notify(ctx: Context, job_id: str) -> float | None:
@@ -77,28 +92,53 @@ def _try_webhook(ctx: Context, job_id: str, entry: bytes, deadline: float) -> fl
         return None
     # Never the URL, which may hold a token.
     webhook_log = log.bind(webhook_id=webhook.id, host=parse_host(webhook.url))
+    tried = _Try(ctx.now(), time.monotonic(), webhook)
     try:
         with _slots.hold(webhook.url):
-            _send(ctx, webhook, deadline)
+            status = _send(ctx, webhook, deadline)
     except HostBusyError:
         return MIN_DELAY_S * random.uniform(1, 3)  # noqa: S311
-    except DELIVERY_FAILURES as error:
-        age_s = (ctx.now() - datetime.fromtimestamp(webhook.at, UTC)).total_seconds()
+    except tuple(DELIVERY_FAILURES) as error:
+        now = ctx.now()
+        age_s = (now - datetime.fromtimestamp(webhook.at, UTC)).total_seconds()
         left_s = ctx.settings.webhook_give_up_s - age_s
         if isinstance(error, GoneError) or left_s <= 0:
             webhook_log.error("webhook_given_up", why=str(error), age_s=round(age_s))
-            ctx.outbox.give_up_on(job_id, [entry], ctx.now())
+            ctx.outbox.give_up_on(job_id, [entry], now, tried.fail(error, None))
             return None
         delay_s = min(_choose_delay_s(age_s), left_s)
         webhook_log.warning("webhook_failed", why=str(error), retry_in_s=round(delay_s))
+        ctx.outbox.log_failure(job_id, now, tried.fail(error, add_seconds(now, delay_s)))
         return delay_s
-    ctx.outbox.mark_delivered(job_id, entry, ctx.now())
+    ctx.outbox.mark_delivered(job_id, entry, ctx.now(), tried.end(status=status))
     webhook_log.info("webhook_delivered")
     return None
 
 
-def _send(ctx: Context, webhook: Webhook, deadline: float) -> None:
-    """Send a webhook; raises one of DELIVERY_FAILURES unless the response is a success."""
+class _Try(NamedTuple):
+    """A try to deliver a webhook: when it began, also by a clock that never jumps."""
+
+    at: datetime
+    started: float
+    webhook: Webhook
+
+    def fail(self, error: Exception, next_at: datetime | None) -> Delivery:
+        word = next(each for kind, each in DELIVERY_FAILURES.items() if isinstance(error, kind))
+        status = error.status if isinstance(error, RejectedError) else None
+        return self.end(status=status, error=word, next_at=next_at)
+
+    def end(self, **outcome: Any) -> Delivery:
+        return Delivery(
+            at=self.at,
+            webhook_id=self.webhook.id,
+            event=self.webhook.event,
+            duration_ms=round((time.monotonic() - self.started) * 1000),
+            **outcome,
+        )
+
+
+def _send(ctx: Context, webhook: Webhook, deadline: float) -> int:
+    """Send a webhook and return the status, a success; raises one of DELIVERY_FAILURES."""
     request = Request(
         method="POST",
         url=webhook.url,
@@ -109,11 +149,12 @@ def _send(ctx: Context, webhook: Webhook, deadline: float) -> None:
         block_private_addresses=True,
         reuse_connection=False,
     )
-    response = ctx.webhook_http.send(request)
-    if response.status == GONE:
-        raise GoneError(f"HTTP {response.status}")
-    if not 200 <= response.status < 300:
-        raise RejectedError(f"HTTP {response.status}")
+    status = ctx.webhook_http.send(request).status
+    if status == GONE:
+        raise GoneError(status)
+    if not 200 <= status < 300:
+        raise RejectedError(status)
+    return status
 
 
 def _build_headers(ctx: Context, webhook: Webhook) -> dict[str, str]:

@@ -132,7 +132,7 @@ def routes(client: LocalClient, access: Access, watch: Watch, listeners: Listene
         """Return the job and its history, once it is finished or after `wait` seconds."""
         job = await read_job(job_id, request, caller, wait)
         redacted = not caller.is_admin
-        return await run_in_threadpool(client.add_position, job, redacted=redacted)
+        return await run_in_threadpool(client.add_details, job, redacted=redacted)
 
     async def read_job(job_id: str, request: Request, caller: Caller, wait: float) -> Job:
         if not wait:

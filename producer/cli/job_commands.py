@@ -136,7 +136,7 @@ def status(job_or_batch: str, as_json: bool) -> None:
         found = client.batch(job_or_batch)
         click.echo(found.model_dump_json() if as_json else describe_batch(found))
         return
-    job = client.add_position(client.get(job_or_batch))
+    job = client.add_details(client.get(job_or_batch))
     show([job], as_json)
     if as_json:
         return
@@ -152,6 +152,11 @@ def status(job_or_batch: str, as_json: bool) -> None:
     for image in job.all_images:
         name = "image" if image.kind == "result" else image.kind
         click.echo(f"  {name} {image.index}: {image.state}  {image.uri or image.source_url}")
+    if job.deliveries:
+        from ..delivery_text import describe_delivery
+
+        for each in job.deliveries:
+            click.echo(f"  {each.at:%Y-%m-%d %H:%M:%S}  {each.event}: {describe_delivery(each)}")
     if job.error:
         click.echo(f"  {job.error.reason or 'error'}: {job.error.code} {job.error.message}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .printing import as_json, open_redis, show_unreadable
+from .printing import as_json, open_client, open_redis, show_unreadable
 
 if TYPE_CHECKING:
     from ...store.webhooks import DeadLetter
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def webhooks() -> None:
-    """Dead-lettered webhooks: their receiver never accepted them; the newest are kept."""
+    """Webhooks: how they were delivered, and the dead letters that no receiver accepted."""
 
 
 @webhooks.command("list")
@@ -34,6 +34,19 @@ def list_webhooks(limit: int, as_json: bool) -> None:
         else:
             click.echo("  ".join(fields[name] for name in ("id", "at", "job_id", "type", "host")))
     show_unreadable(outbox.list_unreadable())
+
+
+@webhooks.command("log")
+@click.argument("job_id")
+@as_json
+def show_log(job_id: str, as_json: bool) -> None:
+    """Show the latest tries to deliver a job's webhooks, oldest first."""
+    from ..delivery_text import describe_delivery
+
+    client = open_client()
+    for each in client.list_deliveries(client.get(job_id)):
+        text = f"{each.at:%Y-%m-%d %H:%M:%S}  {each.event}: {describe_delivery(each)}"
+        click.echo(each.model_dump_json() if as_json else text)
 
 
 @webhooks.command()

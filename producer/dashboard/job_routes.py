@@ -42,6 +42,7 @@ def job_router(client: LocalClient, access: Access) -> APIRouter:
             status,
             job=job,
             positions=client.measure_positions([job], redacted=not caller.is_admin),
+            deliveries=client.list_deliveries(job),
             has_key=has_key(request),
             read_only=caller.is_read_only,
             **{"done": "", "refused": "", **messages},

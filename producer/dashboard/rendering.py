@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ...jobs.job import State, utc_now
 from ...providers import PROVIDERS
+from ..delivery_text import describe_delivery
 from ..position_text import describe_position
 from . import formatting
 from .assets import asset_url
@@ -37,6 +38,7 @@ templates = Environment(
 templates.globals.update(
     asset_url=asset_url,
     formatting=formatting,
+    describe_delivery=describe_delivery,
     describe_position=describe_position,
     now=utc_now,
     STATES=list(State),

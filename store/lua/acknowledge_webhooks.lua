@@ -1,11 +1,12 @@
--- Remove webhooks from their job's list: they were delivered, or become dead letters.
+-- Remove webhooks from their job's list: they were delivered, or become dead letters. Log the try.
 -- They are named by their content, because two workers may send from the same list: a webhook that
 -- is no longer there was acknowledged by the other worker.
 -- Returns how many were removed.
-local webhooks, due, dead_letters = KEYS[1], KEYS[2], KEYS[3]
+local webhooks, due, dead_letters, deliveries, record = unpack(KEYS, 1, 5)
 local job_id, now = ARGV[1], ARGV[2]
 local max_dead = ARGV[3] -- '0' where the webhooks were delivered
-local FIRST = 4 -- of the entries
+local delivery, max_deliveries = ARGV[4], ARGV[5] -- '' for no try
+local FIRST = 6 -- of the entries
 
 local removed = 0
 for i = FIRST, #ARGV do
@@ -21,5 +22,10 @@ if redis.call('EXISTS', webhooks) == 0 then
   redis.call('ZREM', due, job_id)
 elseif removed > 0 then
   redis.call('ZADD', due, now, job_id) -- the next webhook is due at once
+end
+-- The log ends with its job. It comes last: a full Redis must not have a webhook sent again for it.
+if delivery ~= '' and redis.call('EXISTS', record) == 1 then
+  redis.pcall('RPUSH', deliveries, delivery)
+  redis.pcall('LTRIM', deliveries, -max_deliveries, -1)
 end
 return removed

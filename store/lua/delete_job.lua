@@ -27,7 +27,7 @@ local function unquote(name)
 end
 
 -- The deletion comes first: a full Redis still accepts it, and then the rest of the script.
-redis.call('DEL', record, callbacks, 'iq:needed_by:' .. job_id)
+redis.call('DEL', record, callbacks, 'iq:needed_by:' .. job_id, 'iq:deliveries:' .. job_id)
 local place = read(places, job_id, {'quota', 'priority', 'line'})
 if place then
   redis.call('ZREM', 'iq:lines:' .. place.quota .. ':' .. place.priority .. ':' .. place.line, job_id)

@@ -15,6 +15,7 @@ FIELDS = (
     "priority not_before after metadata image_name submitted_by batch webhook_url fallback error "
     "images origins created_at updated_at history charged cost"
 )
+DETAILS = ("queue", "deliveries")
 IMAGE_FIELDS = (
     "index kind source_url expires_at state error name uri sha256 bytes ignored_bytes content_type "
     "width height"
@@ -59,8 +60,8 @@ def test_history_and_images_show_no_internal_field(api: str, ctx: Context) -> No
     image = picture(ctx, attempts=3)
     move(ctx, job_id, State.SUBMITTING, State.WAITING, State.DOWNLOADING, images=(image,))
     job = get(f"{api}/{job_id}")
-    assert " ".join(name for name in job if name != "queue") == FIELDS
-    assert job["queue"] is None
+    assert " ".join(name for name in job if name not in DETAILS) == FIELDS
+    assert [job[name] for name in DETAILS] == [None, []]
     assert [" ".join(each) for each in job["images"]] == [IMAGE_FIELDS]
     moves = [(each["from"], each["to"], each["cause"]) for each in job["history"]]
     assert moves[:2] == [("queued", "submitting", "test"), ("submitting", "waiting", "test")]
