@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..providers.image_bounds import ImageFacts
 from . import keys
 
-IMAGE_S, FAULT_S = 600, 60
+IMAGE_S = 600
+# Whoever has put the file in its place submits again at once.
+FAULT_S = 10
 # Shorter than the pause before a job looks again; long enough that a host that is down does not
 # cost every job of a backlog a timeout.
 OBSTACLE_S = 4

@@ -13,6 +13,8 @@ from imagequeue.producer.client import LocalClient
 from imagequeue.store import keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.hand_over import HAND_OVER_S
+from imagequeue.worker.http.client import HttpClient
+from imagequeue.worker.http.message import Request, Response
 from imagequeue.worker.input_urls import HEAD_BYTES, look_at
 from imagequeue.worker.submit import submit
 from support.clock import Clock
@@ -219,8 +221,9 @@ def test_switched_off_check_looks_at_nothing(
 
 def test_unchecked_request_may_start_from_no_image(stub: Stub, send: Callable[..., Job]) -> None:
     serve(stub, (200, b"\0\0\0\x18ftypmp42"))
-    params = {"model": "kling/motion", "unchecked": True, "images_field": "video_urls"}
-    assert (send(params=params).state, count_looks(stub)) == (State.WAITING, 0)
+    for model in ("kling/motion", "qwen/image-edit"):
+        params = {"model": model, "unchecked": True, "images_field": "video_urls"}
+        assert (send(params=params).state, count_looks(stub)) == (State.WAITING, 0)
 
 
 def test_worker_that_dies_during_a_look_leaves_the_job_queued(
@@ -240,10 +243,22 @@ def test_worker_that_dies_during_a_look_leaves_the_job_queued(
     assert ctx.store.redis.zcard(keys.index(State.QUEUED)) == 1
 
 
-def test_no_more_than_the_head_of_a_large_file_is_read(ctx: Context, stub: Stub) -> None:
+def test_no_more_than_the_head_of_a_large_file_is_read(
+    ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    receive = type(ctx.http).send
+
+    def send(http: HttpClient, request: Request) -> Response:
+        response = receive(http, request)
+        read.append(len(response.body))
+        return response
+
+    monkeypatch.setattr(type(ctx.http), "send", send)
     serve(stub, (200, make_image("PNG") + bytes(2 * HEAD_BYTES)))
     look = look_at(ctx, f"{stub.url}/large", time.monotonic() + 5)
     assert look.image
     assert look.image[2:] == (8, 6)
     assert look.image.bytes
     assert look.image.bytes > 2 * HEAD_BYTES
+    assert read == [HEAD_BYTES]
