@@ -86,8 +86,11 @@ def routes(
             access.acquire(caller, len(jobs))
             return acceptance.accept(jobs, sent, caller, key, retry_count == "0")
 
-        accepted = await run_in_threadpool(accept)
-        return await waiting.answer(request, caller, accepted, preferences, body.response_format)
+        with waiting.hold(caller, preferences):
+            accepted = await run_in_threadpool(accept)
+            return await waiting.answer(
+                request, caller, accepted, preferences, body.response_format
+            )
 
     @router.post("/generations", summary="Make images", response_class=Response, responses=answered)
     async def create_images(
@@ -152,7 +155,10 @@ def routes(
     ) -> Response:
         """Return the images of a job or batch, its error, or 202 while it is not finished."""
         preferences = parse_preferences(f"respond-async, {prefer}", settings.images_wait_s)
-        return await waiting.answer(request, caller, Accepted(job), preferences, response_format)
+        with waiting.hold(caller, preferences):
+            return await waiting.answer(
+                request, caller, Accepted(job), preferences, response_format
+            )
 
     return router
 

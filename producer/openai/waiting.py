@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
@@ -41,6 +42,13 @@ class Waiting:
         self._listeners = listeners
         self._storage = storage
 
+    def hold(self, caller: Caller, preferences: Preferences) -> AbstractContextManager[None]:
+        """Count a request that is going to wait; raises LimitError, or HTTPException 503.
+
+        It is to be counted before its jobs are accepted: one that is refused pays nothing.
+        """
+        return self._listeners.hold(caller) if preferences.wait_s else nullcontext()
+
     async def answer(
         self,
         request: Request,
@@ -50,42 +58,26 @@ class Waiting:
         response_format: ResponseFormat,
     ) -> Response:
         """Return the images once they are made, or 202; raises OpenAIError."""
-        if not preferences.wait_s:
-            return await self._answer(request, caller, accepted, preferences, response_format, None)
-        with self._listeners.hold(caller):
-            hung_up = asyncio.create_task(wait_for_disconnect(request))
-            try:
-                return await self._answer(
-                    request, caller, accepted, preferences, response_format, hung_up
-                )
-            finally:
-                hung_up.cancel()
-
-    async def _answer(
-        self,
-        request: Request,
-        caller: Caller,
-        accepted: Accepted,
-        preferences: Preferences,
-        response_format: ResponseFormat,
-        hung_up: asyncio.Task[None] | None,
-    ) -> Response:
         until = asyncio.get_running_loop().time() + preferences.wait_s
-        while True:
-            jobs = await self._wait(accepted, caller, until, hung_up)
-            if hung_up and hung_up.done():  # a repetition of the request gets these images
-                return Response(status_code=HUNG_UP)
-            is_finished = all(job.is_finished for job in jobs)
-            if not is_finished and not preferences.is_async:
-                raise still_running(accepted.id)
-            answered = await run_in_threadpool(self._acceptance.answer, accepted)
-            if answered is accepted:
-                break
-            accepted = answered
+        hung_up = asyncio.create_task(wait_for_disconnect(request))
+        try:
+            while True:
+                jobs = await self._wait(accepted, caller, until, hung_up)
+                if hung_up.done():  # a repetition of the request gets these images
+                    return Response(status_code=HUNG_UP)
+                is_finished = all(job.is_finished for job in jobs)
+                if not is_finished and not preferences.is_async:
+                    raise still_running(accepted.id)
+                answered = await run_in_threadpool(self._acceptance.answer, accepted)
+                if answered is accepted:
+                    break
+                accepted = answered
+        finally:
+            hung_up.cancel()
         if not is_finished:
             return build_pending(accepted.id, jobs, response_format)
-        base_url = str(request.base_url)
-        source = Source(self._storage, self._secrets, base_url, self._acceptance.now())
+        now = self._acceptance.now()
+        source = Source(self._storage, self._secrets, str(request.base_url), now)
         return await run_in_threadpool(build_answer, accepted.id, jobs, response_format, source)
 
     async def _wait(
@@ -93,14 +85,14 @@ class Waiting:
         accepted: Accepted,
         caller: Caller,
         until: float,
-        hung_up: asyncio.Task[None] | None,
+        hung_up: asyncio.Task[None],
     ) -> Sequence[Job]:
         """Return the jobs once all are finished, or as they are when the time is up."""
         ids = await run_in_threadpool(self._acceptance.list_jobs, accepted.id, caller)
         jobs = []
         for job_id in ids:
             left_s = max(0.0, until - asyncio.get_running_loop().time())
-            if hung_up and left_s:
+            if left_s:
                 waiting = self._watch.wait_until_finished(job_id, left_s, caller.sees, hung_up)
                 jobs.append(await waiting)
             else:

@@ -18,7 +18,7 @@ from conftest import Start
 from openai import OpenAI
 
 from imagequeue.config.settings import Settings
-from imagequeue.jobs.job import Job, State
+from imagequeue.jobs.job import State
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.local.ports import free_port
 from support.node import copy_program
@@ -26,11 +26,12 @@ from support.processes import WORKER, Process, answers, eventually, sandbox
 
 KEY = "a-key-of-a-program"
 MODEL = "kie/nano-banana-2"
+UNSENT = (State.QUEUED, State.SUBMITTING)
 
 
 @pytest.fixture
 def provider(tmp_path: Path) -> Iterator[str]:
-    with sandbox(tmp_path, "--latency", "1.5", "--kie-limit", "0") as url:
+    with sandbox(tmp_path, "--latency", "4", "--kie-limit", "0") as url:
         yield url
 
 
@@ -56,14 +57,14 @@ def start_api(start: Start, port: int) -> Process:
     return process
 
 
-def wait_for_job(client: LocalClient, count: int, *states: State) -> Job:
-    """Return the newest of so many jobs once it is in one of the states."""
+def wait_for_jobs(client: LocalClient, count: int) -> None:
+    """Return once there are so many jobs, and the provider has made, or makes, each."""
 
-    def look() -> Job | None:
+    def look() -> bool:
         jobs = client.list().jobs
-        return jobs[0] if len(jobs) == count and jobs[0].state in states else None
+        return len(jobs) >= count and not any(job.state in UNSENT for job in jobs)
 
-    return eventually(look, 60)
+    eventually(look, 60)
 
 
 def check(provider: str, client: LocalClient, images: dict[str, str]) -> None:
@@ -77,63 +78,51 @@ def check(provider: str, client: LocalClient, images: dict[str, str]) -> None:
         assert base64.b64decode(image) == Path(uri.removeprefix("file://")).read_bytes()
 
 
-def test_python_sdk_gets_images_though_processes_are_killed(
-    start: Start, settings: Settings, provider: str
-) -> None:
-    port, client = free_port(), LocalClient(settings)
-    api, worker = start_api(start, port), start(*WORKER)
-    images: dict[str, str] = {}
-    with (
-        OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEY, max_retries=9) as sdk,
-        ThreadPoolExecutor() as pool,
-    ):
-        making = pool.submit(sdk.images.generate, model=MODEL, prompt="a cat", size="1024x1024")
-        wait_for_job(client, 1, State.WAITING, State.OVERDUE, State.DOWNLOADING)
-        worker.kill()
-        api.kill()
-        api, worker = start_api(start, port), start(*WORKER)
-        made = making.result().data or []
-        images["a cat"] = made[0].b64_json or ""
-        picture = base64.b64decode(images["a cat"])
-        editing = pool.submit(
-            sdk.images.edit, model=MODEL, prompt="a hat", image=("cat.png", picture)
-        )
-        wait_for_job(client, 2, State.WAITING, State.OVERDUE, State.DOWNLOADING)
-        worker.kill()
-        api.kill()
-        start_api(start, port)
-        start(*WORKER)
-        edited = editing.result().data or []
-        images["a hat"] = edited[0].b64_json or ""
-        assert requests.get(edited[0].url or "", timeout=30).content == base64.b64decode(
-            images["a hat"]
-        )
-    check(provider, client, images)
+def make_and_edit(port: int) -> tuple[str, str]:
+    """Use the SDK for Python as a program does; returns both images as base64."""
+    with OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEY, max_retries=9) as sdk:
+        made = sdk.images.generate(model=MODEL, prompt="a cat", size="1024x1024").data or []
+        image = base64.b64decode(made[0].b64_json or "")
+        files = [("cat.png", image)]
+        edited = sdk.images.edit(model=MODEL, prompt="a cat with a hat", image=files).data or []
+        assert requests.get(made[0].url or "", timeout=30).content == image
+        return made[0].b64_json or "", edited[0].b64_json or ""
 
 
-def test_node_sdk_makes_and_edits_images(
-    start: Start, settings: Settings, provider: str, tmp_path: Path
-) -> None:
-    port, client = free_port(), LocalClient(settings)
-    folder = copy_program("openai_sdk.mjs", tmp_path)
-    api, worker = start_api(start, port), start(*WORKER)
-    env = {
-        **os.environ,
-        "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1",
-        "OPENAI_API_KEY": KEY,
-    }
-    command = ["node", "openai_sdk.mjs", MODEL, "a cat"]
-    with subprocess.Popen(
-        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as node:
-        wait_for_job(client, 2, State.WAITING, State.OVERDUE, State.DOWNLOADING)
-        worker.kill()
-        api.kill()
-        start_api(start, port)
-        start(*WORKER)
-        printed, errors = node.communicate(timeout=100)
-    assert node.returncode == 0, errors
-    said: dict[str, Any] = json.loads(printed)
+def make_and_edit_in_node(port: int, folder: Path) -> tuple[str, str]:
+    """Use the SDK for Node as a program does; returns both images as base64."""
+    env = {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1", "OPENAI_API_KEY": KEY}
+    command = ["node", "openai_sdk.mjs", MODEL, "a dog"]
+    ran = subprocess.run(
+        command, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, timeout=100
+    )
+    assert ran.returncode == 0, ran.stderr
+    said: dict[str, Any] = json.loads(ran.stdout)
     assert MODEL in said["models"]
     made, edited = (said[name]["data"][0]["b64_json"] for name in ("made", "edited"))
-    check(provider, client, {"a cat": made, "a cat with a hat": edited})
+    return made, edited
+
+
+def test_sdks_get_their_images_though_processes_are_killed(
+    start: Start, settings: Settings, provider: str, tmp_path: Path
+) -> None:
+    folder = copy_program("openai_sdk.mjs", tmp_path)
+    port, client = free_port(), LocalClient(settings)
+    worker, api = start(*WORKER), start_api(start, port)
+    with ThreadPoolExecutor() as pool:
+        node = pool.submit(make_and_edit_in_node, port, folder)
+        wait_for_jobs(client, 1)
+        python = pool.submit(make_and_edit, port)
+        wait_for_jobs(client, 2)
+        worker.kill()
+        api.kill()
+        worker = start(*WORKER)
+        start_api(start, port)
+        wait_for_jobs(client, 4)
+        worker.kill()
+        start(*WORKER)
+        cat, cat_with_hat = python.result()
+        dog, dog_with_hat = node.result()
+    images = {"a cat": cat, "a dog": dog}
+    images |= {"a cat with a hat": cat_with_hat, "a dog with a hat": dog_with_hat}
+    check(provider, client, images)

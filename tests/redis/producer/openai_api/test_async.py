@@ -8,6 +8,7 @@ import requests
 from imagequeue.jobs.job import Reason
 from imagequeue.worker.context import Context
 from support.openai_api import KEY, ending, fail, finish
+from support.worker.downloads import folder_of
 
 AUTH = {"Authorization": f"Bearer {KEY}"}
 CAT: dict[str, Any] = {"model": "kie-flux-kontext", "prompt": "a cat", "response_format": "url"}
@@ -66,3 +67,14 @@ def test_respond_async_with_a_wait_answers_with_what_is_there(site: str, ctx: Co
         url = f"{site}/v1/images/generations"
         answer = requests.post(url, json=CAT, headers=headers, timeout=30)
     assert answer.status_code == 200
+
+
+def test_image_whose_file_is_gone_is_404_and_not_asked_for_again(site: str, ctx: Context) -> None:
+    job_id = accept(site).json()["job"]
+    finish(ctx, job_id)
+    for file in folder_of(ctx).rglob("*.png"):
+        file.unlink()
+    answer = get(site, f"/v1/images/{job_id}")
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (404, "false")
+    (image,) = get(site, f"/v1/images/{job_id}?response_format=url").json()["data"]
+    assert requests.get(image["url"], timeout=30).status_code == 404

@@ -11,6 +11,7 @@ import requests
 from openai import OpenAI
 
 from imagequeue.jobs.job import utc_now
+from imagequeue.producer.api.listeners import Listeners
 from imagequeue.store import keys
 from imagequeue.store.api_keys import ApiKeys, Limits
 from imagequeue.worker.context import Context
@@ -176,3 +177,11 @@ def test_limit_of_the_key_is_a_rate_limit_error(site: str, ctx: Context) -> None
             sdk.images.generate(**CAT)
     assert caught.value.type == "rate_limit_error"
     assert int(caught.value.response.headers["retry-after"]) > 0
+
+
+def test_request_that_cannot_wait_is_accepted_by_nobody(post: Post, ctx: Context) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Listeners, "count", lambda _: 10**6)
+        answer = post(0, 30)
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (503, "true")
+    assert not list_jobs(ctx)
