@@ -25,10 +25,12 @@ T = TypeVar("T")
 
 def eventually(look: Callable[[], T], timeout_s: float = 30.0) -> T:
     """Return what `look` returns once it is true; the timeout only ends a hopeless run."""
-    deadline = time.monotonic() + timeout_s
+    started = time.monotonic()
     while not (found := look()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
+        waited_s = time.monotonic() - started
+        assert waited_s < timeout_s, "it never came true"
+        # A look costs more than the wait: the longer nothing has come true, the rarer they are.
+        time.sleep(min(max(0.02, waited_s / 10), 0.2))
     return found
 
 

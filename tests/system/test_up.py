@@ -39,67 +39,48 @@ def is_alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
-def test_up_restarts_what_dies_and_stops_cleanly(tmp_path: Path) -> None:
-    process, urls = up(tmp_path, IMAGEQUEUE_POLL_COUNTDOWNS="3,1,1", IMAGEQUEUE_LEASE_S="3")
+class Reader:
+    """Reads what a system prints, until its output is closed."""
 
-    def state_of(job_id: str) -> Any:
-        answer = requests.get(f"{urls['api']}/v1/jobs/{job_id}", timeout=20)
-        return answer.json().get("state")
+    def __init__(self, fd: int) -> None:
+        os.set_blocking(fd, False)
+        self.file = os.fdopen(fd, "rb", buffering=0)
+        self.text = ""
 
-    def flower_shows(task_id: str) -> bool:
-        page = requests.get(f"{urls['flower']}/task/{task_id}", timeout=10)
-        return page.ok and task_id in page.text
+    def wait_for(self, text: str) -> None:
+        def has_printed() -> bool:
+            self.text += (self.file.read() or b"").decode()
+            return text in self.text
 
+        eventually(has_printed, 60)
+
+
+def submit(urls: dict[str, str], prompt: str, **fields: str) -> str:
+    request = {"provider": "acedata-flux", "prompt": prompt, **fields}
+    return str(requests.post(f"{urls['api']}/v1/jobs", json=request, timeout=10).json()["id"])
+
+
+def get(urls: dict[str, str], job_id: str) -> Any:
+    return requests.get(f"{urls['api']}/v1/jobs/{job_id}", timeout=20).json()
+
+
+def test_up_ends_what_it_started_and_jobs_survive(tmp_path: Path) -> None:
+    # With a prefix, Flower answers nowhere else: `up` must look there to be ready.
+    process, urls = up(tmp_path, FLOWER_URL_PREFIX="/tasks/")
     try:
         process.wait_for("ready api=")
         assert re.search(
             rf"^ready api=.* images={(tmp_path / 'data/images').as_uri()}$", process.output, re.M
         )
-        process.wait_for("log in once, within 15 minutes: ")
-        link = re.search(r"^log in once, .*: (http\S+)$", process.output, re.M)[1]  # type: ignore[index]
-        assert link.startswith(f"{urls['api']}/login/")
-        assert requests.get(link, headers={"Via": "1.1 proxy"}, timeout=20).ok
         children = processes_of(process)
         assert len(children) == 7
-        # In the same folder, other programs find its settings.
-        command = [str(BIN / "imagequeue"), "submit", "kie-flux-kontext", "tea", "--json"]
-        ran = subprocess.run(command, cwd=tmp_path, env=clean_environment(), capture_output=True)
-        assert json.loads(ran.stdout)["delivery"] == "callback", ran.stderr
-        request = {"provider": "acedata-flux", "prompt": "tea", "delivery": "poll"}
-        job = requests.post(f"{urls['api']}/v1/jobs", json=request, timeout=10).json()
-        eventually(lambda: state_of(job["id"]) == "waiting")
-        for victim in ("submit", "valkey-server", "receiver"):
-            children[victim].send_signal(signal.SIGKILL)
-        process.wait_for("starting worker again")
-        assert "redis ended (status -9): starting it again" in process.output
-        assert "receiver ended (signal SIGKILL): again in 1 s" in process.output
-        eventually(lambda: state_of(job["id"]) == "succeeded", 60)
-        eventually(lambda: answers(f"{urls['callback']}/healthz"))
-        eventually(lambda: flower_shows(f"{job['id']}.download"))
-        children = processes_of(process)
-    finally:
-        status = process.stop()
-    assert status == 0, process.output
-    assert not any(child.is_running() for child in children.values())
-    # A worker may log the traceback of what failed while Redis was away, but it must not end.
-    ended = re.findall(r"^ +up \| (\w+) ended", process.output, re.M)
-    assert sorted(ended) == ["receiver", "redis", "worker"]
-
-
-def test_killed_up_ends_what_it_started_and_jobs_survive(tmp_path: Path) -> None:
-    # With a prefix, Flower answers nowhere else: `up` must look there to be ready.
-    process, urls = up(tmp_path, FLOWER_URL_PREFIX="/tasks/")
-    try:
-        process.wait_for("ready api=")
-        children = processes_of(process)
         assert f"flower={urls['flower']}/tasks " in process.output
         port = int(urls["api"].rpartition(":")[2])
         with pytest.raises(
             ConfigError, match=f"by pid {children['producer.api'].pid}, `.*producer.api"
         ):
             require_free(port, "--api-port")
-        request = {"provider": "acedata-flux", "prompt": "a city [stuck]"}
-        job = requests.post(f"{urls['api']}/v1/jobs", json=request, timeout=10).json()
+        job_id = submit(urls, "a city [stuck]")
         second, _ = up(tmp_path)
         assert second.popen.wait(30) == 2
         assert re.fullmatch(r"imagequeue: .* is in use by .*\n", second.output)
@@ -107,24 +88,60 @@ def test_killed_up_ends_what_it_started_and_jobs_survive(tmp_path: Path) -> None
         eventually(lambda: not any(is_alive(child) for child in children.values()), 60)
     finally:
         process.kill()
-    check_that_unread_output_ends_nothing(tmp_path, job["id"])
+    check_restarts_and_a_clean_stop(tmp_path, job_id)
 
 
-def check_that_unread_output_ends_nothing(folder: Path, job_id: str) -> None:
-    """Start a system whose output is closed after a while; it has the job."""
+def check_restarts_and_a_clean_stop(folder: Path, job_id: str) -> None:
+    """Start the system again: it has the job, and restarts what dies while anyone reads or not."""
     reading, writing = os.pipe()
-    process, urls = up(folder, output=writing)
+    env = {"IMAGEQUEUE_POLL_COUNTDOWNS": "3,1,1", "IMAGEQUEUE_LEASE_S": "3"}
+    process, urls = up(folder, output=writing, **env)
     os.close(writing)
+    printed = Reader(reading)
+
+    def flower_shows(task_id: str) -> bool:
+        page = requests.get(f"{urls['flower']}/task/{task_id}", timeout=10)
+        return page.ok and task_id in page.text
+
     try:
-        with os.fdopen(reading) as lines:
-            assert any(line.startswith("ready api=") for line in lines)
+        printed.wait_for("log in once, within 15 minutes: ")
+        printed.wait_for("ready api=")
+        link = re.search(r"^log in once, .*: (http\S+)$", printed.text, re.M)[1]  # type: ignore[index]
+        assert link.startswith(f"{urls['api']}/login/")
+        assert requests.get(link, headers={"Via": "1.1 proxy"}, timeout=20).ok
+        # In the same folder, other programs find its settings.
+        command = [str(BIN / "imagequeue"), "submit", "kie-flux-kontext", "tea", "--json"]
+        ran = subprocess.run(command, cwd=folder, env=clean_environment(), capture_output=True)
+        assert json.loads(ran.stdout)["delivery"] == "callback", ran.stderr
+        children = processes_of(process)
+        job = submit(urls, "tea", delivery="poll")
+        eventually(lambda: get(urls, job)["state"] == "waiting")
+        for victim in ("submit", "valkey-server", "receiver"):
+            children[victim].send_signal(signal.SIGKILL)
+        for line in (
+            "starting worker again",
+            "redis ended (status -9): starting it again",
+            "receiver ended (signal SIGKILL): again in 1 s",
+        ):
+            printed.wait_for(line)
+        eventually(lambda: get(urls, job)["state"] == "succeeded", 60)
+        eventually(lambda: answers(f"{urls['callback']}/healthz"))
+        eventually(lambda: flower_shows(f"{job}.download"))
+        # A worker may log the traceback of what failed while Redis was away, but it must not end.
+        printed.wait_for("")
+        ended = re.findall(r"^ +up \| (\w+) ended", printed.text, re.M)
+        assert sorted(ended) == ["receiver", "redis", "worker"]
+
+        printed.file.close()
         victim = processes_of(process)["receiver"]
         victim.kill()
         eventually(lambda: not is_alive(victim) and answers(f"{urls['callback']}/healthz"))
-        found = requests.get(f"{urls['api']}/v1/jobs/{job_id}", timeout=10).json()
-        assert found["prompt"] == "a city [stuck]"
+        assert get(urls, job_id)["prompt"] == "a city [stuck]"
+        children = processes_of(process)
     finally:
-        assert process.stop() == 0
+        status = process.stop()
+    assert status == 0
+    assert not any(child.is_running() for child in children.values())
 
 
 def test_process_that_cannot_start_stops_all_with_its_reason(

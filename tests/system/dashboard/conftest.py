@@ -1,14 +1,14 @@
 """A dashboard, and tabs of a real browser to open it in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from imagequeue.config.settings import Settings
-from imagequeue.producer.api.application import create_app
-from support.asgi import serving
+from support.asgi import serving_apis
 from support.chromium import chromium, tab
 from support.dashboard_browser import Tab
 
@@ -16,16 +16,23 @@ from support.dashboard_browser import Tab
 expect.set_options(timeout=30_000)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with chromium() as one:
         yield one
 
 
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of these tests: those with equal settings share an API."""
+    return tmp_path_factory.mktemp("data")
+
+
 @pytest.fixture
-def overrides(overrides: dict[str, str], sandbox_url: str) -> dict[str, str]:
+def overrides(overrides: dict[str, str], folder: Path, sandbox_url: str) -> dict[str, str]:
     return {
         **overrides,
+        "data_dir": str(folder),
         "kie_base_url": sandbox_url,
         "acedata_base_url": sandbox_url,
         "download_trusted_hosts": sandbox_url.removeprefix("http://"),
@@ -34,10 +41,15 @@ def overrides(overrides: dict[str, str], sandbox_url: str) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[[Settings], str]]:
+    with serving_apis() as serve:
+        yield serve
+
+
 @pytest.fixture
-def site(settings: Settings) -> Iterator[str]:
-    with serving(create_app(settings)) as url:
-        yield url
+def site(serve: Callable[[Settings], str], settings: Settings) -> str:
+    return serve(settings)
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """The API's documentation in a real browser that reaches no other site."""
 
+from collections.abc import Callable
+
 from playwright.sync_api import expect
 
-from imagequeue.config.settings import read_settings
-from imagequeue.producer.api.application import create_app
-from support.asgi import serving
+from imagequeue.config.settings import Settings, read_settings
 from support.dashboard_browser import Tab
 
 
@@ -24,9 +24,11 @@ def test_docs_render_offline_and_send_a_request(site: str, new_tab: Tab) -> None
         assert {url for url in asked if not url.startswith((site, "data:", "blob:"))} == set()
 
 
-def test_docs_need_the_key_where_there_are_keys(overrides: dict[str, str], new_tab: Tab) -> None:
-    app = create_app(read_settings(**overrides, api_keys="key-one"))
-    with serving(app) as site, new_tab("401") as page:
+def test_docs_need_the_key_where_there_are_keys(
+    serve: Callable[[Settings], str], overrides: dict[str, str], new_tab: Tab
+) -> None:
+    site = serve(read_settings(**overrides, api_keys="key-one"))
+    with new_tab("401") as page:
         page.goto(f"{site}/docs")
         page.get_by_label("API key").fill("key-one")
         page.get_by_role("button").click()
