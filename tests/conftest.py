@@ -49,6 +49,21 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Keep the tests with a browser in one process: each start of it takes seconds."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneBrowser(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder, _, _ = nodeid.rpartition("/")
+            return folder if folder == "tests/system/dashboard" else super()._split_scope(nodeid)
+
+    return OneBrowser(config, log)
+
+
 SETTINGS = {
     "secret_key": "a secret of the tests",
     "kie_api_key": "a kie key",

@@ -13,6 +13,7 @@ from typing import TypeVar
 import requests
 
 from imagequeue.producer.local.ports import free_port
+from support.forked import Forked, find_program
 
 WORKER = (
     *("celery", "-A", "imagequeue.worker", "worker", "-Q", "submit,poll,callback,download"),
@@ -41,10 +42,15 @@ class Process:
         self, command: list[str], env: Mapping[str, str], folder: Path, output: int | None = None
     ) -> None:
         self.log = folder / f"{Path(command[0]).name}-{free_port()}.log"
+        environment = {**clean_environment(), **env}
+        self.popen: subprocess.Popen[bytes] | Forked
+        if output is None and (program := find_program(command)):
+            self.popen = Forked(program, environment, folder, self.log)
+            return
         with self.log.open("wb") as log:
             self.popen = subprocess.Popen(
                 command,
-                env={**clean_environment(), **env},
+                env=environment,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output or log,

@@ -1,0 +1,98 @@
+"""Our programs, forked from a process that has imported them: imports take most of a start.
+
+Signals, exit statuses, output and process groups are those of a process that was started anew.
+`test_up.py`, the wheel's and the plug-in's tests and the benchmarks start theirs anew.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+FORKSERVER = get_context("forkserver")
+FORKSERVER.set_forkserver_preload(
+    [
+        *("celery.bin.celery", "celery.concurrency.thread", "celery.worker.components"),
+        *("imagequeue.worker.app", "imagequeue.worker.receiver.application"),
+        *("imagequeue.producer.api.application", "uvicorn.main", "imagequeue.sandbox.server"),
+    ]
+)
+
+
+class Program(NamedTuple):
+    """A module that is run as a program."""
+
+    module: str
+    arguments: list[str]
+
+
+def find_program(command: list[str]) -> Program | None:
+    """Return what a command runs, or None if it has to be started anew."""
+    name = Path(command[0]).name
+    if name in ("celery", "uvicorn"):
+        return Program(name, command[1:])
+    if name.startswith("python") and command[1] == "-m":
+        return Program(command[2], command[3:])
+    return None
+
+
+class Forked:
+    """A program that runs; as far as it goes, like `subprocess.Popen`."""
+
+    def __init__(self, program: Program, env: Mapping[str, str], folder: Path, log: Path) -> None:
+        started, starting = FORKSERVER.Pipe(duplex=False)
+        self._process = FORKSERVER.Process(
+            target=_run, args=(program, dict(env), folder, log, starting), daemon=True
+        )
+        self._process.start()
+        starting.close()
+        self.pid = self._process.pid or 0
+        started.recv()  # Before this it has no process group that could be killed.
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def _run(
+    program: Program, env: dict[str, str], folder: Path, log: Path, starting: Connection
+) -> None:
+    os.setsid()
+    os.chdir(folder)
+    with log.open("wb") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.environ.clear()
+    os.environ.update(env)
+    gc.freeze()
+    starting.send(None)
+    starting.close()
+    sys.argv = [program.module, *program.arguments]
+    runpy.run_module(program.module, run_name="__main__", alter_sys=True)
