@@ -65,6 +65,20 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
 
 
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One try to deliver a webhook, and what became of it."""
+
+    at: datetime
+    webhook_id: str
+    event: str
+    status: int | None = None
+    error: str | None = None
+    """A word for the failure; None if it was delivered."""
+    duration_ms: int = 0
+    next_at: datetime | None = None
+    """When it is tried again; None once it is delivered or given up on."""
+
+
 class ImageFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One image or video of a job."""
 
@@ -107,6 +121,8 @@ class JobFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     metadata: dict[str, Any] = {}
     submitted_by: str = ""
     batch: str | None = None
+    image_name: str | None = None
+    """The template for the names of its images."""
     webhook_url: str | None = None
     error: JobError | None = None
     created_at: datetime | None = None
@@ -117,6 +133,8 @@ class JobFields(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     cost: Cost | None = None
     queue: QueuePosition | None = None
     """Where it stands; None unless it is queued, and in lists."""
+    deliveries: list[Delivery] = []
+    """The latest tries to deliver its webhooks, oldest first; empty in lists."""
 
     @property
     def is_finished(self) -> bool:

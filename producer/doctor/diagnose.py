@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ...config.settings import PREFIX, Settings, read_settings
 from ...errors import ImageQueueError, RedisUnavailableError
+from ...jobs.private_urls import find_webhook_problem
 from ...providers import PROVIDERS, list_services
 from ...storage import open_storage
 from . import limit_checks, redis_checks, web_checks
@@ -48,6 +49,8 @@ def _check_secret(settings: Settings) -> str:
 
 def _check_webhooks(settings: Settings) -> str:
     if settings.webhook_url:
+        if problem := find_webhook_problem(settings, settings.webhook_url):
+            raise ImageQueueError(f"{PREFIX}WEBHOOK_URL: {problem}")
         return f"signed under {len(settings.webhook_secrets)} secrets"
     return f"only those that jobs name ({PREFIX}WEBHOOK_URL is unset)"
 

@@ -127,6 +127,12 @@ def test_webhooks_without_a_secret_fail(doctor: Doctor) -> None:
     assert "IMAGEQUEUE_WEBHOOK_SECRET is not set" in found.failed["webhooks"]
 
 
+def test_webhooks_to_a_private_address_fail(doctor: Doctor) -> None:
+    found = doctor(webhook_url="http://localhost/hook", webhook_secret="whsec_" + "a" * 32)
+    assert list(found.failed) == ["webhooks"]
+    assert "IMAGEQUEUE_WEBHOOK_TRUSTED_HOSTS" in found.failed["webhooks"]
+
+
 def test_unwritable_storage_fails(doctor: Doctor, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert list(doctor(storage_url=f"file://{tmp_path}/file/images").failed) == ["storage"]

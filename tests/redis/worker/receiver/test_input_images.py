@@ -34,6 +34,18 @@ def test_signed_url_leads_to_the_image(receiver: str, settings: Settings) -> Non
     assert (head.status_code, head.headers["content-length"]) == (200, str(len(PNG)))
 
 
+def test_image_may_have_any_name_of_a_template(
+    receiver: str, ctx: Context, settings: Settings
+) -> None:
+    name = "cats & dogs/café 7+8 (new)=1;2.png"
+    (folder_of(ctx) / "cats & dogs").mkdir()
+    (folder_of(ctx) / name).write_bytes(PNG)
+    url = url_of(settings, name)
+    assert url.isascii()
+    assert " " not in url
+    assert requests.get(receiver + url, timeout=10).content == PNG
+
+
 def test_every_other_url_is_404(receiver: str, settings: Settings) -> None:
     valid = url_of(settings)
     _, _, expires, token, _ = valid.split("/", 4)
