@@ -57,6 +57,7 @@ bench: .venv/installed-dev  ## other queues beside this one, then starts, latenc
 	$(BIN)/python -m benchmarks.downloads
 	$(BIN)/python -m benchmarks.download_kills
 	$(BIN)/python -m benchmarks.latency
+	$(BIN)/python -m benchmarks.clients
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.growth
 

@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,6 +27,12 @@ from imagequeue.producer.local.ports import free_port
 
 IMAGEQUEUE = str(BIN / "imagequeue")
 HELP_COMMANDS = ("--help", "submit --help", "list --help", "keys list --help", "up --help")
+# Each in a process of its own, compared with one that does nothing.
+PROGRAMS = (
+    "pass",
+    "from imagequeue import Client",
+    "from imagequeue import Client; Client('http://a')",
+)
 # These read from Redis while a queue runs.
 READ_COMMANDS = ("list --limit 5", "keys list", "callbacks counts")
 # The line that each process prints once it is up, as `up` shows it: name | line.
@@ -73,6 +80,21 @@ def time_commands(runs: int, arguments: tuple[str, ...], folder: Path) -> None:
     for each, times in took.items():
         row = f"{median(times):.0f} | {min(times):.0f} to {max(times):.0f}"
         print(f"| `imagequeue {each}` | {row} |", flush=True)
+
+
+def time_programs(runs: int) -> None:
+    """Run each program in turn, and print what it takes longer than a bare Python."""
+    took: dict[str, list[float]] = {each: [] for each in PROGRAMS}
+    for _ in range(runs):
+        for each, times in took.items():
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", each], check=True)
+            times.append((time.perf_counter() - started) * 1000)
+    bare = median(took.pop(PROGRAMS[0]))
+    print(f"\n| beyond bare Python ({bare:.0f} ms), {runs} runs | median, ms (target 150) |")
+    print("|---|---|")
+    for each, times in took.items():
+        print(f"| `{each}` | {median(times) - bare:.0f} |", flush=True)
 
 
 def start_up(folder: Path, reads: int) -> Start:
@@ -132,6 +154,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         time_commands(options.runs, HELP_COMMANDS, Path(folder))
         starts = [start_up(Path(folder), options.runs)]
+    time_programs(options.runs)
     for _ in range(options.ups - 1):
         with tempfile.TemporaryDirectory() as folder:
             starts.append(start_up(Path(folder), 0))

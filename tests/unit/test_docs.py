@@ -160,3 +160,16 @@ def test_every_test_named_in_contributing_exists() -> None:
 def test_glossary_is_short() -> None:
     glossary = TEXTS["CONTRIBUTING.md"].partition("## Glossary")[2].partition("\n## ")[0]
     assert 10 < glossary.count("\n| ") - 1 <= 20
+
+
+def test_clients_page_counts_the_lines_of_each_task() -> None:
+    text = TEXTS["docs/clients.md"]
+    program = FENCE.findall(text)[-1][1]
+    ast.parse(program)
+    found = re.findall(r"^# (\d+) (\w+).*\n((?:[^#\n].*\n)+)", program, re.MULTILINE)
+    counted = {(number, name): len(code.splitlines()) for number, name, code in found}
+    names = ("imagequeue", "fal", "replicate", "openai")
+    for number in map(str, range(1, 11)):
+        cells = " | ".join(str(counted.get((number, name), "not offered")) for name in names)
+        assert re.search(rf"^\| {number} [^|]+\| {re.escape(cells)} \|$", text, re.MULTILINE)
+        assert all(counted.get((number, name), 99) >= counted[number, names[0]] for name in names)

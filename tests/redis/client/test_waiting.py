@@ -6,8 +6,12 @@ import threading
 import pytest
 
 from imagequeue import AsyncClient, Client, LocalClient, UnknownJobError
+from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
+from imagequeue.producer.api import listeners
+from imagequeue.producer.api.application import create_app
 from imagequeue.worker.context import Context
+from support.asgi import serving
 from support.jobs import move, queued
 
 DONE = (State.DOWNLOADING, State.SUCCEEDED)
@@ -60,17 +64,20 @@ def test_as_completed_yields_each_job_as_it_finishes(client: Client, ctx: Contex
     assert list(completed) == []
 
 
-def test_hundreds_of_waiters_share_one_stream(api: str, ctx: Context) -> None:
-    """The API allows 256 waits and streams for a key."""
-    local = LocalClient(ctx.settings)
+def test_more_waiters_than_the_api_admits_share_one_stream(
+    settings: Settings, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listeners, "count_max_connections", lambda: 8)  # 4 waits for each key
+    local = LocalClient(settings)
     cat = {"provider": "kie-flux-kontext", "prompt": "a cat"}
-    ids = [str(job_id) for job_id in local.submit_batch([cat] * 300).jobs]
+    ids = [str(job_id) for job_id in local.submit_batch([cat] * 30).jobs]
 
-    async def wait_for_all() -> list[str]:
-        async with AsyncClient(api) as client:
+    async def wait_for_all(url: str) -> list[str]:
+        async with AsyncClient(url) as client:
             waits = [asyncio.create_task(client.wait(job_id)) for job_id in ids]
             await asyncio.sleep(0)
             await asyncio.to_thread(local.bulk, "cancel", ids)
             return [(await each).state for each in waits]
 
-    assert asyncio.run(wait_for_all()) == ["cancelled"] * 300
+    with serving(create_app(settings), timeout_graceful_shutdown=1) as url:
+        assert asyncio.run(wait_for_all(url)) == ["cancelled"] * 30
