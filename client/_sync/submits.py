@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from .. import catalogue
-from ..inputs import SubmitOptions
 from .results import Job
+
+if TYPE_CHECKING:
+    from .. import catalogue
+    from ..inputs import SubmitOptions
 
 OnUpdate = Callable[[Job], object]
 WAIT_TIMEOUT_S = 3600.0
