@@ -38,6 +38,9 @@ class AsyncJob(JobFields, frozen=True, kw_only=True, dict=True):
     """A request for images, its state and its images."""
 
     images: list[AsyncImage] = []
+    """Its results."""
+    origins: list[AsyncImage] = []
+    """What the provider lists beside the results; saved only if the queue is set up so."""
 
     @property
     def image(self) -> AsyncImage:
@@ -54,7 +57,7 @@ class AsyncPage(msgspec.Struct, frozen=True, kw_only=True):
 
 def attach(job: AsyncJob, transport: AsyncTransport) -> AsyncJob:
     """Let the images of a job know where to read them, and return it."""
-    for image in job.images:
+    for image in (*job.images, *job.origins):
         path = calls.read_image(job.id, image.index).path
         vars(image).update(url=transport.url + path, _job_id=job.id, _transport=transport)
     return job

@@ -39,6 +39,9 @@ class Job(JobFields, frozen=True, kw_only=True, dict=True):
     """A request for images, its state and its images."""
 
     images: list[Image] = []
+    """Its results."""
+    origins: list[Image] = []
+    """What the provider lists beside the results; saved only if the queue is set up so."""
 
     @property
     def image(self) -> Image:
@@ -55,7 +58,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 def attach(job: Job, transport: Transport) -> Job:
     """Let the images of a job know where to read them, and return it."""
-    for image in job.images:
+    for image in (*job.images, *job.origins):
         path = calls.read_image(job.id, image.index).path
         vars(image).update(url=transport.url + path, _job_id=job.id, _transport=transport)
     return job
