@@ -7,9 +7,9 @@ An image of another job is named in `image_urls` as `job_01...` or, for another 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from ..errors import InvalidRequestError, Problem
 from ..providers import find as find_provider
@@ -17,9 +17,11 @@ from ..providers.base import JOB_PARAM, TASK_PARAM
 from ..providers.request import MAX_AFTER, JobRequest
 from ..providers.wire import INLINE
 from .ids import is_job_id, is_upload_id
-from .image import UNKNOWN_TYPE, StoredImage
+from .image import UNKNOWN_TYPE, Place, StoredImage
 from .job import Job, State
 from .upload import Upload
+
+_STAND_IN = "https://images.example/0.png"
 
 
 class NeededJobError(Exception):
@@ -32,6 +34,13 @@ class Inputs(NamedTuple):
     images: tuple[str | StoredImage, ...]
     """URLs, and images that the provider has to be handed."""
     params: Mapping[str, Any]
+    """A parameter may be such an image, too."""
+
+    @property
+    def stored(self) -> dict[Place, StoredImage]:
+        """The images that the provider has to be handed."""
+        places = _iter_places(self.images, self.params)
+        return {place: each for place, each in places if isinstance(each, StoredImage)}
 
 
 class Known(NamedTuple):
@@ -55,9 +64,13 @@ def find_task_source(params: Mapping[str, Any]) -> str | None:
     return job_id if isinstance(job_id, str) and is_job_id(job_id) else None
 
 
-def list_uploads(image_urls: Sequence[str]) -> list[str]:
-    """Return the ids of the uploads among the images of a request."""
-    return [url for url in image_urls if is_upload_id(url)]
+def list_uploads(image_urls: Sequence[str], params: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the uploads among the images and the parameters of a request."""
+    return [url for url in (*image_urls, *params.values()) if _is_upload(url)]
+
+
+def _is_upload(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and is_upload_id(value)
 
 
 def is_name(url: str) -> bool:
@@ -69,16 +82,15 @@ def stand_in(
     image_urls: Sequence[str], params: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], Mapping[str, Any]]:
     """Return URLs and params that a provider can validate before the names have a meaning."""
-    urls = ("https://images.example/0.png" if is_name(url) else url for url in image_urls)
-    return tuple(urls), _put_task(params, "task")
+    urls = (_STAND_IN if is_name(url) else url for url in image_urls)
+    known = {name: _STAND_IN if _is_upload(value) else value for name, value in params.items()}
+    return tuple(urls), _put_task(known, "task")
 
 
 def check_needed(
     request: JobRequest, needed: Sequence[str], known: Known
-) -> dict[int, StoredImage]:
+) -> dict[Place, StoredImage]:
     """Return the images that the provider has to be handed, as far as that is certain by now.
-
-    Each is returned by its place in `image_urls`.
 
     Raises InvalidRequestError for what a request can never get from the jobs and uploads.
     """
@@ -94,18 +106,28 @@ def check_needed(
         elif job_id == find_task_source(request.params) and not _has_task_for(request, job):
             words = f"{job_id} is a job of {_find_quota(job)}, whose tasks nobody else knows"
             problems.append(Problem(place, words))
-    found: Mapping[int, str | StoredImage] = {}
+    found: Mapping[Place, StoredImage] = {}
     try:
-        uploads = enumerate(request.image_urls)
-        found = {n: _find_upload(url, known) for n, url in uploads if is_upload_id(url)}
+        found = _find_uploads(request, known)
         if not problems and all(known.jobs[each].state is State.SUCCEEDED for each in needed):
-            images = resolve(request.image_urls, request.params, needed, known).images
-            found = dict(enumerate(images))
+            found = resolve(request.image_urls, request.params, needed, known).stored
     except NeededJobError as error:
         problems.append(Problem("image_urls" if request.image_urls else "params", str(error)))
     if problems:
         raise InvalidRequestError(problems)
-    return {n: each for n, each in found.items() if isinstance(each, StoredImage)}
+    return dict(found)
+
+
+def _find_uploads(request: JobRequest, known: Known) -> dict[Place, StoredImage]:
+    places = _iter_places(request.image_urls, request.params)
+    return {place: _find_upload(each, known) for place, each in places if _is_upload(each)}
+
+
+def _iter_places(
+    images: Sequence[object], params: Mapping[str, object]
+) -> Iterator[tuple[Place, object]]:
+    yield from enumerate(images)
+    yield from params.items()
 
 
 def _has_task_for(request: JobRequest, job: Job) -> bool:
@@ -140,6 +162,7 @@ def resolve(
             raise NeededJobError(f"needs {job_id}, which is {job.state}{why}")
     images = tuple(_resolve_image(url, known, prefer_stored) for url in image_urls)
     task_of = known.jobs.get(find_task_source(params) or "")
+    params = {n: _find_upload(v, known) if _is_upload(v) else v for n, v in params.items()}
     return Inputs(images, _put_task(params, _find_task(task_of)) if task_of else params)
 
 

@@ -13,7 +13,7 @@ from ..providers.base import Provider
 from ..providers.image_bounds import ImageBounds
 from ..providers.request import JobRequest
 from ..providers.uploads import UploadProvider
-from .image import StoredImage
+from .image import Place, StoredImage
 
 
 class Way(StrEnum):
@@ -37,11 +37,11 @@ def find_way(settings: Settings, provider: Provider) -> Way | None:
 
 
 def find_obstacles(
-    settings: Settings, name: str, params: Mapping[str, Any], images: Mapping[int, StoredImage]
+    settings: Settings, name: str, params: Mapping[str, Any], images: Mapping[Place, StoredImage]
 ) -> Iterator[Problem]:
     """Yield why the provider called `name` cannot get or use stored images, and what to change.
 
-    The images are given by their places in `image_urls`.
+    The images are given by their places in a request.
     """
     provider = get_provider(name, params)
     if images and find_way(settings, provider) is None:
@@ -51,25 +51,27 @@ def find_obstacles(
             "could fetch a stored image: set it, or give a URL",
         )
     bounds = provider.find_image_bounds(params) or ImageBounds()
-    for n, image in images.items():
-        fault = bounds.find_fault(image.facts)
+    for place, image in images.items():
+        is_input = isinstance(place, int)
+        fault = bounds.find_fault(image.facts) if is_input else ""
         if not fault and isinstance(provider, UploadProvider):
             limit = provider.max_upload_bytes
             is_larger = image.bytes > limit
             fault = f"has {image.bytes} bytes, and {name} takes up to {limit}" if is_larger else ""
         if fault:
-            yield Problem(f"image_urls.{n}", fault)
+            yield Problem(f"image_urls.{place}" if is_input else f"params.{place}", fault)
 
 
 def check_hand_over(
-    settings: Settings, request: JobRequest, images: Mapping[int, StoredImage]
+    settings: Settings, request: JobRequest, images: Mapping[Place, StoredImage]
 ) -> None:
     """Raise InvalidRequestError if the provider, or a fallback, cannot get or use stored images."""
-    choices = [(request.provider, request.params)]
-    choices += [(each.provider, each.params) for each in request.fallback]
-    if problems := [
-        problem
-        for name, params in choices
-        for problem in find_obstacles(settings, name, params, images)
-    ]:
+    problems = [*find_obstacles(settings, request.provider, request.params, images)]
+    # A fallback has parameters of its own.
+    inputs: dict[Place, StoredImage] = {
+        place: each for place, each in images.items() if isinstance(place, int)
+    }
+    for each in request.fallback:
+        problems += find_obstacles(settings, each.provider, each.params, inputs)
+    if problems:
         raise InvalidRequestError(problems)

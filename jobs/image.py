@@ -68,6 +68,10 @@ class Image(Value):
     height: int | None = None
 
 
+Place = int | str
+"""Where a request names an image: a place in `image_urls`, or the name of a parameter."""
+
+
 class StoredImage(NamedTuple):
     """An image of our storage that a job starts from: the provider has to be handed it."""
 

@@ -53,8 +53,16 @@ def _image_digests(valid: ValidRequest) -> dict[str, Any]:
     """Name files by their content, because each upload gets a URL or an id of its own."""
     if not (valid.images or valid.digests):
         return {}
-    images = valid.images or valid.request.image_urls
-    return {"image_urls": tuple(_digest(image, valid.digests) for image in images)}
+    images, uploads = valid.images or valid.request.image_urls, valid.digests
+    digests: dict[str, Any] = {"image_urls": tuple(_digest(each, uploads) for each in images)}
+    params = valid.request.params
+    if named := {
+        name: uploads[each]
+        for name, each in params.items()
+        if isinstance(each, str) and each in uploads
+    }:
+        digests["params"] = {**params, **named}
+    return digests
 
 
 def _digest(image: str | ImageFile, uploads: Mapping[str, str]) -> str:

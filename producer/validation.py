@@ -125,7 +125,7 @@ class RequestValidator:
 
     def _find_needed(self, request: JobRequest) -> Known | None:
         """Return the jobs and uploads that a request needs; None if it needs none."""
-        needed, uploads = list_needed(request), list_uploads(request.image_urls)
+        needed, uploads = list_needed(request), list_uploads(request.image_urls, request.params)
         if not (needed or uploads):
             return None
         jobs = {each.id: each for each in self.find_jobs(needed) if self._may_see(each)}

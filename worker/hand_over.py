@@ -69,9 +69,7 @@ def _hand_over(
     way = find_way(ctx.settings, get_provider(job.provider, job.params))
     urls: dict[StoredImage, str] = {}
     stored: dict[str, StoredImage] = {}
-    for image in inputs.images:
-        if isinstance(image, str) or image in urls:
-            continue
+    for image in dict.fromkeys(inputs.stored.values()):
         match way:
             case Way.UPLOAD:
                 # No other worker takes the job meanwhile.
@@ -84,7 +82,11 @@ def _hand_over(
             case _:
                 urls[image] = _build_url(ctx, image)
     given = tuple(image if isinstance(image, str) else urls[image] for image in inputs.images)
-    return HandedOver(given, inputs.params, stored)
+    params = {
+        name: urls[value] if isinstance(value, StoredImage) else value
+        for name, value in inputs.params.items()
+    }
+    return HandedOver(given, params, stored)
 
 
 def _build_url(ctx: Context, image: StoredImage) -> str:

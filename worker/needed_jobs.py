@@ -16,7 +16,6 @@ from ..jobs.chain import (
     resolve,
 )
 from ..jobs.hand_over import Way, find_obstacles, find_way
-from ..jobs.image import StoredImage
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..providers import get as get_provider
 from ..providers.account_keys import MAIN
@@ -30,7 +29,8 @@ def find_inputs(ctx: Context, job: Job, key: str, usable_keys: Sequence[str]) ->
     Raises UnreadableJobError if the record of a needed job cannot be read.
     """
     known = _read_needed(ctx, job)
-    uploads = {each.id: each for each in ctx.uploads.get_many(list_uploads(job.image_urls))}
+    named = ctx.uploads.get_many(list_uploads(job.image_urls, job.params))
+    uploads = {each.id: each for each in named}
     provider = get_provider(job.provider, job.params)
     way = find_way(ctx.settings, provider)
     try:
@@ -41,9 +41,7 @@ def find_inputs(ctx: Context, job: Job, key: str, usable_keys: Sequence[str]) ->
             Known(known, uploads, ctx.now()),
             prefer_stored=way is Way.FORM or (job.hands_over and way is not None),
         )
-        named = enumerate(inputs.images)
-        stored = {n: each for n, each in named if isinstance(each, StoredImage)}
-        if obstacles := [*find_obstacles(ctx.settings, job.provider, job.params, stored)]:
+        if obstacles := [*find_obstacles(ctx.settings, job.provider, job.params, inputs.stored)]:
             raise NeededJobError("; ".join(map(str, obstacles)))
     except NeededJobError as error:
         ctx.transition(job, partial(_as_cancelled, ctx, str(error)))

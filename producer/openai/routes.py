@@ -11,8 +11,7 @@ from fastapi.responses import Response
 from ...config.settings import Settings
 from ...errors import InvalidRequestError, Problem
 from ...jobs.idempotency import MAX_KEY_LENGTH
-from ...jobs.tokens import build_image_url, is_valid_result_token
-from ...jobs.upload import Upload
+from ...jobs.tokens import is_valid_result_token
 from ...providers.model_names import list_model_names
 from ...storage import Storage
 from ..api import images
@@ -127,23 +126,15 @@ def routes(
         form = await read_form(request, client.input_images, caller.name)
         body = parse_form(form.texts)
         given = [each.id for name, each in form.uploads if name in IMAGE_FIELDS]
-        masks = [each for name, each in form.uploads if name == "mask"]
+        masks = [each.id for name, each in form.uploads if name == "mask"]
         if unknown := {name for name, _ in form.uploads} - {*IMAGE_FIELDS, "mask"}:
             raise refuse("files may be image, image[] and mask", min(unknown))
         if not given:
             raise InvalidRequestError([Problem("image", "is required: send one file or several")])
-        mask_url = build_mask_url(masks[0]) if masks else None
-        jobs = translate(body, "edit", given, mask_url, is_form=True)
+        jobs = translate(body, "edit", given, next(iter(masks), None), is_form=True)
         files = [(name, each.sha256) for name, each in form.uploads]
         headers = (prefer, idempotency_key, retry_count)
         return await accept_and_answer(request, caller, body, jobs, files, headers)
-
-    def build_mask_url(mask: Upload) -> str:
-        if not settings.public_url:
-            words = "needs IMAGEQUEUE_PUBLIC_URL, at which it can be fetched: set it"
-            raise InvalidRequestError([Problem("mask", words)])
-        expires = int(mask.expires_at.timestamp())
-        return build_image_url(settings.public_url, settings.signing_secrets, mask.name, expires)
 
     @router.get("/{job}", summary="Get the images of a job", responses=answered)
     async def get_images(

@@ -28,13 +28,14 @@ def translate(
     body: ImageRequest,
     action: str,
     image_urls: Sequence[str] = (),
-    mask_url: str | None = None,
+    mask: str | None = None,
     *,
     is_form: bool = False,
 ) -> list[dict[str, Any]]:
     """Return the job requests for all images that are asked for: one, if the model counts them.
 
-    The values of a form are texts. Raises OpenAIError or InvalidRequestError.
+    `mask` is the id of an upload. The values of a form are texts. Raises OpenAIError, or
+    InvalidRequestError.
     """
     try:
         name = parse_model_name(body.model, unchecked=body.params.get("unchecked") is True)
@@ -50,8 +51,8 @@ def translate(
     fitted: dict[str, Any] = fit_size(properties, body.size) if body.size else {}
     for other, value in others.items():
         fitted |= fit_value(properties, other, value)
-    if mask_url:
-        fitted |= _fit_mask(properties, mask_url)
+    if mask:
+        fitted |= _fit_mask(properties, mask)
     count_param, count = provider.find_count_param(action, given), body.n or 1
     if count_param:
         fitted |= fit_count(properties, count_param, count)
@@ -91,9 +92,9 @@ def _parse_texts(properties: Mapping[str, Any], texts: Mapping[str, Any]) -> dic
     }
 
 
-def _fit_mask(properties: Mapping[str, Any], url: str) -> dict[str, object]:
+def _fit_mask(properties: Mapping[str, Any], upload: str) -> dict[str, object]:
     if param := find_mask_param(properties):
-        return {param: url}
+        return {param: upload}
     raise InvalidRequestError([Problem("mask", "the model takes no mask: leave it out")])
 
 

@@ -154,3 +154,19 @@ def test_idempotency_key_names_an_upload_by_its_content(ask: Ask, ctx: Context) 
     assert (first.status_code, second.status_code) == (202, 202), second.text
     assert second.json()["id"] == first.json()["id"]
     assert other.status_code == 409
+
+
+def test_idempotency_key_names_an_upload_in_a_parameter_by_its_content(ask: Ask) -> None:
+    def submit(content: bytes) -> Any:
+        upload = ask("shop", "POST", "/v1/uploads", data=content).json()
+        params = {"model": "qwen2-1/image-to-image", "mask_url": upload["id"]}
+        image_urls = ["https://a.example/0.png"]
+        edit = {"provider": "kie", "action": "edit", "prompt": "a hat", "params": params}
+        headers = {"Idempotency-Key": "order-8"}
+        body = {**edit, "image_urls": image_urls}
+        return ask("shop", "POST", "/v1/jobs", json=body, headers=headers)
+
+    first, second, other = submit(PNG), submit(PNG), submit(make_image("JPEG"))
+    assert (first.status_code, second.status_code) == (202, 202), second.text
+    assert second.json()["id"] == first.json()["id"]
+    assert other.status_code == 409

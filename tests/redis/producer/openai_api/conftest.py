@@ -11,7 +11,7 @@ from support.openai_api import KEY
 
 @pytest.fixture
 def site(serve: Serve) -> str:
-    return serve(api_keys=f"shop:{KEY}", openai_api_key="k", public_url="https://images.example")
+    return serve(api_keys=f"shop:{KEY}", openai_api_key="k")
 
 
 @pytest.fixture

@@ -57,7 +57,8 @@ def test_several_images_and_a_mask_are_edited(sdk: OpenAI, ctx: Context) -> None
     job = only_job(ctx)
     uploads = Uploads(ctx.store.redis).get_many(job.image_urls)
     assert [each.content_type for each in uploads] == ["image/png", "image/jpeg"]
-    assert job.params["mask_url"].startswith("https://images.example/uploads/")
+    (mask,) = Uploads(ctx.store.redis).get_many([job.params["mask_url"]])
+    assert mask.bytes == len(PNG)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 import json
 from urllib.parse import urlsplit
 
+import pytest
 import requests
 
+from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.job import State, utc_now
 from imagequeue.jobs.upload import Upload
 from imagequeue.producer.client import LocalClient
@@ -21,6 +23,7 @@ from support.worker.hand_overs import (
     AT_PROVIDER,
     OPENAI,
     PNG,
+    UNKNOWN,
     UPLOAD_PATH,
     answer,
     edit,
@@ -89,3 +92,27 @@ def test_image_is_uploaded_with_the_key_that_pays(
     stub.answer = answer()
     submit(ctx, edit(LocalClient(ctx.settings, now=ctx.now), upload.id))
     assert bearers(stub) == ["another key"] * 2
+
+
+def test_upload_in_a_parameter_is_handed_over_as_an_input_is(
+    ctx: Context, client: LocalClient, stub: Stub, upload: Upload
+) -> None:
+    params = {**OPENAI["params"], "mask_url": upload.id}
+    submit(ctx, edit(client, upload.id, **{**OPENAI, "params": params}))
+    ((_, _, form),) = stub.asked
+    assert b'name="mask"; filename=' in form
+    assert form.count(PNG) == 2
+    stub.asked.clear()
+    stub.answer = answer()
+    params = {"model": "qwen2-1/image-to-image", "mask_url": upload.id}
+    job_id = edit(client, "https://a.example/0.png", provider="kie", params=params)
+    submit(ctx, job_id)
+    (paid,) = paid_bodies(stub)
+    assert paid["input"]["mask_url"] == AT_PROVIDER
+    assert ctx.store.get(job_id).params["mask_url"] == upload.id
+
+
+def test_unknown_upload_in_a_parameter_is_refused(client: LocalClient) -> None:
+    params = {**OPENAI["params"], "mask_url": UNKNOWN}
+    with pytest.raises(InvalidRequestError, match=f"{UNKNOWN}, which is no upload of yours"):
+        edit(client, "https://a.example/0.png", **{**OPENAI, "params": params})
