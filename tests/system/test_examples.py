@@ -62,8 +62,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     )
     ports_of_services = (made.flask_port, made.fastapi_port, made.node_port)
     trusted = ",".join(f"localhost:{port}" for port in ports_of_services)
-    env = {"IMAGEQUEUE_WEBHOOK_TRUSTED_HOSTS": trusted}
-    process = Process([str(BIN / "imagequeue"), "up", "--sandbox", *flags], env, folder)
+    # For the service with a client of its own too, which checks the address of its webhook.
+    (folder / ".env").write_text(f"IMAGEQUEUE_WEBHOOK_TRUSTED_HOSTS={trusted}\n")
+    process = Process([str(BIN / "imagequeue"), "up", "--sandbox", *flags], {}, folder)
     try:
         process.wait_for("ready api=")
         yield made
