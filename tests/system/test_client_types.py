@@ -20,7 +20,7 @@ MYPY = """
 [mypy]
 strict = true
 mypy_path = {}
-[mypy-imagequeue.producer.*,imagequeue.store.*,imagequeue.jobs.filter]
+[mypy-imagequeue.producer.*,imagequeue.store.*,imagequeue.jobs.filter,httpx._main]
 follow_imports = skip
 [mypy-imagequeue.config.settings]
 follow_imports = skip
