@@ -108,7 +108,7 @@ class Machine(RuleBasedStateMachine):
     @rule(target=posts, job_id=jobs)
     def begin_to_submit(self, job_id: str) -> tuple[str, int]:
         """A hint, doubled or not: whoever's intent is recorded sends the request."""
-        job = self.attempt(job_id, partial(submit._as_submitting, self.ctx, "main"))
+        job = self.attempt(job_id, partial(submit._as_submitting, self.ctx, "main", ""))
         if job is None or job.state is not State.SUBMITTING:
             return job_id, 0
         assert not self.perhaps_paid[job_id], "a request that may have been paid is sent again"
