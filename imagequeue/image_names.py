@@ -13,7 +13,7 @@ from .suggest import suggest
 
 FIELDS = ("job", "index", "ext", "kind", "provider", "model", "batch", "date")
 METADATA = "metadata."
-KNOWN = f"known: {', '.join(FIELDS)}, and {METADATA} with one of its names"
+KNOWN = f"known: {', '.join(FIELDS)}, {METADATA}NAME"
 MAX_TEMPLATE_CHARACTERS = 500
 # With a job's id behind it, a part stays below the 255 bytes that file systems allow, and the
 # whole below the 1,024 of buckets.

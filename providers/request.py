@@ -88,7 +88,7 @@ class JobRequest(BaseModel):
         None,
         description="How the saved images are named, such as `{metadata.sku}/{index}.{ext}`; by "
         "default `{job}/{index}.{ext}`. Fields: `job`, `index`, `ext`, `kind`, `provider`, "
-        "`model`, `batch`, `date`, and `metadata.` with one of its names.",
+        "`model`, `batch`, `date`, `metadata.NAME`.",
     )
     metadata: JsonObject = Field(
         default_factory=dict, description="Yours: stored with the job, never sent to the provider."
