@@ -20,6 +20,7 @@ from ..jobs.job import add_seconds
 from ..jobs.upload import EXTENSIONS, Upload
 from ..storage import Storage, StorageError, Temporary, open_storage
 from ..storage.media.validate import NotMediaError, validate_media
+from ..store.deployment import Deployment
 from ..store.uploads import Uploads
 
 MAX_UPLOAD_BYTES = 30 * 1024 * 1024
@@ -34,12 +35,18 @@ class InputImages:
     ) -> None:
         self._settings = settings
         self._uploads = Uploads(client)
+        self._deployment = Deployment(client)
         self._now = now
 
     @cached_property
     def storage(self) -> Storage:
-        """The storage, opened when it is first used: a bucket loads megabytes of code."""
-        return open_storage(self._settings.images_url, self._settings.scratch)
+        """The storage, opened when it is first used: a bucket loads megabytes of code.
+
+        Raises ConfigError if it is not that of the workers.
+        """
+        storage = open_storage(self._settings.images_url, self._settings.scratch)
+        self._deployment.require_storage(storage)
+        return storage
 
     @reachable()
     def add(self, file: Temporary, caller: str) -> Upload:

@@ -21,6 +21,7 @@ CHUNK_BYTES = 256 * 1024
 ORPHAN_AFTER_S = 3600.0
 SWEEP_EVERY_S = 600.0
 UNKNOWN_TYPE = "application/octet-stream"
+ID_NAME = "storage-id.txt"
 PROBE = b"a probe of imagequeue, safe to remove\n"
 
 
@@ -138,6 +139,25 @@ class Storage(ABC):
             return file
         except OSError as error:
             raise StorageError(f"{self.scratch} cannot be used: {format_os_error(error)}") from None
+
+    def read_id(self) -> str:
+        """Return the id that `write_id` stored; empty if there is none. Raises StorageError."""
+        try:
+            blob = self.open(self.uri(ID_NAME))
+        except FileNotFoundError:
+            return ""
+        return b"".join(blob.chunks).decode(errors="replace").strip()
+
+    def write_id(self, new: str) -> None:
+        """Store an id, by which hosts find out whether they use the same storage.
+
+        Raises StorageError.
+        """
+        content = f"{new}\n".encode()
+        with self.temporary() as file:
+            file.write(content)
+            sha256 = hashlib.sha256(content).hexdigest()
+            self.put(ID_NAME, file, content_type="text/plain", sha256=sha256)
 
     def check(self) -> None:
         """Write, read and delete a probe; raises StorageError that says what to change."""

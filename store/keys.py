@@ -42,6 +42,12 @@ API_KEYS = "iq:apikeys"
 API_KEYS_USED = "iq:apikeys:used"
 """Hash: the day on which each API key was last used, by its name."""
 
+STORAGE = "iq:storage"
+"""String: the id of the storage that all processes use."""
+
+DEPLOYMENT = "iq:deployment"
+"""Hash: digests of each secret that all processes share, and their salt."""
+
 INDEXED = "iq:indexed"
 """String that exists once the jobs of earlier versions are in every index of `indexes`."""
 

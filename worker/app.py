@@ -13,9 +13,11 @@ from ..config.durability import describe_durability
 from ..config.logging import get_logger
 from ..config.process import exit_on_config_error
 from ..config.queues import Queue
+from ..config.redis import reachable
 from ..config.settings import Settings
 from ..errors import ConfigError
 from ..storage import StorageError
+from ..store.deployment import Deployment
 from .context import Context, open_context
 from .sweep import SweepStep
 from .tasks import register
@@ -24,13 +26,21 @@ log = get_logger(__name__)
 
 
 class SecretStep(bootsteps.Step):
-    """Refuses the start of a worker that lacks a secret of its queues; others need none."""
+    """Refuses the start of a worker that lacks a secret of its queues, or has another one."""
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
-        if Queue.SUBMIT in worker.app.amqp.queues.consume_from:
-            with exit_on_config_error():
-                worker.app.context.settings.signing_secrets  # noqa: B018  raises ConfigError
+        context: Context = worker.app.context
+        queues = worker.app.amqp.queues.consume_from
+        deployment = Deployment(context.store.redis)
+        with exit_on_config_error(), reachable():
+            if Queue.SUBMIT in queues:
+                deployment.require_secrets("secret_key", context.settings.signing_secrets)
+            if Queue.NOTIFY in queues:
+                secrets = [
+                    each.get_secret_value().encode() for each in context.settings.webhook_secret
+                ]
+                deployment.require_secrets("webhook_secret", secrets)
 
 
 class StorageStep(bootsteps.Step):

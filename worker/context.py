@@ -20,6 +20,7 @@ from ..store.budgets import BudgetReader
 from ..store.callbacks import CallbackInbox
 from ..store.caller_webhooks import CallerWebhooks
 from ..store.clock import RedisClock
+from ..store.deployment import Deployment
 from ..store.dispatcher import Dispatcher, open_dispatcher
 from ..store.image_names import ImageNames
 from ..store.inline_images import InlineImages
@@ -126,7 +127,7 @@ def open_context(
         http=_open_http(settings, "download"),
         webhook_http=_open_http(settings, "webhook", connect_timeout_s=5),
         storage=storage,
-        storage_check=StorageCheck(storage),
+        storage_check=StorageCheck(storage, Deployment(client)),
         now=now or RedisClock(client),
         api_versions=dict(settings.api_versions),
     )

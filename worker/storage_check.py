@@ -1,4 +1,7 @@
-"""Check now and then that images can be saved, so that none is paid for in vain."""
+"""Check now and then that images can be saved, so that none is paid for in vain.
+
+A folder whose share is not mounted any more looks like an empty storage: its id is missing.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import time
 from threading import Lock
 
 from ..config.logging import get_logger
+from ..errors import ConfigError
 from ..storage import Storage, StorageError
+from ..store.deployment import Deployment
 
 log = get_logger(__name__)
 
@@ -16,8 +21,9 @@ CHECK_EVERY_S = 15.0
 class StorageCheck:
     """The result of the last probe of the storage, shared by all threads of a process."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, deployment: Deployment) -> None:
         self._storage = storage
+        self._deployment = deployment
         self._probing = Lock()
         self._checked_at = float("-inf")
         self._error = ""
@@ -37,7 +43,8 @@ class StorageCheck:
     def _probe(self) -> None:
         try:
             self._storage.check()
-        except StorageError as error:
+            self._deployment.require_storage(self._storage)
+        except (StorageError, ConfigError) as error:
             self._error = str(error)
             log.error("storage_unusable", why=self._error)
         else:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from ... import __version__
+from ...config.logging import get_logger
 from ...config.redis import connect, connect_briefly, reachable
 from ...config.security_headers import SecurityHeaders
 from ...config.settings import Settings
-from ...storage import open_storage
+from ...storage import Storage, StorageError, open_storage
+from ...store.deployment import Deployment
 from ...store.probe import check_writes
 from ..client import LocalClient
 from ..dashboard.docs_routes import docs_router
@@ -39,6 +41,8 @@ from .openapi import OPENAI_TAG, DocumentedAPI
 from .problems import error_responses, install_handlers
 from .watch import Watch
 
+log = get_logger(__name__)
+
 TAGS = [
     {"name": "jobs", "description": "A request for images, its state and its result."},
     {"name": "batches", "description": "Jobs submitted together, and their progress."},
@@ -59,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     access = Access(settings, redis_client)
     pauses = PauseControl(settings)
     storage = open_storage(settings.images_url, settings.scratch)
+    _require_storage(storage, Deployment(redis_client))
     reader = connect_briefly(settings)
     changes = Changes(reader)
     watch, listeners = Watch(reader, changes, settings.images_url), Listeners()
@@ -111,3 +116,12 @@ def create_app(settings: Settings) -> FastAPI:
 
     app.middleware_stack = SecurityHeaders(app.build_middleware_stack())
     return app
+
+
+def _require_storage(storage: Storage, deployment: Deployment) -> None:
+    """Raise ConfigError for another storage than that of the workers, if it can be read now."""
+    try:
+        with reachable():
+            deployment.require_storage(storage)
+    except StorageError as error:
+        log.warning("storage_not_compared", why=str(error))

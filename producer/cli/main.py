@@ -14,6 +14,7 @@ import click
 from ... import __version__
 from ...config.output import protect_output
 from ...errors import ImageQueueError
+from .adopt_command import adopt
 from .callback_commands import callbacks
 from .cost_commands import budgets, costs
 from .job_commands import JOB_COMMANDS
@@ -41,6 +42,7 @@ def cli() -> None:
 for command in JOB_COMMANDS:
     cli.add_command(command)
 keys.add_command(webhook)
+cli.add_command(adopt)
 cli.add_command(budgets)
 cli.add_command(callbacks)
 cli.add_command(costs)

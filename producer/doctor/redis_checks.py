@@ -16,8 +16,10 @@ from ...config.durability import REMEDY, Durability, describe_durability, get_du
 from ...config.redis import check_server, connect_broker, get_redis_url, reachable
 from ...config.settings import PREFIX, Settings
 from ...errors import ImageQueueError
+from ...storage import Storage
 from ...store.api_keys import ApiKeys
 from ...store.clock import MAX_CLOCK_SKEW_S, RedisClock
+from ...store.deployment import ADOPT, Deployment
 from ...store.jobs import Store
 from ...store.quarantine import Quarantine
 from ...store.webhooks import WebhookOutbox
@@ -104,6 +106,16 @@ def check_records(settings: Settings) -> str:
         unreadable = [each.list_unreadable() for each in parts]
     _require_readable(ChainMap(*unreadable))
     return "all that were read are valid"
+
+
+def require_same_storage(settings: Settings, storage: Storage) -> None:
+    """Raise ImageQueueError if the processes that run use another storage."""
+    with connect(settings) as client:
+        if Deployment(client).uses_other_storage(storage):
+            raise ImageQueueError(
+                f"{storage.url} is not the storage of the processes that run: they would not find "
+                f"each other's images; {ADOPT}"
+            )
 
 
 def check_api_keys(settings: Settings) -> str:

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from ...config.celery import make_celery
 from ...config.durability import get_durability, list_waits
 from ...config.logging import get_logger
-from ...config.redis import connect, connect_briefly
+from ...config.redis import connect, connect_briefly, reachable
 from ...config.security_headers import SecurityHeaders
 from ...config.settings import Settings
 from ...jobs.callback import Callback
@@ -31,6 +31,7 @@ from ...jobs.tokens import is_valid_challenge, is_valid_token, sign_challenge
 from ...providers import accounts
 from ...store.clock import RedisClock
 from ...store.counters import Counters, PendingCounts
+from ...store.deployment import Deployment
 from ...store.dispatcher import open_dispatcher
 from .callback_dispatcher import CallbackDispatcher
 from .callback_writer import CallbackNotStoredError, CallbackWriter
@@ -56,6 +57,8 @@ class Receiver:
         self._secrets = settings.signing_secrets
         self._signature_headers = {h for account in accounts() for h in account.signature_headers}
         client = connect(settings)
+        with reachable():
+            Deployment(client).require_secrets("secret_key", self._secrets)
         self._clock = RedisClock(client)
         self._clock.refresh()
         self.images = InputImages(settings, self._clock.estimate)

@@ -13,7 +13,7 @@ from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, NotDurableError
 from imagequeue.jobs.job import State
-from imagequeue.producer.client import Client
+from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.diagnose import CHECKS
 from imagequeue.producer.local.embedded_redis import find_server_binary
 from imagequeue.producer.local.ports import free_port
@@ -45,14 +45,14 @@ def detach(pair: Pair) -> None:
 
 
 def test_a_job_is_on_the_replica_when_it_is_accepted(settings: Settings, pair: Pair) -> None:
-    job = Client(settings).submit("acedata-flux", "a cat")
+    job = LocalClient(settings).submit("acedata-flux", "a cat")
     stats = pair.primary.info("commandstats")
     assert stats["cmdstat_wait"]["calls"] == 1
     assert pair.replica.exists(f"iq:{job.id}")
 
 
 def test_a_job_that_no_replica_has_is_not_accepted(settings: Settings, pair: Pair) -> None:
-    client = Client(settings)
+    client = LocalClient(settings)
     detach(pair)
     with pytest.raises(NotDurableError, match="idempotency key"):
         client.submit("acedata-flux", "a cat", idempotency_key="once")
@@ -122,7 +122,7 @@ def test_a_user_without_admin_commands_is_enough(overrides: dict[str, str], pair
     pair.primary.execute_command("ACL", "SETUSER", "shop", "on", ">pw", *rights)
     url = pair.url.replace("redis://", "redis://shop:pw@")
     settings = read_settings(**overrides | {"redis_url": url})
-    assert Client(settings).submit("acedata-flux", "a cat").state is State.QUEUED
+    assert LocalClient(settings).submit("acedata-flux", "a cat").state is State.QUEUED
 
 
 def test_a_cluster_is_refused(overrides: dict[str, str], tmp_path: Path) -> None:
