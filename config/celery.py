@@ -10,18 +10,25 @@ from kombu import Queue as KombuQueue
 from .queues import Queue
 from .redis import get_redis_url
 from .redis_url import to_broker_url
+from .sentinel import is_sentinel_url, to_kombu
 from .settings import Settings
 
 
 def broker_url(settings: Settings) -> str:
     """Return the broker's address in the form that kombu takes."""
-    return to_broker_url(settings.broker_url or get_redis_url(settings))
+    url = settings.broker_url or get_redis_url(settings)
+    return to_kombu(url)[0] if is_sentinel_url(url) else to_broker_url(url)
 
 
 def make_celery(settings: Settings) -> Celery:
     """Return a Celery app on the broker of `settings`, without tasks."""
     app = Celery("imagequeue", broker=broker_url(settings))
     app.conf.update(celery_config())
+    url = settings.broker_url or get_redis_url(settings)
+    if is_sentinel_url(url):
+        _, transport, tls = to_kombu(url)
+        app.conf.broker_transport_options |= transport
+        app.conf.broker_use_ssl = tls
     return app
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import redis
 import redis.asyncio
@@ -15,6 +16,7 @@ from redis.retry import Retry
 
 from ..errors import ConfigError, RedisUnavailableError
 from .durability import DurabilityPolicy, parse_version, require_durable
+from .sentinel import connect_to_primary, connect_to_primary_async, is_sentinel_url
 from .settings import PREFIX, Settings
 
 ADDRESS_FILE = "address"
@@ -76,28 +78,34 @@ def connect_broker(settings: Settings, client: redis.Redis) -> redis.Redis:
 
 
 def _make_client(url: str) -> redis.Redis:
-    # A unix socket has no network under it that keepalive could probe.
-    keepalive = {} if url.startswith("unix://") else {"socket_keepalive": True}
-    return redis.Redis.from_pool(
-        redis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=POOL_TIMEOUT_S,
-            socket_timeout=15,
-            socket_connect_timeout=5,
-            health_check_interval=30,
-            # A restart of Redis takes about a second. Every script here may run twice.
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), RETRIES),
-            retry_on_error=DEMOTED,
-            **keepalive,
-        )
+    return open_client(
+        url,
+        max_connections=MAX_CONNECTIONS,
+        socket_timeout=15,
+        socket_connect_timeout=5,
+        health_check_interval=30,
+        # A restart of Redis takes about a second. Every script here may run twice.
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), RETRIES),
+        retry_on_error=DEMOTED,
+        # A unix socket has no network under it that keepalive could probe.
+        **({} if url.startswith("unix://") else {"socket_keepalive": True}),
     )
+
+
+def open_client(url: str, **options: Any) -> redis.Redis:
+    """Return a client for a URL of any form, without a look at the server."""
+    if is_sentinel_url(url):
+        return connect_to_primary(url, **options)
+    pool = redis.BlockingConnectionPool.from_url(url, timeout=POOL_TIMEOUT_S, **options)
+    return redis.Redis.from_pool(pool)
 
 
 def connect_briefly(settings: Settings) -> redis.asyncio.Redis:
     """Return an async client that responds or fails within seconds, for callers that wait."""
-    return redis.asyncio.Redis.from_url(
-        get_redis_url(settings),
+    url = get_redis_url(settings)
+    connect = connect_to_primary_async if is_sentinel_url(url) else redis.asyncio.Redis.from_url
+    return connect(
+        url,
         socket_timeout=BRIEF_S,
         socket_connect_timeout=BRIEF_S,
         # One retry, for a connection that was cut while it was idle.

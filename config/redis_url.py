@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
+from .sentinel import FORM, is_sentinel_url, normalize_sentinel_url
+
 SCHEMES = ("redis", "rediss", "unix")
 # The options that redis-py and kombu both understand.
 TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
@@ -27,6 +29,10 @@ def normalize_redis_url(url: str) -> str:
         raise ValueError(
             "must not contain # or control characters: write # in a password or path as %23"
         )
+    if is_sentinel_url(url):
+        return normalize_sentinel_url(url)
+    if "," in url.partition("://")[2].partition("/")[0].rpartition("@")[2]:
+        raise ValueError(f"names several hosts: with Sentinel write {FORM}")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -37,7 +43,9 @@ def normalize_redis_url(url: str) -> str:
             "characters of a password as percent codes, such as %2F for /"
         ) from None
     if parts.scheme not in SCHEMES or not url.startswith(f"{parts.scheme}://"):
-        raise ValueError("must start with redis://, rediss:// or unix://")
+        raise ValueError(
+            "must start with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
+        )
     options = _parse_options(parts)
     if parts.scheme == "unix":
         return _format_unix_url(parts, options)

@@ -13,10 +13,16 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ...config.durability import REMEDY, Durability, describe_durability, get_durability
-from ...config.redis import check_server, connect_broker, get_redis_url, reachable
+from ...config.redis import (
+    check_server,
+    connect_broker,
+    get_redis_url,
+    open_client,
+    reachable,
+)
 from ...config.settings import PREFIX, Settings
 from ...errors import ImageQueueError
-from ...storage import Storage
+from ...storage import open_storage
 from ...store.api_keys import ApiKeys
 from ...store.clock import MAX_CLOCK_SKEW_S, RedisClock
 from ...store.deployment import ADOPT, Deployment
@@ -35,7 +41,7 @@ MAX_MEMORY_SHARE = 0.8
 def connect(settings: Settings) -> Iterator[redis.Redis]:
     """Yield a client that times out within seconds; raises what `connect` does."""
     with (
-        redis.Redis.from_url(
+        open_client(
             get_redis_url(settings),
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
@@ -108,14 +114,16 @@ def check_records(settings: Settings) -> str:
     return "all that were read are valid"
 
 
-def require_same_storage(settings: Settings, storage: Storage) -> None:
-    """Raise ImageQueueError if the processes that run use another storage."""
+def check_deployment(settings: Settings) -> str:
+    """Check that the storage is that of the processes that run; changes nothing."""
+    storage = open_storage(settings.images_url, settings.scratch)
     with connect(settings) as client:
         if Deployment(client).uses_other_storage(storage):
             raise ImageQueueError(
                 f"{storage.url} is not the storage of the processes that run: they would not find "
                 f"each other's images; {ADOPT}"
             )
+    return "every process uses this storage"
 
 
 def check_api_keys(settings: Settings) -> str:

@@ -1,6 +1,5 @@
 """A failover: the primary becomes a replica, while every connection to it stays open."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +9,8 @@ from conftest import Start
 
 from imagequeue.config.settings import Settings
 from imagequeue.producer.local.embedded_redis import find_server_binary
-from imagequeue.producer.local.ports import free_port
-from support.invalid_requests import VALID
-from support.processes import WORKER, Process, answers, eventually
+from support.api_process import run_api, state_of, submit
+from support.processes import WORKER, eventually
 from support.replicas import Pair, replicated
 from support.worker.receiver import post, run_receiver, url_of
 
@@ -36,22 +34,6 @@ def overrides(overrides: dict[str, str], sandbox_url: str) -> dict[str, str]:
         "sweep_every_s": "0.1",
         "lease_s": "3",
     }
-
-
-def run_api(start: Start) -> tuple[Process, str]:
-    port = str(free_port())
-    process = start(sys.executable, "-m", "uvicorn", "imagequeue.producer.api:app", "--port", port)
-    url = f"http://127.0.0.1:{port}"
-    eventually(lambda: answers(f"{url}/healthz"))
-    return process, url
-
-
-def submit(api: str) -> requests.Response:
-    return requests.post(f"{api}/v1/jobs", json={**VALID, "delivery": "poll"}, timeout=30)
-
-
-def state_of(api: str, job: str) -> str:
-    return str(requests.get(f"{api}/v1/jobs/{job}", timeout=30).json()["state"])
 
 
 def get(url: str) -> int:

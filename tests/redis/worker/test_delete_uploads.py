@@ -62,6 +62,7 @@ def test_crash_before_or_after_the_file_is_written_leaves_nothing(
     def crash(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
+    ctx.storage_check.require()  # a first use writes the storage's id
     for owner, name in ((type(ctx.storage), "put"), (Uploads, "add")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, crash)

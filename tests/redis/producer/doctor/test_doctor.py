@@ -27,7 +27,7 @@ def test_healthy_system_passes(doctor: Doctor, receiving: Any, redis_url: str) -
         "settings redis redis latency redis memory clock records secret outgoing "
         "plug-ins provider keys kie limits acedata.flux limits acedata.nano-banana limits "
         "acedata.seedream limits acedata.qwen-image limits acedata.openai limits "
-        "acedata.midjourney limits openai limits callbacks webhooks api keys storage"
+        "acedata.midjourney limits openai limits callbacks webhooks api keys storage deployment"
     )
     assert found.ok["callbacks"] == f"the receiver answers at {url}"
     assert found.ok["api keys"] == "3 in use"
