@@ -41,9 +41,9 @@ def submit(request: Mapping[str, Any], idempotency_key: str) -> Call:
     return Call("POST", "/v1/jobs", body=dump(request), headers=headers)
 
 
-def submit_chunk(lines: Sequence[bytes], on_error: str) -> Call:
-    """Submit a batch, whose key is its own: its repetition returns the same jobs."""
-    headers = {"Content-Type": JSON_LINES, "Idempotency-Key": make_key()}
+def submit_chunk(lines: Sequence[bytes], on_error: str, idempotency_key: str) -> Call:
+    """Submit a batch; its repetition with the same key returns the same jobs."""
+    headers = {"Content-Type": JSON_LINES, "Idempotency-Key": idempotency_key}
     body = b"\n".join(lines)
     return Call("POST", "/v1/batches", {"on_error": on_error}, body, headers)
 

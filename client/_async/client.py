@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self
 
-from ...errors import InvalidRequestError, JobFailedError
 from .. import calls
 from ..config import find_target
-from ..inputs import build_request, read_file, take_images
-from ..responses import BatchAnswer, list_refused, locate
-from ..results import Batch, JobEvent, Provider, RefusedJob, SubmittedJob, Upload
+from ..results import Batch, JobEvent, Provider, SubmittedJob
 from .results import AsyncJob, AsyncPage, attach
-from .submits import WAIT_TIMEOUT_S, AsyncSubmits, OnUpdate
+from .submits import WAIT_TIMEOUT_S, OnUpdate
+from .submitting import AsyncSubmitting
 
 if TYPE_CHECKING:
     import httpx
 
     from ...jobs.state import State
-    from ..catalogue import OtherProvider, ProviderName, Request, StateName
+    from ..catalogue import OtherProvider, ProviderName, StateName
 
 JobRef = str | AsyncJob | SubmittedJob
 """A job, or its id."""
 TIMEOUT_S = 60.0
 
 
-class AsyncClient(AsyncSubmits):
+class AsyncClient(AsyncSubmitting):
     """Submits, follows and changes jobs of a queue by its HTTP API; safe to share.
 
     `url` and `api_key` are by default IMAGEQUEUE_URL and IMAGEQUEUE_API_KEY. Each call repeats its
@@ -54,72 +51,6 @@ class AsyncClient(AsyncSubmits):
         self._transport = AsyncTransport(target, timeout_s, transport)
         self._watch = AsyncWatch(self._transport)
 
-    async def _run(
-        self,
-        provider: str,
-        prompt: str,
-        params: Mapping[str, Any] | None,
-        options: Mapping[str, Any],
-        timeout_s: float | None,
-        on_update: OnUpdate | None,
-    ) -> AsyncJob:
-        job = await self._submit(provider, prompt, params, options)
-        if on_update:
-            on_update(job)
-        if not job.is_finished:
-            watch = self._watch.as_completed([job.id], timeout_s, on_update, are_new=True)
-            async with aclosing(watch) as completed:
-                job = await anext(completed)
-        if job.state != "succeeded":
-            raise JobFailedError(job)
-        return job
-
-    async def _submit(
-        self,
-        provider: str,
-        prompt: str,
-        params: Mapping[str, Any] | None,
-        options: Mapping[str, Any],
-    ) -> AsyncJob:
-        fields = build_request(provider, prompt, params, options)
-        key = fields.pop("idempotency_key", None) or calls.make_key()
-        call = calls.submit(await self._upload_images(fields), key)
-        job = await self._transport.fetch(call, AsyncJob)
-        return attach(job, self._transport)
-
-    async def submit_many(
-        self,
-        requests: Iterable[Request],
-        *,
-        on_refused: Callable[[RefusedJob], object] | None = None,
-        chunk_size: int = calls.MAX_CHUNK,
-        timeout_s: float | None = None,
-    ) -> AsyncGenerator[SubmittedJob]:
-        """Queue thousands of jobs, a batch for each `chunk_size`, and yield each once accepted.
-
-        `requests` is read as it goes. Without `on_refused`, an invalid request raises
-        InvalidRequestError, and none of its batch is queued; those before it are. `timeout_s` is
-        for each batch, by default that of the client.
-        """
-        start = 0
-        for chunk in calls.split(requests, chunk_size):
-            lines = [calls.dump(await self._upload_images(dict(each))) for each in chunk]
-            call = calls.submit_chunk(lines, "skip" if on_refused else "refuse")
-            accepted: Iterable[SubmittedJob] = ()
-            try:
-                answer = await self._transport.fetch(call, BatchAnswer, timeout_s)
-                accepted, refused = answer.list_accepted(start), answer.list_refused(start)
-            except InvalidRequestError as error:
-                refused = list_refused(error, start)
-                if not on_refused:
-                    raise locate(refused) from None
-            for job in refused:
-                if on_refused:
-                    on_refused(job)
-            for each in accepted:
-                yield each
-            start += len(chunk)
-
     async def events(self, *, after: str = "") -> AsyncGenerator[JobEvent]:
         """Yield each change of each of the caller's jobs, from now on, for ever.
 
@@ -136,6 +67,12 @@ class AsyncClient(AsyncSubmits):
         """Return a job as it is now; raises UnknownJobError."""
         found = await self._transport.fetch(calls.get(_get_id(job)), AsyncJob)
         return attach(found, self._transport)
+
+    async def get_many(self, jobs: Iterable[JobRef]) -> AsyncGenerator[AsyncJob]:
+        """Yield many jobs as they are now, 200 with a request; raises UnknownJobError."""
+        async with aclosing(self._watch.read([_get_id(job) for job in jobs])) as found:
+            async for job in found:
+                yield job
 
     async def wait(
         self,
@@ -182,13 +119,6 @@ class AsyncClient(AsyncSubmits):
     async def acknowledge(self, job: JobRef) -> AsyncJob:
         """End an unsaved job that nobody will save; raises InvalidTransitionError."""
         return await self._act("acknowledge", job)
-
-    async def upload(self, source: str | os.PathLike[str] | bytes) -> Upload:
-        """Store an image of up to 30 MB, from a path or bytes; give its id as an `image`.
-
-        Raises InvalidRequestError if it is no PNG, JPEG, WebP or GIF.
-        """
-        return await self._transport.fetch(calls.upload(read_file(source)), Upload)
 
     async def batch(self, batch_id: str) -> Batch:
         """Return the progress of a batch; raises UnknownBatchError."""
@@ -237,13 +167,6 @@ class AsyncClient(AsyncSubmits):
     ) -> AsyncJob:
         changed = await self._transport.fetch(calls.act(action, _get_id(job), options), AsyncJob)
         return attach(changed, self._transport)
-
-    async def _upload_images(self, fields: dict[str, Any]) -> dict[str, Any]:
-        if images := take_images(fields):
-            fields["image_urls"] = [
-                each if isinstance(each, str) else (await self.upload(each)).id for each in images
-            ]
-        return fields
 
 
 def _get_id(job: JobRef) -> str:

@@ -77,7 +77,7 @@ class AsyncWatch:
         with self._waiting(waiter):
             look_s, look_at = FIRST_LOOK_S, time.monotonic() + FIRST_LOOK_S
             while True:
-                async for job in self._read(changed, deadline):
+                async for job in self.read(changed, deadline):
                     if on_update and states.get(job.id) != job.state:
                         on_update(job)
                     states[job.id] = job.state
@@ -151,11 +151,13 @@ class AsyncWatch:
         longest_s = MAX_ALIVE_LOOK_S if self._is_alive else MAX_LOOK_S
         return min(longest_s, look_s * 1.5) + jobs * EXTRA_LOOK_S_PER_JOB
 
-    async def _read(self, job_ids: list[str], deadline: float) -> AsyncGenerator[AsyncJob]:
+    async def read(
+        self, job_ids: list[str], deadline: float | None = None
+    ) -> AsyncGenerator[AsyncJob]:
         """Yield jobs as they are now; raises UnknownJobError for a missing one."""
         for chunk in calls.split(job_ids, calls.MAX_IDS):
             found: set[str] = set()
-            timeout_s = max(1.0, deadline - time.monotonic())
+            timeout_s = max(1.0, deadline - time.monotonic()) if deadline else None
             if len(chunk) > 1:
                 page = await self._transport.fetch(calls.get_many(chunk), AsyncPage, timeout_s)
                 for job in page.jobs:

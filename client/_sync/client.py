@@ -3,32 +3,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
-from ...errors import InvalidRequestError, JobFailedError
 from .. import calls
 from ..config import find_target
-from ..inputs import build_request, read_file, take_images
-from ..responses import BatchAnswer, list_refused, locate
-from ..results import Batch, JobEvent, Provider, RefusedJob, SubmittedJob, Upload
+from ..results import Batch, JobEvent, Provider, SubmittedJob
 from .results import Job, Page, attach
-from .submits import WAIT_TIMEOUT_S, OnUpdate, Submits
+from .submits import WAIT_TIMEOUT_S, OnUpdate
+from .submitting import Submitting
 
 if TYPE_CHECKING:
     import httpx
 
     from ...jobs.state import State
-    from ..catalogue import OtherProvider, ProviderName, Request, StateName
+    from ..catalogue import OtherProvider, ProviderName, StateName
 
 JobRef = str | Job | SubmittedJob
 """A job, or its id."""
 TIMEOUT_S = 60.0
 
 
-class Client(Submits):
+class Client(Submitting):
     """Submits, follows and changes jobs of a queue by its HTTP API; safe to share.
 
     `url` and `api_key` are by default IMAGEQUEUE_URL and IMAGEQUEUE_API_KEY. Each call repeats its
@@ -55,72 +52,6 @@ class Client(Submits):
         self._transport = Transport(target, timeout_s, transport)
         self._watch = Watch(self._transport)
 
-    def _run(
-        self,
-        provider: str,
-        prompt: str,
-        params: Mapping[str, Any] | None,
-        options: Mapping[str, Any],
-        timeout_s: float | None,
-        on_update: OnUpdate | None,
-    ) -> Job:
-        job = self._submit(provider, prompt, params, options)
-        if on_update:
-            on_update(job)
-        if not job.is_finished:
-            watch = self._watch.as_completed([job.id], timeout_s, on_update, are_new=True)
-            with closing(watch) as completed:
-                job = next(completed)
-        if job.state != "succeeded":
-            raise JobFailedError(job)
-        return job
-
-    def _submit(
-        self,
-        provider: str,
-        prompt: str,
-        params: Mapping[str, Any] | None,
-        options: Mapping[str, Any],
-    ) -> Job:
-        fields = build_request(provider, prompt, params, options)
-        key = fields.pop("idempotency_key", None) or calls.make_key()
-        call = calls.submit(self._upload_images(fields), key)
-        job = self._transport.fetch(call, Job)
-        return attach(job, self._transport)
-
-    def submit_many(
-        self,
-        requests: Iterable[Request],
-        *,
-        on_refused: Callable[[RefusedJob], object] | None = None,
-        chunk_size: int = calls.MAX_CHUNK,
-        timeout_s: float | None = None,
-    ) -> Generator[SubmittedJob]:
-        """Queue thousands of jobs, a batch for each `chunk_size`, and yield each once accepted.
-
-        `requests` is read as it goes. Without `on_refused`, an invalid request raises
-        InvalidRequestError, and none of its batch is queued; those before it are. `timeout_s` is
-        for each batch, by default that of the client.
-        """
-        start = 0
-        for chunk in calls.split(requests, chunk_size):
-            lines = [calls.dump(self._upload_images(dict(each))) for each in chunk]
-            call = calls.submit_chunk(lines, "skip" if on_refused else "refuse")
-            accepted: Iterable[SubmittedJob] = ()
-            try:
-                answer = self._transport.fetch(call, BatchAnswer, timeout_s)
-                accepted, refused = answer.list_accepted(start), answer.list_refused(start)
-            except InvalidRequestError as error:
-                refused = list_refused(error, start)
-                if not on_refused:
-                    raise locate(refused) from None
-            for job in refused:
-                if on_refused:
-                    on_refused(job)
-            for each in accepted:
-                yield each
-            start += len(chunk)
-
     def events(self, *, after: str = "") -> Generator[JobEvent]:
         """Yield each change of each of the caller's jobs, from now on, for ever.
 
@@ -137,6 +68,12 @@ class Client(Submits):
         """Return a job as it is now; raises UnknownJobError."""
         found = self._transport.fetch(calls.get(_get_id(job)), Job)
         return attach(found, self._transport)
+
+    def get_many(self, jobs: Iterable[JobRef]) -> Generator[Job]:
+        """Yield many jobs as they are now, 200 with a request; raises UnknownJobError."""
+        with closing(self._watch.read([_get_id(job) for job in jobs])) as found:
+            for job in found:
+                yield job
 
     def wait(
         self,
@@ -184,13 +121,6 @@ class Client(Submits):
         """End an unsaved job that nobody will save; raises InvalidTransitionError."""
         return self._act("acknowledge", job)
 
-    def upload(self, source: str | os.PathLike[str] | bytes) -> Upload:
-        """Store an image of up to 30 MB, from a path or bytes; give its id as an `image`.
-
-        Raises InvalidRequestError if it is no PNG, JPEG, WebP or GIF.
-        """
-        return self._transport.fetch(calls.upload(read_file(source)), Upload)
-
     def batch(self, batch_id: str) -> Batch:
         """Return the progress of a batch; raises UnknownBatchError."""
         return self._transport.fetch(calls.get_batch(batch_id), Batch)
@@ -236,13 +166,6 @@ class Client(Submits):
     def _act(self, action: str, job: JobRef, options: Mapping[str, Any] | None = None) -> Job:
         changed = self._transport.fetch(calls.act(action, _get_id(job), options), Job)
         return attach(changed, self._transport)
-
-    def _upload_images(self, fields: dict[str, Any]) -> dict[str, Any]:
-        if images := take_images(fields):
-            fields["image_urls"] = [
-                each if isinstance(each, str) else (self.upload(each)).id for each in images
-            ]
-        return fields
 
 
 def _get_id(job: JobRef) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from .printing import as_json, open_client, show
+from ...errors import InvalidTransitionError, NotFoundError
+from .printing import as_json, open_job_client, show
+from .remote import URL_VARIABLE, RemoteClient
 
 if TYPE_CHECKING:
     from ...jobs.filter import JobFilter
     from ..bulk import BulkOptions
     from ..bulk_report import BulkReport
+    from ..client import LocalClient
 
 REFUSED = 2
 _FILTERS = {
@@ -89,28 +92,51 @@ def _run(
     from ..bulk import BulkOptions
     from ..commands import Action
 
-    options = BulkOptions(
-        dry_run=dry_run, pay_again=pay_again, idempotency_key=idempotency_key, key_owner="cli"
-    )
     given = {field: value for field, value in filters.items() if value is not None}
     if bool(job_ids) == bool(given):
         raise click.UsageError("name jobs by their ids, or select them by filters such as --batch")
+    client = open_job_client()
+    if isinstance(client, RemoteClient):
+        if not job_ids or dry_run or idempotency_key:
+            raise click.UsageError(f"name jobs by their ids: {URL_VARIABLE} is set")
+        _change_remote(client, name, job_ids, pay_again, as_json)
+    options = BulkOptions(
+        dry_run=dry_run, pay_again=pay_again, idempotency_key=idempotency_key, key_owner="cli"
+    )
     if given:
         from ...jobs.filter import parse_filter
 
-        _change_selected(Action(name), parse_filter(given), options, as_json)
+        _change_selected(client, Action(name), parse_filter(given), options, as_json)
     else:
-        _change_named(Action(name), job_ids, options, as_json)
+        _change_named(client, Action(name), job_ids, options, as_json)
+
+
+def _change_remote(
+    client: RemoteClient, action: str, job_ids: tuple[str, ...], pay_again: bool, as_json: bool
+) -> NoReturn:
+    """Change jobs one by one and print each; exit with status 2 if one was refused."""
+    is_refused = False
+    for job_id in job_ids:
+        try:
+            show([client.change(action, job_id, pay_again=pay_again)], as_json)
+        except (InvalidTransitionError, NotFoundError) as error:
+            click.echo(f"imagequeue: {error}", err=True)
+            is_refused = True
+    sys.exit(REFUSED if is_refused else 0)
 
 
 def _change_named(
-    action: Any, job_ids: tuple[str, ...], options: BulkOptions, as_json: bool
+    client: LocalClient,
+    action: Any,
+    job_ids: tuple[str, ...],
+    options: BulkOptions,
+    as_json: bool,
 ) -> None:
     """Change jobs and print each; exit with status 2 if one was refused."""
     from ..commands import describe_result
 
     is_refused = False
-    for step in open_client().iter_bulk(action, job_ids, options):
+    for step in client.iter_bulk(action, job_ids, options):
         if not options.dry_run:
             for job in step.changed:
                 show([job], as_json)
@@ -124,10 +150,12 @@ def _change_named(
     sys.exit(REFUSED if is_refused else 0)
 
 
-def _change_selected(action: Any, selected: JobFilter, options: BulkOptions, as_json: bool) -> None:
+def _change_selected(
+    client: LocalClient, action: Any, selected: JobFilter, options: BulkOptions, as_json: bool
+) -> None:
     """Change the jobs of a filter, and print how many; the progress goes to standard error."""
     end = "\r" if sys.stderr.isatty() else "\n"
-    for step in open_client().iter_bulk(action, selected, options):
+    for step in client.iter_bulk(action, selected, options):
         report = step.report
         if not report.finished:
             click.echo(f"{report.done:,} of {report.total:,} jobs{end}", nl=False, err=True)

@@ -14,14 +14,16 @@ from .printing import (
     as_json,
     describe_batch,
     exit_by_result,
-    open_client,
+    open_job_client,
     show,
 )
+from .remote import RemoteClient
 
 if TYPE_CHECKING:
-    from ...jobs.job import Job
     from ..client import LocalClient
     from ..submission import SubmittedBatch
+    from .printing import AnyJob
+    from .remote import RemoteBatch
 
 # `wait` says of this many jobs where they stand.
 MAX_POSITIONS = 10
@@ -48,7 +50,7 @@ def batch(
     "idempotency_key" of its own.
     """
     numbers, items = _read_lines(file)
-    client = open_client()
+    client = open_job_client()
     try:
         submitted = client.submit_batch(
             items,
@@ -63,7 +65,7 @@ def batch(
     if not wait_too:
         show(client.get_many(ids), as_json)
         return
-    jobs = list(_show_progress(client.as_completed(ids), len(ids)))
+    jobs: list[AnyJob] = list(_show_progress(client.as_completed(ids), len(ids)))
     show(jobs, as_json)
     exit_by_result(jobs)
 
@@ -74,8 +76,8 @@ def batch(
 @as_json
 def wait(job_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
     """Wait until jobs are finished, and print each; exit status 1 if one did not succeed."""
-    jobs = []
-    client = open_client()
+    jobs: list[AnyJob] = []
+    client = open_job_client()
     _print_positions(client, job_ids[:MAX_POSITIONS])
     for job in client.as_completed(job_ids, timeout):
         show([job], as_json)
@@ -83,10 +85,12 @@ def wait(job_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None
     exit_by_result(jobs)
 
 
-def _print_positions(client: LocalClient, job_ids: Sequence[str]) -> None:
+def _print_positions(client: LocalClient | RemoteClient, job_ids: Sequence[str]) -> None:
     """Print where queued jobs stand to standard error, apart from the jobs."""
     from ..position_text import describe_position
 
+    if isinstance(client, RemoteClient):
+        return
     for job_id, position in client.measure_positions(client.get_many(job_ids)).items():
         click.echo(f"{job_id}  {describe_position(position)}", err=True)
 
@@ -114,7 +118,9 @@ def _locate(numbers: Sequence[int], problem: Problem) -> Problem:
     return Problem(f"line {numbers[int(index)]}: {field}", problem.message) if dot else problem
 
 
-def _print_summary(submitted: SubmittedBatch, numbers: Sequence[int], as_json: bool) -> None:
+def _print_summary(
+    submitted: SubmittedBatch | RemoteBatch, numbers: Sequence[int], as_json: bool
+) -> None:
     """Print the batch and the refused lines to standard error, apart from the jobs."""
     for refused in submitted.refused:
         for problem in refused.problems:
@@ -123,7 +129,7 @@ def _print_summary(submitted: SubmittedBatch, numbers: Sequence[int], as_json: b
         click.echo(describe_batch(submitted.batch), err=True)
 
 
-def _show_progress(jobs: Iterator[Job], total: int) -> Iterator[Job]:
+def _show_progress(jobs: Iterator[AnyJob], total: int) -> Iterator[AnyJob]:
     """Yield the jobs, with a progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import track

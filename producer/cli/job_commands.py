@@ -13,11 +13,13 @@ from .batch_commands import batch, wait
 from .printing import (
     as_json,
     describe_batch,
+    dump,
     exit_by_result,
-    open_client,
+    open_job_client,
     parse_json_object,
     show,
 )
+from .remote import RemoteClient
 from .start_time import StartTime
 
 PRIORITIES = click.Choice(["high", "normal", "low"])
@@ -93,7 +95,7 @@ def submit(
     as_json: bool,
 ) -> None:
     """Queue one job and print its id."""
-    client = open_client()
+    client = open_job_client()
     job = client.submit(
         provider,
         prompt,
@@ -122,8 +124,8 @@ def submit(
 @as_json
 def upload(file: str, as_json: bool) -> None:
     """Store an image and print its id, which --image of any job takes."""
-    stored = open_client().upload(file)
-    click.echo(stored.model_dump_json() if as_json else stored.id)
+    stored = open_job_client().upload(file)
+    click.echo(dump(stored) if as_json else stored.id)
 
 
 @click.command()
@@ -131,15 +133,20 @@ def upload(file: str, as_json: bool) -> None:
 @as_json
 def status(job_or_batch: str, as_json: bool) -> None:
     """Show a job with its history and images, or the progress of a batch."""
-    client = open_client()
+    client = open_job_client()
     if job_or_batch.startswith("batch_"):
         found = client.batch(job_or_batch)
-        click.echo(found.model_dump_json() if as_json else describe_batch(found))
+        click.echo(dump(found) if as_json else describe_batch(found))
         return
-    job = client.add_details(client.get(job_or_batch))
+    job: Any = client.get(job_or_batch)
+    if not isinstance(client, RemoteClient):
+        job = client.add_details(job)
     show([job], as_json)
-    if as_json:
-        return
+    if not as_json:
+        _show_details(job)
+
+
+def _show_details(job: Any) -> None:
     if job.queue:
         from ..position_text import describe_position
 
@@ -149,7 +156,7 @@ def status(job_or_batch: str, as_json: bool) -> None:
     click.echo(f"  charged: {job.charged}")
     for entry in job.history:
         click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.from_} -> {entry.to}  ({entry.cause})")
-    for image in job.all_images:
+    for image in (*job.images, *job.origins):
         name = "image" if image.kind == "result" else image.kind
         click.echo(f"  {name} {image.index}: {image.state}  {image.uri or image.source_url}")
     if job.deliveries:
@@ -175,7 +182,7 @@ def list_jobs(
 
     if state is not None and state not in list(State):
         raise click.UsageError(f"--state is one of {', '.join(State)}")
-    page = open_client().list(
+    page = open_job_client().list(
         state=State(state) if state else None, provider=provider, limit=limit, cursor=cursor
     )
     show(page.jobs, as_json)

@@ -12,9 +12,14 @@ import click
 if TYPE_CHECKING:
     import redis
 
+    from ...client._sync.results import Job as RemoteJob
+    from ...client.results import Batch as RemoteBatch
     from ...jobs.batch import Batch
     from ...jobs.job import Job
     from ..client import LocalClient
+    from .remote import RemoteClient
+
+    AnyJob = Job | RemoteJob
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -26,6 +31,17 @@ def open_client() -> LocalClient:
 
     # `start_process` sends logs to standard error, apart from the printed output.
     return LocalClient(start_process(), name="cli")
+
+
+def open_job_client() -> LocalClient | RemoteClient:
+    """Return a client of the queue at IMAGEQUEUE_URL, or with the settings of this process."""
+    from .remote import RemoteClient, is_remote
+
+    if not is_remote():
+        return open_client()
+    client = RemoteClient()
+    click.get_current_context().call_on_close(client.http.close)
+    return client
 
 
 def open_redis() -> redis.Redis:
@@ -47,11 +63,22 @@ def parse_json_object(text: str, where: str) -> dict[str, Any]:
     return value
 
 
-def show(jobs: Iterable[Job], as_json: bool) -> None:
+def dump(value: Any) -> str:
+    """Return a result of either client as JSON."""
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return value.model_dump_json(by_alias=True)
+    import msgspec
+
+    return msgspec.json.encode(value).decode()
+
+
+def show(jobs: Iterable[AnyJob], as_json: bool) -> None:
     """Print jobs, one on each line."""
     for job in jobs:
         if as_json:
-            click.echo(job.model_dump_json(by_alias=True))
+            click.echo(dump(job))
         else:
             click.echo(f"{job.id}  {job.state:<11}  {job.provider}  {job.prompt[:60]}")
 
@@ -62,13 +89,13 @@ def show_unreadable(unreadable: Mapping[str, str]) -> None:
         click.echo(f"{record_id} cannot be read: {why}", err=True)
 
 
-def describe_batch(batch: Batch) -> str:
+def describe_batch(batch: Batch | RemoteBatch) -> str:
     """Return the progress of a batch in one line."""
     states = ", ".join(f"{count} {state}" for state, count in batch.progress.items())
     return f"{batch.id}  {batch.ended} of {batch.total} finished  {states}".rstrip()
 
 
-def exit_by_result(jobs: Iterable[Job]) -> None:
+def exit_by_result(jobs: Iterable[AnyJob]) -> None:
     """Exit with status 1 if a job did not succeed."""
     if any(job.state != "succeeded" for job in jobs):
         sys.exit(1)

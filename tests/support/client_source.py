@@ -23,6 +23,7 @@ NAMES = {
     "AsyncPage": "Page",
     "AsyncSignal": "Signal",
     "AsyncSubmits": "Submits",
+    "AsyncSubmitting": "Submitting",
     "AsyncSlots": "Slots",
     "AsyncTransport": "Transport",
     "AsyncWatch": "Watch",

@@ -157,6 +157,22 @@ def test_typescript_service_receives_a_verified_webhook(system: System, typescri
         service.wait_for(f"{job_id} succeeded")
 
 
+def test_python_client_runs_a_job_and_saves_its_image(system: System) -> None:
+    printed = system.run(sys.executable, EXAMPLES / "python_client.py", IMAGEQUEUE_URL=system.api)
+    *changes, file = printed
+    states = [line.split()[1] for line in changes]
+    assert (states[0], states[-1]) == ("queued", "succeeded")
+    assert validate_file(system.folder / file).content_type.startswith("image/")
+
+
+def test_async_client_runs_several_jobs(system: System) -> None:
+    printed = system.run(sys.executable, EXAMPLES / "async_client.py", IMAGEQUEUE_URL=system.api)
+    assert len(printed) == 3
+    for line in printed:
+        file = system.folder / line.rpartition(" ")[2]
+        assert validate_file(file).content_type.startswith("image/")
+
+
 def test_flask_service_orders_and_receives_a_webhook(system: System) -> None:
     own = f"http://localhost:{system.flask_port}"
     app = ("--app", str(EXAMPLES / "flask_service.py"))

@@ -32,7 +32,7 @@ ALLOWED = {
     "storage": {"errors"},
     "store": {"config", "jobs", "providers", "errors"},
     "producer": {
-        *("config", "jobs", "providers", "storage", "store"),
+        *("client", "config", "jobs", "providers", "storage", "store"),
         *("errors", "field_types", "__version__"),
     },
     "worker": {"config", "jobs", "providers", "storage", "store", "errors"},

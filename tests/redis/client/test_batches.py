@@ -40,6 +40,15 @@ def test_lost_answer_makes_no_second_batch(before: Flaky, settings: Settings) ->
     assert sorted(job.id for job in LocalClient(settings).list().jobs) == sorted(accepted)
 
 
+def test_repetition_with_the_same_key_returns_the_same_jobs(client: Client) -> None:
+    once, again = (
+        [each.id for each in client.submit_many([CAT] * 4, idempotency_key="k", chunk_size=2)]
+        for _ in range(2)
+    )
+    assert once == again
+    assert [job.id for job in client.get_many(reversed(once))] == list(reversed(once))
+
+
 def test_invalid_request_is_named_and_its_batch_refused(client: Client) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         list(client.submit_many([CAT, CAT, CAT, NONE], chunk_size=2))
