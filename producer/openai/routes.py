@@ -79,7 +79,7 @@ def routes(
     ) -> Response:
         prefer, key, retry_count = headers
         preferences = parse_preferences(prefer, settings.images_wait_s)
-        sent = {"path": request.url.path, "files": files, **body.model_dump(mode="json")}
+        sent = {"files": files, **body.model_dump(mode="json")}
 
         def accept() -> Accepted:
             access.acquire(caller, len(jobs))

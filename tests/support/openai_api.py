@@ -16,11 +16,12 @@ KEY = "a-key-of-a-program"
 PNG = make_image("PNG")
 
 
-def finish(ctx: Context, job_id: str, *contents: bytes) -> None:
-    """Let a queued job succeed with these images, or with one."""
+def finish(ctx: Context, job_id: str, *contents: bytes, origins: int = 0) -> None:
+    """Let a queued job succeed with these images, or with one; the first may be no results."""
     images = [
         Image(
             index=index,
+            kind="origin" if index < origins else "result",
             source_url=f"https://x/{index}",
             expires_at=ctx.now() + timedelta(hours=1),
             state="stored",

@@ -78,3 +78,12 @@ def test_image_whose_file_is_gone_is_404_and_not_asked_for_again(site: str, ctx:
     assert (answer.status_code, answer.headers["x-should-retry"]) == (404, "false")
     (image,) = get(site, f"/v1/images/{job_id}?response_format=url").json()["data"]
     assert requests.get(image["url"], timeout=30).status_code == 404
+
+
+def test_batch_with_more_images_than_a_request_is_refused(site: str) -> None:
+    item = {"provider": "kie-flux-kontext", "prompt": "a cat"}
+    url = f"{site}/v1/batches"
+    batch = requests.post(url, json={"items": [item] * 11}, headers=AUTH, timeout=30).json()["id"]
+    answer = get(site, f"/v1/images/{batch}")
+    assert answer.status_code == 400
+    assert f"/v1/batches/{batch}/jobs" in answer.json()["error"]["message"]

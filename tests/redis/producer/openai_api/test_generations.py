@@ -8,10 +8,14 @@ import pytest
 import requests
 from openai import OpenAI
 
-from imagequeue.jobs.job import Reason
+from imagequeue.jobs.job import Reason, utc_now
+from imagequeue.jobs.tokens import sign_result
 from imagequeue.worker.context import Context
+from support.jobs import queued
 from support.openai_api import PNG, ending, fail, finish
+from support.worker.downloads import make_image
 
+JPEG = make_image("JPEG")
 CAT: dict[str, Any] = {"model": "kie-flux-kontext", "prompt": "a cat"}
 CODES = {
     Reason.POLICY: (400, "content_policy_violation"),
@@ -56,6 +60,22 @@ def test_url_is_valid_for_its_image_and_time_alone(
     fields = dict(each.split("=") for each in query.split("&")) | change
     path = path.removesuffix("0") + fields.pop("n", "0")
     assert requests.get(path, params=fields, timeout=30).status_code == 404
+
+
+def test_url_ends(site: str, ctx: Context) -> None:
+    job_id = queued(ctx)
+    finish(ctx, job_id)
+    secrets, now = ctx.settings.signing_secrets, int(utc_now().timestamp())
+    for expires, status in ((now + 60, 200), (now - 60, 404)):
+        signature = sign_result(secrets, job_id, 0, expires)
+        url = f"{site}/v1/images/{job_id}/files/0?expires={expires}&signature={signature}"
+        assert requests.get(url, timeout=30).status_code == status
+
+
+def test_images_that_are_no_results_are_left_out(sdk: OpenAI, ctx: Context) -> None:
+    with ending(ctx, lambda ctx, job: finish(ctx, job, JPEG, PNG, origins=1)):
+        (image,) = sdk.images.generate(**CAT).data or ()
+    assert base64.b64decode(image.b64_json or "") == PNG
 
 
 def test_n_images_of_a_model_without_a_count_are_n_jobs(sdk: OpenAI, ctx: Context) -> None:

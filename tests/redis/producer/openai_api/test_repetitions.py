@@ -1,5 +1,7 @@
 """A request that is sent again gets the images of the first, and is paid once."""
 
+import asyncio
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +12,9 @@ import pytest
 import requests
 from openai import OpenAI
 
+from imagequeue.config.settings import read_settings
 from imagequeue.jobs.job import utc_now
+from imagequeue.producer.api.application import create_app
 from imagequeue.producer.api.listeners import Listeners
 from imagequeue.store import keys
 from imagequeue.store.api_keys import ApiKeys, Limits
@@ -185,3 +189,54 @@ def test_request_that_cannot_wait_is_accepted_by_nobody(post: Post, ctx: Context
         answer = post(0, 30)
     assert (answer.status_code, answer.headers["x-should-retry"]) == (503, "true")
     assert not list_jobs(ctx)
+
+
+def test_repetition_for_several_images_prefers_a_batch_that_is_stored(
+    post: Post, ctx: Context
+) -> None:
+    batch = job_of(post(0, n=2))
+    crashed_before = next(ctx.store.redis.scan_iter("iq:repeats:*:open"))
+    ctx.store.redis.zadd(crashed_before, {"0": 0})
+    assert job_of(post(1, n=2)) == batch
+
+
+def test_images_that_a_caller_hung_up_on_go_to_a_repetition(
+    post: Post, overrides: dict[str, str], ctx: Context
+) -> None:
+    job_id = job_of(post(0))
+    finish(ctx, job_id)
+    app = create_app(read_settings(**{**overrides, "api_keys": f"shop:{KEY}"}))
+    messages = [{"type": "http.request", "body": json.dumps(CAT).encode()}]
+    headers = {
+        "authorization": f"Bearer {KEY}",
+        "content-type": "application/json",
+        "x-stainless-retry-count": "1",
+    }
+    path = "/v1/images/generations"
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "server": ("testserver", 80),
+        "client": ("127.0.0.1", 1),
+    }
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == 499
+    open_numbers = next(ctx.store.redis.scan_iter("iq:repeats:*:open"))
+    assert ctx.store.redis.zcard(open_numbers) == 1
+    assert post(2, 30).json()["job"] == job_id
+    assert not ctx.store.redis.exists(open_numbers)
