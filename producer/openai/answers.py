@@ -40,9 +40,7 @@ def build_answer(
     made = [job for job in jobs if job.state is State.SUCCEEDED]
     if not made:
         raise describe_failure(jobs[0])
-    images = [
-        (job, image) for job in made for image in job.images if image.kind == "result" and image.uri
-    ]
+    images = [(job, image) for job in made for image in job.images]
     head: dict[str, Any] = {
         "created": int(max(job.updated_at for job in made).timestamp()),
         "id": answer_id,

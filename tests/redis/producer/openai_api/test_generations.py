@@ -76,6 +76,7 @@ def test_images_that_are_no_results_are_left_out(sdk: OpenAI, ctx: Context) -> N
     with ending(ctx, lambda ctx, job: finish(ctx, job, JPEG, PNG, origins=1)):
         (image,) = sdk.images.generate(**CAT).data or ()
     assert base64.b64decode(image.b64_json or "") == PNG
+    assert requests.get(image.url or "", timeout=30).content == PNG
 
 
 def test_n_images_of_a_model_without_a_count_are_n_jobs(sdk: OpenAI, ctx: Context) -> None:
