@@ -13,7 +13,7 @@ from imagequeue.producer.client import LocalClient
 from imagequeue.producer.pauses import PauseControl
 from support.processes import WORKER, eventually, sandbox
 
-JOBS = 60
+JOBS = 30
 PRICE = 5
 
 

@@ -5,9 +5,7 @@ import re
 import pytest
 import requests
 
-from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import JobError, Reason, State
-from imagequeue.producer.api.application import create_app
 from imagequeue.producer.dashboard import search
 from imagequeue.producer.dashboard.assets import ASSETS, asset_url
 from imagequeue.worker.context import Context
@@ -165,10 +163,3 @@ def test_assets_are_immutable_under_a_digest_url(site: str) -> None:
         assert "immutable" in answer.headers["Cache-Control"]
     assert requests.get(f"{site}/static/0/dashboard.css", timeout=30).status_code == 404
     assert requests.get(f"{site}/static/0/routes.py", timeout=30).status_code == 404
-
-
-def test_pages_are_not_in_the_openapi_document(settings: Settings) -> None:
-    paths = create_app(settings).openapi()["paths"]
-    assert [
-        path for path in paths if not path.startswith(("/v1/", "/healthz", "/readyz", "/metrics"))
-    ] == []

@@ -63,10 +63,8 @@ def ids(jobs: list[Job]) -> list[str]:
     return [job.id for job in jobs]
 
 
-def test_expiring_image_passes_five_thousand_others(
-    start: Start, live: Context, stub: Stub
-) -> None:
-    downloading(live, [LIVES_S] * 5000, f"{stub.url}/patient")
+def test_expiring_image_passes_thousands_of_others(start: Start, live: Context, stub: Stub) -> None:
+    downloading(live, [LIVES_S] * (MAX_SCANNED + 100), f"{stub.url}/patient")
     sweep_until_full(live)
     most_patient = (
         live.settings.max_queued_messages - live.settings.max_queued_messages // NORMAL_SHARE
