@@ -7,6 +7,7 @@ from typing import Any
 from celery import Celery
 from kombu import Queue as KombuQueue
 
+from .amqp import is_amqp_url, to_celery_config
 from .queues import Queue
 from .redis import get_redis_url
 from .redis_url import to_broker_url
@@ -14,21 +15,19 @@ from .sentinel import is_sentinel_url, to_kombu
 from .settings import Settings
 
 
-def broker_url(settings: Settings) -> str:
-    """Return the broker's address in the form that kombu takes."""
-    url = settings.broker_url or get_redis_url(settings)
-    return to_kombu(url)[0] if is_sentinel_url(url) else to_broker_url(url)
-
-
 def make_celery(settings: Settings) -> Celery:
     """Return a Celery app on the broker of `settings`, without tasks."""
-    app = Celery("imagequeue", broker=broker_url(settings))
+    app = Celery("imagequeue")
     app.conf.update(celery_config())
     url = settings.broker_url or get_redis_url(settings)
-    if is_sentinel_url(url):
-        _, transport, tls = to_kombu(url)
+    if is_amqp_url(url):
+        app.conf.update(to_celery_config(url))
+    elif is_sentinel_url(url):
+        address, transport, tls = to_kombu(url)
+        app.conf.update(broker_url=address, broker_use_ssl=tls)
         app.conf.broker_transport_options |= transport
-        app.conf.broker_use_ssl = tls
+    else:
+        app.conf.update(broker_url=to_broker_url(url))
     return app
 
 
@@ -36,7 +35,11 @@ def celery_config() -> dict[str, Any]:
     """Return Celery's settings; each keeps a lost, duplicate or late message harmless."""
     return {
         # On the default direct exchange: a named exchange loses restored messages.
-        "task_queues": [KombuQueue(queue) for queue in Queue],
+        # Redis needs no declaration of the two priorities that downloads have; AMQP does.
+        "task_queues": [
+            KombuQueue(queue, max_priority=1 if queue is Queue.DOWNLOAD else None)
+            for queue in Queue
+        ],
         "task_default_queue": Queue.SUBMIT,
         "task_create_missing_queues": False,
         # Acknowledged late: a message survives most crashes; the due set covers the rest.

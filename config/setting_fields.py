@@ -16,6 +16,7 @@ from ..image_names import ImageName
 from .budgets import BudgetList
 from .durability import DurabilityPolicy
 from .setting_types import (
+    BrokerURL,
     CertificateFile,
     FilePath,
     Hosts,
@@ -36,8 +37,10 @@ class SettingFields(BaseSettings):
     redis_url: Annotated[RedisURL | None, Unset] = Field(
         None, description="The Redis that stores the jobs; if unset, `imagequeue up` runs one."
     )
-    broker_url: Annotated[RedisURL | None, Unset] = Field(
-        None, description="The Redis that carries Celery's messages; if unset, `REDIS_URL`."
+    broker_url: Annotated[BrokerURL | None, Unset] = Field(
+        None,
+        description="The broker of Celery's messages: a Redis, or RabbitMQ at "
+        "`amqp://user:password@host:5672/vhost` or `amqps://`; if unset, `REDIS_URL`.",
     )
     durability: DurabilityPolicy = Field(
         "disk",

@@ -13,10 +13,24 @@ from urllib.parse import unquote
 from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr
 
 from ..field_types import COMMAS, MAX_SECONDS
+from .amqp import is_amqp_url, normalize_amqp_url
 from .host_patterns import check_pattern
+from .redis_url import SCHEMES as REDIS_SCHEMES
 from .redis_url import normalize_redis_url
+from .sentinel import SCHEMES as SENTINEL_SCHEMES
 
 _BUCKET_URL = r"(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^\s/?#]+)*/?"
+
+
+def _normalize_broker_url(url: str) -> str:
+    if is_amqp_url(url):
+        return normalize_amqp_url(url)
+    if url.partition("://")[0] not in (*REDIS_SCHEMES, *SENTINEL_SCHEMES):
+        raise ValueError(
+            "must start with redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, "
+            "amqp:// or amqps://: no other broker is supported"
+        )
+    return normalize_redis_url(url)
 
 
 def _check_storage_url(url: str) -> str:
@@ -82,6 +96,7 @@ Hosts = Annotated[tuple[Host, ...], *COMMAS]
 HostsWithPort = Annotated[tuple[HostWithPort, ...], *COMMAS]
 WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_secrets), *COMMAS]
 RedisURL = Annotated[str, AfterValidator(normalize_redis_url)]
+BrokerURL = Annotated[str, AfterValidator(_normalize_broker_url)]
 ProxyURL = Annotated[SecretStr, AfterValidator(_check_proxy_url)]
 FilePath = Annotated[Path, BeforeValidator(_check_path), AfterValidator(_expand_home)]
 CertificateFile = Annotated[FilePath, AfterValidator(_check_certificate_file)]

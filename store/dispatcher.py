@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
-from kombu.transport.redis import Channel
-from redis.exceptions import LockError
+from redis.exceptions import LockError, RedisError
 
 from ..config.logging import get_logger
 from ..config.queues import Queue
-from ..config.redis import connect_broker
 from ..config.settings import Settings
 from . import keys
+from .broker import BrokerQueues, MessageCounts, borrow_producer, open_queues
 from .submit_queue import LeasedSubmits, SubmitQueue, open_submit_queue
 from .wakeups import Priority, StartedStep, WakeUps
 
@@ -29,6 +29,8 @@ SWEEP_LOCK_S = 3.0
 MAX_AT_ONCE = 100
 # One part in so many of a queue's limit is reserved for NORMAL messages.
 NORMAL_SHARE = 4
+# A broker that did not answer is asked again after this long, by one thread: no other waits for it.
+AWAY_S = 2.0
 
 
 class SweepResult(NamedTuple):
@@ -50,7 +52,7 @@ class Dispatcher:
         self,
         wakeups: WakeUps,
         submits: SubmitQueue,
-        broker: redis.Redis,
+        broker: BrokerQueues,
         celery: Celery,
         max_messages: int,
     ) -> None:
@@ -59,6 +61,7 @@ class Dispatcher:
         self._broker = broker
         self._celery = celery
         self._max_messages = max_messages
+        self._away_until: float | None = None
 
     def dispatch(
         self,
@@ -117,11 +120,12 @@ class Dispatcher:
 
     def send_delete_uploads(self) -> None:
         """Send a message to delete uploads that have ended: a storage may be slow."""
-        with _name_lost_connection():
+        with borrow_producer(self._celery) as producer:
             self._celery.send_task(
                 "imagequeue.delete_uploads",
                 queue=Queue.DOWNLOAD.value,
-                priority=Priority.LOW.value,
+                priority=self._broker.rank(Priority.LOW),
+                producer=producer,
                 ignore_result=True,
             )
 
@@ -131,40 +135,48 @@ class Dispatcher:
         return SweepResult(leased.job_ids, has_more=is_full, next_at=leased.next_at)
 
     def has_normal_messages(self, queue: Queue) -> bool:
-        """Whether a NORMAL message waits in the queue, so that LOW work should make way."""
-        return bool(self._broker.llen(_list_key(queue, Priority.NORMAL)))
+        """Whether a NORMAL message waits in the queue, so that LOW work should make way.
+
+        While the broker is away no message can, and the due jobs are all that is known.
+        """
+        try:
+            return bool(self._count(queue)[queue, Priority.NORMAL])
+        except (OperationalError, RedisError):
+            return False
 
     def _measure_room(self, queue: Queue) -> tuple[int, int]:
         """Return how many more messages the queue takes, and how many of them may be LOW."""
-        with self._broker.pipeline(transaction=False) as pipe:
-            for priority in Priority:
-                pipe.llen(_list_key(queue, priority))
-            room = self._max_messages - sum(pipe.execute())
+        room = self._max_messages - sum(self._count(queue).values())
         return max(0, room), max(0, room - self._max_messages // NORMAL_SHARE)
+
+    def _count(self, queue: Queue) -> MessageCounts:
+        """Count messages; raises OperationalError or RedisError while the broker is away."""
+        if self._away_until is not None:
+            if time.monotonic() < self._away_until:
+                raise OperationalError("the broker did not answer a moment ago")
+            self._away_until = time.monotonic() + AWAY_S
+        try:
+            counts = self._broker.count(queue)
+        except (OperationalError, RedisError):
+            self._away_until = time.monotonic() + AWAY_S
+            raise
+        self._away_until = None
+        return counts
 
     def _send(self, queue: Queue, priorities: Mapping[str, Priority]) -> None:
         if not priorities:
             return
-        with _name_lost_connection(), self._celery.producer_pool.acquire(block=True) as producer:
+        with borrow_producer(self._celery) as producer:
             for job_id, priority in priorities.items():
                 self._celery.send_task(
                     f"imagequeue.{queue}",
                     args=[job_id],
                     task_id=f"{job_id}.{queue}",
                     queue=queue.value,
-                    priority=priority.value,
+                    priority=self._broker.rank(priority),
                     producer=producer,
                     ignore_result=True,
                 )
-
-
-@contextmanager
-def _name_lost_connection() -> Iterator[None]:
-    """Raise OperationalError where a channel of kombu has lost its connection to another thread."""
-    try:
-        yield
-    except AttributeError as error:
-        raise OperationalError("the connection to the broker was closed") from error
 
 
 def open_dispatcher(
@@ -174,12 +186,7 @@ def open_dispatcher(
     return Dispatcher(
         WakeUps(client, settings.lease_s),
         open_submit_queue(client, settings),
-        connect_broker(settings, client),
+        open_queues(settings, client, celery),
         celery,
         max_messages or settings.max_queued_messages,
     )
-
-
-def _list_key(queue: Queue, priority: Priority) -> str:
-    """Return the list in which kombu stores messages of a priority; 0 has the queue's own name."""
-    return f"{queue}{Channel.sep}{priority}" if priority else queue.value

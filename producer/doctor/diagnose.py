@@ -12,6 +12,7 @@ from ...jobs.private_urls import find_webhook_problem
 from ...providers import PROVIDERS, list_services
 from ...storage import open_storage
 from . import limit_checks, redis_checks, web_checks
+from .broker_check import check_broker
 
 
 class Finding(NamedTuple):
@@ -73,6 +74,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "redis": redis_checks.check_durability,
     "redis latency": redis_checks.check_latency,
     "redis memory": redis_checks.check_memory,
+    "broker": check_broker,
     "clock": redis_checks.check_clock,
     "records": redis_checks.check_records,
     "secret": _check_secret,

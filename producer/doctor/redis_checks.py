@@ -15,7 +15,6 @@ from redis.retry import Retry
 from ...config.durability import REMEDY, Durability, describe_durability, get_durability
 from ...config.redis import (
     check_server,
-    connect_broker,
     get_redis_url,
     open_client,
     reachable,
@@ -56,7 +55,6 @@ def check_durability(settings: Settings) -> str:
     """Check that Redis stores acknowledged writes durably and evicts nothing."""
     with connect(settings) as client:
         check_server(client, settings.durability)
-        connect_broker(settings, client)
         version = client.info("server")["redis_version"]
         durability = get_durability(client)
         words = describe_durability(client, settings.durability)

@@ -19,6 +19,7 @@ from ...config.celery import make_celery
 from ...config.redis import connect, reachable
 from ...config.settings import Settings
 from ...errors import RedisUnavailableError
+from ...store.broker import open_queues
 from ...store.budgets import BudgetReader
 from ...store.clock import RedisClock
 from ...store.submit_queue import read_quotas
@@ -54,7 +55,7 @@ class StoreCollector(Collector):
         self._redis = connect(settings)
         self._now = RedisClock(self._redis)
         self._budgets = BudgetReader(self._redis, settings)
-        self._celery = make_celery(settings)
+        self._broker = open_queues(settings, self._redis, make_celery(settings))
         self._quotas = read_quotas(settings)
         self._max_queued_messages = settings.max_queued_messages
 
@@ -63,7 +64,7 @@ class StoreCollector(Collector):
         try:
             with reachable():
                 now = self._now()
-                seen = take_snapshot(self._redis, self._celery, self._quotas, now)
+                seen = take_snapshot(self._redis, self._broker, self._quotas, now)
                 budgets = self._budgets.list_uses(now)
         except (OperationalError, OSError) as error:
             raise RedisUnavailableError(f"the broker does not answer ({error})") from error

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import redis
-from celery import Celery
 
 from ...config.queues import Queue
 from ...store import keys, webhook_keys
+from ...store.broker import BrokerQueues, MessageCounts
 from ...store.decoding import decode_numbers
 from ...store.ledger import Ledger
 from ...store.pauses import Pause, list_pauses
@@ -32,7 +32,7 @@ class Snapshot(NamedTuple):
     sums: dict[str, int]
     """The counters by name."""
     wakeups: dict[Queue, Wakeups]
-    messages: dict[tuple[Queue, int], int]
+    messages: MessageCounts
     """The number of messages in the broker, by queue and priority."""
     open_jobs: dict[str, int]
     webhooks_waiting: int
@@ -52,7 +52,7 @@ class Snapshot(NamedTuple):
 
 
 def take_snapshot(
-    client: redis.Redis, celery: Celery, quotas: Mapping[str, Quota], now: datetime
+    client: redis.Redis, broker: BrokerQueues, quotas: Mapping[str, Quota], now: datetime
 ) -> Snapshot:
     """Read everything with a few round trips to the store and one to the broker."""
     at = now.timestamp()
@@ -82,7 +82,7 @@ def take_snapshot(
     return Snapshot(
         decode_numbers(sums),
         wakeups,
-        dict(_count_messages(celery)),
+        broker.count(*Queue),
         decode_numbers(open_jobs),
         waiting,
         dead,
@@ -105,14 +105,3 @@ def take_snapshot(
 
 def _to_wakeups(due: int, first: list[tuple[bytes, float]], at: float) -> Wakeups:
     return Wakeups(due, max(0.0, at - first[0][1]) if first else 0.0)
-
-
-def _count_messages(celery: Celery) -> Iterator[tuple[tuple[Queue, int], int]]:
-    with celery.producer_pool.acquire(block=True) as producer:
-        channel: Any = producer.channel
-        lists = [(queue, step) for queue in Queue for step in channel.priority_steps]
-        with channel.client.pipeline(transaction=False) as pipe:
-            for queue, step in lists:
-                # kombu's name for the list of a queue's messages of one priority.
-                pipe.llen(channel._q_for_pri(queue.value, step))
-            yield from zip(lists, pipe.execute(), strict=True)

@@ -84,7 +84,7 @@ def test_env_file_that_is_not_text_is_read_refusal() -> None:
     ("name", "value"),
     [
         ("REDIS_URL", "localhost:6379"),
-        ("BROKER_URL", "amqp://localhost"),
+        ("BROKER_URL", "sqs://localhost"),
         ("STORAGE_URL", "ftp://bucket"),
         ("STORAGE_URL", "file://relative"),
         ("PUBLIC_URL", "example.com"),

@@ -15,6 +15,7 @@ from imagequeue.producer.doctor.redis_checks import check_records
 from imagequeue.producer.metrics.snapshot import take_snapshot
 from imagequeue.producer.wait import iter_completed
 from imagequeue.store import keys, money_keys
+from imagequeue.store.broker import RedisQueues
 from imagequeue.store.codec import VERSION
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.base_task import DAMAGED_RETRY_S, RETRY_LATER_S
@@ -77,7 +78,7 @@ def traces_of_jobs(ctx: Context) -> dict[str, object]:
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_unreadable_record_is_skipped_and_shown(
-    ctx: Context, settings: Settings, app: Celery, kind: str
+    ctx: Context, settings: Settings, kind: str
 ) -> None:
     first, bad, last = cancelled(ctx), cancelled(ctx), cancelled(ctx)
     record = damage(ctx, bad, kind)
@@ -90,7 +91,9 @@ def test_unreadable_record_is_skipped_and_shown(
         next(finished)
     with pytest.raises(UnreadableJobError, match=bad):
         client.retry(bad)
-    assert take_snapshot(ctx.store.redis, app, {}, ctx.now()).unreadable == 1
+    assert (
+        take_snapshot(ctx.store.redis, RedisQueues(ctx.store.redis), {}, ctx.now()).unreadable == 1
+    )
     with pytest.raises(ImageQueueError, match=bad):
         check_records(settings)
     assert ctx.store.redis.get(keys.record(bad)) == record

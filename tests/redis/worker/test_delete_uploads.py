@@ -12,7 +12,7 @@ from imagequeue.jobs.upload import Upload
 from imagequeue.producer.client import LocalClient
 from imagequeue.storage import Storage, StorageError
 from imagequeue.store import keys
-from imagequeue.store.dispatcher import _list_key
+from imagequeue.store.broker import list_key
 from imagequeue.store.uploads import GRACE_S, Uploads
 from imagequeue.store.wakeups import Priority
 from imagequeue.worker.app import make_worker_app
@@ -35,7 +35,7 @@ def upload(ctx: Context, tmp_path: Path) -> Upload:
 
 
 def count_messages(ctx: Context) -> Any:
-    return ctx.store.redis.llen(_list_key(Queue.DOWNLOAD, Priority.LOW))
+    return ctx.store.redis.llen(list_key(Queue.DOWNLOAD, Priority.LOW))
 
 
 def test_upload_is_deleted_a_day_after_its_end_and_not_before(

@@ -24,7 +24,7 @@ def test_healthy_system_passes(doctor: Doctor, receiving: Any, redis_url: str) -
     found = doctor(public_url=url, api_keys="key-one,key-two", **hook)
     assert found.failed == {}
     assert " ".join(found.ok) == (
-        "settings redis redis latency redis memory clock records secret outgoing "
+        "settings redis redis latency redis memory broker clock records secret outgoing "
         "plug-ins provider keys kie limits acedata.flux limits acedata.nano-banana limits "
         "acedata.seedream limits acedata.qwen-image limits acedata.openai limits "
         "acedata.midjourney limits openai limits callbacks webhooks api keys storage deployment"
