@@ -77,7 +77,7 @@ typescript: .venv/installed-dev  ## build the client for TypeScript in clients/t
 
 clean:  ## remove what make made; `data/`, with the images that you paid for, stays
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	cd clients/typescript && rm -rf node_modules dist build
+	rm -rf $(addprefix clients/typescript/,node_modules dist build)
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/python:

@@ -1,7 +1,10 @@
 """Copies of the checkout, and virtual environments that borrow the dependencies of this one."""
 
+import os
+import re
 import shutil
 import subprocess
+import sys
 import venv
 from pathlib import Path
 
@@ -42,3 +45,19 @@ def make_environment(home: Path) -> Path:
     dependencies = Path(pytest.__file__).parents[1]
     (site_packages(home) / "dependencies.pth").write_text(f"{dependencies}\n")
     return home
+
+
+def find_interpreters() -> dict[str, str]:
+    """Return the other Pythons of this machine that the package supports, by version."""
+    folders = [
+        *map(Path, os.environ.get("PATH", "").split(os.pathsep)),
+        *(Path.home() / ".pyenv" / "versions").glob("3.*/bin"),
+    ]
+    found = {}
+    for path in (path for folder in folders for path in sorted(folder.glob("python3.[0-9]*"))):
+        match = re.fullmatch(r"python3\.(\d+)", path.name)
+        if match and int(match[1]) >= 11 and int(match[1]) != sys.version_info.minor:
+            # A shim of pyenv may exist for a version that is not enabled.
+            if subprocess.run([path, "--version"], capture_output=True).returncode == 0:
+                found.setdefault(f"3.{match[1]}", str(path))
+    return found
