@@ -19,8 +19,8 @@ from ..retries import Retries
 
 T = TypeVar("T")
 CONNECT_TIMEOUT_S = 5.0
-# More would not be faster: the pool of httpx looks at each of its connections for each request.
-MAX_CONCURRENT = 10
+# More would only wait in the API, and make other callers wait there.
+MAX_CONCURRENT = 4
 # A stream sends at least a comment every 15 s.
 STREAM_TIMEOUT_S = 35.0
 
