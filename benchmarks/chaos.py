@@ -82,10 +82,17 @@ class Verdict(NamedTuple):
         return not (self.lost or self.paid_twice or self.missing_or_corrupt or self.miscounted)
 
 
-def run(jobs: int, seed: int, folder: Path, mode: str = "plain", **settings: str) -> Verdict:
+def run(
+    jobs: int,
+    seed: int,
+    folder: Path,
+    mode: str = "plain",
+    broker: str = "redis",
+    **settings: str,
+) -> Verdict:
     """Submit jobs during faults, wait until every job has ended, and count."""
     sandbox = (*SANDBOX, "--seed", str(seed), *_fault_flags())
-    system = make_system(mode, folder, SETTINGS | settings, sandbox)
+    system = make_system(mode, folder, SETTINGS | settings, sandbox, broker)
     faults = Faults(system, seed)
     try:
         system.start_all()
@@ -229,6 +236,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--mode", choices=MODES, default="plain")
+    parser.add_argument("--broker", choices=("redis", "amqp"), default="redis")
     parser.add_argument("--keep", type=Path, help="write logs, jobs and images to this folder")
     options = parser.parse_args()
     exit_on_sigterm()
@@ -237,7 +245,7 @@ def main() -> None:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        verdict = run(options.jobs, options.seed, folder, options.mode)
+        verdict = run(options.jobs, options.seed, folder, options.mode, options.broker)
         print(format_report(verdict, options.seed, time.monotonic() - started))
     sys.exit(0 if verdict.clean else 1)
 

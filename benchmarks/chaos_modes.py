@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.rabbitmq import RabbitMQ
 from benchmarks.replicated_redis import ReplicatedRedis
 from benchmarks.system import System
 
@@ -27,13 +28,20 @@ LIMITS = {
 
 
 def make_system(
-    mode: str, folder: Path, settings: dict[str, str], sandbox: tuple[str, ...]
+    mode: str,
+    folder: Path,
+    settings: dict[str, str],
+    sandbox: tuple[str, ...],
+    broker: str = "redis",
 ) -> System:
-    """Return the system of a mode, with its Redis running."""
+    """Return the system of a mode, with its Redis and its broker running."""
     if mode == "limits":
         settings, sandbox = settings | LIMITS, (*sandbox, "--kie-limit", "1")
     redis = ReplicatedRedis(folder / "replicated") if mode == "failover" else None
-    system = System(folder, settings, sandbox, redis=redis)
+    rabbitmq = RabbitMQ(folder / "rabbitmq") if broker == "amqp" else None
+    if rabbitmq:
+        rabbitmq.start()
+    system = System(folder, settings, sandbox, redis=redis, broker=rabbitmq)
     if mode == "full-disk":
         system.log_files = dict.fromkeys((*system.workers, "receiver"), FULL_DISK)
     if mode == "clock-ahead":

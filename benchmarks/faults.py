@@ -62,6 +62,7 @@ class Faults(threading.Thread):
             self.kill_redis,
             self.kill_connections,
             self.refuse_in_a_burst,
+            *([self.kill_broker] if self._system.broker else ()),
         )
         try:
             while not self._over.wait(self._random.uniform(*PAUSE_S)):
@@ -102,6 +103,12 @@ class Faults(threading.Thread):
         """SIGKILL Redis, and start it again from its append-only file."""
         self.kills.append(datetime.now(UTC))
         self._system.restart_redis()
+
+    def kill_broker(self) -> None:
+        """SIGKILL the broker and start it again, unless it still starts: other faults go on."""
+        if (broker := self._system.broker) and broker.answers():
+            broker.kill()
+            broker.launch()
 
     def kill_connections(self) -> None:
         """Cut every connection to Redis at once."""

@@ -58,7 +58,7 @@ class RabbitMQ:
     def start(self) -> str:
         """Start it and return its URL once it takes connections."""
         self.launch()
-        wait_until(self._answers, START_TIMEOUT_S)
+        wait_until(self.answers, START_TIMEOUT_S)
         return self.url
 
     def launch(self) -> None:
@@ -74,6 +74,7 @@ class RabbitMQ:
             with suppress(ProcessLookupError):  # the server runs below a script
                 os.killpg(self._server.pid, signal.SIGKILL)
             self._server.wait()
+            self._server = None
 
     def stop(self) -> None:
         """Kill it for good."""
@@ -81,6 +82,7 @@ class RabbitMQ:
         if self._epmd is not None:
             self._epmd.kill()
             self._epmd.wait()
+            self._epmd = None
 
     def _run(self, *command: str) -> subprocess.Popen[bytes]:
         with (self._folder / "output.log").open("ab") as log:
@@ -94,7 +96,8 @@ class RabbitMQ:
                 start_new_session=True,
             )
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it takes connections."""
         with suppress(OSError), Connection(self.url, connect_timeout=2) as connection:
             connection.connect()
             return True

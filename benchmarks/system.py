@@ -80,6 +80,16 @@ class RedisServer(Protocol):
         """Kill it, as a crash would."""
 
 
+class Broker(RedisServer, Protocol):
+    """A broker beside the Redis of the jobs, which a process has started."""
+
+    def launch(self) -> None:
+        """Start it again without waiting until it answers."""
+
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+
+
 class System:
     """Redis, a sandbox, a receiver and workers in `folder`; each can be killed and started."""
 
@@ -92,6 +102,7 @@ class System:
         threads: int = 8,
         queues: str = QUEUES,
         redis: RedisServer | None = None,
+        broker: Broker | None = None,
     ) -> None:
         self.folder = folder
         self.log_files: dict[str, Path] = {}
@@ -99,6 +110,7 @@ class System:
         self.sandbox_url = f"http://127.0.0.1:{free_port()}"
         self.receiver_url = f"http://127.0.0.1:{free_port()}"
         self.redis = redis or EmbeddedRedis(Settings(data_dir=folder / "data"))
+        self.broker = broker
         self._overrides = {
             "data_dir": str(folder / "data"),
             "redis_url": self.redis.start(),
@@ -107,6 +119,7 @@ class System:
             **sandbox_settings(self.sandbox_url),
             **NO_LIMITS,
             "download_trusted_hosts": self.sandbox_url.removeprefix("http://"),
+            **({"broker_url": broker.url} if broker else {}),
             **settings,
         }
         self.settings: Settings = read_settings(**self._overrides)
@@ -194,3 +207,5 @@ class System:
                 os.killpg(process.pid, signal.SIGKILL)
             self.kill(name)
         self.redis.stop()
+        if self.broker:
+            self.broker.stop()

@@ -71,7 +71,15 @@ def connect_broker(settings: Settings, client: redis.Redis) -> redis.Redis:
     """
     if not settings.broker_url:
         return client
-    broker = _make_client(settings.broker_url)
+    broker = open_client(
+        settings.broker_url,
+        max_connections=MAX_CONNECTIONS,
+        socket_timeout=BRIEF_S,
+        socket_connect_timeout=BRIEF_S,
+        # One retry, as below: whoever submits a job must not wait for a broker that is away.
+        retry=Retry(NoBackoff(), 1),
+        retry_on_error=DEMOTED,
+    )
     with suppress(RedisError):
         check_version(broker.info("server")["redis_version"], "BROKER_URL")
     return broker
