@@ -45,7 +45,7 @@ class SubmitOptions(TypedDict, total=False):
     idempotency_key: str
     """Repeating the call with it returns the same job; without one, a call has a key of its own.
 
-    A file is another upload in each call: upload it once, and give its id.
+    A file is named by its content, so the same file uploaded again is the same request.
     """
 
 

@@ -12,7 +12,8 @@ import pytest
 from support.paths import ROOT
 
 FOLDER = ROOT / "tests" / "typing"
-EXAMPLES = [ROOT / "examples" / "python_client.py", ROOT / "examples" / "async_client.py"]
+NAMES = ("python_client.py", "async_client.py", "edit_csv.py", "fastapi_service.py")
+EXAMPLES = [ROOT / "examples" / name for name in NAMES]
 RIGHT = [FOLDER / "right.py", *EXAMPLES]
 WRONG = FOLDER / "mistakes.py"
 FOLDERS = ("client", "config", "jobs", "producer", "providers", "storage", "store")

@@ -197,7 +197,7 @@ def test_fastapi_service_orders_waits_and_receives_a_webhook(system: System) -> 
     own = f"http://localhost:{system.fastapi_port}"
     app = ("--app-dir", str(EXAMPLES), "fastapi_service:app")
     command = [str(BIN / "uvicorn"), *app, "--port", str(system.fastapi_port)]
-    env = {**system.env, "SERVICE_URL": own}
+    env = {**system.env, "SERVICE_URL": own, "IMAGEQUEUE_URL": system.api}
     with running(command, env, system.folder) as service:
         eventually(lambda: answers(f"{own}/images"))
         headers = {"Idempotency-Key": "fastapi-7"}
@@ -214,7 +214,28 @@ def test_fastapi_service_orders_waits_and_receives_a_webhook(system: System) -> 
         assert ended["state"] == "succeeded"
         eventually(lambda: requests.get(f"{own}/images", timeout=20).json())
         received = requests.get(f"{own}/images", timeout=20).json()
-    assert received == {job_id: [image["uri"] for image in ended["images"]]}
+    stored = system.get(f"/{job_id}")["images"]
+    assert received == {job_id: [image["uri"] for image in stored]}
+
+
+def test_edits_of_a_csv_go_on_where_they_stopped(system: System) -> None:
+    (system.folder / "photo.png").write_bytes(PNG)
+    made = system.run(EXAMPLES / "submit.sh")[0]
+    rows = [("cup", "photo.png"), ("pot", f"{made}/0"), ("jug", "photo.png")]
+    lines = [f"{sku},{image},on a table" for sku, image in rows]
+    (system.folder / "edits.csv").write_text("\n".join(["sku,image,prompt", *lines]))
+
+    def edit() -> set[str]:
+        system.run(sys.executable, EXAMPLES / "edit_csv.py", "edits.csv", IMAGEQUEUE_URL=system.api)
+        jobs = system.get("", limit=100)["jobs"]
+        return {job["id"] for job in jobs if job["metadata"].get("sku")}
+
+    first = edit()
+    saved = {path.stem: path for path in (system.folder / "edits").iterdir()}
+    assert (len(first), saved.keys()) == (3, {"cup", "pot", "jug"})
+    saved["cup"].unlink()
+    assert edit() == first
+    assert validate_file(saved["cup"]).content_type.startswith("image/")
 
 
 def test_celery_program_without_this_package_creates_one_job(
