@@ -14,18 +14,18 @@ READ_TIMEOUT_S = 30.0
 
 
 class Retries:
-    """The attempts of one call."""
+    """The attempts of one call; the time before each, in the client's own queue, does not count."""
 
     def __init__(self, timeout_s: float, *, is_repeatable: bool) -> None:
-        self.timeout_s = timeout_s
-        self._deadline = time.monotonic() + timeout_s
+        self._left_s = timeout_s
+        self._deadline = 0.0
         self._is_repeatable = is_repeatable
         self._pause_s = FIRST_PAUSE_S
 
-    @property
-    def read_timeout_s(self) -> float:
-        """How long the next attempt may wait for bytes."""
-        return max(0.1, min(READ_TIMEOUT_S, self._deadline - time.monotonic()))
+    def begin(self) -> float:
+        """Begin an attempt, and return how long it may wait for bytes."""
+        self._deadline = time.monotonic() + self._left_s
+        return max(0.1, min(READ_TIMEOUT_S, self._left_s))
 
     def after_failure(self, *, was_sent: bool) -> float | None:
         """Return the pause before the next attempt, or None if there must be none."""
@@ -45,7 +45,8 @@ class Retries:
         jitter_s = random.uniform(0.5, 1.0) * self._pause_s  # noqa: S311
         pause_s = (at_least_s or 0.0) + jitter_s
         self._pause_s = min(MAX_PAUSE_S, self._pause_s * 2)
-        return pause_s if time.monotonic() + pause_s < self._deadline else None
+        self._left_s = self._deadline - time.monotonic() - pause_s
+        return pause_s if self._left_s > 0 else None
 
 
 def parse_seconds(retry_after: str | None) -> float | None:

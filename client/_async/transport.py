@@ -60,7 +60,7 @@ class AsyncTransport:
                         params=call.params,
                         content=call.body,
                         headers=call.headers,
-                        timeout=httpx.Timeout(retries.read_timeout_s, connect=CONNECT_TIMEOUT_S),
+                        timeout=httpx.Timeout(retries.begin(), connect=CONNECT_TIMEOUT_S),
                     )
             except httpx.RequestError as error:
                 never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
