@@ -11,6 +11,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MasterDownError, NoPermissionError, ReadOnlyError, RedisError
 from redis.retry import Retry
 
@@ -76,8 +77,8 @@ def connect_broker(settings: Settings, client: redis.Redis) -> redis.Redis:
         max_connections=MAX_CONNECTIONS,
         socket_timeout=BRIEF_S,
         socket_connect_timeout=BRIEF_S,
-        # One retry, as below: whoever submits a job must not wait for a broker that is away.
-        retry=Retry(NoBackoff(), 1),
+        # One retry, for a cut connection: who submits a job must not wait for a silent broker.
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         retry_on_error=DEMOTED,
     )
     with suppress(RedisError):

@@ -74,6 +74,8 @@ class Dispatcher:
 
         In the submit queue that may be other jobs, whose turn comes before these.
         """
+        if self._is_away():
+            return
         try:
             room = self._measure_room(queue)[priority]
             if room and queue is Queue.SUBMIT:
@@ -151,9 +153,9 @@ class Dispatcher:
 
     def _count(self, queue: Queue) -> MessageCounts:
         """Count messages; raises OperationalError or RedisError while the broker is away."""
+        if self._is_away():
+            raise OperationalError("the broker did not answer a moment ago")
         if self._away_until is not None:
-            if time.monotonic() < self._away_until:
-                raise OperationalError("the broker did not answer a moment ago")
             self._away_until = time.monotonic() + AWAY_S
         try:
             counts = self._broker.count(queue)
@@ -162,6 +164,10 @@ class Dispatcher:
             raise
         self._away_until = None
         return counts
+
+    def _is_away(self) -> bool:
+        """Whether the broker did not answer a moment ago."""
+        return self._away_until is not None and time.monotonic() < self._away_until
 
     def _send(self, queue: Queue, priorities: Mapping[str, Priority]) -> None:
         if not priorities:

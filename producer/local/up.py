@@ -15,8 +15,11 @@ from pathlib import Path
 
 import redis
 import requests
+from amqp.exceptions import AMQPError
 from celery import Celery
 from celery.utils.nodenames import host_format
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from ...config.celery import make_celery
 from ...config.durability import describe_durability
@@ -230,7 +233,10 @@ def _list_silent_servers(urls: dict[str, str]) -> str:
 def _list_silent_workers(celery: Celery) -> str:
     nodes = {host_format(f"{name}@%h"): name for name in WORKERS}
     # With their names given, the wait ends as soon as the last one has answered.
-    replies = celery.control.ping(destination=[*nodes], timeout=PING_TIMEOUT_S)
+    try:
+        replies = celery.control.ping(destination=[*nodes], timeout=PING_TIMEOUT_S)
+    except (OperationalError, AMQPError, RedisError, OSError):
+        return f"the broker ({PREFIX}BROKER_URL)"
     answered = {node for reply in replies or [] for node in reply}
     return ", ".join(sorted(name for node, name in nodes.items() if node not in answered))
 
