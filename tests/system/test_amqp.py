@@ -23,6 +23,8 @@ from imagequeue.store.dispatcher import Dispatcher, open_dispatcher
 from imagequeue.store.wakeups import Priority
 from support.processes import eventually
 
+# RabbitMQ starts twice here: seconds each on an idle machine, a minute and more on a busy one.
+pytestmark = pytest.mark.timeout(480)
 SETTINGS = {
     "lease_s": "3",
     "sweep_every_s": "0.2",
