@@ -130,7 +130,7 @@ def check_restarts_and_a_clean_stop(folder: Path, job_id: str) -> None:
         # A worker may log the traceback of what failed while Redis was away, but it must not end.
         printed.wait_for("")
         ended = re.findall(r"^ +up \| (\w+) ended", printed.text, re.M)
-        assert sorted(ended) == ["receiver", "redis", "worker"]
+        assert sorted(ended) == ["receiver", "redis", "worker"], printed.text
 
         printed.file.close()
         victim = processes_of(process)["receiver"]
