@@ -71,16 +71,19 @@ def normalize_sentinel_url(url: str) -> str:
 
 def parse_sentinel_url(url: str) -> SentinelAddress:
     """Return what a URL says; raises ValueError, whose message quotes nothing."""
-    parts = urlsplit(url)
+    # urlsplit knows one host alone, and refuses several with an IPv6 address among them.
+    scheme, _, rest = url.partition("://")
+    netloc, slash, path = rest.partition("/")
+    parts = urlsplit(f"{scheme}:///{path}" if slash else f"{scheme}:")
     has_tls = parts.scheme == SCHEMES[1]
     names = (*OPTIONS, *(TLS_FILES if has_tls else ()))
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if not options.keys() <= set(names) or (parts.query and not options) or parts.fragment:
         raise ValueError(f"has an unknown option: known are {', '.join(names)}")
-    login, _, hosts = parts.netloc.rpartition("@")
+    login, _, hosts = netloc.rpartition("@")
     found = [_HOST.fullmatch(host) for host in hosts.split(",")]
-    path = _PATH.fullmatch(parts.path)
-    if not path or not all(found):
+    service = _PATH.fullmatch(parts.path)
+    if not service or not all(found):
         raise ValueError(f"must name the Sentinels and their service, such as {FORM}")
     user, _, password = login.partition(":")
     if user and not password:
@@ -92,8 +95,8 @@ def parse_sentinel_url(url: str) -> SentinelAddress:
         raise ValueError("has a file of TLS that is no file: give its whole path")
     return SentinelAddress(
         tuple((each["host"].strip("[]"), _parse_port(each["port"])) for each in found if each),
-        path["service"],
-        int(path["db"] or 0),
+        service["service"],
+        int(service["db"] or 0),
         {name: value for name, value in own.items() if value},
         {name: value for name, value in of_sentinels.items() if value},
         {"ssl_cert_reqs": "required", **tls} if has_tls else {},

@@ -37,7 +37,9 @@ class Program(NamedTuple):
 
 def find_program(command: list[str]) -> Program | None:
     """Return what a command runs, or None if it has to be started anew."""
-    name = Path(command[0]).name
+    folder, name = Path(command[0]).parent, Path(command[0]).name
+    if folder not in (Path(), Path(sys.executable).parent):
+        return None  # of another environment
     if name in ("celery", "uvicorn"):
         return Program(name, command[1:])
     if name.startswith("python") and command[1] == "-m":

@@ -53,7 +53,7 @@ def check_by_mypy(package: Path) -> Errors:
     options = ("--config-file", config, "--cache-dir", package / "cache")
     printed = run("mypy", *options, *RIGHT, WRONG)
     assert "Found" in printed, printed
-    found = re.findall(r"^(\S+):(\d+): error:", printed, re.MULTILINE)
+    found = re.findall(r"^(.+?):(\d+): error:", printed, re.MULTILINE)
     return {(Path(file).name, int(line)) for file, line in found}
 
 

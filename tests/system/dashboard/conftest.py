@@ -16,13 +16,14 @@ from support.dashboard_browser import Tab
 expect.set_options(timeout=30_000)
 
 
-@pytest.fixture(scope="session")
+# Of a module: a browser's event loop, and an API that reads Redis, would disturb later tests.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as one:
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of these tests: those with equal settings share an API."""
     return tmp_path_factory.mktemp("data")
@@ -41,7 +42,7 @@ def overrides(overrides: dict[str, str], folder: Path, sandbox_url: str) -> dict
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serve() -> Iterator[Callable[[Settings], str]]:
     with serving_apis() as serve:
         yield serve
