@@ -133,7 +133,7 @@ def test_keys_are_cached_for_some_seconds(
     asked = _commands(keys)
     keys.remove("shop")
     assert [known.find_caller(key) is None for _ in range(5)] == [False] * 5
-    assert _commands(keys) - asked == 2  # the removal's own
+    assert _commands(keys) - asked == 3  # the removal's own
     monkeypatch.setattr(access, "CACHED_S", 0)
     assert known.find_caller(key) is None
 
