@@ -28,6 +28,8 @@ Start = Callable[..., Process]
 @pytest.fixture(scope="module")
 def shared_api(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     own = {"redis_url": redis_server, "data_dir": str(tmp_path_factory.mktemp("data"))}
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()  # another file's tests had another storage
     with serving(create_app(read_settings(**SETTINGS, **own))) as url:
         yield url
 

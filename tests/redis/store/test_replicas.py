@@ -128,6 +128,7 @@ def test_a_user_without_admin_commands_is_enough(overrides: dict[str, str], pair
 def test_a_cluster_is_refused(overrides: dict[str, str], tmp_path: Path) -> None:
     port = free_port()
     listen = ["--port", str(port), "--dir", str(tmp_path), "--cluster-enabled", "yes"]
+    listen += ["--cluster-port", str(free_port())]  # else the port and 10,000, which may not exist
     command = [find_server_binary(), *listen, "--appendonly", "yes", "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as server:
         try:
