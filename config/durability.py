@@ -13,7 +13,6 @@ from redis.exceptions import ResponseError
 from ..errors import ConfigError
 
 WAITAOF_SINCE = (7, 2)
-WAIT_MS = 5000
 REMEDY = "set `appendonly yes` and `appendfsync always`, or use Redis 7.2 or newer"
 
 DurabilityPolicy = Literal["disk", "replica", "memory"]
@@ -69,13 +68,12 @@ def describe_durability(client: redis.Redis, policy: DurabilityPolicy) -> str:
 
 
 def list_waits(
-    durability: Durability, policy: DurabilityPolicy, *, is_intent: bool, timeout_ms: int = 0
+    durability: Durability, policy: DurabilityPolicy, timeout_ms: int, *, is_intent: bool
 ) -> list[Wait]:
     """Return the commands that follow an important write: for the disk, and for a replica.
 
     Only an intent to pay waits for the disk: another write that a power cut takes costs no money.
     """
-    timeout_ms = timeout_ms or WAIT_MS
     waits: list[Wait] = []
     if is_intent and durability is Durability.WAITAOF:
         waits.append(("WAITAOF", 1, 0, timeout_ms))

@@ -57,16 +57,12 @@ def is_sentinel_url(url: str) -> bool:
 def normalize_sentinel_url(url: str) -> str:
     """Return the URL in one form; raises ValueError, whose message quotes nothing."""
     address = parse_sentinel_url(url)
-    hosts = ",".join(
-        f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in address.hosts
-    )
-    names = [quote(address.login.get(name, ""), "") for name in ("username", "password")]
-    login = ":".join(names) + "@" if address.login else ""
     known = {f"sentinel_{name}": value for name, value in address.sentinel_login.items()}
     given = known | {k: v for k, v in address.tls.items() if k != "ssl_cert_reqs"}
     query = f"?{urlencode(given)}" if given else ""
     scheme = SCHEMES[bool(address.tls)]
-    return f"{scheme}://{login}{hosts}/{address.service}/{address.db}{query}"
+    hosts = ",".join(_format_hosts(address))
+    return f"{scheme}://{_format_login(address)}{hosts}/{address.service}/{address.db}{query}"
 
 
 def parse_sentinel_url(url: str) -> SentinelAddress:
@@ -88,7 +84,13 @@ def parse_sentinel_url(url: str) -> SentinelAddress:
     user, _, password = login.partition(":")
     if user and not password:
         raise ValueError("has a user without a password: write user:password@ or :password@")
-    own = {"username": unquote(user), "password": unquote(password)}
+    try:
+        own = {
+            "username": unquote(user, errors="strict"),
+            "password": unquote(password, errors="strict"),
+        }
+    except UnicodeDecodeError:
+        raise ValueError("has percent codes in its user or password that are not UTF-8") from None
     of_sentinels = {name: options.get(f"sentinel_{name}", "") for name in own}
     tls = {name: options[name] for name in TLS_FILES if name in options}
     if not all(Path(file).is_file() for file in tls.values()):
@@ -134,7 +136,7 @@ def to_kombu(url: str) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
     """Return the broker's URL as kombu takes it, its transport options, and those of TLS."""
     address = parse_sentinel_url(url)
     login = _format_login(address)
-    urls = (f"sentinel://{login}{host}:{port}/{address.db}" for host, port in address.hosts)
+    urls = (f"sentinel://{login}{host}/{address.db}" for host in _format_hosts(address))
     transport = {
         "master_name": address.service,
         "sentinel_kwargs": {
@@ -144,6 +146,10 @@ def to_kombu(url: str) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
         },
     }
     return ";".join(urls), transport, dict(address.tls) or None
+
+
+def _format_hosts(address: SentinelAddress) -> list[str]:
+    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in address.hosts]
 
 
 def _format_login(address: SentinelAddress) -> str:

@@ -47,11 +47,7 @@ class Deployment:
         """Raise ConfigError unless this is the storage of all other processes."""
         own = storage.read_id()
         agreed = self._claim(own or uuid4().hex, storage, is_new=not own)
-        deadline = time.monotonic() + READ_TIMEOUT_S
-        # Another process may be writing the id into this very storage.
-        while not own and time.monotonic() < deadline:
-            own = storage.read_id()
-            time.sleep(0 if own else READ_EVERY_S)
+        own = own or _await_id(storage)
         if own != agreed:
             raise ConfigError(
                 f"the storage {storage.url} is not that of the other processes, which would not "
@@ -108,3 +104,11 @@ class Deployment:
         self._redis.hsetnx(keys.DEPLOYMENT, "salt", uuid4().hex)
         salt: Any = self._redis.hget(keys.DEPLOYMENT, "salt")
         return {hmac.new(each, salt, hashlib.sha256).hexdigest()[:16] for each in secrets}
+
+
+def _await_id(storage: IdentifiedStorage) -> str:
+    """Return the id of a storage into which another process may be writing it now."""
+    deadline = time.monotonic() + READ_TIMEOUT_S
+    while not (found := storage.read_id()) and time.monotonic() < deadline:
+        time.sleep(READ_EVERY_S)
+    return found

@@ -17,6 +17,8 @@ from ..config.durability import (
 )
 from ..errors import NotDurableError
 
+WAIT_MS = 5000
+
 
 class DurableWrites:
     """Runs scripts, and waits for the disk or a replica where the policy asks for that."""
@@ -48,8 +50,12 @@ class DurableWrites:
 
     @functools.cached_property
     def _of_intents(self) -> Sequence[Wait]:
-        return list_waits(get_durability(self._redis), self._policy, is_intent=True)
+        return self._list_waits(is_intent=True)
 
     @functools.cached_property
     def _of_others(self) -> Sequence[Wait]:
-        return list_waits(get_durability(self._redis), self._policy, is_intent=False)
+        return self._list_waits(is_intent=False)
+
+    def _list_waits(self, *, is_intent: bool) -> Sequence[Wait]:
+        durability = get_durability(self._redis)
+        return list_waits(durability, self._policy, WAIT_MS, is_intent=is_intent)

@@ -1,6 +1,7 @@
 """The URL of a Redis behind Sentinels: one form for redis-py and kombu, or a refusal."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from kombu import Connection
@@ -47,7 +48,8 @@ def test_tls_is_that_of_the_redis_and_of_the_sentinels(tmp_path: Path) -> None:
 def test_kombu_reads_the_same() -> None:
     url, transport, tls = to_kombu(WHOLE)
     with Connection(url, transport_options=transport) as connection:
-        assert len(connection.alt) == 2
+        assert [urlsplit(each).port for each in connection.alt] == [26379, 26380]
+        assert [urlsplit(each).hostname for each in connection.alt] == ["one", "::1"]
         assert (connection.userid, connection.password) == ("me", "a@b;")
         assert connection.virtual_host == "3"
     assert transport["master_name"] == "main"
@@ -63,6 +65,7 @@ def test_kombu_reads_the_same() -> None:
         ("redis+sentinel://one,/main", "service"),
         ("redis+sentinel://one:99999/main", "port from 1 to 65535"),
         ("redis+sentinel://me@one/main", "user without a password"),
+        ("redis+sentinel://:%ffhunter2@one/main", "not UTF-8"),
         ("redis+sentinel://one/main?hunter2=1", "unknown option"),
         ("redis+sentinel://one/main?ssl_ca_certs=/x", "unknown option"),
         ("rediss+sentinel://one/main?ssl_ca_certs=/none", "whole path"),

@@ -65,9 +65,8 @@ class Receiver:
         self._counters = Counters(client)
         self._tally = PendingCounts()
         self._async_client = connect_briefly(settings)
-        waits = list_waits(
-            get_durability(client), settings.durability, is_intent=False, timeout_ms=WAIT_MS
-        )
+        durability = get_durability(client)
+        waits = list_waits(durability, settings.durability, WAIT_MS, is_intent=False)
         self._writer = CallbackWriter(self._async_client, waits)
         self._dispatcher = CallbackDispatcher(
             open_dispatcher(settings, client, make_celery(settings), MAX_QUEUED_MESSAGES),

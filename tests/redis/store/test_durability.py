@@ -65,7 +65,7 @@ def test_the_intent_waits_for_the_disk_and_nothing_else_does(ctx: Context, stub:
 def test_what_the_disk_does_not_take_is_not_paid_for(
     ctx: Context, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagequeue.config.durability.WAIT_MS", 50)
+    monkeypatch.setattr("imagequeue.store.durable_writes.WAIT_MS", 50)
     job_id = queued(ctx)
     ctx.store.redis.config_set("appendfsync", "no")
     submit(ctx, job_id)

@@ -8,7 +8,6 @@ import pytest
 import redis
 from conftest import Start
 
-from imagequeue.config import durability
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, NotDurableError
@@ -17,6 +16,7 @@ from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.diagnose import CHECKS
 from imagequeue.producer.local.embedded_redis import find_server_binary
 from imagequeue.producer.local.ports import free_port
+from imagequeue.store import durable_writes
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.jobs import KIE_ACCEPTED, path, queued
@@ -28,7 +28,7 @@ from support.worker.receiver import post, run_receiver, url_of
 
 @pytest.fixture
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    monkeypatch.setattr(durability, "WAIT_MS", 500)
+    monkeypatch.setattr(durable_writes, "WAIT_MS", 500)
     with replicated(find_server_binary(), tmp_path) as pair:
         yield pair
 
