@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 from .. import calls
 from ..config import find_target
 from ..results import Batch, JobEvent, Provider, SubmittedJob
-from .results import AsyncJob, AsyncPage, attach
-from .submits import WAIT_TIMEOUT_S, OnUpdate
-from .submitting import AsyncSubmitting
+from .results import AsyncJob, AsyncPage, OnUpdate, attach
+from .submits import WAIT_TIMEOUT_S, AsyncSubmits
 
 if TYPE_CHECKING:
     import httpx
@@ -24,7 +23,7 @@ JobRef = str | AsyncJob | SubmittedJob
 TIMEOUT_S = 60.0
 
 
-class AsyncClient(AsyncSubmitting):
+class AsyncClient(AsyncSubmits):
     """Submits, follows and changes jobs of a queue by its HTTP API; safe to share.
 
     `url` and `api_key` are by default IMAGEQUEUE_URL and IMAGEQUEUE_API_KEY. Each call repeats its

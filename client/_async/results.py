@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,9 @@ class AsyncJob(JobFields, frozen=True, kw_only=True, dict=True):
     def image(self) -> AsyncImage:
         """Its first image; raises IndexError if it has none."""
         return self.images[0]
+
+
+OnUpdate = Callable[[AsyncJob], object]
 
 
 class AsyncPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,21 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from .results import AsyncJob
+from .results import AsyncJob, OnUpdate
+from .submitting import AsyncSubmitting
 
 if TYPE_CHECKING:
     from .. import catalogue
     from ..inputs import SubmitOptions
 
-OnUpdate = Callable[[AsyncJob], object]
 WAIT_TIMEOUT_S = 3600.0
 
 
-class AsyncSubmits:
-    """What submits a job, with the parameters of each provider."""
+class AsyncSubmits(AsyncSubmitting):
+    """Submits a job with the parameters of each provider."""
 
     @overload
     async def submit(
@@ -204,23 +204,3 @@ class AsyncSubmits:
         job goes on, and what `submit` raises. `on_update` is called with it after each change.
         """
         return await self._run(provider, prompt, params, options, timeout_s, on_update)
-
-    async def _submit(
-        self,
-        provider: str,
-        prompt: str,
-        params: Mapping[str, Any] | None,
-        options: Mapping[str, Any],
-    ) -> AsyncJob:
-        raise NotImplementedError
-
-    async def _run(
-        self,
-        provider: str,
-        prompt: str,
-        params: Mapping[str, Any] | None,
-        options: Mapping[str, Any],
-        timeout_s: float | None,
-        on_update: OnUpdate | None,
-    ) -> AsyncJob:
-        raise NotImplementedError

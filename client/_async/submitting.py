@@ -12,8 +12,7 @@ from .. import calls
 from ..inputs import build_request, read_file, take_images
 from ..responses import BatchAnswer, list_refused, locate
 from ..results import RefusedJob, SubmittedJob, Upload
-from .results import AsyncJob, attach
-from .submits import AsyncSubmits, OnUpdate
+from .results import AsyncJob, OnUpdate, attach
 
 if TYPE_CHECKING:
     from ..catalogue import Request
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from .waiting import AsyncWatch
 
 
-class AsyncSubmitting(AsyncSubmits):
+class AsyncSubmitting:
     """Submits jobs and uploads images."""
 
     _transport: AsyncTransport

@@ -11,8 +11,7 @@ from .. import calls
 from ..concurrency import AsyncBackground, AsyncSignal
 from ..results import FINISHED, JobEvent, Notice
 from .events import iter_events
-from .results import AsyncJob, AsyncPage, attach
-from .submits import OnUpdate
+from .results import AsyncJob, AsyncPage, OnUpdate, attach
 from .transport import AsyncTransport
 
 # The records are read again after this time, then less often, in case an event was missed.

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 from .. import calls
 from ..config import find_target
 from ..results import Batch, JobEvent, Provider, SubmittedJob
-from .results import Job, Page, attach
-from .submits import WAIT_TIMEOUT_S, OnUpdate
-from .submitting import Submitting
+from .results import Job, OnUpdate, Page, attach
+from .submits import WAIT_TIMEOUT_S, Submits
 
 if TYPE_CHECKING:
     import httpx
@@ -25,7 +24,7 @@ JobRef = str | Job | SubmittedJob
 TIMEOUT_S = 60.0
 
 
-class Client(Submitting):
+class Client(Submits):
     """Submits, follows and changes jobs of a queue by its HTTP API; safe to share.
 
     `url` and `api_key` are by default IMAGEQUEUE_URL and IMAGEQUEUE_API_KEY. Each call repeats its

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,9 @@ class Job(JobFields, frozen=True, kw_only=True, dict=True):
     def image(self) -> Image:
         """Its first image; raises IndexError if it has none."""
         return self.images[0]
+
+
+OnUpdate = Callable[[Job], object]
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

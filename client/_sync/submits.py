@@ -4,21 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from .results import Job
+from .results import Job, OnUpdate
+from .submitting import Submitting
 
 if TYPE_CHECKING:
     from .. import catalogue
     from ..inputs import SubmitOptions
 
-OnUpdate = Callable[[Job], object]
 WAIT_TIMEOUT_S = 3600.0
 
 
-class Submits:
-    """What submits a job, with the parameters of each provider."""
+class Submits(Submitting):
+    """Submits a job with the parameters of each provider."""
 
     @overload
     def submit(
@@ -205,23 +205,3 @@ class Submits:
         job goes on, and what `submit` raises. `on_update` is called with it after each change.
         """
         return self._run(provider, prompt, params, options, timeout_s, on_update)
-
-    def _submit(
-        self,
-        provider: str,
-        prompt: str,
-        params: Mapping[str, Any] | None,
-        options: Mapping[str, Any],
-    ) -> Job:
-        raise NotImplementedError
-
-    def _run(
-        self,
-        provider: str,
-        prompt: str,
-        params: Mapping[str, Any] | None,
-        options: Mapping[str, Any],
-        timeout_s: float | None,
-        on_update: OnUpdate | None,
-    ) -> Job:
-        raise NotImplementedError

@@ -13,8 +13,7 @@ from .. import calls
 from ..inputs import build_request, read_file, take_images
 from ..responses import BatchAnswer, list_refused, locate
 from ..results import RefusedJob, SubmittedJob, Upload
-from .results import Job, attach
-from .submits import OnUpdate, Submits
+from .results import Job, OnUpdate, attach
 
 if TYPE_CHECKING:
     from ..catalogue import Request
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from .waiting import Watch
 
 
-class Submitting(Submits):
+class Submitting:
     """Submits jobs and uploads images."""
 
     _transport: Transport

@@ -12,8 +12,7 @@ from .. import calls
 from ..concurrency import Background, Signal
 from ..results import FINISHED, JobEvent, Notice
 from .events import iter_events
-from .results import Job, Page, attach
-from .submits import OnUpdate
+from .results import Job, OnUpdate, Page, attach
 from .transport import Transport
 
 # The records are read again after this time, then less often, in case an event was missed.

@@ -8,21 +8,21 @@ SIGNATURES = '''# Written by `make client` from the providers' models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from .results import AsyncJob
+from .results import AsyncJob, OnUpdate
+from .submitting import AsyncSubmitting
 
 if TYPE_CHECKING:
     from .. import catalogue
     from ..inputs import SubmitOptions
 
-OnUpdate = Callable[[AsyncJob], object]
 WAIT_TIMEOUT_S = 3600.0
 
 
-class AsyncSubmits:
-    """What submits a job, with the parameters of each provider."""
+class AsyncSubmits(AsyncSubmitting):
+    """Submits a job with the parameters of each provider."""
 '''
 METHODS = {
     "submit": (
@@ -71,13 +71,4 @@ def write_signatures() -> str:
             f'        """{docstring.rstrip()}\n        """',
             f"        return await {call}\n",
         ]
-    lines += [
-        "    async def _submit(self, provider: str, prompt: str, params: Mapping[str, Any] | None,",
-        "        options: Mapping[str, Any]) -> AsyncJob:",
-        "        raise NotImplementedError\n",
-        "    async def _run(self, provider: str, prompt: str, params: Mapping[str, Any] | None,",
-        "        options: Mapping[str, Any], timeout_s: float | None,",
-        "        on_update: OnUpdate | None) -> AsyncJob:",
-        "        raise NotImplementedError",
-    ]
     return "\n".join(lines)
