@@ -1,7 +1,8 @@
 """Write the typed forms of `run` and `submit`, one for each provider."""
 
 from imagequeue.providers.describe import list_providers
-from support.client_types import needs_params, to_class_name, to_literal
+from support.client_parameters import to_class_name
+from support.client_types import needs_params, to_literal
 
 SIGNATURES = '''# Written by `make client` from the providers' models.
 """The typed forms of `run` and `submit`: a wrong provider or parameter is an error of the types."""

@@ -8,6 +8,8 @@ from tempfile import TemporaryDirectory
 
 import unasync
 
+from imagequeue.providers import accounts
+from support.client_parameters import write_parameters
 from support.client_signatures import write_signatures
 from support.client_types import write_catalogue
 from support.paths import ROOT
@@ -40,6 +42,11 @@ NAMES = {
 def write(folder: Path) -> None:
     """Write all that is generated into a copy of the package's folder."""
     (folder / "catalogue.py").write_text(write_catalogue())
+    for path in folder.glob("parameters/[!_]*.py"):
+        path.unlink()
+    for account in accounts():
+        path = folder / "parameters" / f"{account.name}.py"
+        path.write_text(write_parameters(account))
     (folder / "_async" / "submits.py").write_text(write_signatures())
     rule = unasync.Rule(f"{folder}/_async/", f"{folder}/_sync/", NAMES)
     unasync.unasync_files([str(path) for path in folder.glob("_async/*.py")], [rule])
@@ -47,7 +54,7 @@ def write(folder: Path) -> None:
         path.write_text(HEAD.format(f"_async/{path.name}") + path.read_text())
     ruff = str(Path(sys.executable).with_name("ruff"))
     config = ["--config", str(ROOT / "pyproject.toml"), "-q", str(folder)]
-    subprocess.run([ruff, "check", "--fix", "--select", "I", *config], check=True)
+    subprocess.run([ruff, "check", "--fix", "--select", "I,F401", *config], check=True)
     subprocess.run([ruff, "format", *config], check=True)
 
 
@@ -67,4 +74,6 @@ if __name__ == "__main__":
         copy_sources(folder)
         write(folder)
         for path, text in read_modules(folder).items():
-            (Path(*sys.argv[1:2] or [PACKAGE]) / path).write_text(text)
+            target = Path(*sys.argv[1:2] or [PACKAGE]) / path
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(text)
