@@ -18,6 +18,7 @@ from imagequeue.worker.context import Context, open_context
 from support import processes
 from support.clock import Clock
 from support.examples import examples
+from support.logs import restoring_logs
 from support.processes import Process
 from support.redis import find_memory_folder
 from support.s3 import s3, s3_server  # noqa: F401
@@ -88,6 +89,13 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _own_logs() -> Iterator[None]:
+    """A test that configures the logs does it for itself alone."""
+    with restoring_logs():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,10 @@
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
-import structlog
 
+from imagequeue.config import process
 from imagequeue.config.logging import (
     add_log_context,
     configure_logs,
@@ -14,19 +13,7 @@ from imagequeue.config.logging import (
     log_context,
 )
 from imagequeue.config.settings import Settings
-
-
-@pytest.fixture(autouse=True)
-def _restore_logging() -> Iterator[None]:
-    root, config = logging.getLogger(), structlog.get_config()
-    handlers, level = list(root.handlers), root.level
-    # A test that calls a step directly leaves the context of its job behind.
-    structlog.contextvars.clear_contextvars()
-    yield
-    structlog.configure(**config)
-    structlog.contextvars.clear_contextvars()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+from support.logs import restoring_logs
 
 
 @pytest.fixture
@@ -136,3 +123,15 @@ def test_value_without_text_does_not_raise(
     log.info("job_failed", error=value)
     log.info("job_dispatched")
     assert "job_dispatched" in capsys.readouterr().err
+
+
+def test_logs_of_one_test_are_not_those_of_the_next(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with restoring_logs():
+        configure_logs(settings)
+        process.log.warning("within")
+    process.log.warning("after")
+    within, after = capsys.readouterr().err.splitlines()
+    assert "[imagequeue.config.process]" in within
+    assert "[imagequeue.config.process]" not in after

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 import redis
-from click.testing import CliRunner
 from conftest import Start
 
 from imagequeue.config.process import CANNOT_START
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, ImageQueueError
 from imagequeue.producer.api.application import create_app
-from imagequeue.producer.cli.main import cli
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.diagnose import CHECKS
 from imagequeue.storage import Storage, StorageError, open_storage
@@ -22,6 +20,7 @@ from imagequeue.store import deployment, keys
 from imagequeue.store.deployment import Deployment
 from imagequeue.worker import storage_check
 from imagequeue.worker.context import Context
+from support.cli import imagequeue
 from support.images import PNG
 from support.processes import BIN
 from support.worker.downloads import folder_of
@@ -143,10 +142,9 @@ def test_adopting_makes_the_others_refuse(
     other = {**overrides, "storage_url": f"file://{tmp_path}/other"}
     with pytest.raises(ImageQueueError, match="`imagequeue adopt`"):
         CHECKS["deployment"](read_settings(**other))
-    env = {f"IMAGEQUEUE_{name.upper()}": value for name, value in other.items()}
-    done = CliRunner(env=env).invoke(cli, ["adopt", "--yes"])
-    assert done.exit_code == 0, done.output
-    assert "other" in done.output
+    done = imagequeue("adopt", "--yes", settings=other)
+    assert done.status == 0, done.err
+    assert "other" in done.out
     create_app(read_settings(**other))
     Deployment(client).require_secrets("secret_key", [b"new"])
     with pytest.raises(ConfigError):
