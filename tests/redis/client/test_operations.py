@@ -34,9 +34,9 @@ from support.processes import eventually
 CAT = ("kie-flux-kontext", "a cat")
 
 
-def png() -> bytes:
+def png(color: str = "red") -> bytes:
     buffer = BytesIO()
-    Pillow.new("RGB", (8, 8), "red").save(buffer, "PNG")
+    Pillow.new("RGB", (8, 8), color).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -84,6 +84,21 @@ def test_local_file_is_uploaded(client: Client, tmp_path: Path) -> None:
     assert job.image_urls[2] == url
     uploaded = client.upload(tmp_path / "cat.png")
     assert (uploaded.width, uploaded.content_type) == (8, "image/png")
+
+
+def test_same_file_uploaded_again_is_the_same_request(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(png())
+    edit = {"action": "edit", "idempotency_key": "hat-7"}
+    first = client.submit(*CAT, image=png(), **edit)
+    again = client.submit(*CAT, image=tmp_path / "cat.png", **edit)
+    assert (again.id, again.image_urls) == (first.id, first.image_urls)
+    client.cancel(first)
+    with pytest.raises(JobFailedError) as caught:
+        client.run(*CAT, image=png(), **edit)
+    assert caught.value.job.id == first.id
+    with pytest.raises(IdempotencyConflictError):
+        client.submit(*CAT, image=png("blue"), **edit)
+    assert len(list(client.list())) == 1
 
 
 def test_file_that_cannot_be_read_is_refused_before_anything_is_sent(client: Client) -> None:
