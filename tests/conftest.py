@@ -50,19 +50,22 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+TOGETHER = ("tests/system/dashboard", "tests/system/examples")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Keep the tests with a browser in one process: each start of it takes seconds."""
+    """Keep the tests of a folder in one process if what they share takes seconds to start."""
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
 
-    class OneBrowser(LoadFileScheduling):
+    class FolderScheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             folder, _, _ = nodeid.rpartition("/")
-            return folder if folder == "tests/system/dashboard" else super()._split_scope(nodeid)
+            return folder if folder in TOGETHER else super()._split_scope(nodeid)
 
-    return OneBrowser(config, log)
+    return FolderScheduling(config, log)
 
 
 SETTINGS = {

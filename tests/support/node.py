@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from support.paths import ROOT
+from support.processes import find_command
 
 NODE = ROOT / "tests" / "node"
 # Beside the Python packages, so that test runs share one installation.
@@ -27,17 +26,15 @@ def copy_program(name: str, folder: Path) -> Path:
 
 def _install_packages() -> Path:
     """Install the packages of the lock file, once."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        if os.environ.get("CI"):
-            pytest.fail("CI must have node and npm")
-        pytest.skip("node and npm are not installed")
+    find_command("node")
+    npm = find_command("npm")
     lock = (NODE / "package-lock.json").read_bytes()
     folder = INSTALLED.with_name(f"{INSTALLED.name}-{os.getpid()}")
     installed = INSTALLED / "package-lock.json"
     if not installed.exists() or installed.read_bytes() != lock:
         shutil.copytree(NODE, folder)
-        npm = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-        subprocess.run(npm, cwd=folder, check=True, capture_output=True)
+        command = (npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
         shutil.rmtree(INSTALLED, ignore_errors=True)
         folder.rename(INSTALLED)
     return INSTALLED / "node_modules"

@@ -1,6 +1,7 @@
 """Real processes for tests, each stopped by its own id."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 import requests
 
 from imagequeue.producer.local.ports import free_port
@@ -109,8 +111,24 @@ def sandbox(folder: Path, *arguments: str) -> Iterator[str]:
         yield url
 
 
+def up(folder: Path, output: int | None = None, **env: str) -> tuple[Process, dict[str, str]]:
+    """Start a system with a sandbox; return it and the URL of each server."""
+    ports = {name: str(free_port()) for name in ("api", "callback", "flower", "sandbox")}
+    flags = [text for name, port in ports.items() for text in (f"--{name}-port", port)]
+    process = Process([str(BIN / "imagequeue"), "up", "--sandbox", *flags], env, folder, output)
+    return process, {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+
+
 def answers(url: str) -> bool:
     try:
         return requests.get(url, timeout=5).ok
     except requests.RequestException:
         return False
+
+
+def find_command(name: str) -> str:
+    """Return the path of a command; without it, skip the test, or fail it in CI."""
+    path = shutil.which(name)
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed")
+    return path

@@ -13,18 +13,10 @@ import pytest
 import requests
 
 from imagequeue.errors import ConfigError
-from imagequeue.producer.local.ports import free_port, require_free
+from imagequeue.producer.local.ports import require_free
 from imagequeue.producer.local.supervisor import Supervisor, parse_procfile
 from support.media import validate_file
-from support.processes import BIN, Process, answers, clean_environment, eventually
-
-
-def up(folder: Path, output: int | None = None, **env: str) -> tuple[Process, dict[str, str]]:
-    """Start a system with a sandbox; return it and the URL of each server."""
-    ports = {name: str(free_port()) for name in ("api", "callback", "flower", "sandbox")}
-    flags = [text for name, port in ports.items() for text in (f"--{name}-port", port)]
-    process = Process([str(BIN / "imagequeue"), "up", "--sandbox", *flags], env, folder, output)
-    return process, {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+from support.processes import BIN, Process, answers, clean_environment, eventually, up
 
 
 def processes_of(process: Process) -> dict[str, psutil.Process]:

@@ -1,94 +1,30 @@
-"""The examples, each run as its own process against one `imagequeue up --sandbox`."""
+"""The examples, each run as its own process."""
 
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import pytest
 import requests
 
-from imagequeue.producer.local.ports import free_port
 from support.images import PNG
 from support.media import validate_file
-from support.openapi_document import write_document
 from support.paths import ROOT
-from support.processes import BIN, Process, answers, clean_environment, eventually, running
+from support.processes import BIN, answers, eventually, find_command, running
+from support.system import System
 
 EXAMPLES = ROOT / "examples"
 
 
-class System(NamedTuple):
-    folder: Path
-    api: str
-    receiver: str
-    flask_port: int
-    fastapi_port: int
-    node_port: int
-
-    @property
-    def env(self) -> dict[str, str]:
-        return {**clean_environment(), "API_URL": self.api}
-
-    def run(self, *command: str | Path, **env: str) -> list[str]:
-        """Run an example in the folder of `data/`, and return the lines it printed."""
-        ran = subprocess.run(
-            command, cwd=self.folder, env={**self.env, **env}, capture_output=True, text=True
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        return ran.stdout.splitlines()
-
-    def get(self, path: str, **query: Any) -> Any:
-        answer = requests.get(f"{self.api}/v1/jobs{path}", params=query, timeout=60)
-        answer.raise_for_status()
-        return answer.json()
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    folder = tmp_path_factory.mktemp("up")
-    ports = {name: free_port() for name in ("api", "callback", "flower", "sandbox")}
-    flags = [text for name, port in ports.items() for text in (f"--{name}-port", str(port))]
-    made = System(
-        folder,
-        f"http://localhost:{ports['api']}",
-        f"http://127.0.0.1:{ports['callback']}",
-        free_port(),
-        free_port(),
-        free_port(),
-    )
-    ports_of_services = (made.flask_port, made.fastapi_port, made.node_port)
-    trusted = ",".join(f"localhost:{port}" for port in ports_of_services)
-    # For the service with a client of its own too, which checks the address of its webhook.
-    (folder / ".env").write_text(f"IMAGEQUEUE_WEBHOOK_TRUSTED_HOSTS={trusted}\n")
-    process = Process([str(BIN / "imagequeue"), "up", "--sandbox", *flags], {}, folder)
-    try:
-        process.wait_for("ready api=")
-        yield made
-    finally:
-        status = process.stop()
-    assert status == 0, process.output
-
-
-def installed(command: str) -> str:
-    path = shutil.which(command)
-    if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{command} is not installed")
-    return path
-
-
 def test_submit_sh_downloads_the_image(system: System) -> None:
-    installed("curl")
+    find_command("curl")
     job_id, *_, state, file = system.run(EXAMPLES / "submit.sh")
     assert (state, system.get(f"/{job_id}")["state"]) == ("succeeded", "succeeded")
     assert validate_file(system.folder / file).content_type.startswith("image/")
 
 
 def test_submit_sh_fails_if_its_job_fails(system: System) -> None:
-    installed("curl")
+    find_command("curl")
     request = '{"provider": "acedata-flux", "prompt": "a cow [refuse=403]"}'
     command = (EXAMPLES / "submit.sh", request, "cow")
     ran = subprocess.run(command, cwd=system.folder, env=system.env, capture_output=True, text=True)
@@ -98,7 +34,7 @@ def test_submit_sh_fails_if_its_job_fails(system: System) -> None:
 
 
 def test_submit_mjs_follows_the_job_and_saves_the_images(system: System) -> None:
-    printed = system.run(installed("node"), EXAMPLES / "submit.mjs", "a red fox")
+    printed = system.run(find_command("node"), EXAMPLES / "submit.mjs", "a red fox")
     changes = [line.split()[1] for line in printed if " " in line]
     files = printed[len(changes) :]
     assert changes[-1] == "succeeded"
@@ -116,49 +52,8 @@ def test_openai_sdk_makes_an_image_and_edits_it(system: System) -> None:
         assert validate_file(system.folder / file).content_type.startswith("image/")
 
 
-@pytest.fixture(scope="module")
-def typescript() -> Path:
-    """The folder of the TypeScript client, built."""
-    folder = ROOT / "clients" / "typescript"
-    npm = installed("npm")
-    write_document(folder / "openapi.json")
-    if not (folder / "node_modules" / ".package-lock.json").exists():
-        subprocess.run([npm, "ci", "--silent", "--no-fund", "--no-audit"], cwd=folder, check=True)
-    built = subprocess.run(
-        [npm, "run", "--silent", "build"], cwd=folder, capture_output=True, text=True
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    return folder
-
-
-def test_typescript_client_passes_its_tests(system: System, typescript: Path) -> None:
-    tests = typescript / "build" / "test" / "client.test.js"
-    system.run(installed("node"), "--test", tests, IMAGEQUEUE_URL=system.api)
-
-
-def test_typescript_client_edits_a_local_file(system: System, typescript: Path) -> None:
-    (system.folder / "photo.png").write_bytes(PNG)
-    program = typescript / "build" / "examples" / "edit.js"
-    env = {"IMAGEQUEUE_URL": system.api}
-    (file,) = system.run(installed("node"), program, "photo.png", "make it night", **env)
-    assert validate_file(system.folder / file).content_type.startswith("image/")
-
-
-def test_typescript_service_receives_a_verified_webhook(system: System, typescript: Path) -> None:
-    secret = (system.folder / "data" / "webhook_secret").read_text()
-    own = f"http://localhost:{system.node_port}/"
-    env = {**system.env, "PORT": str(system.node_port), "WEBHOOK_SECRET": secret}
-    program = [installed("node"), str(typescript / "build" / "examples" / "webhook.js")]
-    with running(program, env, system.folder) as service:
-        service.wait_for("ready")
-        assert requests.post(own, data="{}", timeout=20).status_code == 400
-        request = {"provider": "acedata-flux", "prompt": "a red fox", "webhook_url": own}
-        job_id = requests.post(f"{system.api}/v1/jobs", json=request, timeout=20).json()["id"]
-        service.wait_for(f"{job_id} succeeded")
-
-
 def test_python_client_runs_a_job_and_saves_its_image(system: System) -> None:
-    printed = system.run(sys.executable, EXAMPLES / "python_client.py", IMAGEQUEUE_URL=system.api)
+    printed = system.run(sys.executable, EXAMPLES / "python_client.py")
     *changes, file = printed
     states = [line.split()[1] for line in changes]
     assert (states[0], states[-1]) == ("queued", "succeeded")
@@ -166,7 +61,7 @@ def test_python_client_runs_a_job_and_saves_its_image(system: System) -> None:
 
 
 def test_async_client_runs_several_jobs(system: System) -> None:
-    printed = system.run(sys.executable, EXAMPLES / "async_client.py", IMAGEQUEUE_URL=system.api)
+    printed = system.run(sys.executable, EXAMPLES / "async_client.py")
     assert len(printed) == 3
     for line in printed:
         file = system.folder / line.rpartition(" ")[2]
@@ -197,8 +92,7 @@ def test_fastapi_service_orders_waits_and_receives_a_webhook(system: System) -> 
     own = f"http://localhost:{system.fastapi_port}"
     app = ("--app-dir", str(EXAMPLES), "fastapi_service:app")
     command = [str(BIN / "uvicorn"), *app, "--port", str(system.fastapi_port)]
-    env = {**system.env, "SERVICE_URL": own, "IMAGEQUEUE_URL": system.api}
-    with running(command, env, system.folder) as service:
+    with running(command, {**system.env, "SERVICE_URL": own}, system.folder) as service:
         eventually(lambda: answers(f"{own}/images"))
         headers = {"Idempotency-Key": "fastapi-7"}
         order = {"prompt": "a red fox"}
@@ -226,7 +120,7 @@ def test_edits_of_a_csv_go_on_where_they_stopped(system: System) -> None:
     (system.folder / "edits.csv").write_text("\n".join(["sku,image,prompt", *lines]))
 
     def edit() -> set[str]:
-        system.run(sys.executable, EXAMPLES / "edit_csv.py", "edits.csv", IMAGEQUEUE_URL=system.api)
+        system.run(sys.executable, EXAMPLES / "edit_csv.py", "edits.csv")
         jobs = system.get("", limit=100)["jobs"]
         return {job["id"] for job in jobs if job["metadata"].get("sku")}
 
