@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
 
 from ..errors import InvalidRequestError, Problem
 from ..field_types import is_http_url
-from ..suggest import suggest
 from .account import Account
 from .image_bounds import ImageBounds
 from .limits import ProviderLimits
+from .problems import to_problems
+from .request import TOP_LEVEL
 from .wire import (
     ProviderRequest,
     ProviderResponse,
@@ -29,8 +29,6 @@ TASK_PARAM = "task_id"
 """The parameter with the provider's id of an earlier task, where a request goes on with one."""
 JOB_PARAM = "job"
 """The parameter with the id of the job that had this task, in its place."""
-TOP_LEVEL = ("prompt", "image_urls")
-"""The fields of a request that stand outside of a job request's `params`."""
 
 
 def _check_url(url: str) -> str:
@@ -160,9 +158,7 @@ class Provider(ABC):
         try:
             request = model.model_validate(fields)
         except ValidationError as error:
-            raise InvalidRequestError(
-                [_to_problem(model, detail) for detail in error.errors(include_url=False)]
-            ) from None
+            raise InvalidRequestError(to_problems(model, error)) from None
         if conflicts := request.find_conflicts():
             raise InvalidRequestError(conflicts)
         return request
@@ -235,25 +231,3 @@ class UrlRefreshProvider(Provider):
     @abstractmethod
     def parse_refresh_url_response(self, response: ProviderResponse) -> ResultImage:
         """Return the image at its new URL; raises MalformedResponseError without one."""
-
-
-def _to_problem(model: type[Request], detail: ErrorDetails) -> Problem:
-    """Convert one pydantic error to a field of the job request and what to change."""
-    path = [str(part) for part in detail["loc"]]
-    name = path[0] if path else ""
-    is_top_level = name in TOP_LEVEL
-    field = ".".join(path if is_top_level else ["params", *path])
-    if detail["type"] == "extra_forbidden":
-        return Problem(name if is_top_level else field, _describe_unknown(model, name))
-    if detail["type"] == "missing":
-        return Problem(field, "is required for this action")
-    if is_top_level and detail.get("ctx", {}).get("min_length") == 1:
-        return Problem(name, "must not be empty")
-    return Problem(field, detail["msg"].removeprefix("Value error, "))
-
-
-def _describe_unknown(model: type[Request], name: str) -> str:
-    if name in TOP_LEVEL:
-        return "this action takes none; leave it out"
-    known = [field for field in model.model_fields if field not in TOP_LEVEL]
-    return f"unknown parameter; {suggest(name, known) or 'known: ' + ', '.join(known)}"

@@ -25,6 +25,7 @@ from ..errors import Problem
 from .base import ImageURL, Request
 from .base import Prompt as PromptText
 from .catalogue import Images, Parameter, Prompt, load_models
+from .problems import find_choice_problems
 
 
 def _to_number(value: float) -> int | float:
@@ -60,12 +61,7 @@ class CatalogueRequest(Request):
 
     def find_conflicts(self) -> Sequence[Problem]:
         """Check that exactly one of the model's alternatives is given."""
-        names = self.one_of
-        given = [name for name in names if getattr(self, name, None) is not None]
-        if len(given) == 1 or not names:
-            return ()
-        fields = [name if name == "image_urls" else f"params.{name}" for name in names]
-        return [Problem(fields[0], f"give exactly one of {' and '.join(fields)}")]
+        return find_choice_problems(self, self.one_of)
 
 
 class UncheckedRequest(Request):

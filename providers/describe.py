@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from ..errors import InvalidRequestError, Problem
 from ..suggest import suggest
 from . import PROVIDERS, get
-from .base import JOB_PARAM, TASK_PARAM, TOP_LEVEL, RequestForm
+from .base import JOB_PARAM, TASK_PARAM, RequestForm
+from .request import TOP_LEVEL
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -18,6 +18,9 @@ MAX_IMAGE_URLS = 64
 MAX_FALLBACKS = 3
 MAX_AFTER = 16
 
+TOP_LEVEL = ("prompt", "image_urls")
+"""The fields of a provider's request that stand outside of a job request's `params`."""
+
 Priority = Literal["high", "normal", "low"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 """Every priority, the highest first."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from . import keys
+from . import image_keys
 
 # Longer than a worker may be frozen between its look at the storage and its claim, or retry.
 CLAIM_TTL_S = 86_400
@@ -24,10 +24,10 @@ class ImageNames:
 
     def find_owner(self, name: str) -> str:
         """Return the image that has claimed a name lately; empty for none."""
-        owner: Any = self._redis.get(keys.image_name(name))
+        owner: Any = self._redis.get(image_keys.image_name(name))
         return owner.decode() if owner else ""
 
     def claim(self, name: str, owner: str) -> bool:
         """Claim a name for an image, if no other has it; return whether the name is the image's."""
-        is_new = self._redis.set(keys.image_name(name), owner, nx=True, ex=CLAIM_TTL_S)
+        is_new = self._redis.set(image_keys.image_name(name), owner, nx=True, ex=CLAIM_TTL_S)
         return bool(is_new) or self.find_owner(name) == owner

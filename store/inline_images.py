@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import redis
 
-from . import keys
+from . import image_keys
 
 LIFETIME_S = 86_400
 """How long the download may be tried; what it left is deleted."""
@@ -28,14 +28,14 @@ class InlineImages:
     def put(self, job_id: str, url: str, content: bytes) -> None:
         """Store an image; the same one again changes nothing."""
         # An hour more, for a try that begins at the last moment.
-        self._redis.set(keys.inline_image(job_id, url), content, ex=LIFETIME_S + 3600)
+        self._redis.set(image_keys.inline_image(job_id, url), content, ex=LIFETIME_S + 3600)
 
     def get(self, job_id: str, url: str) -> bytes | None:
         """Return an image; None if it is not stored any more."""
-        found: bytes | None = self._redis.get(keys.inline_image(job_id, url))  # type: ignore[assignment]
+        found: bytes | None = self._redis.get(image_keys.inline_image(job_id, url))  # type: ignore[assignment]
         return found
 
     def delete(self, job_id: str, urls: Iterable[str]) -> None:
         """Delete images that are in the storage now."""
-        if names := [keys.inline_image(job_id, url) for url in urls]:
+        if names := [image_keys.inline_image(job_id, url) for url in urls]:
             self._redis.delete(*names)

@@ -1,4 +1,4 @@
-"""The keys in Redis, except for those of costs and webhooks.
+"""The keys in Redis, except for those of costs, images and webhooks.
 
 Names are short, because each job has several.
 """
@@ -6,7 +6,6 @@ Names are short, because each job has several.
 from __future__ import annotations
 
 import functools
-import hashlib
 
 from ..config.queues import Queue
 from ..jobs.ids import quote_name
@@ -71,12 +70,6 @@ PAUSES = "iq:pauses"
 
 FAILURES = "iq:failures"
 """Hash: how many times each upstream failed in a row, and since when, separated by a space."""
-
-UPLOADS = "iq:uploads"
-"""Sorted set of the names of uploads in the storage, by the time when they are deleted."""
-
-UPLOADS_CLAIMED = "iq:uploads:claimed"
-"""String that exists for a minute after a worker was told to delete uploads."""
 
 UNREADABLE = "iq:unreadable"
 """Hash: the ids of jobs and batches whose records could not be read, and why."""
@@ -155,26 +148,6 @@ def pause(name: str, kind: str) -> str:
 def callbacks(job_id: str) -> str:
     """List of a job's callbacks that were not processed yet."""
     return f"iq:callbacks:{job_id}"
-
-
-def inline_image(job_id: str, url: str) -> str:
-    """String: the bytes of an image that a response held itself, by the URL in the job's record."""
-    return f"iq:inline:{job_id}:{url}"
-
-
-def image_name(name: str) -> str:
-    """String: the image that is stored under a name, as the job's id and its index."""
-    return f"iq:name:{name}"
-
-
-def upload(upload_id: str) -> str:
-    """String: the record of an upload, as JSON; it ends with the upload."""
-    return f"iq:{upload_id}"
-
-
-def look(place: str) -> str:
-    """String: what was lately found at an input URL, or at all those of a host, as JSON."""
-    return f"iq:look:{hashlib.sha256(place.encode(errors='replace')).hexdigest()}"
 
 
 def made(fingerprint: str) -> str:

@@ -11,7 +11,7 @@ import redis
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..providers.image_bounds import ImageFacts
-from . import keys
+from . import image_keys
 
 IMAGE_S = 600
 # Whoever has put the file in its place submits again at once.
@@ -46,7 +46,7 @@ class Looks:
         if not urls:
             return []
         places = [place for url in urls for place in (url, _get_host(url))]
-        found: Any = self._redis.mget(map(keys.look, places))
+        found: Any = self._redis.mget(map(image_keys.look, places))
         records = zip(found[::2], found[1::2], strict=True)
         return [_parse(of_url or of_host) for of_url, of_host in records]
 
@@ -54,7 +54,7 @@ class Looks:
         """Store a look for a while."""
         lifetime_s = IMAGE_S if look.image else FAULT_S if look.fault else OBSTACLE_S
         place = _get_host(url) if look.of_host else url
-        self._redis.set(keys.look(place), look.model_dump_json(), ex=lifetime_s)
+        self._redis.set(image_keys.look(place), look.model_dump_json(), ex=lifetime_s)
 
 
 def _parse(record: bytes | None) -> Look | None:

@@ -9,8 +9,8 @@ from typing import Any
 from fastapi import FastAPI
 
 from ...providers import PROVIDERS
-from ...providers.base import TOP_LEVEL
 from ...providers.describe import RequestDetails, describe_provider
+from ...providers.request import TOP_LEVEL
 from .job_form import FORM_BODY
 from .problems import build_problem_schemas
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import InvalidRequestError, Problem
 from ...providers import get as get_provider
-from ...providers.base import TOP_LEVEL, Request
+from ...providers.base import Request
 from ...providers.fit_params import (
     find_mask_param,
     fit_count,
@@ -17,6 +17,7 @@ from ...providers.fit_params import (
     parse_text,
 )
 from ...providers.model_names import UnknownModelError, parse_model_name
+from ...providers.request import TOP_LEVEL
 from .body import ImageRequest
 from .errors import refuse
 

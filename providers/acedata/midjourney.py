@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ...errors import Problem
 from ..base import ImageURL, Request
+from ..problems import find_choice_problems
 
 MODEL = "midjourney"
 
@@ -21,7 +22,7 @@ class FollowUp(Request):
     """Work on an earlier result."""
 
     choices: ClassVar[Mapping[str, str]] = {}
-    """What chooses the operation: exactly one of these parameters, with AceData's word for it."""
+    """What chooses the operation: one of these parameters, with AceData's word for it."""
 
     model: Literal["midjourney"] = Field(description="The only model whose results are worked on.")
     task_id: str = Field(
@@ -41,11 +42,7 @@ class FollowUp(Request):
 
     def find_conflicts(self) -> Sequence[Problem]:
         """Check that exactly one parameter chooses the operation."""
-        given = [name for name in self.choices if getattr(self, name) is not None]
-        if len(given) == 1:
-            return ()
-        fields = [f"params.{name}" for name in self.choices]
-        return [Problem(fields[0], f"give exactly one of {' and '.join(fields)}")]
+        return find_choice_problems(self, self.choices)
 
 
 class Upscale(FollowUp):
@@ -110,10 +107,6 @@ class Reroll(_Grid):
     def operation(self) -> str:
         """AceData's name of what is to be done."""
         return "reroll"
-
-    def find_conflicts(self) -> Sequence[Problem]:
-        """Nothing chooses it."""
-        return ()
 
 
 FOLLOW_UPS: Mapping[str, type[FollowUp]] = {

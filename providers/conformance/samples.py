@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...errors import InvalidRequestError
-from ..base import TOP_LEVEL, Provider, Request, RequestForm
+from ..base import Provider, Request, RequestForm
+from ..request import TOP_LEVEL
 
 Schema = Mapping[str, Any]
 MAX_TEXT = 20_000

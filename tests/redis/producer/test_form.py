@@ -11,7 +11,7 @@ from imagequeue.producer.api import form
 from imagequeue.producer.api.form import read_form
 from imagequeue.producer.api.problems import install_handlers
 from imagequeue.producer.input_images import InputImages
-from imagequeue.store import keys
+from imagequeue.store import image_keys
 from imagequeue.store.uploads import Uploads
 from imagequeue.worker.context import Context
 from support.asgi import serving
@@ -67,4 +67,4 @@ def test_form_beyond_its_bounds_is_refused_and_stores_nothing(
         "application/problem+json",
     )
     assert words in answer.json()["detail"]
-    assert not ctx.store.redis.exists(keys.UPLOADS)
+    assert not ctx.store.redis.exists(image_keys.UPLOADS)

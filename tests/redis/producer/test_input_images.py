@@ -13,7 +13,7 @@ from imagequeue.errors import InvalidRequestError, UploadError
 from imagequeue.jobs.job import add_seconds
 from imagequeue.producer import input_images
 from imagequeue.producer.client import LocalClient
-from imagequeue.store import keys
+from imagequeue.store import image_keys
 from imagequeue.store.uploads import GRACE_S, Uploads
 from imagequeue.worker.context import Context
 from support.callers import Ask
@@ -67,10 +67,10 @@ def test_upload_is_stored_with_its_facts(
         "shop",
         said["expires_at"].replace("Z", "+00:00"),
     )
-    lifetime_s: Any = ctx.store.redis.ttl(keys.upload(upload.id))
+    lifetime_s: Any = ctx.store.redis.ttl(image_keys.upload(upload.id))
     assert 0 < lifetime_s <= ctx.settings.retention_s
     deleted_at = upload.expires_at.timestamp() + GRACE_S
-    assert ctx.store.redis.zscore(keys.UPLOADS, upload.name) == deleted_at
+    assert ctx.store.redis.zscore(image_keys.UPLOADS, upload.name) == deleted_at
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_is_no_image_is_422_and_not_stored(
     response = ask("shop", "POST", "/v1/uploads", data=content, headers=headers)
     assert response.status_code == 422
     assert words in response.json()["detail"]
-    assert not ctx.store.redis.exists(keys.UPLOADS)
+    assert not ctx.store.redis.exists(image_keys.UPLOADS)
 
 
 def test_upload_beyond_the_limit_is_413_also_without_a_stated_length(ask: Ask) -> None:

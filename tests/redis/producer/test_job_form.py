@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from imagequeue.jobs.job import State
-from imagequeue.store import keys
+from imagequeue.store import image_keys, keys
 from imagequeue.store.uploads import Uploads
 from imagequeue.worker.context import Context
 from support.callers import Ask
@@ -51,7 +51,7 @@ def new_files(ctx: Context) -> Callable[[], int]:
 @pytest.fixture
 def is_empty(ctx: Context, new_files: Callable[[], int]) -> Callable[[], bool]:
     """Returns whether neither a job nor an upload is stored."""
-    names = (keys.UPLOADS, keys.index(State.QUEUED))
+    names = (image_keys.UPLOADS, keys.index(State.QUEUED))
     return lambda: not (ctx.store.redis.exists(*names) or new_files())
 
 

@@ -11,7 +11,7 @@ from imagequeue.config.settings import Settings
 from imagequeue.jobs.upload import Upload
 from imagequeue.producer.client import LocalClient
 from imagequeue.storage import Storage, StorageError
-from imagequeue.store import keys
+from imagequeue.store import image_keys
 from imagequeue.store.broker import list_key
 from imagequeue.store.uploads import GRACE_S, Uploads
 from imagequeue.store.wakeups import Priority
@@ -53,7 +53,7 @@ def test_upload_is_deleted_a_day_after_its_end_and_not_before(
     assert first.name in files(ctx)
     app.tasks["imagequeue.delete_uploads"]()
     assert files(ctx) == [later.name]
-    assert ctx.store.redis.zrange(keys.UPLOADS, 0, -1) == [later.name.encode()]
+    assert ctx.store.redis.zrange(image_keys.UPLOADS, 0, -1) == [later.name.encode()]
 
 
 def test_crash_before_or_after_the_file_is_written_leaves_nothing(
@@ -72,7 +72,7 @@ def test_crash_before_or_after_the_file_is_written_leaves_nothing(
     clock.advance(ctx.settings.retention_s + GRACE_S)
     app.tasks["imagequeue.delete_uploads"]()
     assert files(ctx) == []
-    assert not ctx.store.redis.exists(keys.UPLOADS)
+    assert not ctx.store.redis.exists(image_keys.UPLOADS)
 
 
 def test_upload_that_cannot_be_deleted_is_tried_again(
@@ -100,9 +100,9 @@ def test_damaged_entry_stops_no_other(
     ctx: Context, app: Celery, clock: Clock, tmp_path: Path
 ) -> None:
     damaged: dict[bytes | str, float] = {b"\xff": 0, "../etc/passwd": 0}
-    ctx.store.redis.zadd(keys.UPLOADS, damaged)
+    ctx.store.redis.zadd(image_keys.UPLOADS, damaged)
     upload(ctx, tmp_path)
     clock.advance(ctx.settings.retention_s + GRACE_S)
     app.tasks["imagequeue.delete_uploads"]()
     assert files(ctx) == []
-    assert not ctx.store.redis.exists(keys.UPLOADS)
+    assert not ctx.store.redis.exists(image_keys.UPLOADS)

@@ -12,7 +12,7 @@ from PIL import Image
 from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import Job, Reason, State
 from imagequeue.producer.client import LocalClient
-from imagequeue.store import keys
+from imagequeue.store import image_keys, keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.hand_over import HAND_OVER_S
 from imagequeue.worker.http.client import HttpClient
@@ -216,7 +216,7 @@ def test_host_without_an_answer_is_not_asked_by_every_job(
 
 def test_damaged_look_counts_as_none(ctx: Context, stub: Stub, send: Callable[..., Job]) -> None:
     serve(stub, (200, PNG))
-    ctx.store.redis.set(keys.look(f"{stub.url}/a.png"), "damaged")
+    ctx.store.redis.set(image_keys.look(f"{stub.url}/a.png"), "damaged")
     assert (send().state, count_looks(stub)) == (State.WAITING, 1)
 
 

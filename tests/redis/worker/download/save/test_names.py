@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from imagequeue.jobs.job import Job
-from imagequeue.store import keys
+from imagequeue.store import image_keys
 from imagequeue.worker import save as saving
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
@@ -50,7 +50,7 @@ def test_image_of_another_job_is_never_overwritten(ctx: Context, stub: Stub, hos
     first = to_the_end(ctx, start(ctx, stub, host))
     for forget in (False, True):
         if forget:
-            ctx.store.redis.delete(keys.image_name("cats/A 7.png"))
+            ctx.store.redis.delete(image_keys.image_name("cats/A 7.png"))
         for other in (PNG, picture(size=(8, 8))):
             host.speak = says(200, other)
             job = to_the_end(ctx, start(ctx, stub, host))
@@ -116,7 +116,7 @@ def test_folder_that_is_a_file_costs_no_image(
 def test_name_in_the_folder_of_the_job_is_not_claimed(ctx: Context, stub: Stub, host: Host) -> None:
     job = to_the_end(ctx, start(ctx, stub, host, image_name="{job}/{metadata.sku}"))
     assert list_names(job) == [f"{job.id}/A 7.png"]
-    assert ctx.store.redis.keys(keys.image_name("*")) == []
+    assert ctx.store.redis.keys(image_keys.image_name("*")) == []
 
 
 def test_storage_that_does_not_answer_is_asked_again(

@@ -8,7 +8,7 @@ from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.job import State
 from imagequeue.jobs.upload import Upload
 from imagequeue.producer.client import LocalClient
-from imagequeue.store import keys
+from imagequeue.store import image_keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.clock import Clock
@@ -64,7 +64,7 @@ def test_upload_that_is_unknown_expired_or_of_another_caller_is_refused(
     refuse(UNKNOWN)
     refuse(upload.id, submitted_by="shop", sees="shop")
     other = upload.id[:-1] + ("1" if upload.id[-1] == "0" else "0")
-    ctx.store.redis.set(keys.upload(other), "damaged")
+    ctx.store.redis.set(image_keys.upload(other), "damaged")
     refuse(other)
     edit(client, upload.id, after=[queued(ctx)])
     with pytest.raises(InvalidRequestError, match="no upload of yours"):
@@ -77,7 +77,7 @@ def test_job_whose_upload_has_ended_is_cancelled_unpaid(
     ctx: Context, client: LocalClient, stub: Stub, upload: Upload
 ) -> None:
     job_id = edit(client, upload.id)
-    ctx.store.redis.delete(keys.upload(upload.id))
+    ctx.store.redis.delete(image_keys.upload(upload.id))
     submit(ctx, job_id)
     job = ctx.store.get(job_id)
     assert (job.state, job.charged, stub.asked) == (State.CANCELLED, "no", [])
