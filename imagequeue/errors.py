@@ -49,14 +49,12 @@ class IdempotencyConflictError(ImageQueueError):
     """An idempotency key belongs to a different request; nothing was queued."""
 
     def __init__(self, places: Sequence[int], message: str | None = None) -> None:
-        super().__init__(
-            message
-            if message is not None
-            else "the idempotency key was used for another request: give a new one"
-            if places == [0]
-            else "idempotency keys were used for other requests: give new ones to items "
-            + ", ".join(map(str, places))
-        )
+        if message is None and places == [0]:
+            message = "the idempotency key was used for another request: give a new one"
+        elif message is None:
+            words = "idempotency keys were used for other requests: give new ones to items"
+            message = f"{words} {', '.join(map(str, places))}"
+        super().__init__(message)
         self.places = tuple(places)
 
 

@@ -54,10 +54,9 @@ def find_obstacles(
     for place, image in images.items():
         is_input = isinstance(place, int)
         fault = bounds.find_fault(image.facts) if is_input else ""
-        if not fault and isinstance(provider, UploadProvider):
-            limit = provider.max_upload_bytes
-            is_larger = image.bytes > limit
-            fault = f"has {image.bytes} bytes, and {name} takes up to {limit}" if is_larger else ""
+        limit = provider.max_upload_bytes if isinstance(provider, UploadProvider) else image.bytes
+        if not fault and image.bytes > limit:
+            fault = f"has {image.bytes} bytes, and {name} takes up to {limit}"
         if fault:
             yield Problem(f"image_urls.{place}" if is_input else f"params.{place}", fault)
 

@@ -52,10 +52,11 @@ class CatalogueProvider(Provider):
         return model.images if model else None
 
     def find_count_param(self, action: str, params: Mapping[str, Any]) -> str:
-        """The catalogue says which it is."""
+        """Return the one that the catalogue names."""
         fields = self.find_request_type(action, params).model_fields
         model = self.models.get(str(params.get("model")))
-        return model.count if model and model.count in fields and model.count else ""
+        count = model.count if model else None
+        return count if count and count in fields else ""
 
     def list_forms(self) -> Iterator[RequestForm]:
         """Yield the requests for each model, then those that are not checked."""

@@ -17,7 +17,7 @@ from ..jobs.schedule import backoff
 from ..providers import get as get_provider
 from ..providers.image_bounds import ImageFacts
 from ..storage.media.head import read_head
-from ..storage.media.validate import NotMediaError
+from ..storage.media.validate import NotMediaError, UnsupportedImageError
 from ..store.looks import Look
 from ..store.submit_queue import Permit
 from .apply_status import as_failed, require_queued
@@ -119,10 +119,9 @@ def _inspect(response: Response) -> Look:
     size = _find_bytes(response)
     try:
         media = read_head(response.body)
+    except UnsupportedImageError as error:  # such as a TIFF, which some models take
+        return Look(image=ImageFacts(error.kind, size))
     except NotMediaError as error:
-        kind = str(error).removeprefix("the file is ")
-        if kind.endswith(" image"):  # such as a TIFF, which some models take
-            return Look(image=ImageFacts(kind, size))
         return Look(fault=f"is no image, {error}: give a URL of a PNG, JPEG, WebP or GIF file")
     if not media.content_type.startswith("image/"):
         return Look(fault=f"is {media.content_type}: give a URL of an image")

@@ -30,6 +30,14 @@ class UnsupportedMediaError(NotMediaError):
     """The file is complete and cannot be saved; another download would not change that."""
 
 
+class UnsupportedImageError(UnsupportedMediaError):
+    """The file is an image of a kind that cannot be saved."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"the file is {kind}")
+        self.kind = kind
+
+
 class Media(NamedTuple):
     """A validated image or video; the size of a video is not read."""
 
@@ -76,12 +84,14 @@ OTHER_KINDS = (
     (rb"[^\0-\x08\x0e-\x1f]+\Z", "text"),
     (rb"", "no known image or video"),
 )
-UNSUPPORTED_KINDS = (
+UNSUPPORTED_IMAGES = (
     (rb"(?i)\s*(<\?xml.*|<!doctype svg.*)?<svg", "an SVG image"),
     (rb"....ftyp", "a HEIC image"),
     (rb"II\*\0|MM\0\*", "a TIFF image"),
     (rb"BM....\0\0\0\0", "a BMP image"),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL image"),
+)
+UNSUPPORTED_KINDS = (
     (rb"\x1a\x45\xdf\xa3", "a Matroska video"),
     (rb"%PDF-", "a PDF"),
     (rb"PK\x03\x04", "a ZIP archive"),
@@ -116,6 +126,9 @@ def find_format(head: bytes) -> Format:
         if _starts_with(head, form.magic):
             return form
     text = head.removeprefix(b"\xef\xbb\xbf")
+    for magic, kind in UNSUPPORTED_IMAGES:
+        if _starts_with(text, magic):
+            raise UnsupportedImageError(kind)
     for kinds, error in ((UNSUPPORTED_KINDS, UnsupportedMediaError), (OTHER_KINDS, NotMediaError)):
         for magic, kind in kinds:
             if _starts_with(text, magic):

@@ -54,8 +54,13 @@ def test_unknown_facts_are_no_faults() -> None:
 def test_edge_of_each_bound_is_within_it() -> None:
     bounds = ImageBounds(max_mb=1, min_side=500, max_side=2000, max_megapixels=1)
     assert bounds.find_fault(ImageFacts("image/png", 1024 * 1024, 500, 2000)) == ""
-    for size in [(1024 * 1024 + 60_000, 500, 500), (9, 499, 600), (9, 501, 2001), (9, 1001, 1000)]:
-        assert bounds.find_fault(ImageFacts("image/png", *size))
+    for words, *size in [
+        ("up to 1 MB", 1024 * 1024 + 60_000, 500, 500),
+        ("at least 500", 9, 499, 600),
+        ("up to 2000", 9, 501, 2001),
+        ("1 megapixels", 9, 1001, 1000),
+    ]:
+        assert words in bounds.find_fault(ImageFacts("image/png", *size))
 
 
 def test_described_request_says_what_the_images_may_be() -> None:
