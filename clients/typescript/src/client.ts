@@ -3,8 +3,11 @@ import { randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import createClient, { type Client } from "openapi-fetch";
 
+import { inChunks } from "./chunks.js";
+import { iterCompleted } from "./completed.js";
 import { ImageQueueError, JobFailed, TimeoutError } from "./errors.js";
 import { follow } from "./events.js";
+import type { ClientOptions, SubmitOptions, WaitOptions } from "./options.js";
 import type { paths } from "./schema.js";
 import { retrying } from "./transport.js";
 import {
@@ -21,33 +24,6 @@ import {
 /** Seconds that the queue holds a request for a job's end; it allows 60. */
 const WAIT_S = 50;
 const CHUNK = 1000;
-const PARALLEL = 8;
-/** The longest that a timer of Node takes: 25 days. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-
-export interface ClientOptions {
-  /** Where the API is; default: the environment variable IMAGEQUEUE_URL. */
-  url?: string;
-  /** Default: the environment variable IMAGEQUEUE_API_KEY. */
-  apiKey?: string;
-  /** How often a request is repeated while the queue is away or busy; default: 5. */
-  maxRetries?: number;
-  fetch?: typeof fetch;
-}
-
-export interface SubmitOptions {
-  /** Repeating a request with its key returns the original job; default: a new key. */
-  idempotencyKey?: string;
-  signal?: AbortSignal;
-}
-
-export interface WaitOptions {
-  /** Throw a TimeoutError after so long; default: never. */
-  timeoutMs?: number;
-  /** Called with the job at each look at it, at the latest every 50 seconds. */
-  onUpdate?: (job: Job) => void;
-  signal?: AbortSignal;
-}
 
 export class ImageQueue {
   readonly #api: Client<paths>;
@@ -151,39 +127,8 @@ export class ImageQueue {
 
   /** Yield each of the jobs once, as it ends; thousands of them share one connection. */
   async *asCompleted(jobIds: Iterable<string>, options: WaitOptions = {}): AsyncGenerator<Job> {
-    const open = new Set(jobIds);
-    const stop = new AbortController();
-    const { signal } = stop;
-    let isLate = false;
-    const timeout = setTimeout(
-      () => stop.abort((isLate = true)),
-      options.timeoutMs ?? MAX_TIMEOUT_MS,
-    );
-    const onAbort = () => stop.abort(options.signal?.reason);
-    if (options.signal?.aborted) onAbort();
-    options.signal?.addEventListener("abort", onAbort);
-    try {
-      for await (const change of this.#follow(signal)) {
-        const changed = change === null ? [...open] : open.has(change.job) ? [change.job] : [];
-        for await (const job of this.#read(changed, signal)) {
-          options.onUpdate?.(job);
-          if (FINISHED.has(job.state) && open.delete(job.id)) yield job;
-        }
-        if (open.size === 0) return;
-      }
-    } catch (error) {
-      throw isLate ? new TimeoutError([...open]) : error;
-    } finally {
-      clearTimeout(timeout);
-      options.signal?.removeEventListener("abort", onAbort);
-      stop.abort();
-    }
-  }
-
-  async *#read(jobIds: string[], signal: AbortSignal): AsyncGenerator<Job> {
-    for await (const ids of inChunks(jobIds, PARALLEL)) {
-      yield* await Promise.all(ids.map((id) => this.#get(id, 0, signal)));
-    }
+    const get = (jobId: string, signal: AbortSignal) => this.#get(jobId, 0, signal);
+    yield* iterCompleted(jobIds, options, (signal) => this.#follow(signal), get);
   }
 
   /** Yield the jobs, newest first, page by page. */
@@ -255,17 +200,4 @@ export class ImageQueue {
     const headers = { ...this.#headers, ...(options.headers as Record<string, string>) };
     return this.#send(new Request(this.#url + path, { ...options, method, headers }));
   }
-}
-
-async function* inChunks<T>(
-  items: Iterable<T> | AsyncIterable<T>,
-  size: number,
-): AsyncGenerator<T[]> {
-  let chunk: T[] = [];
-  for await (const item of items) {
-    if (chunk.push(item) < size) continue;
-    yield chunk;
-    chunk = [];
-  }
-  if (chunk.length) yield chunk;
 }

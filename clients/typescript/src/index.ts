@@ -1,4 +1,4 @@
 export { ImageQueue } from "./client.js";
-export type { ClientOptions, SubmitOptions, WaitOptions } from "./client.js";
 export * from "./errors.js";
+export type * from "./options.js";
 export * from "./types.js";
