@@ -100,7 +100,7 @@ def locate(refused: Iterable[RefusedJob]) -> InvalidRequestError:
 
 
 def parse(body: bytes, kind: type[T]) -> T:
-    """Return the value of a successful response; raises ApiError if it is none."""
+    """Return the value of a successful response; raises ApiError if the body is invalid."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as error:

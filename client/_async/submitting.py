@@ -98,7 +98,7 @@ class AsyncSubmitting:
     async def upload(self, source: str | os.PathLike[str] | bytes) -> Upload:
         """Store an image of up to 30 MB, from a path or bytes; give its id as an `image`.
 
-        Raises InvalidRequestError if it is no PNG, JPEG, WebP or GIF.
+        Raises InvalidRequestError unless it is a PNG, JPEG, WebP or GIF.
         """
         return await self._transport.fetch(calls.upload(read_file(source)), Upload)
 

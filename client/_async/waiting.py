@@ -50,7 +50,7 @@ class Waiter:
 
 
 class AsyncWatch:
-    """Follows the changes of all jobs while somebody waits for one."""
+    """Follows the changes of all jobs while a caller waits for one."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport

@@ -99,7 +99,7 @@ class Submitting:
     def upload(self, source: str | os.PathLike[str] | bytes) -> Upload:
         """Store an image of up to 30 MB, from a path or bytes; give its id as an `image`.
 
-        Raises InvalidRequestError if it is no PNG, JPEG, WebP or GIF.
+        Raises InvalidRequestError unless it is a PNG, JPEG, WebP or GIF.
         """
         return self._transport.fetch(calls.upload(read_file(source)), Upload)
 

@@ -51,7 +51,7 @@ class Waiter:
 
 
 class Watch:
-    """Follows the changes of all jobs while somebody waits for one."""
+    """Follows the changes of all jobs while a caller waits for one."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -74,7 +74,7 @@ class RemoteClient:
             raise click.UsageError(f"a batch has 1 to {MAX_IN_BATCH} lines")
         from ...client.responses import locate
 
-        # What is no object is refused by the queue, with its line.
+        # The queue refuses an item that is not an object, and names its line.
         items: Any = [each if isinstance(each, dict) else {} for each in requests]
         refused: list[RefusedJob] = []
         jobs: list[str | None] = [None] * len(items)

@@ -64,7 +64,7 @@ MEANINGS = {
     408: "The body came too slowly.",
     409: "The idempotency key belongs to another request, or the job was cancelled.",
     413: "The body or a file is too large.",
-    415: "The body is no form.",
+    415: "The body is not a form.",
     429: "The API key has reached its limit (`rate_limit_error`) or a budget "
     "(`insufficient_quota`).",
     502: "The provider failed; the job is in `error.job`.",

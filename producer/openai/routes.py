@@ -1,6 +1,7 @@
 """OpenAI's endpoints of images and models, answered by jobs of the queue."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -54,6 +55,17 @@ RetryCount = Annotated[
 Format = Annotated[
     Literal["url", "b64_json"] | None, Query(description="If it is omitted, images have both.")
 ]
+
+
+@dataclass(frozen=True)
+class SubmitHeaders:
+    """The headers of a request for images."""
+
+    prefer: Prefer = ""
+    idempotency_key: IdempotencyKey = None
+    retry_count: RetryCount = None
+
+
 ERRORS = error_responses(400, 401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 504)
 
 
@@ -75,15 +87,15 @@ def routes(
         body: ImageRequest,
         jobs: list[dict[str, Any]],
         files: list[tuple[str, str]],
-        headers: tuple[str, str | None, str | None],
+        headers: SubmitHeaders,
     ) -> Response:
-        prefer, key, retry_count = headers
-        preferences = parse_preferences(prefer, settings.images_wait_s)
+        preferences = parse_preferences(headers.prefer, settings.images_wait_s)
         sent = {"files": files, **body.model_dump(mode="json")}
 
         def accept() -> Accepted:
             access.acquire(caller, len(jobs))
-            return acceptance.accept(jobs, sent, caller, key, retry_count == "0")
+            is_new = headers.retry_count == "0"
+            return acceptance.accept(jobs, sent, caller, headers.idempotency_key, is_new)
 
         with waiting.hold(caller, preferences):
             accepted = await run_in_threadpool(accept)
@@ -96,16 +108,13 @@ def routes(
         request: Request,
         body: Annotated[ImageRequest, Body(openapi_examples=examples.GENERATE)],
         caller: known,
-        prefer: Prefer = "",
-        idempotency_key: IdempotencyKey = None,
-        retry_count: RetryCount = None,
+        headers: Annotated[SubmitHeaders, Depends()],
     ) -> Response:
         """Queue a request for images, and answer with them once they are made.
 
         A request that is sent again gets the same images, and is paid once.
         """
         jobs = translate(body, "generate")
-        headers = (prefer, idempotency_key, retry_count)
         return await accept_and_answer(request, caller, body, jobs, [], headers)
 
     @router.post(
@@ -118,9 +127,7 @@ def routes(
     async def edit_images(
         request: Request,
         caller: known,
-        prefer: Prefer = "",
-        idempotency_key: IdempotencyKey = None,
-        retry_count: RetryCount = None,
+        headers: Annotated[SubmitHeaders, Depends()],
     ) -> Response:
         """Queue an edit of the images in a form, and answer with its images once they are made."""
         form = await read_form(request, client.input_images, caller.name)
@@ -133,7 +140,6 @@ def routes(
             raise InvalidRequestError([Problem("image", "is required: send one file or several")])
         jobs = translate(body, "edit", given, next(iter(masks), None), is_form=True)
         files = [(name, each.sha256) for name, each in form.uploads]
-        headers = (prefer, idempotency_key, retry_count)
         return await accept_and_answer(request, caller, body, jobs, files, headers)
 
     @router.get("/{job}", summary="Get the images of a job", responses=answered)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagequeue.client import results
 from imagequeue.errors import InvalidTransitionError
 from imagequeue.jobs.job import (
     FINISHED,
@@ -40,6 +41,10 @@ def test_every_state_is_reachable_from_queued() -> None:
 
 def test_finished_states_have_no_queue() -> None:
     assert {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.UNSAVED} == FINISHED
+
+
+def test_clients_know_the_finished_states() -> None:
+    assert results.FINISHED == FINISHED
 
 
 @pytest.mark.parametrize("left", State)

@@ -108,5 +108,5 @@ def test_job_that_runs_on_is_asked_for_again() -> None:
         ("wait=-1, wait=x", False, 570),
     ],
 )
-def test_preferences(header: str, is_async: bool, wait_s: float) -> None:
+def test_header_says_how_long_to_wait(header: str, is_async: bool, wait_s: float) -> None:
     assert parse_preferences(header, 570) == Preferences(is_async, wait_s)

@@ -107,7 +107,7 @@ def test_edit_that_is_sent_again_is_known_by_its_files(site: str, ctx: Context) 
         ({"data": HAT, "files": {"x": (None, "")}}, 400, "image"),
     ],
 )
-def test_form_that_is_none_of_an_edit_is_refused(
+def test_form_without_an_edit_is_refused(
     site: str, options: dict[str, Any], status: int, param: str | None
 ) -> None:
     headers = {"Authorization": f"Bearer {KEY}"}
