@@ -129,6 +129,10 @@ class Provider(ABC):
         """Return what each of the `image_urls` may be; None if they need not be images."""
         return ImageBounds()
 
+    def list_image_params(self, params: Mapping[str, Any]) -> Sequence[str]:
+        """Return the names of the parameters that take URLs of images, such as a mask."""
+        return ()
+
     def find_count_param(self, action: str, params: Mapping[str, Any]) -> str:
         """Return the parameter with the number of images to make; empty if there is none.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -50,6 +50,14 @@ class CatalogueProvider(Provider):
             return None
         model = self.models.get(str(params.get("model")))
         return model.images if model else None
+
+    def list_image_params(self, params: Mapping[str, Any]) -> Sequence[str]:
+        """Return those of the model; every URL in the catalogue is that of an image."""
+        model = self.models.get(str(params.get("model")))
+        if model is None or params.get("unchecked") is True:
+            return ()
+        every = {**model.params, **model.edit_params}
+        return [name for name, param in every.items() if param.type == "url"]
 
     def find_count_param(self, action: str, params: Mapping[str, Any]) -> str:
         """Return the one that the catalogue names."""

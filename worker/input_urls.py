@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
+from typing import NamedTuple
 
 from ..config.logging import get_logger
 from ..jobs.chain import Inputs
 from ..jobs.job import Job, JobError, Reason, add_seconds
 from ..jobs.schedule import backoff
 from ..providers import get as get_provider
-from ..providers.image_bounds import ImageFacts
+from ..providers.image_bounds import ImageBounds, ImageFacts
 from ..storage.media.head import read_head
 from ..storage.media.validate import NotMediaError, UnsupportedImageError
 from ..store.looks import Look
@@ -39,25 +41,28 @@ _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _TOTAL_BYTES = re.compile(r"bytes \d+-\d+/(\d+)")
 
 
+class _Given(NamedTuple):
+    field: str
+    url: str
+    bounds: ImageBounds
+
+
 def check_input_urls(ctx: Context, job: Job, permit: Permit, inputs: Inputs) -> str | None:
     """Return what the history says of URLs that were not reached; empty if all is well.
 
     None if the job has failed, or tries again later.
     """
-    bounds = get_provider(job.provider, job.params).find_image_bounds(job.params)
-    # What a needed job has made is known already.
-    pairs = enumerate(zip(job.image_urls, inputs.images, strict=True))
-    urls = {n: url for n, (named, url) in pairs if named == url}
-    if bounds is None or not urls or not ctx.settings.check_input_images:
+    given = [*_list_images(job, inputs), *_list_params(job, inputs)]
+    if not given or not ctx.settings.check_input_images:
         return ""
-    looks = _look_at_all(ctx, job, permit, list(dict.fromkeys(urls.values())))
+    looks = _look_at_all(ctx, job, permit, list(dict.fromkeys(each.url for each in given)))
     faults, missed = [], []
-    for n, url in urls.items():
+    for field, url, bounds in given:
         look = looks[url]
         if fault := look.fault or (bounds.find_fault(look.image) if look.image else ""):
-            faults.append(f"image_urls.{n} {fault}")
+            faults.append(f"{field} {fault}")
         elif look.obstacle:
-            missed.append(f"image_urls.{n} ({look.obstacle})")
+            missed.append(f"{field} ({look.obstacle})")
     if faults:
         ctx.transition(job, partial(_as_faulty, ctx, "; ".join(faults)))
         return None
@@ -69,6 +74,24 @@ def check_input_urls(ctx: Context, job: Job, permit: Permit, inputs: Inputs) -> 
     # The provider may reach what this machine does not, behind a firewall or a CDN that refuses
     # it, and did so before URLs were checked: a job that may succeed is worth its small risk.
     return f"sent without a check of {', '.join(missed)}" if missed else ""
+
+
+def _list_images(job: Job, inputs: Inputs) -> Iterator[_Given]:
+    """Yield the `image_urls`, without what a needed job has made, which is known already."""
+    bounds = get_provider(job.provider, job.params).find_image_bounds(job.params)
+    if bounds is not None:
+        for n, (named, url) in enumerate(zip(job.image_urls, inputs.images, strict=True)):
+            if named == url:
+                yield _Given(f"image_urls.{n}", named, bounds)
+
+
+def _list_params(job: Job, inputs: Inputs) -> Iterator[_Given]:
+    """Yield the URLs in parameters such as a mask, whose bounds no vendor documents."""
+    for name in get_provider(job.provider, job.params).list_image_params(job.params):
+        value = inputs.params.get(name)
+        for url in value if isinstance(value, list) else [value]:
+            if isinstance(url, str):  # no image that is handed over
+                yield _Given(f"params.{name}", url, ImageBounds())
 
 
 def _look_at_all(ctx: Context, job: Job, permit: Permit, urls: list[str]) -> dict[str, Look]:

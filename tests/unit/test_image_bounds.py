@@ -75,3 +75,10 @@ def test_only_documented_bounds_of_a_model_hold() -> None:
     assert get("kie-flux-kontext").find_image_bounds({}) == ImageBounds()
     assert get("kie").find_image_bounds({"model": "z-image"}) is None
     assert get("acedata").find_image_bounds({"unchecked": True, "service": "flux"}) is None
+
+
+def test_catalogue_says_which_parameters_are_images() -> None:
+    params = {"model": "ideogram/character-edit"}
+    assert get("kie").list_image_params(params) == ["mask_url", "reference_image_urls"]
+    assert get("kie").list_image_params({**params, "unchecked": True}) == ()
+    assert get("kie").list_image_params({"model": "z-image"}) == []
