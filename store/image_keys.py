@@ -8,7 +8,7 @@ UPLOADS = "iq:uploads"
 """Sorted set of the names of uploads in the storage, by the time when they are deleted."""
 
 UPLOADS_CLAIMED = "iq:uploads:claimed"
-"""String that exists for a minute after a worker was told to delete uploads."""
+"""String that exists for a minute after a message to delete uploads was sent."""
 
 
 def inline_image(job_id: str, url: str) -> str:

@@ -2,13 +2,13 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from celery import Celery
 
 from imagequeue.config.settings import Settings
-from imagequeue.errors import ImageQueueError, NewerRecordError, UnreadableJobError
+from imagequeue.errors import ImageQueueError, UnreadableJobError
 from imagequeue.jobs.job import QUEUE_OF, State, add_seconds, new_job
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.redis_checks import check_records
@@ -91,9 +91,8 @@ def test_unreadable_record_is_skipped_and_shown(
         next(finished)
     with pytest.raises(UnreadableJobError, match=bad):
         client.retry(bad)
-    assert (
-        take_snapshot(ctx.store.redis, RedisQueues(ctx.store.redis), {}, ctx.now()).unreadable == 1
-    )
+    queues = RedisQueues(ctx.store.redis)
+    assert take_snapshot(ctx.store.redis, queues, {}, ctx.now()).unreadable == 1
     with pytest.raises(ImageQueueError, match=bad):
         check_records(settings)
     assert ctx.store.redis.get(keys.record(bad)) == record
@@ -196,17 +195,6 @@ def test_queued_job_that_cannot_be_read_holds_no_permit(ctx: Context, app: Celer
     assert ctx.submits.lease(datetime.fromtimestamp(wake_at, UTC), 9).job_ids == [job_id]
 
 
-def test_older_process_does_not_change_a_newer_record(ctx: Context) -> None:
-    job = ctx.store.get(queued(ctx))
-    move(ctx, job.id, State.CANCELLED)
-    record = damage(ctx, job.id, "newer")
-    with pytest.raises(NewerRecordError, match="update it"):
-        ctx.store.transition(
-            job, lambda each: each.transition_to(State.FAILED, "", ctx.now(), ctx.now())
-        )
-    assert ctx.store.redis.get(keys.record(job.id)) == record
-
-
 def test_half_a_surrogate_pair_in_a_record_breaks_no_listing(
     ctx: Context, settings: Settings
 ) -> None:
@@ -216,36 +204,6 @@ def test_half_a_surrogate_pair_in_a_record_breaks_no_listing(
     ctx.store.redis.set(keys.record(job_id), record.replace(b"a mark", rb"\uD83D\ude00 \uD800"))
     (job,) = LocalClient(settings).list().jobs
     assert json.loads(job.model_dump_json())["prompt"] == "\U0001f600 ?"
-
-
-# As the release before wrote it, without a version and under former names.
-FORMER = {
-    "rev": "0a1b2c3d4e5f",
-    "state": "waiting",
-    "provider": "kie-flux-kontext",
-    "action": "generate",
-    "prompt": "a cat",
-    "delivery": "poll",
-    "task_id": "task-1",
-    "created_at": 1763640000000,
-    "wake_at": 1763640001000,
-    "dialect": "legacy",
-    "submissions": 1,
-    "log": [[1763640000500, "submitting", "submit"], [1763640001000, "waiting", "accepted"]],
-}
-
-
-def test_record_of_the_release_before_is_upgraded(ctx: Context) -> None:
-    job_id = "job_01KAJ6WRX0M9S3H1V5T7Q2Z4CD"
-    ctx.store.redis.set(
-        keys.record(job_id), json.dumps({**FORMER, "id": job_id}, separators=(",", ":"))
-    )
-    job = ctx.store.get(job_id)
-    changed = job.transition_to(State.OVERDUE, "test", ctx.now(), ctx.now() + timedelta(seconds=9))
-    assert ctx.store.transition(job, lambda _: changed) == changed
-    record = json.loads(ctx.store.redis.get(keys.record(job_id)))
-    assert (record["v"], record["api_version"], "dialect" in record) == (VERSION, "legacy", False)
-    assert ctx.store.get(job_id) == changed
 
 
 def test_job_restored_between_two_reads_is_awaited(
