@@ -36,6 +36,12 @@ def overrides(overrides: dict[str, str], sandbox_url: str) -> dict[str, str]:
     }
 
 
+def has_refused(pair: Pair, error: str) -> bool:
+    """Whether the primary has given this error, and has refused a worker that asks for messages."""
+    asked = pair.primary.info("commandstats").get("cmdstat_brpop", {})
+    return f"errorstat_{error}" in pair.primary.info("errorstats") and asked["rejected_calls"] > 0
+
+
 def get(url: str) -> int:
     return requests.get(url, timeout=30).status_code
 
@@ -48,12 +54,23 @@ def test_every_process_survives_a_failover(pair: Pair, start: Start, settings: S
     eventually(lambda: state_of(api, before) == "succeeded")
     assert post(callback) == 200
 
+    # The primary has lost its replica, and `min-replicas-to-write` asks for one.
+    pair.detach()
+    pair.primary.config_set("min-replicas-to-write", 1)
+    eventually(lambda: has_refused(pair, "NOREPLICAS"))
+    assert (post(callback), submit(api).status_code) == (503, 503)
+    pair.attach()
+    pair.primary.config_resetstat()
+    assert post(callback) == 200
+    meanwhile = submit(api).json()["id"]
+    eventually(lambda: state_of(api, meanwhile) == "succeeded")
+
     pair.demote()
     assert (post(callback), submit(api).status_code) == (503, 503)
     for process in (api, receiver):
         assert (get(f"{process}/healthz"), get(f"{process}/readyz")) == (200, 503)
 
-    eventually(lambda: "Cannot connect" in worker.output)
+    eventually(lambda: has_refused(pair, "READONLY"))
     pair.switch()
     assert post(callback) == 200
     accepted = submit(api)

@@ -30,6 +30,17 @@ class Pair:
         """Host and port of the first primary, as a replica is told them."""
         return "127.0.0.1", str(self._ports[0])
 
+    def detach(self) -> None:
+        """Make the replica a primary of its own, and return once the first one has noticed."""
+        self.replica.replicaof("NO", "ONE")
+        eventually(lambda: not self.primary.info("replication")["connected_slaves"])
+
+    def attach(self) -> None:
+        """Make it a replica again, and return once it has caught up and is counted."""
+        self.replica.replicaof(*self.address)
+        eventually(lambda: self.replica.info("replication")["master_link_status"] == "up")
+        eventually(lambda: self.primary.info("replication")["connected_slaves"])
+
     def demote(self) -> None:
         """Turn the primary into a replica of its former replica; every connection stays open."""
         self.replica.replicaof("NO", "ONE")
@@ -67,8 +78,7 @@ def replicated(binary: str, folder: Path) -> Iterator[Pair]:
         pair = Pair(ports, socket.create_server(("127.0.0.1", 0)))
         try:
             eventually(lambda: _is_up(pair.primary) and _is_up(pair.replica))
-            pair.replica.replicaof("127.0.0.1", str(ports[0]))
-            eventually(lambda: pair.replica.info("replication")["master_link_status"] == "up")
+            pair.attach()
             yield pair
         finally:
             pair.close()

@@ -39,11 +39,6 @@ def overrides(overrides: dict[str, str], pair: Pair, stub: Stub) -> dict[str, st
     return {**overrides, **changed}
 
 
-def detach(pair: Pair) -> None:
-    pair.replica.replicaof("NO", "ONE")
-    eventually(lambda: not pair.primary.info("replication")["connected_slaves"])
-
-
 def test_a_job_is_on_the_replica_when_it_is_accepted(settings: Settings, pair: Pair) -> None:
     job = LocalClient(settings).submit("acedata-flux", "a cat")
     stats = pair.primary.info("commandstats")
@@ -53,11 +48,10 @@ def test_a_job_is_on_the_replica_when_it_is_accepted(settings: Settings, pair: P
 
 def test_a_job_that_no_replica_has_is_not_accepted(settings: Settings, pair: Pair) -> None:
     client = LocalClient(settings)
-    detach(pair)
+    pair.detach()
     with pytest.raises(NotDurableError, match="idempotency key"):
         client.submit("acedata-flux", "a cat", idempotency_key="once")
-    pair.replica.replicaof(*pair.address)
-    eventually(lambda: pair.replica.info("replication")["master_link_status"] == "up")
+    pair.attach()
     accepted = client.submit("acedata-flux", "a cat", idempotency_key="once")
     assert sum(client.counts().values()) == 1
     assert accepted.state is State.QUEUED
@@ -66,7 +60,7 @@ def test_a_job_that_no_replica_has_is_not_accepted(settings: Settings, pair: Pai
 def test_an_intent_that_no_replica_has_is_not_paid(ctx: Context, pair: Pair, stub: Stub) -> None:
     job_id = queued(ctx)
     stub.answer = lambda *_: KIE_ACCEPTED
-    detach(pair)
+    pair.detach()
     submit(ctx, job_id)
     assert stub.posts == []
     assert path(ctx.store.get(job_id)) == ["queued", "submitting", "queued"]
@@ -77,12 +71,12 @@ def test_a_callback_that_no_replica_has_is_refused(
 ) -> None:
     _, receiver = run_receiver(start)
     assert post(receiver + url_of(settings)) == 200
-    detach(pair)
+    pair.detach()
     assert post(receiver + url_of(settings)) == 503
 
 
 def test_a_redis_without_replica_is_refused(settings: Settings, pair: Pair) -> None:
-    detach(pair)
+    pair.detach()
     with pytest.raises(ConfigError, match="has no replica"):
         connect(settings)
 
