@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -43,8 +43,8 @@ class Deployment:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
-    def require_storage(self, storage: IdentifiedStorage) -> None:
-        """Raise ConfigError unless this is the storage of all other processes."""
+    def require_storage(self, storage: IdentifiedStorage) -> str:
+        """Return the storage's id; raises ConfigError if other processes use another one."""
         own = storage.read_id()
         agreed = self._claim(own or uuid4().hex, storage, is_new=not own)
         own = own or _await_id(storage)
@@ -54,6 +54,7 @@ class Deployment:
                 "find its images: set the same IMAGEQUEUE_STORAGE_URL everywhere, a bucket or a "
                 f"folder that all hosts mount; {ADOPT}"
             )
+        return own
 
     def require_secrets(self, setting: str, secrets: Collection[bytes]) -> None:
         """Raise ConfigError unless one of the secrets is known to the processes of before.
@@ -64,7 +65,8 @@ class Deployment:
             return
         found: Any = self._redis.hget(keys.DEPLOYMENT, setting)
         known = set(found.decode().split(",")) if found else set()
-        own = self._digest(secrets)
+        salt = self._read_salt()
+        own = {_digest(each, salt) for each in secrets}
         if known and not known & own:
             raise ConfigError(
                 f"IMAGEQUEUE_{setting.upper()} is not that of the other processes, which would "
@@ -99,11 +101,20 @@ class Deployment:
             self._redis.persist(keys.STORAGE)
         return own
 
-    def _digest(self, secrets: Collection[bytes]) -> set[str]:
-        """Return digests that say nothing about a secret, not even beside another Redis."""
+    def digest(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return a digest of each value, by which processes compare theirs."""
+        salt = self._read_salt()
+        return {name: _digest(value.encode(), salt)[:8] for name, value in values.items()}
+
+    def _read_salt(self) -> bytes:
         self._redis.hsetnx(keys.DEPLOYMENT, "salt", uuid4().hex)
         salt: Any = self._redis.hget(keys.DEPLOYMENT, "salt")
-        return {hmac.new(each, salt, hashlib.sha256).hexdigest()[:16] for each in secrets}
+        return salt or b""
+
+
+def _digest(value: bytes, salt: bytes) -> str:
+    """Return a digest that says nothing about a value, not even beside another Redis."""
+    return hmac.new(value, salt, hashlib.sha256).hexdigest()[:16]
 
 
 def _await_id(storage: IdentifiedStorage) -> str:

@@ -47,6 +47,9 @@ STORAGE = "iq:storage"
 DEPLOYMENT = "iq:deployment"
 """Hash: digests of each secret that all processes share, and their salt."""
 
+PROCESSES = "iq:processes"
+"""Sorted set of the ids of the processes that run by the time when each was last seen."""
+
 INDEXED = "iq:indexed"
 """String that exists once the jobs of earlier versions are in every index of `indexes`."""
 
@@ -113,6 +116,11 @@ def indexes(state: State, submitted_by: str, provider: str) -> list[str]:
 def due(queue: Queue | None) -> str:
     """Sorted set of job ids by the time, in epoch seconds, when `queue` must work on them."""
     return f"iq:due:{queue}" if queue else RETENTION
+
+
+def process(process_id: str) -> str:
+    """String that expires: what a process says of itself, as JSON."""
+    return f"iq:process:{process_id}"
 
 
 def sweep_lock(queue: Queue) -> str:

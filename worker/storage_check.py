@@ -27,6 +27,8 @@ class StorageCheck:
         self._probing = Lock()
         self._checked_at = float("-inf")
         self._error = ""
+        self.storage_id = ""
+        """The id that the last probe has read; empty before."""
 
     def require(self) -> None:
         """Raise StorageError if the storage cannot be used; an old result is replaced first."""
@@ -43,7 +45,7 @@ class StorageCheck:
     def _probe(self) -> None:
         try:
             self._storage.check()
-            self._deployment.require_storage(self._storage)
+            self.storage_id = self._deployment.require_storage(self._storage)
         except (StorageError, ConfigError) as error:
             self._error = str(error)
             log.error("storage_unusable", why=self._error)

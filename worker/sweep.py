@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..config.logging import get_logger
 from ..config.process import exit_on_config_error
 from ..config.queues import Queue
 from ..errors import ConfigError
+from ..store.processes import Heartbeat, ProcessKind
 from .context import Context
 
 log = get_logger(__name__)
@@ -86,7 +87,8 @@ class SweepStep(bootsteps.StartStopStep):
     def start(self, worker: Any) -> None:
         """Start the thread."""
         context = worker.app.context
-        self._thread = threading.Thread(target=self._run, args=(context,), daemon=True)
+        queues = worker.app.amqp.queues.consume_from
+        self._thread = threading.Thread(target=self._run, args=(context, queues), daemon=True)
         self._thread.start()
 
     def stop(self, worker: Any) -> None:
@@ -99,13 +101,18 @@ class SweepStep(bootsteps.StartStopStep):
         """Stop as well where the worker terminates at once."""
         self.stop(parent)
 
-    def _run(self, ctx: Context) -> None:
+    def _run(self, ctx: Context, queues: Collection[str]) -> None:
+        heartbeat = Heartbeat(ctx.store.redis, ctx.settings, ProcessKind.WORKER)
         pause_s = ctx.settings.sweep_every_s
         try:
             while not self._stopped.wait(pause_s):
+                with _log_error("heartbeat"):
+                    heartbeat.beat(queues, ctx.storage_check.storage_id)
                 pause_s = sweep(ctx)
         finally:
-            if not self._stopped.is_set():
+            if self._stopped.is_set():
+                heartbeat.leave()
+            else:
                 # A worker without its sweep would look healthy: its supervisor starts another.
                 log.critical("sweep_ended")
                 os.kill(os.getpid(), signal.SIGTERM)

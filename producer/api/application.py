@@ -12,6 +12,7 @@ from ...config.settings import Settings
 from ...storage import Storage, StorageError, open_storage
 from ...store.deployment import Deployment
 from ...store.probe import check_writes
+from ...store.processes import Heartbeat, ProcessKind
 from ..client import LocalClient
 from ..dashboard.docs_routes import docs_router
 from ..dashboard.routes import dashboard_router
@@ -28,6 +29,7 @@ from . import (
     job_form,
     job_routes,
     pause_routes,
+    process_routes,
     provider_routes,
     upload_routes,
 )
@@ -52,7 +54,7 @@ TAGS = [
     {"name": "images", "description": "Saved images and thumbnails, and images to start from."},
     {"name": "providers", "description": "What each provider takes, and its prices."},
     {"name": OPENAI_TAG, "description": "Images as OpenAI's SDKs ask for them."},
-    {"name": "operations", "description": "Health of the API."},
+    {"name": "operations", "description": "Health of the API, and the processes that run."},
 ]
 
 
@@ -63,7 +65,8 @@ def create_app(settings: Settings) -> FastAPI:
     access = Access(settings, redis_client)
     pauses = PauseControl(settings)
     storage = open_storage(settings.images_url, settings.scratch)
-    _require_storage(storage, Deployment(redis_client))
+    storage_id = _require_storage(storage, Deployment(redis_client))
+    heartbeat = Heartbeat(redis_client, settings, ProcessKind.API)
     reader = connect_briefly(settings)
     changes = Changes(reader)
     watch, listeners = Watch(reader, changes, settings.images_url), Listeners()
@@ -75,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
         responses=error_responses(401, 403, 503),
         # The operation id is the function's name, so that generated clients stay stable.
         generate_unique_id_function=lambda route: route.name,
-        lifespan=build_lifespan(changes),
+        lifespan=build_lifespan(changes, heartbeat, storage_id),
         # Those of FastAPI need no key, and load scripts from another site.
         openapi_url=None,
     )
@@ -92,6 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(batch_routes.routes(client, access))
     app.include_router(cost_routes.routes(client, access))
     app.include_router(pause_routes.routes(pauses, access))
+    app.include_router(process_routes.routes(settings, redis_client, access))
     app.include_router(event_routes.routes(access, changes, watch, listeners))
     app.include_router(image_routes.routes(client, access, storage))
     app.include_router(upload_routes.routes(client.input_images, access))
@@ -118,10 +122,14 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _require_storage(storage: Storage, deployment: Deployment) -> None:
-    """Raise ConfigError for another storage than that of the workers, if it can be read now."""
+def _require_storage(storage: Storage, deployment: Deployment) -> str:
+    """Return the storage's id, empty if it cannot be read now.
+
+    Raises ConfigError for another storage than that of the workers.
+    """
     try:
         with reachable():
-            deployment.require_storage(storage)
+            return deployment.require_storage(storage)
     except StorageError as error:
         log.warning("storage_not_compared", why=str(error))
+        return ""

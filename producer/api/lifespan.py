@@ -1,4 +1,4 @@
-"""The lifespan of the API: it reads the stream of job changes until the server stops."""
+"""The lifespan of the API: it reads job changes and shows that it runs until the server stops."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from ...store.processes import Heartbeat, beating
 from .changes import Changes
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def build_lifespan(changes: Changes) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def build_lifespan(
+    changes: Changes, heartbeat: Heartbeat, storage_id: str
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return the lifespan of an app whose endpoints listen to the changes."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with changes.reading():
+        async with changes.reading(), beating(heartbeat, storage_id):
             with _on_stop_signal(changes.close):
                 yield
 

@@ -13,6 +13,7 @@ from ...providers import PROVIDERS, list_services
 from ...storage import open_storage
 from . import limit_checks, redis_checks, web_checks
 from .broker_check import check_broker
+from .process_checks import check_processes
 
 
 class Finding(NamedTuple):
@@ -42,6 +43,15 @@ def diagnose() -> Iterator[Finding]:
             unreachable = True
         except (ImageQueueError, OSError) as error:
             yield Finding(what, False, str(error) or type(error).__name__)
+    if not unreachable:
+        yield from _list_processes(settings)
+
+
+def _list_processes(settings: Settings) -> list[Finding]:
+    try:
+        return [Finding(*each) for each in check_processes(settings)]
+    except ImageQueueError as error:
+        return [Finding("processes", False, str(error))]
 
 
 def _check_secret(settings: Settings) -> str:

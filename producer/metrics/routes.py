@@ -24,8 +24,10 @@ from ...store.budgets import BudgetReader
 from ...store.clock import RedisClock
 from ...store.submit_queue import read_quotas
 from ..api.access import Access, Caller
+from ..processes import list_needed_queues
 from .budget_families import budget_families
 from .families import families
+from .process_families import process_families
 from .snapshot import take_snapshot
 from .submit_families import submit_families
 
@@ -57,7 +59,7 @@ class StoreCollector(Collector):
         self._budgets = BudgetReader(self._redis, settings)
         self._broker = open_queues(settings, self._redis, make_celery(settings))
         self._quotas = read_quotas(settings)
-        self._max_queued_messages = settings.max_queued_messages
+        self._settings = settings
 
     def collect(self) -> Iterator[Metric]:
         """Return every current metric; raises RedisUnavailableError rather than returning some."""
@@ -69,7 +71,8 @@ class StoreCollector(Collector):
         except (OperationalError, OSError) as error:
             raise RedisUnavailableError(f"the broker does not answer ({error})") from error
         return chain(
-            families(seen, self._max_queued_messages),
+            families(seen, self._settings.max_queued_messages),
+            process_families(seen.processes, list_needed_queues(self._settings)),
             submit_families(seen, self._quotas),
             budget_families(budgets),
         )

@@ -14,6 +14,7 @@ from ...store.broker import BrokerQueues, MessageCounts
 from ...store.decoding import decode_numbers
 from ...store.ledger import Ledger
 from ...store.pauses import Pause, list_pauses
+from ...store.processes import Process, list_processes
 from ...store.submit_queue import Quota
 from ...store.submit_usage import SubmitUsage, measure_usage
 
@@ -45,6 +46,7 @@ class Snapshot(NamedTuple):
     """What was spent in this `day` and `month` in UTC, by unit, in millionths."""
     unpriced: dict[str, int]
     """The tasks of today whose price is not known, by provider."""
+    processes: list[Process]
     unreadable: int
     """Jobs whose records could not be read."""
     redis: dict[str, Any]
@@ -98,6 +100,7 @@ def take_snapshot(
             row.group["provider"]: row.amounts.unpriced
             for row in ledger.sum_days(day, day, ["provider"])
         },
+        list_processes(client),
         unreadable,
         info,
     )

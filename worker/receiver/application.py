@@ -33,6 +33,7 @@ from ...store.clock import RedisClock
 from ...store.counters import Counters, PendingCounts
 from ...store.deployment import Deployment
 from ...store.dispatcher import open_dispatcher
+from ...store.processes import Heartbeat, ProcessKind, beating
 from .callback_dispatcher import CallbackDispatcher
 from .callback_writer import CallbackNotStoredError, CallbackWriter
 from .input_images import InputImages
@@ -62,6 +63,7 @@ class Receiver:
         self._clock = RedisClock(client)
         self._clock.refresh()
         self.images = InputImages(settings, self._clock.estimate)
+        self._heartbeat = Heartbeat(client, settings, ProcessKind.RECEIVER)
         self._counters = Counters(client)
         self._tally = PendingCounts()
         self._async_client = connect_briefly(settings)
@@ -127,7 +129,8 @@ class Receiver:
     async def run(self, _: Starlette) -> AsyncIterator[None]:
         """Flush the counts to Redis once a second, and once more at the end."""
         flushing = asyncio.create_task(self._flush_counts_regularly())
-        yield
+        async with beating(self._heartbeat):
+            yield
         flushing.cancel()
         with suppress(asyncio.CancelledError):
             await flushing

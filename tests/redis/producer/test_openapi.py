@@ -59,6 +59,7 @@ OPERATIONS = {
     "get_images",
     "get_signed_image",
     "list_models",
+    "get_processes",
     "list_providers",
     "get_provider",
     "health",
@@ -239,7 +240,7 @@ def test_pages_are_not_in_the_document(document: Any) -> None:
 
 def test_openapi_document_lists_every_error(document: Any) -> None:
     paths = document["paths"]
-    assert len(paths) == 27
+    assert len(paths) == 28
     for path, method, status in [
         ("/v1/jobs", "post", "400"),
         ("/v1/jobs", "get", "401"),

@@ -7,8 +7,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from imagequeue.config.queues import Queue
+from imagequeue.config.redis import connect
 from imagequeue.config.settings import read_settings
 from imagequeue.producer.doctor import redis_checks
+from imagequeue.store.processes import Heartbeat, ProcessKind
 from imagequeue.worker.receiver.application import create_app
 from support.asgi import serving
 from support.cli import imagequeue
@@ -41,8 +44,11 @@ def doctor(overrides: Overrides, monkeypatch: pytest.MonkeyPatch) -> Doctor:
 
 @pytest.fixture
 def receiving(overrides: Overrides) -> Iterator[Callable[..., str]]:
-    """Start a receiver with changed settings; return its URL."""
+    """Start a receiver with changed settings, beside a worker; return its URL."""
+    settings = read_settings(**overrides)
     with ExitStack() as stack:
+        client = stack.enter_context(connect(settings))
+        Heartbeat(client, settings, ProcessKind.WORKER).beat(Queue)
         yield lambda **changed: stack.enter_context(
             serving(create_app(read_settings(**{**overrides, **changed})))
         )
