@@ -40,8 +40,8 @@ lint: .venv/installed-dev  ## style, format and types
 
 check: lint test  ## all that a change has to pass
 
-chaos: .venv/installed-dev  ## 1,000 jobs while every process is killed: is one lost, or paid twice?
-	$(BIN)/python -m benchmarks.chaos --jobs 1000
+chaos: .venv/installed-dev  ## 1,000 jobs while every process is killed: is one lost, or paid twice? ARGS="--hosts 3 --sentinel"
+	$(BIN)/python -m benchmarks.chaos --jobs 1000 $(ARGS)
 
 bench: .venv/installed-dev  ## other queues beside this one, then starts, latency, waiting, downloads and more
 	$(BIN)/python -m benchmarks.peers

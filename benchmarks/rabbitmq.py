@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kombu import Connection
 
-from benchmarks.system import wait_until
+from benchmarks.system import LOCAL, Host, wait_until
 from imagequeue.producer.local.ports import LOOPBACK, free_port
 
 # Debian's command of this name on the PATH becomes another user first.
@@ -29,15 +29,16 @@ def is_installed() -> bool:
 class RabbitMQ:
     """A RabbitMQ with one user, whose password and vhost need quoting in a URL."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: Host = LOCAL) -> None:
         folder.mkdir(parents=True)
+        self._host = host
         self._folder = folder
         self._epmd_port, port, distribution_port = free_port(), free_port(), free_port()
-        self.url = f"amqp://me:s%2Ft%40x@{LOOPBACK}:{port}/jobs%2Fa"
+        self.url = f"amqp://me:s%2Ft%40x@{host.address}:{port}/jobs%2Fa"
         (folder / "plugins").write_text("[].")
         (folder / "rabbitmq.conf").write_text(
             "default_user = me\ndefault_pass = s/t@x\ndefault_vhost = jobs/a\n"
-            f"listeners.tcp.1 = {LOOPBACK}:{port}\n"
+            f"listeners.tcp.1 = {host.address}:{port}\n"
         )
         self._environment = {
             **os.environ,
@@ -87,7 +88,7 @@ class RabbitMQ:
     def _run(self, *command: str) -> subprocess.Popen[bytes]:
         with (self._folder / "output.log").open("ab") as log:
             return subprocess.Popen(
-                command,
+                (*self._host.enter, *command),
                 env=self._environment,
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,

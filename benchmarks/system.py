@@ -7,16 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import requests
 
 from imagequeue.config.settings import PREFIX, Settings, read_settings
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
-from imagequeue.producer.local.ports import free_port
+from imagequeue.producer.local.ports import LOOPBACK, free_port
 from imagequeue.providers import sandbox_settings
 
 BIN = Path(sys.executable).parent
@@ -65,6 +65,17 @@ NO_LIMITS = {
 """The settings of accounts without limits, as the sandbox has them here."""
 
 
+class Host(NamedTuple):
+    """Where a process runs."""
+
+    address: str = LOOPBACK
+    enter: tuple[str, ...] = ()
+    """The command that starts another one there."""
+
+
+LOCAL = Host()
+
+
 class RedisServer(Protocol):
     """A Redis that can be killed, and started again with its data."""
 
@@ -103,12 +114,17 @@ class System:
         queues: str = QUEUES,
         redis: RedisServer | None = None,
         broker: Broker | None = None,
+        hosts: Mapping[str, Host] | None = None,
     ) -> None:
+        """Start Redis; `hosts` are those of processes that do not run here."""
         self.folder = folder
+        self._hosts = dict(hosts or {})
         self.log_files: dict[str, Path] = {}
         self.accepted = folder / "accepted.jsonl"
-        self.sandbox_url = f"http://127.0.0.1:{free_port()}"
-        self.receiver_url = f"http://127.0.0.1:{free_port()}"
+        sandbox_host, receiver_host = self.host("sandbox").address, self.host("receiver").address
+        port, receiver_port = str(free_port()), str(free_port())
+        self.sandbox_url = f"http://{sandbox_host}:{port}"
+        self.receiver_url = f"http://{receiver_host}:{receiver_port}"
         self.redis = redis or EmbeddedRedis(Settings(data_dir=folder / "data"))
         self.broker = broker
         self._overrides = {
@@ -123,17 +139,17 @@ class System:
             **settings,
         }
         self.settings: Settings = read_settings(**self._overrides)
-        port, receiver_port = (
-            url.rpartition(":")[2] for url in (self.sandbox_url, self.receiver_url)
-        )
         python = sys.executable
         self.commands = {
-            "sandbox": [python, "-m", "imagequeue.sandbox", "--port", port, *sandbox],
+            "sandbox": [
+                *(python, "-m", "imagequeue.sandbox", "--host", sandbox_host, "--port", port),
+                *(*sandbox, "--log", str(self.accepted)),
+            ],
             "receiver": [
-                *(python, "-m", "imagequeue.worker.receiver", "--port", receiver_port),
+                *(python, "-m", "imagequeue.worker.receiver"),
+                *("--host", receiver_host, "--port", receiver_port),
             ],
         }
-        self.commands["sandbox"] += ["--log", str(self.accepted)]
         for number in range(workers):
             name = f"worker-{number}"
             self.commands[name] = worker_command(name, queues, threads)
@@ -145,12 +161,16 @@ class System:
         """Return the names of the worker processes."""
         return [name for name in self.commands if name.startswith("worker")]
 
+    def host(self, name: str) -> Host:
+        """Return where a process runs."""
+        return self._hosts.get(name, LOCAL)
+
     def start(self, name: str) -> None:
         """Start a process; its output is appended to its log file, by default `{name}.log`."""
         variables = {f"{PREFIX}{key.upper()}": value for key, value in self._overrides.items()}
         with self.log_files.get(name, self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                self.commands[name],
+                [*self.host(name).enter, *self.commands[name]],
                 env={**os.environ, **IMPORTS, **variables, "PYTHONUNBUFFERED": "1"},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

@@ -7,12 +7,14 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import redis
 import requests
 
 from benchmarks.system import System
+from imagequeue.config.redis import open_client
 
 # The rates of the sandbox's own faults, during the whole run.
 SANDBOX_FAULTS = {
@@ -35,8 +37,9 @@ FREEZE_S = (0.5, 6.0)
 class Faults(threading.Thread):
     """Causes faults until stopped; `kills` are the times at which a process was killed."""
 
-    def __init__(self, system: System, seed: int) -> None:
+    def __init__(self, system: System, seed: int, *, kills_redis: bool = True) -> None:
         super().__init__(daemon=True)
+        self._kills_redis = kills_redis
         self._system = system
         self._random = random.Random(seed)
         self._over = threading.Event()
@@ -59,9 +62,10 @@ class Faults(threading.Thread):
             self.kill_receiver,
             self.freeze_worker,
             self.restart_worker,
-            self.kill_redis,
+            *([self.kill_redis] if self._kills_redis else ()),
             self.kill_connections,
             self.refuse_in_a_burst,
+            *([self.kill_api] if "api" in self._system.commands else ()),
         ]
         try:
             while not self._over.wait(self._random.uniform(*PAUSE_S)):
@@ -82,6 +86,10 @@ class Faults(threading.Thread):
     def kill_receiver(self) -> None:
         """SIGKILL the receiver, and start it again."""
         self._kill("receiver")
+
+    def kill_api(self) -> None:
+        """SIGKILL the API, and start it again."""
+        self._kill("api")
 
     def _kill(self, name: str) -> None:
         self._system.kill(name)
@@ -114,7 +122,9 @@ class Faults(threading.Thread):
 
     def kill_connections(self) -> None:
         """Cut every connection to Redis at once."""
-        with redis.Redis.from_url(self._system.redis.url) as client:
+        url = self._system.redis.url
+        # Its host may be cut off.
+        with suppress(redis.RedisError), open_client(url, socket_timeout=5) as client:
             client.client_kill_filter(_type="normal", skipme=True)
             client.client_kill_filter(_type="pubsub")
 

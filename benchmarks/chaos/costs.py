@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import redis
-
+from imagequeue.config.redis import open_client
 from imagequeue.jobs.charge import Charged
 from imagequeue.jobs.cost import MICRO
 from imagequeue.jobs.job import Job
@@ -17,7 +16,7 @@ from imagequeue.store.ledger import Ledger
 def count_miscounted(url: str, jobs: Sequence[Job], sold: Iterable[Mapping[str, Any]]) -> int:
     """Return how many jobs have other costs than the sandbox, or than the ledger, says."""
     entries: Counter[str] = Counter()
-    with redis.Redis.from_url(url) as client:
+    with open_client(url) as client:
         for job_id, entry in Ledger(client).iter_entries():
             entries[job_id] += entry.get("credits", 0)
     charged: Counter[str] = Counter()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.rabbitmq import RabbitMQ
-from benchmarks.replicated_redis import ReplicatedRedis
 from benchmarks.system import System
 
 MODES = {
@@ -27,21 +25,8 @@ LIMITS = {
 }
 
 
-def make_system(
-    mode: str,
-    folder: Path,
-    settings: dict[str, str],
-    sandbox: tuple[str, ...],
-    broker: str = "redis",
-) -> System:
-    """Return the system of a mode, with its Redis and its broker running."""
-    if mode == "limits":
-        settings, sandbox = settings | LIMITS, (*sandbox, "--kie-limit", "1")
-    redis = ReplicatedRedis(folder / "replicated") if mode == "failover" else None
-    rabbitmq = RabbitMQ(folder / "rabbitmq") if broker == "amqp" else None
-    if rabbitmq:
-        rabbitmq.start()
-    system = System(folder, settings, sandbox, redis=redis, broker=rabbitmq)
+def apply_mode(mode: str, system: System) -> None:
+    """Change how the processes of a system start."""
     if mode == "full-disk":
         system.log_files = dict.fromkeys((*system.workers, "receiver"), FULL_DISK)
     if mode == "clock-ahead":
@@ -49,7 +34,6 @@ def make_system(
     if mode == "prefork":
         for name in system.workers:
             replace(system.commands[name], "threads", "prefork")
-    return system
 
 
 def replace(words: list[str], old: str, new: str) -> None:
