@@ -10,7 +10,7 @@ from flower.app import Flower  # type: ignore[import-untyped]
 from tornado.options import options
 from tornado.web import ErrorHandler
 
-from .local_requests import is_local_request, is_loopback
+from .http.local_requests import is_local_request, is_loopback
 
 address = options.address or "127.0.0.1"
 max_tasks = 10_000

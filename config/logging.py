@@ -22,7 +22,7 @@ FLOODED = (
     "asyncio",
     "uvicorn.error",
     "imagequeue.producer.api.changes",
-    "imagequeue.store.dispatcher",
+    "imagequeue.store.due.dispatcher",
     "imagequeue.worker.sweep",
 )
 # While no Redis takes writes, Celery connects 20 times a second, and logs a traceback each second.

@@ -9,7 +9,7 @@ from ..config.queues import Queue
 from ..config.settings import Settings
 from ..errors import InvalidTransitionError
 from ..jobs.job import Job, add_seconds
-from ..store.dispatcher import Dispatcher
+from ..store.due.dispatcher import Dispatcher
 from ..store.jobs import Store, Transition
 from . import commands
 from .commands import Action

@@ -20,7 +20,7 @@ from ..errors import (
 from ..jobs.filter import JobFilter
 from ..jobs.idempotency import build_idempotency_key
 from ..jobs.job import Job
-from ..store.bulk_starts import begin_once
+from ..store.callers.bulk_starts import begin_once
 from ..store.jobs import Store, Transition
 from ..store.selection import select_jobs
 from .actions import JobActions

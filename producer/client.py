@@ -20,7 +20,7 @@ from ..jobs.state import parse_state
 from ..providers import get as get_provider
 from ..providers.request import JobRequest, Priority
 from ..store.clock import RedisClock
-from ..store.dispatcher import open_dispatcher
+from ..store.due.dispatcher import open_dispatcher
 from ..store.jobs import Store
 from ..store.listing import Page
 from .actions import JobActions

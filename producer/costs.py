@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from ..errors import InvalidRequestError, Problem
-from ..store.ledger import DIMENSIONS, CostRow, Ledger
+from ..store.money.ledger import DIMENSIONS, CostRow, Ledger
 
 DEFAULT_DAYS = 30
 

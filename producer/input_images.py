@@ -21,7 +21,7 @@ from ..jobs.upload import EXTENSIONS, Upload
 from ..storage import Storage, StorageError, Temporary, open_storage
 from ..storage.media.validate import NotMediaError, validate_media
 from ..store.deployment import Deployment
-from ..store.uploads import Uploads
+from ..store.images.uploads import Uploads
 
 MAX_UPLOAD_BYTES = 30 * 1024 * 1024
 TYPES = "a PNG, JPEG, WebP or GIF file"

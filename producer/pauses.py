@@ -11,7 +11,7 @@ from ..errors import InvalidRequestError, Problem, UnknownPauseError
 from ..providers import PROVIDERS, list_services
 from ..store import keys
 from ..store.clock import RedisClock
-from ..store.pauses import ALL, Pause, Pauses
+from ..store.submit.pauses import ALL, Pause, Pauses
 
 MAX_REASON_CHARACTERS = 500
 

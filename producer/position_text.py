@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..store.positions import Obstacle, QueuePosition
+from ..store.submit.positions import Obstacle, QueuePosition
 
 WORDS = {
     Obstacle.TURN: "its turn",

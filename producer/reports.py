@@ -13,12 +13,12 @@ from ..jobs.cost import MICRO
 from ..jobs.delivery import Delivery
 from ..jobs.ids import quote_name
 from ..jobs.job import Job
-from ..store.budgets import BudgetReader, BudgetUse
-from ..store.deliveries import MAX_DELIVERIES, list_deliveries
 from ..store.jobs import Store
-from ..store.ledger import CostRow, Ledger
-from ..store.pauses import Pauses
-from ..store.positions import QueuePosition, open_positions
+from ..store.money.budgets import BudgetReader, BudgetUse
+from ..store.money.ledger import CostRow, Ledger
+from ..store.submit.pauses import Pauses
+from ..store.submit.positions import QueuePosition, open_positions
+from ..store.webhooks.deliveries import MAX_DELIVERIES, list_deliveries
 from .costs import CostRequest, parse_dimensions, report_costs
 
 

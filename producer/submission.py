@@ -14,12 +14,12 @@ from ..jobs.batch import Batch, new_batch
 from ..jobs.idempotency import IdempotencyKey
 from ..jobs.job import QUEUE_OF, Job
 from ..providers.request import JobRequest
-from ..store.budgets import BudgetReader
-from ..store.caller_webhooks import CallerWebhooks
-from ..store.dispatcher import Dispatcher
+from ..store.callers.reuse import claim_keys, find_by_keys, find_made, store_keys
+from ..store.due.dispatcher import Dispatcher
+from ..store.images.uploads import Uploads
 from ..store.jobs import Store
-from ..store.reuse import claim_keys, find_by_keys, find_made, store_keys
-from ..store.uploads import Uploads
+from ..store.money.budgets import BudgetReader
+from ..store.webhooks.caller_webhooks import CallerWebhooks
 from .idempotency import batch_key, build_fingerprint, place_key, request_key
 from .uploads import upload_files
 from .validation import Fields, RefusedRequest, RequestValidator, ValidRequest, refuse_all

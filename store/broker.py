@@ -16,7 +16,7 @@ from ..config.amqp import is_amqp_url
 from ..config.queues import Queue
 from ..config.redis import connect_broker
 from ..config.settings import Settings
-from .wakeups import Priority
+from .due.wakeups import Priority
 
 MessageCounts = dict[tuple[Queue, Priority], int]
 

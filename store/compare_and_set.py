@@ -9,12 +9,14 @@ import redis
 
 from ..config.queues import Queue
 from ..jobs.job import IN_FLIGHT, QUEUE_OF, Job, State
-from . import keys, money_keys, webhook_keys
+from . import keys
 from .codec import dump
-from .ledger_entries import dump_entries
-from .places import dump_place
+from .money import keys as money_keys
+from .money.ledger_entries import dump_entries
 from .scripts import register_script
+from .submit.places import dump_place
 from .transition_effects import describe_effects
+from .webhooks import keys as webhook_keys
 
 # Followers of the change stream can catch up with this many missed changes.
 MAX_CHANGES = 10_000

@@ -10,9 +10,10 @@ import redis
 from ..config.queues import Queue
 from ..jobs.ids import is_job_id
 from ..jobs.job import FINISHED, Job, State
-from . import keys, money_keys
+from . import keys
 from .decoding import decode_id, decode_ids
 from .listing import PAGE, iter_jobs
+from .money import keys as money_keys
 from .scripts import register_script
 
 SCAN_PAGE = 1000

@@ -28,8 +28,8 @@ from .compare_and_set import MAX_CHANGES, CompareAndSet
 from .decoding import decode_ids
 from .deletion import Deletion
 from .durable_writes import DurableWrites
-from .places import dump_place
 from .scripts import register_script
+from .submit.places import dump_place
 
 IDEMPOTENCY_KEY_TTL_S = 86400
 # A transition gives up when the record changed under it this often in a row.

@@ -33,7 +33,7 @@ from ..providers.wire import (
     is_same_task,
     select_images,
 )
-from ..store.inline_images import LIFETIME_S
+from ..store.images.inline import LIFETIME_S
 from .context import Context
 
 

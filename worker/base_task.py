@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..jobs.job import add_seconds
 from ..storage import StorageError
-from ..store.wakeups import StartedStep
+from ..store.due.wakeups import StartedStep
 from .context import Context
 from .give_up import give_up_on
 

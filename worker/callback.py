@@ -39,7 +39,7 @@ from .callback_trust import (
     require_signature,
 )
 from .context import Context
-from .unreadable import mark_unreadable, parse_stored
+from .saving.unreadable import mark_unreadable, parse_stored
 
 log = get_logger(__name__)
 

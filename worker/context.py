@@ -16,26 +16,26 @@ from ..config.redis import connect
 from ..config.settings import PREFIX, Settings
 from ..jobs.job import QUEUE_OF, Job
 from ..storage import Storage, open_storage
-from ..store.budgets import BudgetReader
 from ..store.callbacks import CallbackInbox
-from ..store.caller_webhooks import CallerWebhooks
 from ..store.clock import RedisClock
 from ..store.deployment import Deployment
-from ..store.dispatcher import Dispatcher, open_dispatcher
-from ..store.image_names import ImageNames
-from ..store.inline_images import InlineImages
+from ..store.due.dispatcher import Dispatcher, open_dispatcher
+from ..store.due.starts import StepStarts
+from ..store.due.wakeups import Priority, WakeUps
+from ..store.images.inline import InlineImages
+from ..store.images.looks import Looks
+from ..store.images.names import ImageNames
+from ..store.images.uploads import Uploads
 from ..store.jobs import Store, Transition
-from ..store.looks import Looks
 from ..store.lookups import LookupLimiter
-from ..store.pauses import Pauses
-from ..store.starts import StepStarts
-from ..store.submit_queue import SubmitQueue, open_submit_queue
-from ..store.uploads import Uploads
-from ..store.wakeups import Priority, WakeUps
-from ..store.webhooks import WebhookOutbox
+from ..store.money.budgets import BudgetReader
+from ..store.submit.pauses import Pauses
+from ..store.submit.queue import SubmitQueue, open_submit_queue
+from ..store.webhooks.caller_webhooks import CallerWebhooks
+from ..store.webhooks.undelivered import WebhookOutbox
 from .http.address_guard import AddressGuard
 from .http.client import CONNECT_TIMEOUT_S, HttpClient
-from .storage_check import StorageCheck
+from .saving.storage_check import StorageCheck
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,13 +21,13 @@ from ..jobs.schedule import backoff
 from ..providers.wire import INLINE
 from ..storage import StorageError
 from ..storage.media.validate import NotMediaError, UnsupportedMediaError
-from ..store.wakeups import Priority
+from ..store.due.wakeups import Priority
 from .context import Context
-from .fetch import ServerUnavailableError, TooLargeError, UrlRefusedError
-from .host_slots import HostBusyError
 from .http.errors import InvalidUrlError, NoResponseError, NotSentError, PrivateAddressError
-from .refresh_url import refresh_url
-from .save import save, write_manifest
+from .saving.fetch import ServerUnavailableError, TooLargeError, UrlRefusedError
+from .saving.host_slots import HostBusyError
+from .saving.refresh_url import refresh_url
+from .saving.save import save, write_manifest
 
 log = get_logger(__name__)
 

@@ -8,7 +8,7 @@ from ..errors import InvalidTransitionError
 from ..jobs.fallback import can_fall_back, fall_back
 from ..jobs.job import Job, State
 from ..providers import get as get_provider
-from ..store.pauses import PauseKind
+from ..store.submit.pauses import PauseKind
 from .context import Context
 
 REASONS = {

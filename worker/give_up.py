@@ -14,7 +14,7 @@ from ..jobs.callback import Outcome
 from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from .apply_status import as_failed
 from .context import Context
-from .unreadable import is_unreadable
+from .saving.unreadable import is_unreadable
 
 log = get_logger(__name__)
 

@@ -19,11 +19,11 @@ from ..config.queues import Queue
 from ..jobs.delivery import Delivery, DeliveryError
 from ..jobs.job import add_seconds
 from ..providers.parsing import parse_host
-from ..store.webhooks import Webhook
+from ..store.webhooks.undelivered import Webhook
 from .context import Context
-from .host_slots import HostBusyError, HostSlots
 from .http.errors import InvalidUrlError, NoResponseError, NotSentError, PrivateAddressError
 from .http.message import Request
+from .saving.host_slots import HostBusyError, HostSlots
 
 log = get_logger(__name__)
 

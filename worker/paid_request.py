@@ -20,11 +20,11 @@ from ..providers.wire import (
     TryOtherVersion,
 )
 from .context import Context
-from .hand_over import HandedOver, refuse_input
 from .http.errors import NoResponseError, NotSentError
+from .inputs.hand_over import HandedOver, refuse_input
+from .inputs.stored_images import InputError
 from .provider_api import call_provider
-from .stored_images import InputError
-from .unreadable import MAX_STORED_BYTES
+from .saving.unreadable import MAX_STORED_BYTES
 
 log = get_logger(__name__)
 

@@ -26,8 +26,8 @@ from ..providers.base import BatchProvider, Provider
 from ..providers.wire import Failed, StatusUnavailable, Succeeded, TaskStatus, Unreadable
 from .apply_status import apply_status, as_failed, as_reported, get_countdowns
 from .context import Context
+from .saving.unreadable import is_unreadable, store_last_body, store_poll_body
 from .task_status import look_up, look_up_batch
-from .unreadable import is_unreadable, store_last_body, store_poll_body
 
 log = get_logger(__name__)
 

@@ -10,8 +10,8 @@ from ..providers import get as get_provider
 from ..providers.wire import ProviderRequest, ProviderResponse
 from .account_keys import get_account
 from .context import Context
-from .form import build_form
 from .http.message import Request
+from .inputs.form import build_form
 
 LOOKUP_TIMEOUT_S = 20.0
 # A wait that a provider asks for by mistake must not stop a job forever.

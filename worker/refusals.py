@@ -15,7 +15,7 @@ from ..jobs.job import Job, JobError, Reason, State, add_seconds
 from ..jobs.schedule import backoff
 from ..providers import get as get_provider
 from ..providers.wire import Accepted, Refused, RetryLater, SubmitOutcome, TryOtherVersion
-from ..store.pauses import TRIED_AGAIN, KnownPauses, PauseKind
+from ..store.submit.pauses import TRIED_AGAIN, KnownPauses, PauseKind
 from .apply_status import as_failed
 from .context import Context
 

@@ -24,18 +24,18 @@ from ..providers.wire import (
     SubmitOutcome,
 )
 from ..store.clock import MAX_CLOCK_SKEW_S
-from ..store.pauses import KnownPauses
-from ..store.submit_queue import Permit
+from ..store.submit.pauses import KnownPauses
+from ..store.submit.queue import Permit
 from .apply_status import as_failed, require_queued
 from .context import Context
 from .fallback import divert
-from .hand_over import HAND_OVER_S, HandedOver, hand_over
-from .input_urls import check_input_urls
-from .needed_jobs import find_inputs
+from .inputs.hand_over import HAND_OVER_S, HandedOver, hand_over
+from .inputs.needed_jobs import find_inputs
+from .inputs.urls import check_input_urls
 from .outcome import as_unconfirmed, record_outcome
 from .paid_request import get_timeout_s, send_paid_request
 from .refusals import describe, end_pauses, pause_refused
-from .unreadable import store_submit_body
+from .saving.unreadable import store_submit_body
 
 log = get_logger(__name__)
 

@@ -10,7 +10,7 @@ from imagequeue.config.redis import open_client
 from imagequeue.jobs.charge import Charged
 from imagequeue.jobs.cost import MICRO
 from imagequeue.jobs.job import Job
-from imagequeue.store.ledger import Ledger
+from imagequeue.store.money.ledger import Ledger
 
 
 def count_miscounted(url: str, jobs: Sequence[Job], sold: Iterable[Mapping[str, Any]]) -> int:

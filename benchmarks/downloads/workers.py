@@ -14,9 +14,9 @@ from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import State, add_seconds, utc_now
 from imagequeue.producer.local.ports import LOOPBACK
 from imagequeue.store import keys
-from imagequeue.store.dispatcher import open_dispatcher
+from imagequeue.store.due.dispatcher import open_dispatcher
+from imagequeue.store.due.wakeups import Priority
 from imagequeue.store.jobs import Store
-from imagequeue.store.wakeups import Priority
 
 URL_LIFETIME_S = 14 * 86400
 NOT_YET_S = 3600

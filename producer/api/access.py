@@ -18,10 +18,10 @@ from ...config.redis import reachable
 from ...config.settings import PREFIX, Settings
 from ...errors import ConfigError
 from ...providers.request import Priority
-from ...store.api_keys import SAFE_NAME, ApiKeys, Limits, hash_key
+from ...store.callers.api_keys import SAFE_NAME, ApiKeys, Limits, hash_key
+from ...store.callers.local_logins import LocalLogins
+from ...store.callers.rate_limits import RateLimiter
 from ...store.clock import RedisClock
-from ...store.local_logins import LocalLogins
-from ...store.rate_limits import RateLimiter
 from . import browser
 
 # A removed key stops working after this time; until then requests cost no round trip.

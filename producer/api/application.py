@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from ... import __version__
+from ...config.http.security_headers import SecurityHeaders
 from ...config.logging import get_logger
 from ...config.redis import connect, connect_briefly, reachable
-from ...config.security_headers import SecurityHeaders
 from ...config.settings import Settings
 from ...storage import Storage, StorageError, open_storage
 from ...store.deployment import Deployment
@@ -20,19 +20,7 @@ from ..input_images import MAX_UPLOAD_BYTES
 from ..metrics import routes as metrics_routes
 from ..openai.install import build_routers as openai_routers
 from ..pauses import PauseControl
-from . import (
-    batch_routes,
-    bulk_routes,
-    cost_routes,
-    event_routes,
-    image_routes,
-    job_form,
-    job_routes,
-    pause_routes,
-    process_routes,
-    provider_routes,
-    upload_routes,
-)
+from . import job_form
 from .access import Access
 from .body_limit import MAX_BATCH_BYTES, MAX_BYTES, BodyLimit
 from .changes import Changes
@@ -41,6 +29,8 @@ from .lifespan import build_lifespan
 from .listeners import Listeners
 from .openapi import OPENAI_TAG, DocumentedAPI
 from .problems import error_responses, install_handlers
+from .routes import batches, bulk, costs, events, images, jobs, processes, providers, uploads
+from .routes import pauses as pause_routes
 from .watch import Watch
 
 log = get_logger(__name__)
@@ -90,16 +80,16 @@ def create_app(settings: Settings) -> FastAPI:
     )
     install_handlers(app)
     app.include_router(job_form.routes(client, access))
-    app.include_router(job_routes.routes(client, access, watch, listeners))
-    app.include_router(bulk_routes.routes(client, access, lambda: changes.closing))
-    app.include_router(batch_routes.routes(client, access))
-    app.include_router(cost_routes.routes(client, access))
+    app.include_router(jobs.routes(client, access, watch, listeners))
+    app.include_router(bulk.routes(client, access, lambda: changes.closing))
+    app.include_router(batches.routes(client, access))
+    app.include_router(costs.routes(client, access))
     app.include_router(pause_routes.routes(pauses, access))
-    app.include_router(process_routes.routes(settings, redis_client, access))
-    app.include_router(event_routes.routes(access, changes, watch, listeners))
-    app.include_router(image_routes.routes(client, access, storage))
-    app.include_router(upload_routes.routes(client.input_images, access))
-    app.include_router(provider_routes.routes(access))
+    app.include_router(processes.routes(settings, redis_client, access))
+    app.include_router(events.routes(access, changes, watch, listeners))
+    app.include_router(images.routes(client, access, storage))
+    app.include_router(uploads.routes(client.input_images, access))
+    app.include_router(providers.routes(access))
     for router in openai_routers(settings, client, redis_client, access, watch, listeners, storage):
         app.include_router(router)
     app.include_router(metrics_routes.routes(settings, access))

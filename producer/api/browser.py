@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
 
-from ...config.local_requests import is_local_request
+from ...config.http.local_requests import is_local_request
 from ...config.settings import PREFIX
 
 COOKIE = "imagequeue_key"

@@ -12,7 +12,7 @@ from threading import BoundedSemaphore
 from fastapi import HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
 
-from ...config.security_headers import IMAGE_POLICY
+from ...config.http.security_headers import IMAGE_POLICY
 from ...jobs.job import Image, Job
 from ...storage import Blob, Storage, StorageError
 from ...storage.thumbnails import NoThumbnailError, make_thumbnail

@@ -24,7 +24,7 @@ from ..client import LocalClient
 from .access import Access, Caller
 from .body_limit import MAX_BYTES, is_form
 from .form import MAX_FILES, Form, read_form
-from .job_routes import REPLAYED, IdempotencyKey
+from .routes.jobs import REPLAYED, IdempotencyKey
 
 REQUEST, IMAGE = "request", "image"
 # One is enough: the others are named in the error.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from fastapi import HTTPException
 
-from ...config.http_server import count_max_connections
+from ...config.http.server import count_max_connections
 from ...errors import LimitError
 from .access import Caller
 

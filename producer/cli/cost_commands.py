@@ -13,7 +13,7 @@ import click
 from .printing import as_json, open_client
 
 if TYPE_CHECKING:
-    from ...store.ledger import CostRow
+    from ...store.money.ledger import CostRow
 
 DAY = click.DateTime(["%Y-%m-%d"])
 FORMATS = click.Choice(["table", "csv", "json"])
@@ -83,8 +83,8 @@ def _print_budgets(uses: list[dict[str, Any]]) -> None:
 
 
 def _print_rows(rows: list[CostRow], dimensions: list[str], form: str) -> None:
-    from ...store.ledger import CostRow
-    from ...store.ledger_entries import Amounts
+    from ...store.money.ledger import CostRow
+    from ...store.money.ledger_entries import Amounts
 
     fields = [row.to_fields() for row in rows]
     if form == "json":

@@ -11,7 +11,7 @@ from .printing import as_json, open_redis, show_unreadable
 
 if TYPE_CHECKING:
     from ...config.budgets import Budget
-    from ...store.api_keys import ApiKey, ApiKeys
+    from ...store.callers.api_keys import ApiKey, ApiKeys
 
 per_minute = click.option("--per-minute", type=click.IntRange(0), help="Maximum jobs per minute.")
 open_jobs = click.option("--open-jobs", type=click.IntRange(0), help="Maximum unfinished jobs.")
@@ -69,7 +69,7 @@ def add(
     as_json: bool,
 ) -> None:
     """Create a key and print it; it is not shown again."""
-    from ...store.api_keys import ApiKeys, Limits
+    from ...store.callers.api_keys import ApiKeys, Limits
     from ...store.clock import RedisClock
 
     limits = Limits(per_minute or 0, open_jobs or 0, in_flight or 0)
@@ -156,7 +156,7 @@ def limit(name: str, as_json: bool, no_budget: bool, **changes: Any) -> None:
 
 
 def _open_keys() -> ApiKeys:
-    from ...store.api_keys import ApiKeys
+    from ...store.callers.api_keys import ApiKeys
 
     return ApiKeys(open_redis())
 

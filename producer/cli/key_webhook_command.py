@@ -25,8 +25,8 @@ def webhook(name: str, url: str | None, new_secret: bool, remove: bool, as_json:
     """Give a key a webhook of its own, or show it; a new secret is printed once."""
     from ...config.process import start_process
     from ...config.redis import connect
-    from ...store.caller_webhooks import CallerWebhooks
     from ...store.clock import RedisClock
+    from ...store.webhooks.caller_webhooks import CallerWebhooks
 
     if remove and (url is not None or new_secret):
         raise click.UsageError("give --remove alone")

@@ -30,7 +30,7 @@ def login(url: str) -> None:
 def make_login_link(settings: Settings, url: str) -> str:
     """Return a new link to the API at `url`."""
     from ...config.redis import connect, reachable
-    from ...store.local_logins import LocalLogins
+    from ...store.callers.local_logins import LocalLogins
 
     with connect(settings) as client, reachable():
         return LocalLogins(client).make_link(url)

@@ -9,7 +9,7 @@ import click
 from .printing import as_json
 
 if TYPE_CHECKING:
-    from ...store.pauses import Pause
+    from ...store.submit.pauses import Pause
     from ..pauses import PauseControl
 
 

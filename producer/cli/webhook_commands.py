@@ -11,7 +11,7 @@ import click
 from .printing import as_json, open_client, open_redis, show_unreadable
 
 if TYPE_CHECKING:
-    from ...store.webhooks import DeadLetter
+    from ...store.webhooks.undelivered import DeadLetter
 
 
 @click.group()
@@ -24,7 +24,7 @@ def webhooks() -> None:
 @as_json
 def list_webhooks(limit: int, as_json: bool) -> None:
     """List dead letters, newest first; --json adds their bodies."""
-    from ...store.webhooks import WebhookOutbox
+    from ...store.webhooks.undelivered import WebhookOutbox
 
     outbox = WebhookOutbox(open_redis())
     for letter in islice(outbox.iter_dead_letters(), limit):
@@ -56,7 +56,7 @@ def show_log(job_id: str, as_json: bool) -> None:
 def replay(ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Send dead letters again, as the same events."""
     from ...store.clock import RedisClock
-    from ...store.webhooks import WebhookOutbox
+    from ...store.webhooks.undelivered import WebhookOutbox
 
     if bool(ids) == everything:
         raise click.UsageError("name the webhooks to replay by their ids, or give --all")
@@ -77,7 +77,7 @@ def resend(job_ids: tuple[str, ...], as_json: bool) -> None:
     from ...config.redis import connect
     from ...store.clock import RedisClock
     from ...store.jobs import Store
-    from ...store.webhooks import WebhookOutbox
+    from ...store.webhooks.undelivered import WebhookOutbox
 
     settings = start_process()
     client = connect(settings)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
 from ...config.redis import reachable
-from ...store.local_logins import SESSION_S
+from ...store.callers.local_logins import SESSION_S
 from ..api import browser
 from ..api.access import Access
 from .page_route import Form, PageRoute, read_form, render_login

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...config.settings import Settings
 from ...store.clock import RedisClock
-from ...store.submit_queue import read_quotas
-from ...store.submit_usage import measure_usage
+from ...store.submit.queue import read_quotas
+from ...store.submit.usage import measure_usage
 from .redis_checks import connect
 
 

@@ -22,12 +22,12 @@ from ...config.redis import (
 from ...config.settings import PREFIX, Settings
 from ...errors import ImageQueueError
 from ...storage import open_storage
-from ...store.api_keys import ApiKeys
+from ...store.callers.api_keys import ApiKeys
 from ...store.clock import MAX_CLOCK_SKEW_S, RedisClock
 from ...store.deployment import ADOPT, Deployment
 from ...store.jobs import Store
 from ...store.quarantine import Quarantine
-from ...store.webhooks import WebhookOutbox
+from ...store.webhooks.undelivered import WebhookOutbox
 
 TIMEOUT_S = 3.0
 PINGS = 20

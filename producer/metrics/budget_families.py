@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily as Gauge
 
-from ...store.budgets import BudgetUse
+from ...store.money.budgets import BudgetUse
 
 
 def budget_families(uses: Iterable[BudgetUse]) -> Iterator[Metric]:

@@ -20,9 +20,9 @@ from ...config.redis import connect, reachable
 from ...config.settings import Settings
 from ...errors import RedisUnavailableError
 from ...store.broker import open_queues
-from ...store.budgets import BudgetReader
 from ...store.clock import RedisClock
-from ...store.submit_queue import read_quotas
+from ...store.money.budgets import BudgetReader
+from ...store.submit.queue import read_quotas
 from ..api.access import Access, Caller
 from ..processes import list_needed_queues
 from .budget_families import budget_families

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 import redis
 
 from ...config.queues import Queue
-from ...store import keys, webhook_keys
+from ...store import keys
 from ...store.broker import BrokerQueues, MessageCounts
 from ...store.decoding import decode_numbers
-from ...store.ledger import Ledger
-from ...store.pauses import Pause, list_pauses
+from ...store.money.ledger import Ledger
 from ...store.processes import Process, list_processes
-from ...store.submit_queue import Quota
-from ...store.submit_usage import SubmitUsage, measure_usage
+from ...store.submit.pauses import Pause, list_pauses
+from ...store.submit.queue import Quota
+from ...store.submit.usage import SubmitUsage, measure_usage
+from ...store.webhooks import keys as webhook_keys
 
 
 class Wakeups(NamedTuple):

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily as Gauge
 
 from ...jobs.cost import MICRO, to_usd
 from ...providers import PROVIDERS, accounts
-from ...store.submit_queue import Quota
+from ...store.submit.queue import Quota
 from .snapshot import Snapshot
 
 

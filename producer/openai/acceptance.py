@@ -10,8 +10,8 @@ from ...config.settings import Settings
 from ...errors import ImageQueueError, InvalidRequestError, Problem, UnknownBatchError
 from ...jobs.idempotency import IdempotencyKey, build_idempotency_key
 from ...jobs.ids import is_batch_id
+from ...store.callers.repeats import Repeatable, Repeats
 from ...store.clock import RedisClock
-from ...store.repeats import Repeatable, Repeats
 from ..api.access import Caller
 from ..client import LocalClient
 from .body import MAX_IMAGES

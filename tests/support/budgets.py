@@ -10,9 +10,9 @@ import redis
 
 from imagequeue.config.budgets import Budget
 from imagequeue.jobs.job import Job, State, add_seconds, new_job
-from imagequeue.store import money_keys
 from imagequeue.store.jobs import Store
-from imagequeue.store.submit_queue import Quota, SubmitQueue
+from imagequeue.store.money import keys as money_keys
+from imagequeue.store.submit.queue import Quota, SubmitQueue
 from support.clock import Clock
 
 LEASE_S = 25

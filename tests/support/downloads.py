@@ -7,8 +7,8 @@ from PIL import Image as Picture
 from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import Image, Job, State, add_seconds, new_job
 from imagequeue.store import keys
-from imagequeue.store.dispatcher import NORMAL_SHARE
-from imagequeue.store.wakeups import Priority
+from imagequeue.store.due.dispatcher import NORMAL_SHARE
+from imagequeue.store.due.wakeups import Priority
 from imagequeue.worker.context import Context
 from support.stub import Stub
 

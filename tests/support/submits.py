@@ -5,7 +5,7 @@ from typing import Any
 from imagequeue.jobs.job import Job, State, add_seconds, new_job
 from imagequeue.store import keys
 from imagequeue.store.jobs import Store
-from imagequeue.store.places import get_line, get_quota
+from imagequeue.store.submit.places import get_line, get_quota
 from support.clock import Clock
 
 LEASE_S = 25

@@ -19,8 +19,8 @@ from imagequeue.jobs.job import State
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.broker_check import check_broker
 from imagequeue.producer.local.ports import free_port
-from imagequeue.store.dispatcher import Dispatcher, open_dispatcher
-from imagequeue.store.wakeups import Priority
+from imagequeue.store.due.dispatcher import Dispatcher, open_dispatcher
+from imagequeue.store.due.wakeups import Priority
 from support.processes import eventually
 
 # RabbitMQ starts twice here: seconds each on an idle machine, a minute and more on a busy one.

@@ -11,7 +11,7 @@ from conftest import SETTINGS
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import PREFIX
 from imagequeue.producer.local.ports import free_port
-from imagequeue.store.wakeups import Priority
+from imagequeue.store.due.wakeups import Priority
 from imagequeue.worker.context import Context
 from support.jobs import queued
 from support.processes import BIN, Process, answers, eventually, running

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from imagequeue.jobs.charge import Charged
 from imagequeue.jobs.cost import find_submission, put_cost, to_micro
 from imagequeue.jobs.job import TRANSITIONS, Job, State, new_job
-from imagequeue.store.ledger_entries import Amounts, _find_changes, _measure
+from imagequeue.store.money.ledger_entries import Amounts, _find_changes, _measure
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 CAUSES = ["answer", "poll", "callback", "refused", "no answer", "retry"]

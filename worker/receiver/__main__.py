@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...config.http_server import serve
+from ...config.http.server import serve
 from .application import create_app
 
 if __name__ == "__main__":

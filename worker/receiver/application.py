@@ -21,9 +21,9 @@ from starlette.routing import Route
 
 from ...config.celery import make_celery
 from ...config.durability import get_durability, list_waits
+from ...config.http.security_headers import SecurityHeaders
 from ...config.logging import get_logger
 from ...config.redis import connect, connect_briefly, reachable
-from ...config.security_headers import SecurityHeaders
 from ...config.settings import Settings
 from ...jobs.callback import Callback
 from ...jobs.ids import is_job_id
@@ -32,7 +32,7 @@ from ...providers import accounts
 from ...store.clock import RedisClock
 from ...store.counters import Counters, PendingCounts
 from ...store.deployment import Deployment
-from ...store.dispatcher import open_dispatcher
+from ...store.due.dispatcher import open_dispatcher
 from ...store.processes import Heartbeat, ProcessKind, beating
 from .callback_dispatcher import CallbackDispatcher
 from .callback_writer import CallbackNotStoredError, CallbackWriter

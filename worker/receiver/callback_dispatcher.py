@@ -6,7 +6,7 @@ import asyncio
 
 from ...config.queues import Queue
 from ...store.clock import RedisClock
-from ...store.dispatcher import Dispatcher
+from ...store.due.dispatcher import Dispatcher
 
 # Each round runs in a thread that competes with the responses, so a burst gets few rounds.
 DISPATCH_EVERY_S = 0.05

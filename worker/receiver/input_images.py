@@ -9,8 +9,8 @@ from functools import cached_property
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from ...config.http.security_headers import IMAGE_POLICY
 from ...config.logging import get_logger
-from ...config.security_headers import IMAGE_POLICY
 from ...config.settings import Settings
 from ...jobs.tokens import is_valid_image_token
 from ...storage import Storage, StorageError, open_storage

@@ -8,7 +8,7 @@ import pytest
 from imagequeue import LocalClient
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State, utc_now
-from imagequeue.store.api_keys import ApiKeys, Limits
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
 from imagequeue.worker.context import Context
 from support.cli import Ran, imagequeue
 from support.jobs import move, queued

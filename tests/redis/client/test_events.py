@@ -8,7 +8,7 @@ import pytest
 
 from imagequeue import AccessError, AsyncClient, Client, JobEvent
 from imagequeue.jobs.job import State, utc_now
-from imagequeue.store.api_keys import ApiKeys, Limits
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
 from imagequeue.worker.context import Context
 from support.jobs import move, queued
 from support.processes import eventually

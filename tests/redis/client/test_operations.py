@@ -25,7 +25,7 @@ from imagequeue import (
 )
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import JobError, utc_now
-from imagequeue.store.api_keys import ApiKeys, Limits
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
 from imagequeue.worker.context import Context
 from support.images import stored
 from support.jobs import move, queued

@@ -12,7 +12,7 @@ from imagequeue.config.settings import Settings, read_settings
 from imagequeue.jobs.job import utc_now
 from imagequeue.producer.api import access
 from imagequeue.producer.api.browser import COOKIE
-from imagequeue.store.api_keys import ApiKeys, Limits
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
 from support.asgi import Serve, serving_apis
 from support.callers import Ask
 

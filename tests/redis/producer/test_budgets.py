@@ -14,8 +14,8 @@ from imagequeue.errors import BudgetExceededError
 from imagequeue.jobs.job import State, utc_now
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.client import LocalClient
-from imagequeue.store import money_keys
-from imagequeue.store.api_keys import ApiKeys, Limits
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
+from imagequeue.store.money import keys as money_keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.create import create
 from support.asgi import serving

@@ -11,8 +11,8 @@ from imagequeue.producer.api import form
 from imagequeue.producer.api.form import read_form
 from imagequeue.producer.api.problems import install_handlers
 from imagequeue.producer.input_images import InputImages
-from imagequeue.store import image_keys
-from imagequeue.store.uploads import Uploads
+from imagequeue.store.images import keys as image_keys
+from imagequeue.store.images.uploads import Uploads
 from imagequeue.worker.context import Context
 from support.asgi import serving
 from support.worker.downloads import make_image

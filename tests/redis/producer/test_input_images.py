@@ -13,8 +13,8 @@ from imagequeue.errors import InvalidRequestError, UploadError
 from imagequeue.jobs.job import add_seconds
 from imagequeue.producer import input_images
 from imagequeue.producer.client import LocalClient
-from imagequeue.store import image_keys
-from imagequeue.store.uploads import GRACE_S, Uploads
+from imagequeue.store.images import keys as image_keys
+from imagequeue.store.images.uploads import GRACE_S, Uploads
 from imagequeue.worker.context import Context
 from support.callers import Ask
 from support.cli import imagequeue

@@ -8,7 +8,7 @@ import requests
 from imagequeue.jobs.job import State, utc_now
 from imagequeue.producer.api.application import create_app
 from imagequeue.store import keys as redis_keys
-from imagequeue.store.api_keys import ApiKeys, Limits, hash_key
+from imagequeue.store.callers.api_keys import ApiKeys, Limits, hash_key
 from imagequeue.worker.context import Context
 from support.asgi import serving
 from support.callers import REQUEST, Ask, change, submit

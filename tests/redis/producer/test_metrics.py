@@ -16,9 +16,10 @@ from imagequeue.producer.api.application import create_app
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.producer.metrics.families import ANSWERS
 from imagequeue.producer.metrics.routes import StoreCollector
-from imagequeue.store import keys, webhook_keys
+from imagequeue.store import keys
 from imagequeue.store.counters import BUCKETS_MS
-from imagequeue.store.wakeups import Priority
+from imagequeue.store.due.wakeups import Priority
+from imagequeue.store.webhooks import keys as webhook_keys
 from imagequeue.worker.context import Context, open_context
 from imagequeue.worker.download import download
 from imagequeue.worker.receiver.application import MAX_BODY_BYTES

@@ -10,8 +10,8 @@ from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import utc_now
 from imagequeue.producer.api.browser import COOKIE
 from imagequeue.producer.pauses import PauseControl
-from imagequeue.store.api_keys import ApiKeys, Limits
-from imagequeue.store.pauses import PauseKind
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
+from imagequeue.store.submit.pauses import PauseKind
 from imagequeue.worker.context import Context
 from support.cli import imagequeue
 from support.dashboard import get, post

@@ -14,7 +14,7 @@ from imagequeue.errors import ApiKeyError
 from imagequeue.jobs.build import build_job
 from imagequeue.jobs.job import utc_now
 from imagequeue.providers.request import JobRequest
-from imagequeue.store.api_keys import ApiKey, ApiKeys, Limits
+from imagequeue.store.callers.api_keys import ApiKey, ApiKeys, Limits
 from imagequeue.worker.context import Context
 from support.cli import Ran, imagequeue
 from support.redis import traces

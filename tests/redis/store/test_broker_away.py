@@ -12,7 +12,7 @@ from imagequeue.jobs.job import State
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.broker_check import check_broker
 from imagequeue.producer.local.ports import free_port
-from imagequeue.store.dispatcher import open_dispatcher
+from imagequeue.store.due.dispatcher import open_dispatcher
 
 URLS = {
     "amqp": "amqp://me:hunter2@127.0.0.1:{}/jobs",

@@ -15,7 +15,7 @@ from imagequeue.producer.api.access import Access, Caller
 from imagequeue.producer.client import LocalClient
 from imagequeue.store import clock as clock_module
 from imagequeue.store import keys
-from imagequeue.store.api_keys import Limits
+from imagequeue.store.callers.api_keys import Limits
 from imagequeue.store.clock import MAX_CLOCK_SKEW_S, REFRESH_S, RedisClock
 from imagequeue.worker.context import open_context
 from imagequeue.worker.sweep import sweep

@@ -15,8 +15,9 @@ from imagequeue.producer.api.access import Access
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.redis_checks import check_api_keys, check_records
 from imagequeue.providers.request import JobRequest
-from imagequeue.store import keys, webhook_keys
-from imagequeue.store.api_keys import ApiKeys, Limits
+from imagequeue.store import keys
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
+from imagequeue.store.webhooks import keys as webhook_keys
 from imagequeue.worker.context import Context
 from support.access import request, status_of
 from support.callbacks import quarantine, quarantined_ids

@@ -18,8 +18,8 @@ from imagequeue.producer.doctor.diagnose import CHECKS
 from imagequeue.storage import Storage, StorageError, open_storage
 from imagequeue.store import deployment, keys
 from imagequeue.store.deployment import Deployment
-from imagequeue.worker import storage_check
 from imagequeue.worker.context import Context
+from imagequeue.worker.saving import storage_check
 from support.cli import imagequeue
 from support.images import PNG
 from support.processes import BIN

@@ -13,7 +13,7 @@ from imagequeue.jobs.build import build_job
 from imagequeue.producer.api.access import Access, Caller
 from imagequeue.producer.api.problems import install_handlers
 from imagequeue.providers.request import JobRequest
-from imagequeue.store.api_keys import Limits
+from imagequeue.store.callers.api_keys import Limits
 from imagequeue.worker.context import Context
 from support.asgi import serving
 from support.clock import Clock

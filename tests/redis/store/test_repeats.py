@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from imagequeue.jobs.job import State
-from imagequeue.store.repeats import Repeatable, Repeats
+from imagequeue.store.callers.repeats import Repeatable, Repeats
 from imagequeue.worker.context import Context
 from support.clock import Clock
 from support.jobs import queued

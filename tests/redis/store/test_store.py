@@ -14,8 +14,8 @@ from imagequeue.jobs.idempotency import IdempotencyKey
 from imagequeue.jobs.job import QUEUE_OF, Job, State, add_seconds, new_job
 from imagequeue.store import keys
 from imagequeue.store.compare_and_set import CompareAndSet
+from imagequeue.store.due.wakeups import WakeUps
 from imagequeue.store.jobs import Store
-from imagequeue.store.wakeups import WakeUps
 from support.clock import Clock
 
 

@@ -14,9 +14,10 @@ from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.redis_checks import check_records
 from imagequeue.producer.metrics.snapshot import take_snapshot
 from imagequeue.producer.wait import iter_completed
-from imagequeue.store import keys, money_keys
+from imagequeue.store import keys
 from imagequeue.store.broker import RedisQueues
 from imagequeue.store.codec import VERSION
+from imagequeue.store.money import keys as money_keys
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.base_task import DAMAGED_RETRY_S, RETRY_LATER_S
 from imagequeue.worker.context import Context

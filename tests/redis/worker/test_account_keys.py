@@ -12,11 +12,11 @@ from imagequeue.jobs.build import build_job
 from imagequeue.jobs.job import State
 from imagequeue.providers import get as get_provider
 from imagequeue.providers.request import JobRequest
-from imagequeue.store.submit_queue import open_submit_queue
+from imagequeue.store.submit.queue import open_submit_queue
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
-from imagequeue.worker.refresh_url import refresh_url
+from imagequeue.worker.saving.refresh_url import refresh_url
 from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.jobs import (

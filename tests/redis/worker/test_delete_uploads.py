@@ -11,10 +11,10 @@ from imagequeue.config.settings import Settings
 from imagequeue.jobs.upload import Upload
 from imagequeue.producer.client import LocalClient
 from imagequeue.storage import Storage, StorageError
-from imagequeue.store import image_keys
 from imagequeue.store.broker import list_key
-from imagequeue.store.uploads import GRACE_S, Uploads
-from imagequeue.store.wakeups import Priority
+from imagequeue.store.due.wakeups import Priority
+from imagequeue.store.images import keys as image_keys
+from imagequeue.store.images.uploads import GRACE_S, Uploads
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
 from imagequeue.worker.delete_uploads import RETRY_LATER_S

@@ -8,11 +8,11 @@ from itertools import islice
 import pytest
 
 from imagequeue.jobs.job import State
-from imagequeue.worker import fetch
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import BUSY_RETRY_S, download
-from imagequeue.worker.host_slots import HostBusyError, HostSlots
 from imagequeue.worker.http import client
+from imagequeue.worker.saving import fetch
+from imagequeue.worker.saving.host_slots import HostBusyError, HostSlots
 from support.hostile import Host, downloading, drip, head, hosting, says, then
 from support.stub import Stub
 from support.worker.downloads import make_image
@@ -75,7 +75,7 @@ def test_dripping_download_is_given_up(
 
 
 def test_slot_is_free_again_after_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagequeue.worker.host_slots.WAIT_S", 0)
+    monkeypatch.setattr("imagequeue.worker.saving.host_slots.WAIT_S", 0)
     slots = HostSlots(1)
     with (
         slots.hold("http://me:secret@A.example:80/0"),

@@ -12,9 +12,9 @@ from imagequeue.config.process import CANNOT_START
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
 from imagequeue.storage import StorageError
-from imagequeue.worker import storage_check
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
+from imagequeue.worker.saving import storage_check
 from support.clock import Clock
 from support.jobs import KIE_ACCEPTED, queued
 from support.processes import BIN, Process

@@ -15,7 +15,7 @@ from imagequeue.errors import ConfigError
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.web_checks import check_provider_keys
-from imagequeue.store.submit_queue import open_submit_queue
+from imagequeue.store.submit.queue import open_submit_queue
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context

@@ -6,7 +6,7 @@ from imagequeue.config.settings import read_settings
 from imagequeue.jobs.job import Job, State
 from imagequeue.providers import get as get_provider
 from imagequeue.store import keys
-from imagequeue.store.submit_queue import open_submit_queue
+from imagequeue.store.submit.queue import open_submit_queue
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.jobs import KIE_ACCEPTED, queued

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from imagequeue.worker.context import Context
-from imagequeue.worker.save import MANIFEST
+from imagequeue.worker.saving.save import MANIFEST
 from support.hostile import picture
 
 PNG = picture()

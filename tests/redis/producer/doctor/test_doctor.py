@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from imagequeue.jobs.job import utc_now
-from imagequeue.store.api_keys import ApiKeys, Limits
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
 from support.cli import imagequeue
 from support.doctor import Doctor, Overrides
 from support.proxy import proxying

@@ -9,7 +9,7 @@ import requests
 from openai import OpenAI
 
 from imagequeue.jobs.job import Job
-from imagequeue.store.uploads import Uploads
+from imagequeue.store.images.uploads import Uploads
 from imagequeue.worker.context import Context
 from support.openai_api import KEY, PNG, ending
 from support.worker.downloads import make_image

@@ -17,7 +17,7 @@ from imagequeue.jobs.job import utc_now
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.api.listeners import Listeners
 from imagequeue.store import keys
-from imagequeue.store.api_keys import ApiKeys, Limits
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
 from imagequeue.worker.context import Context
 from support.asgi import Serve
 from support.openai_api import KEY, ending, finish

@@ -147,7 +147,7 @@ def test_killed_download_leaves_no_final_file(
 
     job_id = downloading(ctx, stub)
     stub.answer = lambda *_: (200, make_image())
-    monkeypatch.setattr("imagequeue.worker.save.validate_media", killed)
+    monkeypatch.setattr("imagequeue.worker.saving.save.validate_media", killed)
     with pytest.raises(Killed):
         download(ctx, job_id)
     assert files(ctx) == []

@@ -9,8 +9,8 @@ from standardwebhooks import WebhookVerificationError
 
 from imagequeue.errors import ApiKeyError, ConfigError
 from imagequeue.producer.client import LocalClient
-from imagequeue.store import webhook_keys
-from imagequeue.store.api_keys import ApiKeys, Limits
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
+from imagequeue.store.webhooks import keys as webhook_keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.create import create
 from imagequeue.worker.notify import notify

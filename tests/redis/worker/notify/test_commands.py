@@ -8,8 +8,8 @@ import pytest
 from imagequeue.config.queues import Queue
 from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.job import utc_now
-from imagequeue.store import webhook_keys
-from imagequeue.store.webhooks import UnknownWebhookError
+from imagequeue.store.webhooks import keys as webhook_keys
+from imagequeue.store.webhooks.undelivered import UnknownWebhookError
 from imagequeue.worker.context import Context
 from imagequeue.worker.notify import notify
 from support.cli import Ran, imagequeue

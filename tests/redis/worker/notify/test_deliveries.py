@@ -10,8 +10,8 @@ from starlette.responses import Response
 from imagequeue.jobs.delivery import Delivery
 from imagequeue.jobs.job import add_seconds
 from imagequeue.producer.api.application import create_app
-from imagequeue.store import webhook_keys
-from imagequeue.store.deliveries import MAX_DELIVERIES, list_deliveries
+from imagequeue.store.webhooks import keys as webhook_keys
+from imagequeue.store.webhooks.deliveries import MAX_DELIVERIES, list_deliveries
 from imagequeue.worker.context import Context
 from imagequeue.worker.http.client import HttpClient
 from imagequeue.worker.notify import notify

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from imagequeue.config.settings import read_settings
 from imagequeue.producer.local.up import read_or_make_secret
-from imagequeue.store.webhooks import Webhook
+from imagequeue.store.webhooks.undelivered import Webhook
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
 from imagequeue.worker.http.address_guard import AddressGuard

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from imagequeue.jobs.job import State
-from imagequeue.store import streams, webhook_keys, webhooks
+from imagequeue.store import streams
+from imagequeue.store.webhooks import keys as webhook_keys
+from imagequeue.store.webhooks import undelivered as webhooks
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.context import Context
 from imagequeue.worker.notify import DELAY_PER_AGE, JITTER, MAX_DELAY_S, MIN_DELAY_S, notify

@@ -12,8 +12,8 @@ from imagequeue.store.quarantine import Quarantine
 from imagequeue.worker.callback import read_callbacks
 from imagequeue.worker.context import Context
 from imagequeue.worker.poll import poll
+from imagequeue.worker.saving.unreadable import MAX_STORED_BYTES
 from imagequeue.worker.submit import submit
-from imagequeue.worker.unreadable import MAX_STORED_BYTES
 from support.clock import Clock
 from support.jobs import TASK, kie_callback, queued, waiting
 from support.stub import Stub

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagequeue.config.http_server import server_options
+from imagequeue.config.http.server import server_options
 from imagequeue.config.settings import Settings
 from imagequeue.worker.receiver.application import (
     create_app,

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from imagequeue.config.http_server import server_options
+from imagequeue.config.http.server import server_options
 from imagequeue.config.settings import Settings
 from imagequeue.store.counters import Counters
 from imagequeue.worker.context import Context

@@ -3,7 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from imagequeue.config.http_server import server_options
+from imagequeue.config.http.server import server_options
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.store import keys

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from imagequeue.config import bounded_protocol
-from imagequeue.config.bounded_protocol import MAX_HEAD_BYTES
-from imagequeue.config.http_server import server_options
+from imagequeue.config.http import bounded_protocol
+from imagequeue.config.http.bounded_protocol import MAX_HEAD_BYTES
+from imagequeue.config.http.server import server_options
 from imagequeue.config.settings import Settings
 from imagequeue.worker.context import Context
 from imagequeue.worker.receiver.application import (

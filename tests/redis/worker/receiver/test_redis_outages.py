@@ -10,7 +10,7 @@ import redis
 import requests
 
 from imagequeue.config import redis as redis_module
-from imagequeue.config.http_server import server_options
+from imagequeue.config.http.server import server_options
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.worker.context import Context

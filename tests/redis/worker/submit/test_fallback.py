@@ -11,7 +11,7 @@ from imagequeue.errors import InvalidRequestError, InvalidTransitionError
 from imagequeue.jobs.job import Job, State
 from imagequeue.producer.commands import retry
 from imagequeue.store import codec, keys
-from imagequeue.store.submit_queue import open_submit_queue
+from imagequeue.store.submit.queue import open_submit_queue
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.clock import Clock

@@ -8,8 +8,8 @@ import pytest
 from imagequeue.jobs.job import State
 from imagequeue.producer.local.ports import free_port
 from imagequeue.store import keys
-from imagequeue.store.pauses import FAILURE_WINDOW_S, FIRST_OUTAGE_S, MAX_OUTAGE_S
-from imagequeue.store.positions import open_positions
+from imagequeue.store.submit.pauses import FAILURE_WINDOW_S, FIRST_OUTAGE_S, MAX_OUTAGE_S
+from imagequeue.store.submit.positions import open_positions
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.clock import Clock

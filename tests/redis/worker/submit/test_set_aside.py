@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from imagequeue.jobs.job import Job, State
-from imagequeue.store.pauses import FIRST_PAUSE_S, MAX_PAUSE_S
+from imagequeue.store.submit.pauses import FIRST_PAUSE_S, MAX_PAUSE_S
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.clock import Clock

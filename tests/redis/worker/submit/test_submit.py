@@ -10,7 +10,7 @@ from imagequeue.errors import ConfigError, InvalidTransitionError
 from imagequeue.jobs.job import State
 from imagequeue.providers.wire import Pending
 from imagequeue.store import keys
-from imagequeue.store.submit_queue import open_submit_queue
+from imagequeue.store.submit.queue import open_submit_queue
 from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit

@@ -7,11 +7,11 @@ import pytest
 from imagequeue.jobs.job import State
 from imagequeue.providers import wire
 from imagequeue.providers.wire import ResultImage, Succeeded
-from imagequeue.worker import refresh_url
 from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
 from imagequeue.worker.poll import poll
+from imagequeue.worker.saving import refresh_url
 from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.hostile import (

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from imagequeue.jobs.job import State
-from imagequeue.worker import save as saving
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
-from imagequeue.worker.save import MANIFEST
+from imagequeue.worker.saving import save as saving
+from imagequeue.worker.saving.save import MANIFEST
 from support.hostile import Host, downloading, says, to_the_end
 from support.stub import Stub
 from support.worker.saves import PNG, is_stored, out_of_space, read_manifest, read_stored

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from imagequeue.jobs.job import Job
-from imagequeue.store import image_keys
-from imagequeue.worker import save as saving
+from imagequeue.store.images import keys as image_keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
+from imagequeue.worker.saving import save as saving
 from support.hostile import Host, downloading, picture, says, to_the_end
 from support.s3 import S3
 from support.storage import names

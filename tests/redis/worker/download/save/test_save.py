@@ -12,10 +12,10 @@ import pytest
 from imagequeue.jobs.job import Image, Job, State
 from imagequeue.producer.client import LocalClient
 from imagequeue.storage import Temporary, buckets
-from imagequeue.worker import save as saving
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download
-from imagequeue.worker.save import MANIFEST
+from imagequeue.worker.saving import save as saving
+from imagequeue.worker.saving.save import MANIFEST
 from support.clock import Clock
 from support.hostile import Host, downloading, picture, says, to_the_end
 from support.s3 import S3, UNAVAILABLE

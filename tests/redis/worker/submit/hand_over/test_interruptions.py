@@ -10,7 +10,7 @@ from imagequeue.jobs.upload import Upload
 from imagequeue.producer.client import LocalClient
 from imagequeue.store import keys
 from imagequeue.worker.context import Context
-from imagequeue.worker.hand_over import HAND_OVER_S
+from imagequeue.worker.inputs.hand_over import HAND_OVER_S
 from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.jobs import KIE_ACCEPTED, kie_refused

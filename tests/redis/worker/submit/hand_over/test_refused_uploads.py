@@ -8,7 +8,7 @@ from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.job import State
 from imagequeue.jobs.upload import Upload
 from imagequeue.producer.client import LocalClient
-from imagequeue.store import image_keys
+from imagequeue.store.images import keys as image_keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.clock import Clock

@@ -11,7 +11,7 @@ from imagequeue.store import keys
 from imagequeue.worker.context import Context
 from imagequeue.worker.http.client import HttpClient
 from imagequeue.worker.http.message import Request, Response
-from imagequeue.worker.input_urls import HEAD_BYTES, look_at
+from imagequeue.worker.inputs.urls import HEAD_BYTES, look_at
 from support.stub import Stub
 from support.worker.account_keys import change
 from support.worker.downloads import make_image

@@ -7,9 +7,10 @@ import pytest
 
 from imagequeue.config.queues import Queue
 from imagequeue.jobs.job import Job, State
-from imagequeue.store import image_keys, keys
+from imagequeue.store import keys
+from imagequeue.store.images import keys as image_keys
 from imagequeue.worker.context import Context
-from imagequeue.worker.hand_over import HAND_OVER_S
+from imagequeue.worker.inputs.hand_over import HAND_OVER_S
 from imagequeue.worker.submit import submit
 from support.clock import Clock
 from support.stub import Stub

@@ -11,7 +11,7 @@ from imagequeue.jobs.job import State
 from imagequeue.producer.client import LocalClient
 from imagequeue.store import keys
 from imagequeue.store.codec import VERSION, dump
-from imagequeue.store.positions import open_positions
+from imagequeue.store.submit.positions import open_positions
 from imagequeue.worker.context import Context
 from imagequeue.worker.submit import submit
 from support.clock import Clock

@@ -11,7 +11,7 @@ from imagequeue.jobs.job import Reason, State, add_seconds
 from imagequeue.producer.client import LocalClient
 from imagequeue.providers import get
 from imagequeue.store import keys
-from imagequeue.store.inline_images import InlineImages
+from imagequeue.store.images.inline import InlineImages
 from imagequeue.worker import outcome
 from imagequeue.worker.context import Context
 from imagequeue.worker.download import download

@@ -1,0 +1,1 @@
+"""What both HTTP servers, the API and the receiver, have in common: bounds, headers and logs."""

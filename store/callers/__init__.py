@@ -1,0 +1,1 @@
+"""Who submits: API keys, their limits, and requests that come again."""

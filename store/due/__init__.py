@@ -1,0 +1,1 @@
+"""When jobs need work next, and the messages for those that are due."""

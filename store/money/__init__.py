@@ -1,0 +1,1 @@
+"""What jobs cost: the ledger, and the budgets that bound it."""

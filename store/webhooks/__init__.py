@@ -1,0 +1,1 @@
+"""Webhooks: whose they are, those that were not delivered yet, and their deliveries."""

@@ -1,0 +1,128 @@
+"""One-time login links: a session without an API key, wherever the browser is."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+import requests
+
+from imagequeue.config.redis import connect
+from imagequeue.config.settings import Settings, read_settings
+from imagequeue.producer.api.application import create_app
+from imagequeue.store.callers.local_logins import LINK_S, SESSION_S, LocalLogins
+from support.asgi import serving
+from support.cli import imagequeue
+
+PROXIED = {"X-Forwarded-For": "203.0.113.9"}
+REQUEST = {"provider": "acedata-flux", "prompt": "a cat"}
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[redis.Redis]:
+    with connect(settings) as one:
+        yield one
+
+
+@pytest.fixture
+def logins(client: redis.Redis) -> LocalLogins:
+    return LocalLogins(client)
+
+
+@pytest.fixture
+def browser(site: str) -> Iterator[requests.Session]:
+    """A browser behind a proxy, so without access of its own."""
+    with requests.Session() as one:
+        one.headers.update({"Origin": site, **PROXIED})
+        yield one
+
+
+def test_link_logs_in_one_browser_through_a_proxy(
+    site: str, browser: requests.Session, logins: LocalLogins
+) -> None:
+    link = logins.make_link(site)
+    refused = browser.get(f"{site}/", timeout=30)
+    assert (refused.status_code, "imagequeue login" in refused.text) == (403, True)
+    # A program that previews links takes nothing away.
+    assert [browser.get(link, timeout=30).status_code for _ in range(2)] == [200, 200]
+    assert not browser.cookies
+    inside = browser.post(link, timeout=30)
+    assert (inside.status_code, inside.url) == (200, f"{site}/")
+    assert browser.post(f"{site}/v1/jobs", json=REQUEST, timeout=30).status_code == 202
+    for method in ("GET", "POST"):
+        again = requests.request(method, link, headers={"Origin": site, **PROXIED}, timeout=30)
+        assert (again.status_code, "imagequeue login" in again.text) == (410, True)
+        assert not again.cookies
+
+
+def test_simultaneous_uses_of_a_link_start_one_session(logins: LocalLogins) -> None:
+    for _ in range(20):
+        token = logins.make_link("").rpartition("/")[2]
+        with ThreadPoolExecutor(8) as threads:
+            sessions = list(threads.map(logins.start_session, [token] * 8))
+        assert sum(session is not None for session in sessions) == 1
+
+
+def test_expired_or_unknown_link_is_gone(
+    site: str, browser: requests.Session, logins: LocalLogins, client: redis.Redis
+) -> None:
+    link = logins.make_link(site)
+    (key,) = client.keys("iq:login:*")
+    assert 0 < client.ttl(key) <= LINK_S
+    client.expire(key, 0)
+    for gone in (link, f"{site}/login/x", f"{site}/login/%00%ff"):
+        assert browser.get(gone, timeout=30).status_code == 410
+        assert browser.post(gone, timeout=30).status_code == 410
+
+
+def test_link_is_not_used_from_another_site(site: str, logins: LocalLogins) -> None:
+    link = logins.make_link(site)
+    for headers in ({}, {"Origin": "https://evil.example"}):
+        assert requests.post(link, headers=headers, timeout=30).status_code == 403
+    assert logins.is_unused(link.rpartition("/")[2])
+
+
+@pytest.mark.parametrize("end", ["logout", "expiry"])
+def test_session_ends(
+    site: str, browser: requests.Session, logins: LocalLogins, client: redis.Redis, end: str
+) -> None:
+    browser.post(logins.make_link(site), timeout=30).raise_for_status()
+    cookies = dict(browser.cookies)
+    (key,) = client.keys("iq:login:*")
+    assert 0 < client.ttl(key) <= SESSION_S
+    if end == "logout":
+        browser.post(f"{site}/logout", timeout=30)
+    else:
+        client.expire(key, 0)
+    # A copy of the cookie is worth nothing either.
+    assert requests.get(site, cookies=cookies, headers=PROXIED, timeout=30).status_code == 403
+
+
+def test_redis_has_neither_the_token_nor_the_session(
+    site: str, browser: requests.Session, logins: LocalLogins, client: redis.Redis
+) -> None:
+    link = logins.make_link(site)
+    stored = [client.keys(), client.mget(client.keys("iq:login:*"))]
+    browser.post(link, timeout=30)
+    stored += [client.keys(), client.mget(client.keys("iq:login:*"))]
+    for secret in (link.rpartition("/")[2], *browser.cookies.values()):
+        assert secret not in str(stored)
+
+
+def test_link_of_the_command_works_where_there_are_keys(overrides: dict[str, str]) -> None:
+    with (
+        serving(create_app(read_settings(**overrides, api_keys="key-one"))) as site,
+        requests.Session() as browser,
+    ):
+        ran = imagequeue("login", "--url", f"{site}/", settings=overrides)
+        assert ran.out.startswith(f"{site}/login/")
+        assert browser.get(site, timeout=30).status_code == 401
+        inside = browser.post(ran.out.strip(), headers={"Origin": site}, timeout=30)
+        assert inside.status_code == 200
+        # A page of another site cannot use the session.
+        evil = {"Origin": "https://evil.example"}
+        assert browser.post(f"{site}/v1/jobs", json=REQUEST, headers=evil).status_code == 403
+        # Only browsers have sessions.
+        (secret,) = browser.cookies.values()
+        bearer = {"Authorization": f"Bearer {secret}"}
+        assert requests.get(f"{site}/v1/jobs", headers=bearer, timeout=30).status_code == 401
