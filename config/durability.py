@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 import redis
 from redis.exceptions import ResponseError
@@ -17,8 +16,6 @@ REMEDY = "set `appendonly yes` and `appendfsync always`, or use Redis 7.2 or new
 
 DurabilityPolicy = Literal["disk", "replica", "memory"]
 """The values of IMAGEQUEUE_DURABILITY."""
-Wait = tuple[str | int, ...]
-"""A command that waits until the writes before it on the same connection are safe."""
 
 
 class Durability(StrEnum):
@@ -65,27 +62,6 @@ def describe_durability(client: redis.Redis, policy: DurabilityPolicy) -> str:
         return durability.value
     own = "" if durability is Durability.NONE else f"; {durability}"
     return f"accepted jobs, intents to pay and callbacks are on a replica before they count{own}"
-
-
-def list_waits(
-    durability: Durability, policy: DurabilityPolicy, timeout_ms: int, *, is_intent: bool
-) -> list[Wait]:
-    """Return the commands that follow an important write: for the disk, and for a replica.
-
-    Only an intent to pay waits for the disk: another write that a power cut takes costs no money.
-    """
-    waits: list[Wait] = []
-    if is_intent and durability is Durability.WAITAOF:
-        waits.append(("WAITAOF", 1, 0, timeout_ms))
-    if policy == "replica":
-        waits.append(("WAIT", 1, timeout_ms))
-    return waits
-
-
-def are_confirmed(answers: Sequence[Any]) -> bool:
-    """Whether each of several waits ended before its timeout."""
-    # WAITAOF answers with two numbers: of this server, and of replicas.
-    return all((each[0] if isinstance(each, list) else each) >= 1 for each in answers)
 
 
 def parse_version(version: str) -> tuple[int, ...]:

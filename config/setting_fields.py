@@ -45,7 +45,7 @@ class SettingFields(BaseSettings):
     durability: DurabilityPolicy = Field(
         "disk",
         description="When jobs, intents to pay and callbacks count as stored: `disk` needs a Redis "
-        "with an append-only file, `replica` waits for a replica too, and `memory` accepts that a "
+        "with an append-only file, `replica` waits for its replicas too, and `memory` accepts that a "
         "restart of Redis loses jobs, paid ones included.",
     )
     data_dir: FilePath = Field(

@@ -68,5 +68,6 @@ def make_worker_app(settings: Settings, now: Callable[[], datetime] | None = Non
     log.info("redis_connected", durability=durability)
     app.context = context  # type: ignore[attr-defined]
     register(app)
+    app.conf.worker_consumer = "imagequeue.worker.consumer:LastingConsumer"
     app.steps["worker"].update({SecretStep, StorageStep, SweepStep})
     return app

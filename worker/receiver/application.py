@@ -20,11 +20,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...config.celery import make_celery
-from ...config.durability import get_durability, list_waits
 from ...config.http.security_headers import SecurityHeaders
 from ...config.logging import get_logger
 from ...config.redis import connect, connect_briefly, reachable
 from ...config.settings import Settings
+from ...config.waits import Waits
 from ...jobs.callback import Callback
 from ...jobs.ids import is_job_id
 from ...jobs.tokens import is_valid_challenge, is_valid_token, sign_challenge
@@ -67,8 +67,7 @@ class Receiver:
         self._counters = Counters(client)
         self._tally = PendingCounts()
         self._async_client = connect_briefly(settings)
-        durability = get_durability(client)
-        waits = list_waits(durability, settings.durability, WAIT_MS, is_intent=False)
+        waits = Waits(client, settings.durability, WAIT_MS)
         self._writer = CallbackWriter(self._async_client, waits)
         self._dispatcher = CallbackDispatcher(
             open_dispatcher(settings, client, make_celery(settings), MAX_QUEUED_MESSAGES),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from ...config.durability import Wait, are_confirmed
 from ...config.logging import get_logger
 from ...config.redis import BRIEF_S
+from ...config.waits import Waits
 from ...jobs.callback import Callback
 from ...store.callbacks import STORE_CALLBACKS, StoreCall, build_store_call
 from ...store.probe import check_writes
@@ -41,7 +40,7 @@ class _Waiting(NamedTuple):
 class CallbackWriter:
     """Stores callbacks; those that arrive during a write are batched into the next one."""
 
-    def __init__(self, client: redis.asyncio.Redis, waits: Sequence[Wait] = ()) -> None:
+    def __init__(self, client: redis.asyncio.Redis, waits: Waits | None = None) -> None:
         self._redis = client
         self._waits = waits
         self._store_batch: Any = client.register_script(STORE_CALLBACKS)
@@ -101,16 +100,17 @@ class CallbackWriter:
         return results
 
     async def _run(self, call: StoreCall) -> list[int]:
-        if not self._waits:
+        commands = self._waits.list_commands(is_intent=False) if self._waits else []
+        if not self._waits or not commands:
             stored: list[int] = await self._store_batch(*call)
             return stored
         # One pipeline, because a wait covers the writes of its own connection only.
         async with self._redis.pipeline(transaction=False) as pipe:
             await self._store_batch(*call, client=pipe)
-            for wait in self._waits:
-                pipe.execute_command(*wait)
+            for command in commands:
+                pipe.execute_command(*command)
             stored, *answers = await pipe.execute()
-        if are_confirmed(answers):
+        if self._waits.are_confirmed(answers):
             return stored
         log.error("callbacks_not_confirmed", count=len(stored))
         return [0] * len(stored)

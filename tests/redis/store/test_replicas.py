@@ -8,6 +8,7 @@ import pytest
 import redis
 from conftest import Start
 
+from benchmarks.redis_process import RedisProcess
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, NotDurableError
@@ -64,6 +65,27 @@ def test_an_intent_that_no_replica_has_is_not_paid(ctx: Context, pair: Pair, stu
     submit(ctx, job_id)
     assert stub.posts == []
     assert path(ctx.store.get(job_id)) == ["queued", "submitting", "queued"]
+
+
+def test_a_write_that_the_next_primary_lacks_is_refused(
+    settings: Settings, pair: Pair, tmp_path: Path
+) -> None:
+    other = RedisProcess(tmp_path / "other")
+    try:
+        other.start()
+        other.ask("REPLICAOF", *pair.address)
+        eventually(lambda: pair.primary.info("replication")["connected_slaves"] == 2)
+        eventually(other.is_in_step)
+        client = LocalClient(settings)
+        client.submit("acedata-flux", "a cat")
+        # As Sentinels begin a planned failover: the other replica follows a second later.
+        pair.replica.replicaof("NO", "ONE")
+        eventually(lambda: pair.primary.info("replication")["connected_slaves"] == 1)
+        for each in (client, LocalClient(settings)):
+            with pytest.raises(NotDurableError):
+                each.submit("acedata-flux", "a dog")
+    finally:
+        other.stop()
 
 
 def test_a_callback_that_no_replica_has_is_refused(
