@@ -45,8 +45,8 @@ class SettingFields(BaseSettings):
     durability: DurabilityPolicy = Field(
         "disk",
         description="When jobs, intents to pay and callbacks count as stored: `disk` needs a Redis "
-        "with an append-only file, `replica` waits for its replicas too, and `memory` accepts that a "
-        "restart of Redis loses jobs, paid ones included.",
+        "with an append-only file, `replica` waits for its replicas too, and `memory` accepts that "
+        "a restart of Redis loses jobs, paid ones included.",
     )
     data_dir: FilePath = Field(
         Path("data"), description="The folder of the embedded Redis, the secrets and the images."
