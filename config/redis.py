@@ -139,9 +139,7 @@ def check_server(client: redis.Redis, durability: DurabilityPolicy = "disk") -> 
             )
         if client.info("replication").get("role") == "slave":
             raise ConfigError(f"this Redis is a replica: {PREFIX}REDIS_URL must name its primary")
-        _require_right(client.eval, "return 1", 0)
-        # A key of Celery's messages, which have other names than those of jobs.
-        _require_right(client.exists, "_kombu.binding.submit")
+        _check_rights(client)
         policy = client.info("memory").get("maxmemory_policy", "noeviction")
         require_durable(client, durability)
     if policy != "noeviction":
@@ -149,6 +147,22 @@ def check_server(client: redis.Redis, durability: DurabilityPolicy = "disk") -> 
             f"this Redis may evict jobs (maxmemory-policy {policy}): "
             "set `maxmemory-policy noeviction` in its configuration"
         )
+
+
+def _check_rights(client: redis.Redis) -> None:
+    """Raise ConfigError if this user may not do what every process does."""
+    _require_right(client.register_script("return 1"))
+    _require_right(client.script_load, "return 1")
+    # A key of a job, and one of Celery's messages, which have other names.
+    _require_right(client.exists, "iq:probe", "_kombu.binding.submit")
+    _require_right(_subscribe, client)
+
+
+def _subscribe(client: redis.Redis) -> None:
+    """Subscribe to a channel of Celery; raises NoPermissionError."""
+    with client.pubsub() as subscriber:
+        subscriber.subscribe("/0.celery.pidbox")
+        subscriber.get_message(timeout=BRIEF_S)
 
 
 def _require_right(command: Callable[..., object], *args: object) -> None:

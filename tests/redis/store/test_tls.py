@@ -1,4 +1,4 @@
-"""A Redis behind TLS: every client verifies its certificate."""
+"""A Redis behind TLS, and Sentinels: every client verifies the certificate."""
 
 import asyncio
 import threading
@@ -10,10 +10,13 @@ import pytest
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from imagequeue.config import redis as config_redis
 from imagequeue.config.celery import make_celery
 from imagequeue.config.redis import connect, connect_briefly
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import RedisUnavailableError
+from support.processes import find_command
+from support.sentinels import running_tls_sentinel
 from support.tls import certify
 
 
@@ -63,6 +66,9 @@ def ping_async(settings: Settings) -> None:
     async def ping_once() -> None:
         async with connect_briefly(settings) as client:
             await client.get("any")
+            # redis-py leaves what it has asked the Sentinels over to the end of the process.
+            if manager := getattr(client.connection_pool, "sentinel_manager", None):
+                await manager.aclose()
 
     asyncio.run(ping_once())
 
@@ -83,3 +89,26 @@ def test_only_a_trusted_certificate_is_accepted(
     act(read_settings(redis_url=trusting))
     with pytest.raises((RedisError, RedisUnavailableError, OperationalError), match="CERTIFICATE"):
         act(read_settings(redis_url=trusting.replace("127.0.0.1", "localhost")))
+
+
+@pytest.fixture(scope="module")
+def tls_sentinel_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("sentinel")
+    with running_tls_sentinel(find_command("redis-server"), folder) as url:
+        yield url
+
+
+@pytest.mark.parametrize("act", [ping, ping_async, ping_broker])
+def test_sentinels_behind_tls_lead_to_a_primary_behind_tls(
+    tls_sentinel_url: str, act: Callable[[Settings], None]
+) -> None:
+    act(read_settings(redis_url=tls_sentinel_url))
+
+
+def test_a_sentinel_whose_certificate_is_not_trusted_leads_nowhere(
+    tls_sentinel_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config_redis, "RETRIES", 0)
+    untrusted, _, _ = tls_sentinel_url.partition("&ssl_ca_certs")
+    with pytest.raises(RedisUnavailableError, match="No master found"):
+        ping(read_settings(redis_url=untrusted))
