@@ -29,16 +29,20 @@ def is_installed() -> bool:
 class RabbitMQ:
     """A RabbitMQ with one user, whose password and vhost need quoting in a URL."""
 
-    def __init__(self, folder: Path, host: Host = LOCAL) -> None:
+    def __init__(self, folder: Path, host: Host = LOCAL, certificate: Path | None = None) -> None:
+        """Keep everything in `folder`; a PEM file with a key adds a port for TLS, `tls_url`."""
         folder.mkdir(parents=True)
         self._host = host
         self._folder = folder
         self._epmd_port, port, distribution_port = free_port(), free_port(), free_port()
         self.url = f"amqp://me:s%2Ft%40x@{host.address}:{port}/jobs%2Fa"
+        tls_port = free_port()
+        self.tls_url = self.url.replace("amqp:", "amqps:").replace(f":{port}/", f":{tls_port}/")
         (folder / "plugins").write_text("[].")
         (folder / "rabbitmq.conf").write_text(
             "default_user = me\ndefault_pass = s/t@x\ndefault_vhost = jobs/a\n"
             f"listeners.tcp.1 = {host.address}:{port}\n"
+            + (_configure_tls(f"{host.address}:{tls_port}", certificate) if certificate else "")
         )
         self._environment = {
             **os.environ,
@@ -103,3 +107,8 @@ class RabbitMQ:
             connection.connect()
             return True
         return False
+
+
+def _configure_tls(address: str, certificate: Path) -> str:
+    files = "".join(f"ssl_options.{kind} = {certificate}\n" for kind in ("certfile", "keyfile"))
+    return f"listeners.ssl.1 = {address}\n{files}"

@@ -160,7 +160,7 @@ def _check_rights(client: redis.Redis) -> None:
 
 def _subscribe(client: redis.Redis) -> None:
     """Subscribe to a channel of Celery; raises NoPermissionError."""
-    with client.pubsub() as subscriber:
+    with client.pubsub() as subscriber:  # type: ignore[no-untyped-call]
         subscriber.subscribe("/0.celery.pidbox")
         subscriber.get_message(timeout=BRIEF_S)
 
@@ -183,6 +183,14 @@ def check_version(version: str, setting: str = "REDIS_URL") -> None:
             f"the Redis of {PREFIX}{setting} is version {version}: "
             f"use Redis {'.'.join(map(str, MIN_VERSION))} or newer, or Valkey"
         )
+
+
+def name_server(client: redis.Redis) -> str:
+    """Return the product and version of a server; Valkey calls itself Redis 7.2.4, too."""
+    info = client.info("server")
+    if "valkey_version" in info:
+        return f"Valkey {info['valkey_version']}"
+    return f"Redis {info['redis_version']}"
 
 
 @contextmanager

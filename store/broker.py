@@ -14,7 +14,7 @@ from kombu.transport.redis import Channel
 
 from ..config.amqp import is_amqp_url
 from ..config.queues import Queue
-from ..config.redis import connect_broker
+from ..config.redis import connect_broker, name_server
 from ..config.settings import Settings
 from .due.wakeups import Priority
 
@@ -56,8 +56,8 @@ class RedisQueues:
         return priority.value
 
     def describe(self) -> str:
-        """Return the server's version."""
-        return f"Redis {self._redis.info('server')['redis_version']}"
+        """Return the server's product and version."""
+        return name_server(self._redis)
 
 
 class AmqpQueues:

@@ -16,6 +16,7 @@ from ...config.durability import REMEDY, Durability, describe_durability, get_du
 from ...config.redis import (
     check_server,
     get_redis_url,
+    name_server,
     open_client,
     reachable,
 )
@@ -55,12 +56,12 @@ def check_durability(settings: Settings) -> str:
     """Check that Redis stores acknowledged writes durably and evicts nothing."""
     with connect(settings) as client:
         check_server(client, settings.durability)
-        version = client.info("server")["redis_version"]
+        name = name_server(client)
         durability = get_durability(client)
         words = describe_durability(client, settings.durability)
     if settings.durability == "disk" and durability is Durability.EVERY_SECOND:
-        raise ImageQueueError(f"Redis {version}: {durability}; {REMEDY}")
-    return f"Redis {version} evicts nothing; {words}"
+        raise ImageQueueError(f"{name}: {durability}; {REMEDY}")
+    return f"{name} evicts nothing; {words}"
 
 
 def check_latency(settings: Settings) -> str:
@@ -79,8 +80,10 @@ def check_memory(settings: Settings) -> str:
     with connect(settings) as client:
         info = client.info("memory")
     used = info["used_memory"]
-    limit = info["maxmemory"] or info.get("total_system_memory", 0)
-    source = "maxmemory" if info["maxmemory"] else "the machine's memory, as maxmemory is unset"
+    # Hosted services may hide each of these.
+    maxmemory = info.get("maxmemory", 0)
+    limit = maxmemory or info.get("total_system_memory", 0)
+    source = "maxmemory" if maxmemory else "the machine's memory, as maxmemory is unset"
     if not limit:
         return f"{_format_mb(used)} used; the limit is unknown"
     if used > MAX_MEMORY_SHARE * limit:

@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 from ...config.celery import make_celery
 from ...config.durability import describe_durability
 from ...config.local_up import publish_local_up
-from ...config.redis import connect
+from ...config.redis import connect, name_server
 from ...config.settings import PREFIX, Settings, read_settings
 from ...errors import ConfigError
 from ...providers import sandbox_settings
@@ -161,12 +161,7 @@ def running(options: Options, write_line: WriteLine) -> Iterator[System]:
 
 def _describe_redis(client: redis.Redis, settings: Settings) -> str:
     """Return the server's name, version and durability."""
-    server = client.info("server")
-    version = server["redis_version"]
-    name = (
-        f"Valkey {server['valkey_version']}" if "valkey_version" in server else f"Redis {version}"
-    )
-    return f"{name}, {describe_durability(client, settings.durability)}"
+    return f"{name_server(client)}, {describe_durability(client, settings.durability)}"
 
 
 def _require_free_ports(options: Options) -> None:

@@ -135,9 +135,11 @@ def _redis(seen: Snapshot) -> Iterator[Metric]:
     )
     yield Gauge("imagequeue_redis_memory_bytes", "Memory used by Redis.", info["used_memory"])
     # Without `maxmemory`, the machine's memory is the limit.
-    limit = info["maxmemory"] or info.get("total_system_memory", inf)
+    limit = info.get("maxmemory", 0) or info.get("total_system_memory", inf)
     yield Gauge("imagequeue_redis_memory_max_bytes", "Memory that Redis may use.", limit)
-    yield Gauge("imagequeue_redis_aof_enabled", "1 if appendonly is on.", info["aof_enabled"])
+    # Hosted services may not say whether they write a file.
+    if (enabled := info.get("aof_enabled")) is not None:
+        yield Gauge("imagequeue_redis_aof_enabled", "1 if appendonly is on.", enabled)
     written = info.get("aof_last_write_status", "ok") == "ok"
     yield Gauge("imagequeue_redis_aof_writable", "1 if the last AOF write succeeded.", written)
 

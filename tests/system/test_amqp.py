@@ -4,9 +4,11 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
+from kombu import pools
 
 from benchmarks.rabbitmq import RabbitMQ, is_installed
 from benchmarks.system import BIN, System, is_up, wait_until
@@ -22,6 +24,7 @@ from imagequeue.producer.local.ports import free_port
 from imagequeue.store.due.dispatcher import Dispatcher, open_dispatcher
 from imagequeue.store.due.wakeups import Priority
 from support.processes import eventually
+from support.tls import certify
 
 # RabbitMQ starts twice here: seconds each on an idle machine, a minute and more on a busy one.
 pytestmark = pytest.mark.timeout(480)
@@ -40,10 +43,17 @@ class ApiSystem(System):
 
 
 @pytest.fixture(scope="module")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rabbitmq")
+    certify(folder)
+    return folder / "host.pem"
+
+
+@pytest.fixture(scope="module")
+def rabbitmq(certificate: Path) -> Iterator[RabbitMQ]:
     if not is_installed():
         (pytest.fail if os.environ.get("CI") else pytest.skip)("apt-get install rabbitmq-server")
-    server = RabbitMQ(tmp_path_factory.mktemp("rabbitmq") / "server")
+    server = RabbitMQ(certificate.parent / "server", certificate=certificate)
     try:
         server.start()
         yield server
@@ -99,6 +109,18 @@ def test_doctor_names_the_broker(rabbitmq: RabbitMQ, overrides: dict[str, str]) 
     with pytest.raises(ImageQueueError, match="ACCESS_REFUSED") as raised:
         check_broker(read_settings(**overrides, broker_url=wrong))
     assert "hunter2" not in str(raised.value)
+
+
+def test_only_a_broker_with_a_trusted_certificate_is_used(
+    rabbitmq: RabbitMQ, overrides: dict[str, str], certificate: Path
+) -> None:
+    trusting = f"{rabbitmq.tls_url}?ssl_ca_certs={certificate}"
+    assert check_broker(read_settings(**overrides, broker_url=trusting)).startswith("RabbitMQ ")
+    # The same address under a name that the certificate does not have; kombu replaces localhost.
+    for url in (rabbitmq.tls_url, trusting.replace("127.0.0.1", "127.1")):
+        pools.reset()  # else a connection of before serves the same address
+        with pytest.raises(ImageQueueError, match="CERTIFICATE"):
+            check_broker(read_settings(**overrides, broker_url=url))
 
 
 def test_killed_broker_delays_jobs_and_loses_none(system: ApiSystem, rabbitmq: RabbitMQ) -> None:

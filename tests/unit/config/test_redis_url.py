@@ -87,6 +87,7 @@ INVALID = {
     "redis://localhost ": "must name a host",
     "redis://localhost /1": "must name a host",
     "redis://first,second": "names several hosts",
+    "redis://a:1,b:2/0": "names several hosts: with Sentinel write redis+sentinel://",
     "redis://<hunter2>:6379": "must name a host",
     "redis://localhost\\hunter2": "must name a host",
     "redis://a..hunter2": "invalid port or address",

@@ -3,20 +3,26 @@
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from redis.client import Pipeline
 
 from imagequeue.config import redis as config_redis
 from imagequeue.config.celery import make_celery
+from imagequeue.config.durability import Durability
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, RedisUnavailableError
-from imagequeue.jobs.job import State
+from imagequeue.jobs.job import State, utc_now
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.diagnose import CHECKS
 from imagequeue.producer.local.embedded_redis import find_server_binary
 from imagequeue.producer.local.ports import free_port
+from imagequeue.producer.metrics.families import families
+from imagequeue.producer.metrics.snapshot import take_snapshot
+from imagequeue.store.broker import open_queues
 from support.processes import eventually
 
 PASSWORD = "s/t@x"
@@ -100,6 +106,39 @@ def test_a_user_that_lacks_a_right_is_refused_in_one_line(
     assert words in message
     assert "give it `~* &* +@all -@admin" in message
     assert "\n" not in message
+
+
+def test_an_info_without_its_usual_fields_is_no_traceback(
+    overrides: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = redis.Redis.info
+    hidden = ("aof_", "maxmemory", "total_system_memory", "connected_slaves", "cluster")
+
+    def report(client: redis.Redis, *sections: str) -> Any:
+        found = info(client, *sections)
+        if isinstance(client, Pipeline):
+            return found
+        return {name: value for name, value in found.items() if not name.startswith(hidden)}
+
+    monkeypatch.setattr(redis.Redis, "info", report)
+    with pytest.raises(ConfigError, match="IMAGEQUEUE_DURABILITY"):
+        connect(read_settings(**overrides))
+    settings = read_settings(**overrides, durability="memory")
+    with connect(settings) as client, make_celery(settings) as celery:
+        assert CHECKS["redis"](settings).endswith(Durability.NONE)
+        assert CHECKS["redis memory"](settings).endswith("the limit is unknown")
+        seen = take_snapshot(client, open_queues(settings, client, celery), {}, utc_now())
+        names = {each.name for each in families(seen._replace(redis=client.info()), 16)}
+    assert "imagequeue_redis_memory_max_bytes" in names
+    assert "imagequeue_redis_aof_enabled" not in names
+
+
+def test_the_doctor_names_valkey_and_its_own_version(
+    overrides: dict[str, str], redis_url: str
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        version = client.info("server")["valkey_version"]
+    assert CHECKS["redis"](read_settings(**overrides)).startswith(f"Valkey {version} evicts")
 
 
 def test_a_wrong_password_is_named_and_not_shown(
