@@ -45,7 +45,7 @@ def measure_imagequeue(jobs: int, folder: Path) -> Cost:
     try:
         system.start("worker-0")
         with redis.Redis.from_url(system.redis.url) as client:
-            wait_until(lambda: client.exists("_kombu.binding.submit"))
+            wait_until(lambda: client.exists("_kombu.binding.imagequeue"))
             idle_mb, empty = _rss_mb(system.pid("worker-0")), _used_bytes(client)
             store = Store(client)
             for start in range(0, jobs, BATCH):

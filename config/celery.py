@@ -34,10 +34,14 @@ def make_celery(settings: Settings) -> Celery:
 def celery_config() -> dict[str, Any]:
     """Return Celery's settings; each keeps a lost, duplicate or late message harmless."""
     return {
-        # On the default direct exchange: a named exchange loses restored messages.
+        # Messages go through the exchange without a name: any other loses restored ones. For those
+        # who send by this name, each queue is bound by its own.
+        "task_default_exchange": "imagequeue",
         # Redis needs no declaration of the two priorities that downloads have; AMQP does.
         "task_queues": [
-            KombuQueue(queue, max_priority=1 if queue is Queue.DOWNLOAD else None)
+            KombuQueue(
+                queue, routing_key=queue, max_priority=1 if queue is Queue.DOWNLOAD else None
+            )
             for queue in Queue
         ],
         "task_default_queue": Queue.SUBMIT,

@@ -154,7 +154,7 @@ def _check_rights(client: redis.Redis) -> None:
     _require_right(client.register_script("return 1"))
     _require_right(client.script_load, "return 1")
     # A key of a job, and one of Celery's messages, which have other names.
-    _require_right(client.exists, "iq:probe", "_kombu.binding.submit")
+    _require_right(client.exists, "iq:probe", "_kombu.binding.imagequeue")
     _require_right(_subscribe, client)
 
 

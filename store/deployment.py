@@ -19,7 +19,7 @@ from ..errors import ConfigError
 from . import keys
 
 # How long the first process may take to write its id into the storage.
-CLAIM_S = 60
+CLAIM_S = 15
 READ_TIMEOUT_S = 5.0
 READ_EVERY_S = 0.2
 ADOPT = "if this is on purpose, run `imagequeue adopt` with these settings"
@@ -47,7 +47,9 @@ class Deployment:
         """Return the storage's id; raises ConfigError if other processes use another one."""
         own = storage.read_id()
         agreed = self._claim(own or uuid4().hex, storage, is_new=not own)
-        own = own or _await_id(storage)
+        own = own or self._await_id(storage)
+        if not own and not self._redis.exists(keys.STORAGE):
+            return self.require_storage(storage)  # the first process died before it wrote its id
         if own != agreed:
             raise ConfigError(
                 f"the storage {storage.url} is not that of the other processes, which would not "
@@ -101,6 +103,16 @@ class Deployment:
             self._redis.persist(keys.STORAGE)
         return own
 
+    def _await_id(self, storage: IdentifiedStorage) -> str:
+        """Return the id of a storage into which another process may be writing it now."""
+        deadline = time.monotonic() + READ_TIMEOUT_S
+        while not (found := storage.read_id()):
+            claimed_ms: Any = self._redis.pttl(keys.STORAGE)
+            if time.monotonic() > deadline and claimed_ms <= 0:
+                break
+            time.sleep(READ_EVERY_S)
+        return found
+
     def digest(self, values: Mapping[str, str]) -> dict[str, str]:
         """Return a digest of each value, by which processes compare theirs."""
         salt = self._read_salt()
@@ -115,11 +127,3 @@ class Deployment:
 def _digest(value: bytes, salt: bytes) -> str:
     """Return a digest that says nothing about a value, not even beside another Redis."""
     return hmac.new(value, salt, hashlib.sha256).hexdigest()[:16]
-
-
-def _await_id(storage: IdentifiedStorage) -> str:
-    """Return the id of a storage into which another process may be writing it now."""
-    deadline = time.monotonic() + READ_TIMEOUT_S
-    while not (found := storage.read_id()) and time.monotonic() < deadline:
-        time.sleep(READ_EVERY_S)
-    return found

@@ -70,7 +70,7 @@ class Bench:
         for name in (*self.system.workers, "images"):
             self.system.start(name)
         wait_until(lambda: is_up(self.image_url))
-        wait_until(lambda: self.redis.exists("_kombu.binding.submit"))
+        wait_until(lambda: self.redis.exists("_kombu.binding.imagequeue"))
 
     def callback_path(self, job_id: str) -> str:
         """Return a job's own callback path."""

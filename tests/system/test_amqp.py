@@ -103,6 +103,18 @@ def test_urgent_downloads_pass_patient_ones(dispatcher: Dispatcher) -> None:
     assert numbers == ["job_2", "job_4", "job_0", "job_1", "job_3"]
 
 
+def test_each_queue_is_bound_by_its_own_name(dispatcher: Dispatcher) -> None:
+    celery = dispatcher._celery
+    with celery.connection() as connection, connection.channel() as channel:
+        bound = [queue(channel) for queue in celery.amqp.queues.values()]
+        for queue in bound:
+            queue.declare()
+        connection.Producer(channel).publish("a message", "notify", exchange="imagequeue")
+        eventually(lambda: bound[-1].queue_declare(passive=True).message_count == 1)
+        assert [each.queue_declare(passive=True).message_count for each in bound] == [0, 0, 0, 0, 1]
+        bound[-1].purge()
+
+
 def test_doctor_names_the_broker(rabbitmq: RabbitMQ, overrides: dict[str, str]) -> None:
     assert check_broker(read_settings(**overrides, broker_url=rabbitmq.url)).startswith("RabbitMQ ")
     wrong = rabbitmq.url.replace("s%2Ft%40x", "hunter2")

@@ -70,6 +70,15 @@ def test_a_first_start_that_died_binds_nobody_for_long(client: redis.Redis, tmp_
     assert 0 < client.ttl(keys.STORAGE) <= deployment.CLAIM_S
 
 
+def test_the_next_start_takes_the_place_of_one_that_died(
+    client: redis.Redis, tmp_path: Path
+) -> None:
+    client.set(keys.STORAGE, "of the dead", px=600)
+    storage = open_folder(tmp_path / "shared")
+    Deployment(client).require_storage(storage)
+    assert client.get(keys.STORAGE) == storage.read_id().encode()
+
+
 def test_a_new_redis_takes_the_id_of_the_storage(client: redis.Redis, tmp_path: Path) -> None:
     storage = open_folder(tmp_path / "shared")
     Deployment(client).require_storage(storage)
