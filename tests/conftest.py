@@ -13,6 +13,7 @@ import structlog
 
 from imagequeue.config.celery import make_celery
 from imagequeue.config.settings import PREFIX, Settings, read_settings
+from imagequeue.producer.local import embedded_redis
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
 from imagequeue.worker.context import Context, open_context
 from support import processes
@@ -37,6 +38,11 @@ structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plai
 # The folders of the tests are in memory: files and fsyncs there wait for no disk.
 if MEMORY_FOLDER := find_memory_folder():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_FOLDER))
+
+
+# The path of another server than the embedded one, for all tests that start one in this process.
+if OTHER_SERVER := os.environ.get("TEST_REDIS_SERVER"):
+    embedded_redis.find_server_binary = lambda: OTHER_SERVER
 
 
 @pytest.hookimpl(wrapper=True)

