@@ -10,7 +10,7 @@ import pytest
 from support.checkout import copy_checkout, find_interpreters, make_environment, run
 
 NAME = "my queue (2) ünï-main"
-FAST_TESTS = ("test_settings.py", "test_local_up.py", "test_architecture.py")
+FAST_TESTS = ("config/test_settings.py", "config/test_local_up.py", "test_architecture.py")
 FOLDERS = ("imagequeue", "client", "config", "jobs", "store", "providers", "storage", "worker")
 
 
