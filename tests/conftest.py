@@ -77,6 +77,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 SETTINGS = {
     "secret_key": "a secret of the tests",
     "kie_api_key": "a kie key",
+    # A scrape asks for the credit: nothing listens there.
+    "kie_base_url": "http://127.0.0.1:9",
     "acedata_api_key": "an acedata key",
     # Most tests of several images have one of each kind.
     "save_origins": "true",

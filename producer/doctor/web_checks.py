@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import secrets
 import socket
-from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +17,9 @@ from ...jobs.tokens import sign_challenge
 from ...providers import accounts
 from ...providers.account import Account, CreditAccount
 from ...providers.account_keys import AccountKey
-from ...providers.wire import ProviderResponse, Refused, StatusUnavailable
-from ..outgoing import open_session
+from ...providers.wire import Refused, StatusUnavailable
+from ..credit import ask_credit, get
 
-TIMEOUT_S = 5.0
 # Clash and its like answer every name with an address from here.
 FAKE_NETWORK = ip_network("198.18.0.0/15")
 
@@ -84,7 +82,7 @@ def check_callbacks(settings: Settings) -> str:
     if not settings.public_url:
         return f"off: jobs are polled ({PREFIX}PUBLIC_URL is unset)"
     challenge = secrets.token_hex(16)
-    answer = _get(
+    answer = get(
         settings,
         f"{settings.public_url}/readyz",
         f"{PREFIX}PUBLIC_URL",
@@ -115,17 +113,7 @@ def _check_key(settings: Settings, account: Account, key: AccountKey) -> str:
     name = account.name if len(account.keys) == 1 else f"{account.name} {key.name}"
     if not isinstance(account, CreditAccount):
         return f"{name}: set, not checked"
-    request = account.build_credit_request()
-    response = _get(
-        settings,
-        account.base_url + request.path,
-        get_variable_name(type(account), "base_url"),
-        headers=account.with_key(key).headers(),
-        params=request.query,
-    )
-    credit = account.parse_credit_response(
-        ProviderResponse(status=response.status_code, body=response.content)
-    )
+    credit = ask_credit(settings, account, key)
     match credit:
         case Refused(code=code):
             variable = get_variable_name(type(account), account.find_key_field(key))
@@ -135,26 +123,6 @@ def _check_key(settings: Settings, account: Account, key: AccountKey) -> str:
     if credit <= 0:
         raise ImageQueueError(f"{name}: {credit} credits left: top up, or its jobs fail")
     return f"{name}: {credit} credits left"
-
-
-def _get(
-    settings: Settings,
-    url: str,
-    setting: str,
-    *,
-    params: Mapping[str, str],
-    headers: Mapping[str, str] | None = None,
-) -> requests.Response:
-    with open_session(settings) as session:
-        try:
-            return session.get(
-                url, params=params, headers=headers, timeout=TIMEOUT_S, allow_redirects=False
-            )
-        except requests.RequestException as error:
-            raise ImageQueueError(
-                f"{url} does not answer ({type(error).__name__}): start what should answer there, "
-                f"or correct {setting}"
-            ) from None
 
 
 def _fields(answer: requests.Response) -> dict[str, Any]:

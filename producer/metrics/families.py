@@ -21,6 +21,7 @@ from .snapshot import Snapshot
 Sums = Mapping[str, int]
 OUTCOMES = frozenset(Outcome)
 # Reported as 0 before the first one: an alert looks for the rise from 0 to 1.
+ALERTED = (State.UNCONFIRMED, State.UNSAVED)
 ANSWERS = ("accepted", "forged", "oversized", "slow", "not_kept")
 
 
@@ -48,7 +49,8 @@ def families(seen: Snapshot, max_queued_messages: int) -> Iterator[Metric]:
 
 def _jobs(seen: Snapshot) -> Iterator[Metric]:
     jobs = Gauge("imagequeue_jobs", "Stored jobs.", labels=["state", "provider"])
-    yield _fill(jobs, seen.sums, "jobs", 2)
+    none = {f"jobs.{state}.{provider}": 0 for state in ALERTED for provider in PROVIDERS}
+    yield _fill(jobs, {**none, **seen.sums}, "jobs", 2)
     transitions = Counter(
         "imagequeue_transitions",
         "State transitions; the cause of one to downloading is the first report of success.",

@@ -26,6 +26,7 @@ from ...store.submit.queue import read_quotas
 from ..api.access import Access, Caller
 from ..processes import list_needed_queues
 from .budget_families import budget_families
+from .capacity_families import CreditReader, capacity_families
 from .families import families
 from .process_families import process_families
 from .snapshot import take_snapshot
@@ -59,6 +60,7 @@ class StoreCollector(Collector):
         self._budgets = BudgetReader(self._redis, settings)
         self._broker = open_queues(settings, self._redis, make_celery(settings))
         self._quotas = read_quotas(settings)
+        self._credits = CreditReader(settings)
         self._settings = settings
 
     def collect(self) -> Iterator[Metric]:
@@ -75,4 +77,5 @@ class StoreCollector(Collector):
             process_families(seen.processes, list_needed_queues(self._settings)),
             submit_families(seen, self._quotas),
             budget_families(budgets),
+            capacity_families(self._settings.images_url, self._credits.read()),
         )

@@ -19,13 +19,17 @@ from ruamel.yaml import YAML
 from imagequeue.config.budgets import Budget
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.callback import Outcome
+from imagequeue.jobs.charge import REPORTED_CAUSES
 from imagequeue.jobs.job import Reason, State
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.metrics.families import ANSWERS
 from imagequeue.store.counters import BUCKETS_MS, Counters, PendingCounts
+from imagequeue.store.processes import ProcessKind
 from imagequeue.worker.context import Context
 from support.asgi import serving
 from support.paths import ROOT
+from support.processes import eventually
+from support.stub import Stub
 
 DEPLOY = ROOT / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
@@ -57,7 +61,7 @@ def promtool(*arguments: str | Path, stdin: str = "") -> str:
 
 
 @pytest.fixture
-def scrape(settings: Settings, ctx: Context) -> Iterator[str]:
+def scrape(settings: Settings, ctx: Context, stub: Stub) -> Iterator[str]:
     """A scrape with a sample of everything."""
     tally = PendingCounts()
     for state in State:
@@ -71,10 +75,17 @@ def scrape(settings: Settings, ctx: Context) -> Iterator[str]:
     limits = {
         "kie_rate_limit": (20, 10.0),
         "kie_max_in_flight": 100,
+        "kie_base_url": stub.url,
         "budgets": (Budget.parse("20usd/day"),),
     }
+    stub.answer = lambda *_: (200, {"code": 200, "data": 1})
     with serving(create_app(settings.model_copy(update=limits))) as url:
-        yield requests.get(f"{url}/metrics", timeout=30).text
+
+        def read_all() -> str:
+            text = requests.get(f"{url}/metrics", timeout=30).text
+            return text if "imagequeue_credit{" in text else ""
+
+        yield eventually(read_all)
 
 
 def families(scrape: str) -> list[Metric]:
@@ -88,7 +99,14 @@ def names(family: Metric) -> set[str]:
 def values_of(label: str) -> set[str]:
     """The values that a label of ours can have."""
     bounds = {str(ms / 1000) for ms in BUCKETS_MS}
-    known: dict[str, Any] = {"reason": Reason, "answer": ANSWERS, "outcome": Outcome, "le": bounds}
+    known: dict[str, Any] = {
+        "reason": Reason,
+        "answer": ANSWERS,
+        "outcome": Outcome,
+        "le": bounds,
+        "kind": ProcessKind,
+        "cause": REPORTED_CAUSES,
+    }
     return set(known.get(label, State))
 
 
@@ -103,8 +121,9 @@ def test_rules_and_configuration_are_valid() -> None:
 
 
 def test_each_alert_fires_and_stays_quiet() -> None:
-    promtool("test", "rules", PROMETHEUS / "alerts_test.yml")
-    tests = YAML(typ="safe").load(PROMETHEUS / "alerts_test.yml")["tests"]
+    files = (PROMETHEUS / "alerts_test.yml", PROMETHEUS / "alerts_slow_test.yml")
+    promtool("test", "rules", *files)
+    tests = [test for file in files for test in YAML(typ="safe").load(file)["tests"]]
     cases = [case for test in tests for case in test["alert_rule_test"]]
     seen = {(case["alertname"], bool(case["exp_alerts"])) for case in cases}
     assert seen == {(rule["alert"], fires) for rule in ALERTS for fires in (True, False)}
@@ -112,8 +131,15 @@ def test_each_alert_fires_and_stays_quiet() -> None:
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_alert_has_a_description_and_an_action(rule: dict[str, Any]) -> None:
-    assert list(rule["annotations"]) == ["summary", "description", "action"]
+    assert list(rule["annotations"]) == ["summary", "description", "action", "runbook"]
     assert rule["labels"]["severity"] in ("critical", "warning")
+
+
+def test_each_alert_leads_to_its_entry_in_the_runbook() -> None:
+    headings = re.findall(r"(?m)^## (\w+)$", (ROOT / "docs" / "runbook.md").read_text())
+    assert headings == [rule["alert"] for rule in ALERTS]
+    for rule in ALERTS:
+        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
 
 
 def test_dashboard_queries_are_valid(tmp_path: Path) -> None:
