@@ -59,7 +59,12 @@ def describe_durability(client: redis.Redis, policy: DurabilityPolicy) -> str:
     """Return in words what this server guarantees under a policy."""
     durability = get_durability(client)
     if policy != "replica":
-        return durability.value
+        if not client.info("replication").get("connected_slaves"):
+            return durability.value
+        return (
+            f"{durability}; a failover loses what its replica lacks, unless "
+            "IMAGEQUEUE_DURABILITY=replica waits for it"
+        )
     own = "" if durability is Durability.NONE else f"; {durability}"
     return f"accepted jobs, intents to pay and callbacks are on a replica before they count{own}"
 

@@ -1,5 +1,7 @@
 """IMAGEQUEUE_DURABILITY=replica: what matters counts once a replica has it."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +60,23 @@ def test_a_job_that_no_replica_has_is_not_accepted(settings: Settings, pair: Pai
     assert accepted.state is State.QUEUED
 
 
+def test_a_job_that_a_deaf_replica_does_not_confirm_is_not_accepted(
+    settings: Settings, pair: Pair
+) -> None:
+    client = LocalClient(settings)
+    client.submit("acedata-flux", "a cat")
+    replica = pair.replica.info("server")["process_id"]
+    os.kill(replica, signal.SIGSTOP)  # its connection stays open
+    try:
+        with pytest.raises(NotDurableError):
+            client.submit("acedata-flux", "a dog", idempotency_key="once")
+    finally:
+        os.kill(replica, signal.SIGCONT)
+    job = client.submit("acedata-flux", "a dog", idempotency_key="once")
+    assert pair.replica.exists(f"iq:{job.id}")
+    assert sum(client.counts().values()) == 2
+
+
 def test_an_intent_that_no_replica_has_is_not_paid(ctx: Context, pair: Pair, stub: Stub) -> None:
     job_id = queued(ctx)
     stub.answer = lambda *_: KIE_ACCEPTED
@@ -105,6 +124,8 @@ def test_a_redis_without_replica_is_refused(settings: Settings, pair: Pair) -> N
 
 def test_the_doctor_says_what_a_replica_has(settings: Settings) -> None:
     assert "on a replica before they count" in CHECKS["redis"](settings)
+    said = CHECKS["redis"](settings.model_copy(update={"durability": "disk"}))
+    assert "a failover loses what its replica lacks" in said
 
 
 def test_a_replica_is_refused_as_the_redis_of_the_jobs(
