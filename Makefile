@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # The folders that pyproject.toml maps to sub-packages of imagequeue.
-PACKAGES := client config jobs store providers storage worker producer sandbox
+PACKAGES := archive client config jobs store providers storage worker producer sandbox
 
 # The hundreds of processes of the tests share their compiled modules.
 export PYTHONDONTWRITEBYTECODE :=

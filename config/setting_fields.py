@@ -16,6 +16,7 @@ from ..image_names import ImageName
 from .budgets import BudgetList
 from .durability import DurabilityPolicy
 from .setting_types import (
+    ArchiveURL,
     BrokerURL,
     CertificateFile,
     FilePath,
@@ -55,6 +56,12 @@ class SettingFields(BaseSettings):
         None,
         description="Where images are saved: `file:///folder`, `s3://bucket/prefix`, "
         "`gs://bucket/prefix` or `az://container/prefix`; if unset, `images/` in `DATA_DIR`.",
+    )
+    archive_url: Annotated[ArchiveURL | None, Unset] = Field(
+        None,
+        description="Where finished jobs go from Redis: `sqlite:////folder/file`, "
+        "`postgresql+psycopg://user:password@host/database`, or `none` to delete them; if unset, "
+        "`archive.sqlite` in `DATA_DIR`, or `none` where `STORAGE_URL` is set.",
     )
     image_name: Annotated[ImageName | None, Unset] = Field(
         None,
@@ -160,8 +167,11 @@ class SettingFields(BaseSettings):
         description="How long after its answer an equal request to `/v1/images` is a repetition, "
         "unless it has a key or says that it is new.",
     )
-    retention_s: Seconds = Field(
-        2592000, description="How long the record of a finished job is stored; images stay."
+    retention_s: Annotated[Seconds | None, Unset] = Field(
+        None,
+        description="How long a finished job stays in Redis, before it goes to the archive or, "
+        "without one, is deleted; if unset, a day or 30 days. Images stay. Uploads and quarantined "
+        "callbacks live as long; if unset, 30 days.",
     )
 
     # Limits

@@ -19,6 +19,7 @@ from .redis_url import SCHEMES as REDIS_SCHEMES
 from .redis_url import normalize_redis_url
 from .sentinel import SCHEMES as SENTINEL_SCHEMES
 
+NO_ARCHIVE = "none"
 _BUCKET_URL = r"(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^\s/?#]+)*/?"
 
 
@@ -45,6 +46,18 @@ def _check_storage_url(url: str) -> str:
         raise ValueError("must have the path of the home folder instead of ~")
     if {".", ".."} & set(unquote(url).split("/")):
         raise ValueError("must name its folder or prefix without . and ..")
+    return url
+
+
+def _check_archive_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    if text != NO_ARCHIVE and not re.fullmatch(
+        r"sqlite:////[^?#]+|postgresql\+psycopg://\S+", text
+    ):
+        raise ValueError(
+            "must be sqlite:////folder/file, postgresql+psycopg://user:password@host/database, or "
+            f"{NO_ARCHIVE}"
+        )
     return url
 
 
@@ -98,6 +111,7 @@ WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_
 RedisURL = Annotated[str, AfterValidator(normalize_redis_url)]
 BrokerURL = Annotated[str, AfterValidator(_normalize_broker_url)]
 ProxyURL = Annotated[SecretStr, AfterValidator(_check_proxy_url)]
+ArchiveURL = Annotated[SecretStr, AfterValidator(_check_archive_url)]
 FilePath = Annotated[Path, BeforeValidator(_check_path), AfterValidator(_expand_home)]
 CertificateFile = Annotated[FilePath, AfterValidator(_check_certificate_file)]
 StorageURL = Annotated[str, AfterValidator(_check_storage_url)]

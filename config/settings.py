@@ -21,11 +21,13 @@ from ..providers.limits import ProviderLimits
 from ..suggest import suggest
 from .local_up import find_local_up
 from .setting_fields import SettingFields
+from .setting_types import NO_ARCHIVE
 
 PREFIX = "IMAGEQUEUE_"
 # A machine may be a client of a queue, too: `client/config.py` reads these.
 CLIENT_NAMES = frozenset({"URL", "API_KEY"})
 ENV_FILE = ".env"
+DAY_S = 86400.0
 ENCODING = "utf-8-sig"  # UTF-8, with or without the byte-order mark that Windows editors write
 
 A = TypeVar("A", bound=Account)
@@ -113,6 +115,27 @@ class Settings(SettingFields):
         # Earlier releases saved to `pictures/`: where it exists, its images must stay readable.
         old = folder / "pictures"
         return (old if old.is_dir() else folder / "images").as_uri()
+
+    @property
+    def archive(self) -> str:
+        """The database of finished jobs as a URL, with its password; empty without one."""
+        if self.archive_url:
+            url = self.archive_url.get_secret_value()
+            return "" if url == NO_ARCHIVE else url
+        # Where the images are in DATA_DIR, all processes share it.
+        if self.storage_url:
+            return ""
+        return f"sqlite:///{self.data_dir.resolve()}/archive.sqlite"
+
+    @property
+    def finished_s(self) -> float:
+        """How long a finished job stays in Redis."""
+        return self.retention_s or (DAY_S if self.archive else 30 * DAY_S)
+
+    @property
+    def upload_s(self) -> float:
+        """How long an upload or a quarantined callback is stored."""
+        return self.retention_s or 30 * DAY_S
 
     @property
     def scratch(self) -> Path:

@@ -26,6 +26,10 @@ class NotDurableError(RedisUnavailableError):
     """Redis accepted a write but did not flush it to disk in time."""
 
 
+class ArchiveUnavailableError(ImageQueueError):
+    """The database of finished jobs does not answer; nothing was lost."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with a request: the dotted field (`params.size`), and what to change."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     PlainValidator,
     StringConstraints,
     ValidationError,
@@ -26,6 +29,7 @@ from ..providers import get as get_provider
 from .job import Job, Reason, State
 
 MAX_WORDS_CHARACTERS = 200
+MAX_METADATA = 10
 # Only these jobs have a reason.
 _WITH_REASON = frozenset({State.FAILED, State.CANCELLED})
 
@@ -49,19 +53,22 @@ Since = Annotated[
 ]
 
 
+Until = Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo else at.replace(tzinfo=UTC))]
+
 Words = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_WORDS_CHARACTERS)
 ]
 
 
-class JobFilter(BaseModel):
-    """Selects the jobs for which every given field is true; at least one must be given."""
+class JobConditions(BaseModel):
+    """Selects the jobs for which every given field is true; without any, all."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch: Name | None = None
     state: State | None = None
     provider: Name | None = None
+    model: Name | None = Field(None, description="The parameter `model`.")
     caller: Name | None = Field(None, description="Who submitted the job.")
     reason: Reason | None = Field(None, description="Why the job failed.")
     words: Words | None = Field(
@@ -72,22 +79,25 @@ class JobFilter(BaseModel):
         description="The job was created at or after this ISO 8601 time (UTC without an offset), "
         "or so long ago: `90s`, `30m`, `2h` or `7d`.",
     )
+    until: Until | None = Field(None, description="The job was created before this ISO 8601 time.")
+    metadata: dict[Name, Name] = Field(
+        {},
+        max_length=MAX_METADATA,
+        description="The job's metadata has this text, number or truth value under each name.",
+    )
+    min_usd: NonNegativeFloat | None = Field(None, description="It costs at least this.")
+    max_usd: NonNegativeFloat | None = Field(None, description="It costs at most this.")
 
     @field_validator("provider")
     @classmethod
     def _check_provider(cls, name: str | None) -> str | None:
         return None if name is None else get_provider(name).name
 
-    @model_validator(mode="after")
-    def _require_field(self) -> JobFilter:
-        if not self.model_dump(exclude_none=True):
-            raise ValueError(f"give at least one of {', '.join(type(self).model_fields)}")
-        return self
-
     @property
     def reads_records(self) -> bool:
         """Whether an index of states does not tell which jobs match."""
-        return self.reason is not None or self.words is not None
+        read = (self.reason, self.words, self.model, self.until, self.min_usd, self.max_usd)
+        return bool(self.metadata) or any(each is not None for each in read)
 
     def list_states(self) -> list[State]:
         """Return the states that matching jobs may have."""
@@ -103,11 +113,47 @@ class JobFilter(BaseModel):
 
     def matches(self, job: Job) -> bool:
         """Return whether a job matches, apart from the time of its creation."""
-        wanted = (self.batch, self.provider, self.caller, self.reason)
+        wanted = (self.batch, self.provider, self.model, self.caller, self.reason)
         reason = job.error.reason if job.error else None
-        found = (job.batch, job.provider, job.submitted_by, reason)
+        model = str(job.params.get("model", ""))
+        found = (job.batch, job.provider, model, job.submitted_by, reason)
         same = all(each in (None, has) for each, has in zip(wanted, found, strict=True))
-        return same and job.state in self.list_states() and has_words(job, self.words or "")
+        return (
+            same
+            and job.state in self.list_states()
+            and (self.until is None or job.created_at < self.until)
+            and all(_to_text(job.metadata.get(k)) == v for k, v in self.metadata.items())
+            and self._has_cost(job)
+            and has_words(job, self.words or "")
+        )
+
+    def _has_cost(self, job: Job) -> bool:
+        if self.min_usd is None and self.max_usd is None:
+            return True
+        usd = job.cost.usd
+        return usd is not None and (self.min_usd or 0) <= usd <= (
+            math.inf if self.max_usd is None else self.max_usd
+        )
+
+
+class JobFilter(JobConditions):
+    """Selects the jobs for which every given field is true; at least one must be given."""
+
+    @model_validator(mode="after")
+    def _require_field(self) -> JobFilter:
+        if not self.model_dump(exclude_none=True, exclude_defaults=True):
+            raise ValueError(f"give at least one of {', '.join(type(self).model_fields)}")
+        return self
+
+
+def _to_text(value: object) -> str | None:
+    """Return a text, number or truth value of the metadata as a filter has it."""
+    match value:
+        case str():
+            return value
+        case bool() | int() | float():
+            return json.dumps(value)
+    return None
 
 
 def has_words(job: Job, words: str) -> bool:

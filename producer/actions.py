@@ -29,7 +29,7 @@ class JobActions:
     ) -> None:
         self.store = store
         self.now = now
-        self._retention_s = settings.retention_s
+        self._retention_s = settings.finished_s
         self._dispatcher = dispatcher
         self._submitter = submitter
 

@@ -55,7 +55,7 @@ class InputImages:
         Raises InvalidRequestError if it is no image, or StorageError.
         """
         content_type, width, height = _identify(file)
-        now, lifetime_s = self._now(), self._settings.retention_s
+        now, lifetime_s = self._now(), self._settings.upload_s
         size = file.seek(0, 2)
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()

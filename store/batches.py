@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -10,10 +11,10 @@ import redis
 from ..errors import UnknownBatchError, UnreadableRecordError
 from ..jobs.batch import Batch, parse_batch
 from ..jobs.ids import is_batch_id
-from ..jobs.job import State
+from ..jobs.job import Job, State
 from . import keys
 from .decoding import decode_id, decode_ids
-from .listing import Page, iter_jobs, report_unreadable
+from .listing import Page, report_unreadable
 
 # Longer than a job can wait for its end and its record is retained afterwards.
 BATCH_TTL_S = 90 * 86400
@@ -22,9 +23,11 @@ BATCH_TTL_S = 90 * 86400
 class Batches:
     """Each batch is a hash: its document, and how many of its jobs are in each state."""
 
-    def __init__(self, client: redis.Redis, images_url: str) -> None:
+    def __init__(
+        self, client: redis.Redis, iter_jobs: Callable[[Iterable[str]], Iterator[Job]]
+    ) -> None:
         self._redis = client
-        self._images_url = images_url
+        self._iter_jobs = iter_jobs
 
     def add(self, batch: Batch) -> None:
         """Store a batch without new jobs."""
@@ -76,8 +79,6 @@ class Batches:
         ids = decode_ids(found)
         # The cursor is that of the ids, because a job may be missing.
         jobs = [
-            job
-            for job in iter_jobs(self._redis, self._images_url, ids[:limit])
-            if submitted_by in (None, job.submitted_by)
+            job for job in self._iter_jobs(ids[:limit]) if submitted_by in (None, job.submitted_by)
         ]
         return Page(jobs, ids[limit - 1] if len(ids) > limit else None)

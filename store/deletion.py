@@ -29,22 +29,31 @@ class Deletion:
 
     def delete_expired(self, now: datetime, max_jobs: int = PAGE) -> int:
         """Delete finished jobs whose retention has ended; return how many."""
+        job_ids = self.list_expired(now, max_jobs)
+        jobs = {job.id: job for job in iter_jobs(self._redis, "", job_ids)}
+        # A damaged record does not say which indexes the job is in.
+        every_index = self._find_indexes() if len(jobs) < len(job_ids) else []
+        deleted = 0
+        for job_id in job_ids:
+            job = jobs.get(job_id)
+            indexes = _list_indexes(job) if job else every_index
+            counter = _get_counter(job) if job else ""
+            deleted += self._delete(job_id, now.timestamp(), indexes, counter)
+        return deleted
+
+    def list_expired(self, now: datetime, max_jobs: int = PAGE) -> list[str]:
+        """Return the finished jobs whose retention has ended, the first one first."""
         ids: Any = self._redis.zrange(
             keys.RETENTION, "-inf", now.timestamp(), byscore=True, offset=0, num=max_jobs
         )
-        job_ids = decode_ids(ids)
         if invalid := [each for each in ids if not is_job_id(decode_id(each))]:
             self._redis.zrem(keys.RETENTION, *invalid)  # each would be searched for everywhere
-        jobs = {job.id: job for job in iter_jobs(self._redis, "", job_ids)}
-        # A damaged record does not say which indexes the job is in.
-        every_index = self._find_indexes() if len(jobs) < len(job_ids) - len(invalid) else []
-        deleted = 0
-        for job_id in filter(is_job_id, job_ids):
-            job = jobs.get(job_id)
-            indexes = _list_indexes(job) if job else every_index
-            counter = f"jobs.{job.state}.{job.provider}" if job else ""
-            deleted += self._delete(job_id, now.timestamp(), indexes, counter)
-        return deleted
+        return list(filter(is_job_id, decode_ids(ids)))
+
+    def delete_archived(self, job: Job, now: datetime) -> bool:
+        """Delete a job that is archived as it is given; return False if it is another by now."""
+        indexes = _list_indexes(job)
+        return bool(self._delete(job.id, now.timestamp(), indexes, _get_counter(job), job.revision))
 
     def delete_remains(self, job_id: str) -> bool:
         """Delete what is left of a job whose record is gone; return whether there was anything."""
@@ -55,7 +64,9 @@ class Deletion:
         has_remains = any(each is not None for each in wake_ups)
         return has_remains and bool(self._delete(job_id, 0, self._find_indexes()))
 
-    def _delete(self, job_id: str, now: float, indexes: list[str], counter: str = "") -> int:
+    def _delete(
+        self, job_id: str, now: float, indexes: list[str], counter: str = "", archived: str = ""
+    ) -> int:
         deleted: int = self._script(
             keys=[
                 keys.record(job_id),
@@ -71,7 +82,7 @@ class Deletion:
                 *DUE,
                 *indexes,
             ],
-            args=[job_id, now, f" {' '.join(FINISHED)} ", counter],
+            args=[job_id, now, f" {' '.join(FINISHED)} ", counter, archived],
         )
         return deleted
 
@@ -79,6 +90,10 @@ class Deletion:
         """Return every index there is, which takes a second for a million jobs."""
         found = self._redis.scan_iter(keys.EVERY_INDEX, count=SCAN_PAGE, _type="zset")
         return [name.decode() for name in found]
+
+
+def _get_counter(job: Job) -> str:
+    return f"jobs.{job.state}.{job.provider}"
 
 
 def _list_indexes(job: Job) -> list[str]:

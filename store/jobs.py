@@ -18,16 +18,20 @@ from ..errors import (
     UnreadableRecordError,
 )
 from ..jobs.batch import Batch
+from ..jobs.filter import JobConditions
 from ..jobs.idempotency import IdempotencyKey
 from ..jobs.ids import is_batch_id, is_job_id
 from ..jobs.job import QUEUE_OF, Job, State
 from . import keys, listing
+from .archiving import restore_job
 from .batches import BATCH_TTL_S, Batches
 from .codec import dump, load_visible, reading
 from .compare_and_set import MAX_CHANGES, CompareAndSet
 from .decoding import decode_ids
 from .deletion import Deletion
 from .durable_writes import DurableWrites
+from .history import History
+from .job_archive import ArchiveOpener, no_archive
 from .scripts import register_script
 from .submit.places import dump_place
 
@@ -41,19 +45,25 @@ Transition = Callable[[Job], Job]
 class Store:
     """Jobs in Redis. Every live job has exactly one wake-up, in the due set of its state.
 
+    Finished jobs may be in the archive: they are read there, and brought back to be changed.
+
     Their images are shown where the storage at `images_url` has them; without it, by their names.
     """
 
     def __init__(
-        self, client: redis.Redis, images_url: str = "", durability: DurabilityPolicy = "disk"
+        self,
+        client: redis.Redis,
+        images_url: str = "",
+        durability: DurabilityPolicy = "disk",
+        open_archive: ArchiveOpener = no_archive,
     ) -> None:
         self.redis = client
         self._durable_writes = DurableWrites(client, durability)
-        self._source = (client, images_url)
-        self.batches = Batches(client, images_url)
+        self._images_url = images_url
+        self.history = History(client, images_url, open_archive)
+        self.batches = Batches(client, self.history.iter_jobs)
         self._add = register_script(client, "add_jobs")
         self._compare_and_set = CompareAndSet(client)
-        self._is_indexed = False
         self.deletion = Deletion(client)
 
     def add(
@@ -114,7 +124,9 @@ class Store:
             if is_job_id(job_id):
                 with reading(job_id):
                     record = self.redis.get(keys.record(job_id))
-            return load_visible(job_id, record, submitted_by, self._source[1])
+                if record is None:
+                    record = self.history.find_archived([job_id]).get(job_id)
+            return load_visible(job_id, record, submitted_by, self._images_url)
         except UnreadableJobError as error:
             listing.report_unreadable(self.redis, error)
             raise
@@ -140,12 +152,12 @@ class Store:
 
     def iter_jobs(self, job_ids: Iterable[str]) -> Iterator[Job]:
         """Yield those of the jobs that can be read, each decoded when it is asked for."""
-        return listing.iter_jobs(*self._source, job_ids)
+        return self.history.iter_jobs(job_ids)
 
     def count_by_state(self, submitted_by: str | None = None) -> dict[State, int]:
         """Return how many jobs, or how many of a caller's, are in each state."""
         if submitted_by is not None:
-            self._index_earlier_jobs()
+            self.history.index_earlier_jobs()
         with self.redis.pipeline(transaction=False) as pipe:
             for state in State:
                 pipe.zcard(keys.index(state, submitted_by))
@@ -164,7 +176,7 @@ class Store:
             after = step(before)
             if after is before or self._write(before, after, durable=durable):
                 return after
-            before = self.get(before.id)
+            before = self._read_again(before.id)
         raise InvalidTransitionError(f"{before.id} changes too often to be changed")
 
     def transition_many(
@@ -197,11 +209,18 @@ class Store:
     def _transition_again(self, job: Job, step: Transition) -> Job | Exception:
         """Apply a step to a job that has changed since it was read."""
         try:
-            return self.transition(self.get(job.id), step)
+            return self.transition(self._read_again(job.id), step)
         except RedisError:
             raise
         except Exception as error:
             return error
+
+    def _read_again(self, job_id: str) -> Job:
+        """Return a job that has changed since it was read; if it is archived, bring it back."""
+        archive = None if self.redis.exists(keys.record(job_id)) else self.history.open_archive()
+        if archive:
+            restore_job(self.redis, archive, job_id)
+        return self.get(job_id)
 
     def _write(self, before: Job, after: Job, *, durable: bool) -> bool:
         write = functools.partial(self._compare_and_set, before, after)
@@ -216,18 +235,5 @@ class Store:
         submitted_by: str | None = None,
     ) -> listing.Page:
         """Return jobs, newest first, from the one after `cursor` on; all, or those of a caller."""
-        if submitted_by is not None or provider is not None:
-            self._index_earlier_jobs()
-        return listing.list_jobs(*self._source, state, provider, limit, cursor, submitted_by)
-
-    def iter_listed(
-        self, states: Iterable[State], provider: str | None, submitted_by: str | None
-    ) -> Iterator[Job]:
-        """Yield jobs in these states, each once, newest first; all, or those of a caller."""
-        self._index_earlier_jobs()
-        return listing.iter_listed(*self._source, states, provider, submitted_by)
-
-    def _index_earlier_jobs(self) -> None:
-        if not self._is_indexed:
-            listing.index_earlier_jobs(self.redis)
-            self._is_indexed = True
+        chosen = JobConditions.model_construct(state=state, provider=provider, caller=submitted_by)
+        return self.history.list_page(chosen, limit, cursor)

@@ -1,10 +1,9 @@
-"""Jobs read from their records: by ids, and page by page from the index of each state."""
+"""Jobs read from their records, by ids; and the ids of an index, page by page."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import redis
@@ -27,7 +26,21 @@ class Page(NamedTuple):
     cursor: str | None
 
 
-def iter_jobs(client: redis.Redis, images_url: str, job_ids: Iterable[str]) -> Iterator[Job]:
+FindRecords = Callable[[Sequence[str]], Mapping[str, bytes]]
+"""Returns the records of those of several jobs that are archived."""
+
+
+def find_none(job_ids: Sequence[str]) -> Mapping[str, bytes]:
+    """Return no record: nothing is archived."""
+    return {}
+
+
+def iter_jobs(
+    client: redis.Redis,
+    images_url: str,
+    job_ids: Iterable[str],
+    find_archived: FindRecords = find_none,
+) -> Iterator[Job]:
     """Yield those of the jobs that can be read, each decoded when it is asked for.
 
     `images_url` is that of the storage; any text will do where nobody looks at the images.
@@ -35,7 +48,10 @@ def iter_jobs(client: redis.Redis, images_url: str, job_ids: Iterable[str]) -> I
     ids = filter(is_job_id, job_ids)
     while page := list(islice(ids, PAGE)):
         records: Any = client.mget([keys.record(job_id) for job_id in page])
-        for job_id, record in zip(page, records, strict=True):
+        missing = [job_id for job_id, each in zip(page, records, strict=True) if each is None]
+        archived = find_archived(missing) if missing else {}
+        for job_id, found in zip(page, records, strict=True):
+            record = archived.get(job_id) if found is None else found
             if record is None:
                 continue
             try:
@@ -49,42 +65,6 @@ def iter_jobs(client: redis.Redis, images_url: str, job_ids: Iterable[str]) -> I
 def report_unreadable(client: redis.Redis, error: UnreadableRecordError) -> None:
     """List a record as unreadable, for `doctor` and the metrics; it stays as it is."""
     client.hset(keys.UNREADABLE, error.record_id, error.why)
-
-
-def list_jobs(
-    client: redis.Redis,
-    images_url: str,
-    state: State | None,
-    provider: str | None,
-    limit: int,
-    cursor: str | None,
-    submitted_by: str | None = None,
-) -> Page:
-    """Return jobs, newest first, from the one after `cursor` on; all, or those of a caller."""
-    states = [state] if state else State
-    jobs = list(
-        islice(iter_listed(client, images_url, states, provider, submitted_by, cursor), limit + 1)
-    )
-    return Page(jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None)
-
-
-def iter_listed(
-    client: redis.Redis,
-    images_url: str,
-    states: Iterable[State],
-    provider: str | None,
-    submitted_by: str | None,
-    cursor: str | None = None,
-) -> Iterator[Job]:
-    """Yield jobs in these states, each once, newest first, from the one after `cursor` on."""
-    states = list(states)
-    indexes = [keys.index(each, submitted_by, provider) for each in states]
-    merged = heapq.merge(*(iter_ids(client, each, cursor) for each in indexes), reverse=True)
-    # A job that changes its state meanwhile can be in two of the indexes, or in a former one.
-    ids = (job_id for job_id, _ in groupby(merged))
-    for job in iter_jobs(client, images_url, ids):
-        if provider in (None, job.provider) and job.state in states:
-            yield job
 
 
 def index_earlier_jobs(client: redis.Redis) -> None:

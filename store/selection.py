@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from itertools import takewhile
 from typing import Any, NamedTuple
 
-import redis
-
 from ..jobs.filter import JobFilter
-from ..jobs.ids import first_job_id
 from ..jobs.job import Job, State
 from . import keys
+from .history import Visited
 from .jobs import Store
-from .listing import iter_ids
 
 
 class Selection(NamedTuple):
@@ -42,36 +38,23 @@ def select_jobs(
     caller = submitted_by if chosen.caller is None else chosen.caller
     if submitted_by not in (None, caller):
         return Selection(0, {}, iter(()))
+    chosen = chosen.model_copy(update={"caller": caller})
     since = chosen.find_start(now)
     if chosen.batch is not None:
         store.batches.get(chosen.batch, submitted_by)
-        index = keys.batch_jobs(chosen.batch)
-        total: Any = store.redis.zcard(index)
-        found = _iter_since(store.iter_jobs(iter_ids(store.redis, index)), since)
-        return Selection(total, {}, filter(chosen.matches, found))
+        total: Any = store.redis.zcard(keys.batch_jobs(chosen.batch))
+        found = store.history.iter_matching(chosen, chosen.list_states(), since)
+        return Selection(total, {}, _iter_jobs(found))
     read_states = [
         state for state in chosen.list_states() if state in states or chosen.reads_records
     ]
-    found = _iter_since(store.iter_listed(read_states, chosen.provider, caller), since)
-    counts = _count_jobs(store.redis, chosen, caller, since)
+    found = store.history.iter_matching(chosen, read_states, since)
+    counts = store.history.count_by_state(chosen, since)
     counted = {
         state: count for state, count in counts.items() if count and state not in read_states
     }
-    return Selection(sum(counts.values()), counted, filter(chosen.matches, found))
+    return Selection(sum(counts.values()), counted, _iter_jobs(found))
 
 
-def _count_jobs(
-    client: redis.Redis, chosen: JobFilter, caller: str | None, since: datetime | None
-) -> dict[State, int]:
-    """Return how many jobs are in each state that the filter selects, whatever their reason."""
-    states = chosen.list_states()
-    start = f"[{first_job_id(since)}" if since else "-"
-    with client.pipeline(transaction=False) as pipe:
-        for state in states:
-            pipe.zlexcount(keys.index(state, caller, chosen.provider), start, "+")
-        return dict(zip(states, pipe.execute(), strict=True))
-
-
-def _iter_since(jobs: Iterator[Job], since: datetime | None) -> Iterator[Job]:
-    """Yield jobs, newest first, until one was created before `since`."""
-    return takewhile(lambda job: since is None or job.created_at >= since, jobs)
+def _iter_jobs(visited: Iterable[Visited]) -> Iterator[Job]:
+    return (job for _, job in visited if job)

@@ -80,6 +80,9 @@ SETTINGS = {
     # A scrape asks for the credit: nothing listens there.
     "kie_base_url": "http://127.0.0.1:9",
     "acedata_api_key": "an acedata key",
+    # Tests of the archive name one.
+    "archive_url": "none",
+    "retention_s": "2592000",
     # Most tests of several images have one of each kind.
     "save_origins": "true",
     # The input URLs of most tests lead nowhere.

@@ -203,7 +203,7 @@ def has_second_result(job: Job, task_id: str | None) -> bool:
 def as_failed(ctx: Context, job: Job, cause: str, error: JobError, **fields: Any) -> Job:
     """Return the job failed for the reason in `error`, to be deleted after its retention."""
     now = ctx.now()
-    expires_at = add_seconds(now, ctx.settings.retention_s)
+    expires_at = add_seconds(now, ctx.settings.finished_s)
     return job.transition_to(State.FAILED, cause, now, expires_at, error=error, **fields)
 
 

@@ -114,7 +114,7 @@ def open_context(
         submits=open_submit_queue(client, settings),
         budgets=BudgetReader(client, settings),
         dispatcher=open_dispatcher(settings, client, celery),
-        inbox=CallbackInbox(client, settings.retention_s),
+        inbox=CallbackInbox(client, settings.upload_s),
         outbox=WebhookOutbox(client),
         caller_webhooks=CallerWebhooks(client),
         starts=StepStarts(client),

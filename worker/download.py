@@ -197,7 +197,7 @@ def _apply_and_finish(ctx: Context, tried: Mapping[int, Image], job: Job) -> Job
 def _finish(ctx: Context, job: Job) -> Job:
     """Return the job succeeded if every result image is stored, else unsaved."""
     now = ctx.now()
-    expires_at = add_seconds(now, ctx.settings.retention_s)
+    expires_at = add_seconds(now, ctx.settings.finished_s)
     lost = [image for image in job.images if image.state != "stored"]
     if not lost:
         return job.transition_to(State.SUCCEEDED, "download", now, expires_at)

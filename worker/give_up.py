@@ -63,7 +63,7 @@ def _strip(job: Job) -> Job:
 def _end_job(ctx: Context, error: JobError, job: Job) -> Job:
     now = ctx.now()
     if job.state is State.DOWNLOADING:
-        over = add_seconds(now, ctx.settings.retention_s)
+        over = add_seconds(now, ctx.settings.finished_s)
         return job.transition_to(State.UNSAVED, "poison", now, over, error=error)
     if job.state is State.SUBMITTING:
         deadline = add_seconds(now, ctx.settings.unconfirmed_after_s)

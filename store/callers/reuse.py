@@ -63,6 +63,13 @@ def store_keys(client: redis.Redis, pairs: Sequence[tuple[IdempotencyKey, str]])
 def find_made(store: Store, wanted: Sequence[Wanted | None]) -> list[str | None]:
     """Return the id of a job that has succeeded for each fingerprint, or None."""
     known = _get_each(store.redis, [each and keys.made(each[0]) for each in wanted])
+    gone = {each[0] for each, job_id in zip(wanted, known, strict=True) if each and not job_id}
+    if gone and (archive := store.history.open_archive()):
+        made = archive.find_made([*gone])
+        known = [
+            job_id or (made.get(each[0]) if each else None)
+            for each, job_id in zip(wanted, known, strict=True)
+        ]
     jobs = {job.id: job for job in store.iter_jobs({job_id for job_id in known if job_id})}
 
     def choose(each: Wanted | None, job_id: str | None) -> str | None:

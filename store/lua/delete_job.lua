@@ -8,6 +8,7 @@ local FIRST_INDEX = 14 -- of the keys: the indexes that may hold the job
 local job_id, now = ARGV[1], tonumber(ARGV[2])
 local finished_states = ARGV[3] -- each in spaces
 local counter = ARGV[4] -- of a job that an earlier version indexed by its state alone; '' for none
+local archived = ARGV[5] -- the revision that is archived: another one, or one with callbacks, stays; '' for none
 
 -- Returns a stored object; nil if it is absent or damaged, which must not stop the deletion.
 local function read(hash, id, names)
@@ -21,13 +22,22 @@ end
 
 local ends_at = tonumber(redis.call('ZSCORE', retention, job_id) or math.huge)
 if ends_at > now and redis.call('EXISTS', record) == 1 then return 0 end
+if archived ~= '' then
+  local revision = string.match(redis.call('GET', record) or '', '^{"rev":"(%x+)"')
+  if revision ~= archived or redis.call('EXISTS', callbacks) == 1 then return 0 end
+end
 
 local function unquote(name)
   return (string.gsub(name, '%%(%x%x)', function(code) return string.char(tonumber(code, 16)) end))
 end
 
 -- The deletion comes first: a full Redis still accepts it, and then the rest of the script.
-redis.call('DEL', record, callbacks, 'iq:needed_by:' .. job_id, 'iq:deliveries:' .. job_id)
+redis.call('DEL', record, callbacks, 'iq:needed_by:' .. job_id)
+if archived == '' then
+  redis.call('DEL', 'iq:deliveries:' .. job_id)
+else
+  redis.call('EXPIRE', 'iq:deliveries:' .. job_id, 30 * 86400)
+end
 local place = read(places, job_id, {'quota', 'priority', 'line'})
 if place then
   redis.call('ZREM', 'iq:lines:' .. place.quota .. ':' .. place.priority .. ':' .. place.line, job_id)
@@ -55,4 +65,4 @@ for i = FIRST_INDEX, #KEYS do
 end
 if deleted == 1 and counter ~= '' then redis.pcall('HINCRBY', counters, counter, -1) end
 if caller then redis.pcall('HINCRBY', open_jobs, caller, -1) end
-return deleted
+return archived ~= '' and 1 or deleted

@@ -10,6 +10,7 @@ from imagequeue.providers import accounts
 from support.paths import ROOT
 
 PACKAGES = (
+    "archive",
     "client",
     "config",
     "jobs",
@@ -22,6 +23,7 @@ PACKAGES = (
 )
 # What each package may import from this project, besides itself.
 ALLOWED = {
+    "archive": {"config", "jobs", "errors"},
     "client": {"config", "errors", "jobs", "producer", "__version__"},
     "config": {"providers", "errors", "field_types", "image_names", "suggest"},
     "providers": {"errors", "field_types", "image_names", "json_values", "suggest"},
@@ -32,10 +34,10 @@ ALLOWED = {
     "storage": {"errors"},
     "store": {"config", "jobs", "providers", "errors"},
     "producer": {
-        *("client", "config", "jobs", "providers", "storage", "store"),
+        *("archive", "client", "config", "jobs", "providers", "storage", "store"),
         *("errors", "field_types", "__version__"),
     },
-    "worker": {"config", "jobs", "providers", "storage", "store", "errors"},
+    "worker": {"archive", "config", "jobs", "providers", "storage", "store", "errors"},
     "sandbox": set(),
     "errors": {"client"},
     "field_types": set(),

@@ -63,7 +63,7 @@ def _as_cancelled(ctx: Context, why: str, job: Job) -> Job:
     require_queued(job)
     now = ctx.now()
     error = JobError(reason=Reason.CANCELLED, message=f"{why}; nothing was sent")
-    expires_at = add_seconds(now, ctx.settings.retention_s)
+    expires_at = add_seconds(now, ctx.settings.finished_s)
     return job.transition_to(State.CANCELLED, "needed job", now, expires_at, error=error)
 
 

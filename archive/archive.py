@@ -1,0 +1,180 @@
+"""The archive of finished jobs: a row is the last version that was archived.
+
+A row stays when its job is brought back into Redis, and is replaced when the job is archived again.
+So whoever reads both finds each job in at least one of them; what Redis has is the newer version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..jobs.filter import JobConditions
+from ..jobs.job import State
+from ..jobs.snapshot import Snapshot
+from .engine import open_engine, reachable
+from .migrate import migrate
+from .rows import build_row
+from .search import build_conditions
+from .tables import deployment, jobs, ledger
+
+ID_NAME = "id"
+PAGE = 500
+Entry = tuple[str, str, str]
+"""The id of an entry of the ledger, that of its job, and the entry as JSON."""
+
+
+def open_archive(url: str) -> Archive:
+    """Return the archive at a URL, with its tables up to date.
+
+    Raises ConfigError or ArchiveUnavailableError.
+    """
+    engine = open_engine(url)
+    with reachable():
+        migrate(engine)
+    return Archive(engine)
+
+
+class Archive:
+    """Jobs as SQL rows, by their ids; every method raises ArchiveUnavailableError."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(writes=True)
+        # Both have the same methods for conflicts, and no base class that has them.
+        dialects: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+        self._insert = dialects[engine.dialect.name]
+        self.url = engine.url.render_as_string(hide_password=True)
+
+    def put(self, snapshots: Sequence[Snapshot]) -> set[str]:
+        """Write jobs durably, and return the ids of those whose row is this very version.
+
+        Another row is of a later reading: then Redis has changed since this one.
+        """
+        if not snapshots:
+            return set()
+        insert = self._insert(jobs)
+        others = {c.name: insert.excluded[c.name] for c in jobs.c if c.name not in ("number", "id")}
+        upsert = insert.on_conflict_do_update(
+            index_elements=["id"], set_=others, where=jobs.c.read_at <= insert.excluded.read_at
+        )
+        revisions = {each.job.id: each.job.revision for each in snapshots}
+        with reachable(), self._writer.begin() as connection:
+            # In the same order everywhere: two that write the same jobs never wait for each other.
+            ordered = sorted(snapshots, key=lambda each: each.job.id)
+            connection.execute(upsert, [build_row(each) for each in ordered])
+            query = sa.select(jobs.c.id, jobs.c.revision).where(jobs.c.id.in_(revisions))
+            found = connection.execute(query).tuples().all()
+        return {job_id for job_id, revision in found if revisions[job_id] == revision}
+
+    def get_many(self, job_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the records of those of the jobs that are archived."""
+        if not job_ids:
+            return {}
+        query = sa.select(jobs.c.id, jobs.c.record).where(jobs.c.id.in_(job_ids))
+        return {job_id: record.encode() for job_id, record in self._read(query)}
+
+    @contextmanager
+    def restoring(self, job_id: str) -> Iterator[bytes | None]:
+        """Yield the record of a job, and mark it as back in Redis at the end.
+
+        Meanwhile no other process can archive or restore it. Yields None for an unknown job.
+        """
+        own = jobs.c.id == job_id
+        with reachable(), self._writer.begin() as connection:
+            query = sa.select(jobs.c.record).where(own).with_for_update()
+            record = connection.execute(query).scalar()
+            yield None if record is None else record.encode()
+            connection.execute(sa.update(jobs).where(own).values(is_restored=True))
+
+    def mark_restored(self, job_ids: Sequence[str]) -> None:
+        """Note that jobs are in Redis, whatever was written here."""
+        if job_ids:
+            own = jobs.c.id.in_(job_ids)
+            self._write(sa.update(jobs).where(own).values(is_restored=True))
+
+    def find(
+        self,
+        chosen: JobConditions,
+        states: set[State],
+        since: datetime | None,
+        limit: int,
+        below: str | None = None,
+    ) -> dict[str, bytes]:
+        """Return the records of jobs by their ids, newest first, from below an id on.
+
+        A few of them may not match the conditions.
+        """
+        conditions = build_conditions(chosen, states, since, self._engine.dialect.name)
+        if below:
+            conditions.append(jobs.c.id < below)
+        query = sa.select(jobs.c.id, jobs.c.record).where(*conditions)
+        query = query.order_by(jobs.c.id.desc()).limit(limit)
+        return {job_id: record.encode() for job_id, record in self._read(query)}
+
+    def count_by_state(
+        self, chosen: JobConditions, since: datetime | None = None
+    ) -> dict[State, int]:
+        """Return how many jobs are archived in each state, of those in no other place."""
+        conditions = build_conditions(chosen, set(State), since, self._engine.dialect.name)
+        query = (
+            sa.select(jobs.c.state, sa.func.count())
+            .where(~jobs.c.is_restored, *conditions)
+            .group_by(jobs.c.state)
+        )
+        known = {state.value: state for state in State}
+        return {known[state]: n for state, n in self._read(query) if state in known}
+
+    def find_made(self, fingerprints: Sequence[str]) -> dict[str, str]:
+        """Return the id of the latest job that has succeeded with each fingerprint."""
+        query = (
+            sa.select(jobs.c.fingerprint, sa.func.max(jobs.c.id))
+            .where(jobs.c.fingerprint.in_(fingerprints), jobs.c.state == State.SUCCEEDED)
+            .group_by(jobs.c.fingerprint)
+        )
+        return dict(self._read(query)) if fingerprints else {}
+
+    def put_entries(self, entries: Sequence[Entry]) -> None:
+        """Write entries of the ledger durably; those that are there stay as they are."""
+        if entries:
+            rows = [dict(zip(("id", "job", "entry"), each, strict=True)) for each in entries]
+            with reachable(), self._writer.begin() as connection:
+                connection.execute(self._insert(ledger).on_conflict_do_nothing(), rows)
+
+    def iter_entries(self, below: str | None = None) -> Iterator[Entry]:
+        """Yield the entries of the ledger, newest first, from below an id on."""
+        while True:
+            query = sa.select(ledger).order_by(ledger.c.id.desc()).limit(PAGE)
+            found = self._read(query.where(ledger.c.id < below) if below else query)
+            yield from found
+            if len(found) < PAGE:
+                return
+            below = found[-1][0]
+
+    def read_id(self) -> str:
+        """Return the id of this archive; empty before it has one."""
+        query = sa.select(deployment.c.value).where(deployment.c.name == ID_NAME)
+        found = self._read(query)
+        return found[0][0] if found else ""
+
+    def write_id(self, new: str) -> None:
+        """Replace the id."""
+        insert = self._insert(deployment).values(name=ID_NAME, value=new)
+        self._write(insert.on_conflict_do_update(index_elements=["name"], set_={"value": new}))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _read(self, query: Any) -> Sequence[Any]:
+        with reachable(), self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    def _write(self, statement: Any, parameters: Mapping[str, Any] | None = None) -> None:
+        with reachable(), self._writer.begin() as connection:
+            connection.execute(statement, parameters)

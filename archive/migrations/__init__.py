@@ -1,0 +1,1 @@
+"""Alembic's migrations of the archive, run by `migrate` in a transaction of its own."""
