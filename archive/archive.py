@@ -6,6 +6,7 @@ So whoever reads both finds each job in at least one of them; what Redis has is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -37,6 +38,8 @@ def open_archive(url: str) -> Archive:
     engine = open_engine(url)
     with reachable():
         migrate(engine)
+    # A forked process opens connections of its own.
+    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     return Archive(engine)
 
 

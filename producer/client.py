@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from ..archive import prepare_archive
 from ..config.celery import make_celery
 from ..config.redis import connect, reachable
 from ..config.settings import Settings, get_settings
-from ..errors import InvalidRequestError, Problem
 from ..jobs.batch import Batch
-from ..jobs.build import TOO_LATE
+from ..jobs.filter import JobConditions
 from ..jobs.idempotency import IdempotencyKey
 from ..jobs.ids import check_cursor
 from ..jobs.job import Job, State
@@ -25,6 +24,7 @@ from ..store.jobs import Store
 from ..store.listing import Page
 from .actions import JobActions
 from .client_actions import ClientActions
+from .delays import add_delay
 from .input_images import InputImages
 from .reports import Reports
 from .submission import OnError, SubmittedBatch, Submitter
@@ -62,7 +62,8 @@ class LocalClient(Reports, ClientActions):
         self.settings = settings or get_settings()
         self._name = name
         client = connect(self.settings)
-        store = Store(client, self.settings.images_url, self.settings.durability)
+        self.open_archive = prepare_archive(self.settings)
+        store = Store(client, self.settings.images_url, self.settings.durability, self.open_archive)
         super().__init__(self.settings, store, now or RedisClock(client))
         self.input_images = InputImages(self.settings, client, self._now)
         dispatcher = open_dispatcher(self.settings, client, make_celery(self.settings))
@@ -100,7 +101,7 @@ class LocalClient(Reports, ClientActions):
         `not_before` is a time with a time zone, or counts from now.
         """
         if isinstance(not_before, timedelta):
-            not_before = _add_delay(self._now(), not_before, idempotency_key)
+            not_before = add_delay(self._now(), not_before, idempotency_key)
         request = {
             "provider": provider,
             "action": action,
@@ -207,9 +208,11 @@ class LocalClient(Reports, ClientActions):
         limit: int = 50,
         cursor: str | None = None,
         submitted_by: str | None = None,
+        chosen: JobConditions | None = None,
     ) -> Page:
         """Return a page of jobs, newest first; pass its `cursor` to get the next page.
 
+        With `chosen`, only matching ones: then a page may have fewer although there are more.
         Raises InvalidRequestError for an unknown state or provider, or a cursor of no page.
         """
         if provider is not None:
@@ -217,12 +220,18 @@ class LocalClient(Reports, ClientActions):
         if state is not None:
             state = parse_state(state)
         check_cursor(cursor)
-        return self._store.list(state, provider, limit, cursor, submitted_by)
+        chosen = chosen or JobConditions()
+        if submitted_by is not None and chosen.caller not in (None, submitted_by):
+            return Page([], None)
+        given = {"state": state, "provider": provider, "caller": submitted_by}
+        given = {name: value for name, value in given.items() if value is not None}
+        return self._store.history.list_page(chosen.model_copy(update=given), limit, cursor)
 
     @reachable()
     def counts(self, *, submitted_by: str | None = None) -> dict[State, int]:
         """Return the number of jobs in each state."""
-        return self._store.count_by_state(submitted_by)
+        chosen = JobConditions.model_construct(caller=submitted_by)
+        return self._store.history.count_by_state(chosen)
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
         """Return the job once it is finished; raises TimeoutError."""
@@ -232,17 +241,3 @@ class LocalClient(Reports, ClientActions):
         """Yield each job once, as it finishes; raises TimeoutError."""
         with reachable():
             yield from iter_completed(self._store, job_ids, timeout_s)
-
-
-def _add_delay(now: datetime, delay: timedelta, key: str | None) -> datetime:
-    """Return the time after a delay; raises InvalidRequestError if there is an idempotency key."""
-    problem = TOO_LATE
-    if key is not None:
-        problem = (
-            "must be a time if there is an idempotency key: with a duration, each repetition is "
-            "another request"
-        )
-    else:
-        with suppress(OverflowError):
-            return now + delay
-    raise InvalidRequestError([Problem("not_before", problem)])

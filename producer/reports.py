@@ -37,7 +37,7 @@ class Reports:
     def __init__(self, settings: Settings, store: Store, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now
-        self._ledger = Ledger(store.redis)
+        self._ledger = Ledger(store.redis, store.history.open_archive)
         self._budgets = BudgetReader(store.redis, settings)
         self._pauses = Pauses(store.redis)
         self._positions = open_positions(store.redis, settings)

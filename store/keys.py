@@ -44,6 +44,12 @@ API_KEYS_USED = "iq:apikeys:used"
 STORAGE = "iq:storage"
 """String: the id of the storage that all processes use."""
 
+ARCHIVE = "iq:archive"
+"""String: the id of the archive that all processes use; absent where jobs are deleted."""
+
+ARCHIVE_LOCK = "iq:archive:lock"
+"""Lock of the worker that moves jobs to the archive."""
+
 DEPLOYMENT = "iq:deployment"
 """Hash: digests of each secret that all processes share, and their salt."""
 

@@ -18,6 +18,7 @@ from ..config.settings import Settings
 from ..errors import ConfigError
 from ..storage import StorageError
 from ..store.deployment import Deployment
+from .archive import ArchiveStep
 from .context import Context, open_context
 from .sweep import SweepStep
 from .tasks import register
@@ -69,5 +70,5 @@ def make_worker_app(settings: Settings, now: Callable[[], datetime] | None = Non
     app.context = context  # type: ignore[attr-defined]
     register(app)
     app.conf.worker_consumer = "imagequeue.worker.consumer:LastingConsumer"
-    app.steps["worker"].update({SecretStep, StorageStep, SweepStep})
+    app.steps["worker"].update({SecretStep, StorageStep, SweepStep, ArchiveStep})
     return app

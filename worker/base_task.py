@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from ..config.logging import get_logger, log_context
 from ..config.queues import Queue
 from ..errors import (
+    ArchiveUnavailableError,
     ConfigError,
     InvalidRequestError,
     InvalidTransitionError,
@@ -34,6 +35,7 @@ log = get_logger(__name__)
 # The worker's configuration, Redis, the broker or the storage is at fault, not the job.
 # InvalidRequestError: this worker lacks the provider's plug-in, and another one may have it.
 OWN_FAILURES = (
+    ArchiveUnavailableError,
     ConfigError,
     InvalidRequestError,
     StorageError,

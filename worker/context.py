@@ -10,6 +10,7 @@ from typing import Literal
 
 from celery import Celery
 
+from ..archive import ArchiveOpener, prepare_archive
 from ..config.logging import add_log_context
 from ..config.queues import Queue
 from ..config.redis import connect
@@ -63,6 +64,7 @@ class Context:
     """For URLs that callers choose: other hosts are trusted than for images."""
     storage: Storage
     storage_check: StorageCheck
+    open_archive: ArchiveOpener
     now: Callable[[], datetime]
     api_versions: dict[str, str] = field(default_factory=dict)
     """The API version that is tried first with each provider; learned from its responses."""
@@ -107,9 +109,10 @@ def open_context(
     """Return a context with open connections; raises ConfigError or RedisUnavailableError."""
     client = connect(settings)
     storage = open_storage(settings.images_url, settings.scratch)
+    open_archive = prepare_archive(settings)
     return Context(
         settings=settings,
-        store=Store(client, settings.images_url, settings.durability),
+        store=Store(client, settings.images_url, settings.durability, open_archive),
         wakeups=WakeUps(client, settings.lease_s),
         submits=open_submit_queue(client, settings),
         budgets=BudgetReader(client, settings),
@@ -127,6 +130,7 @@ def open_context(
         http=_open_http(settings, "download"),
         webhook_http=_open_http(settings, "webhook", connect_timeout_s=5),
         storage=storage,
+        open_archive=open_archive,
         storage_check=StorageCheck(storage, Deployment(client)),
         now=now or RedisClock(client),
         api_versions=dict(settings.api_versions),

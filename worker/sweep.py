@@ -47,8 +47,9 @@ def sweep(ctx: Context) -> float:
                 pause_s = min(pause_s, max(until_s, MIN_PAUSE_S))
             if swept.dispatched:
                 log.debug("jobs_dispatched", queue=queue, jobs=len(swept.dispatched))
-    with _log_error("expired"):
-        ctx.store.deletion.delete_expired(ctx.now())
+    if not ctx.settings.archive:
+        with _log_error("expired"):
+            ctx.store.deletion.delete_expired(ctx.now())
     with _log_error("uploads"):
         if ctx.uploads.claim_expired(ctx.now()):
             ctx.dispatcher.send_delete_uploads()

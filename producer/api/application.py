@@ -9,6 +9,7 @@ from ...config.http.security_headers import SecurityHeaders
 from ...config.logging import get_logger
 from ...config.redis import connect, connect_briefly, reachable
 from ...config.settings import Settings
+from ...errors import ArchiveUnavailableError
 from ...storage import Storage, StorageError, open_storage
 from ...store.deployment import Deployment
 from ...store.probe import check_writes
@@ -56,10 +57,11 @@ def create_app(settings: Settings) -> FastAPI:
     pauses = PauseControl(settings)
     storage = open_storage(settings.images_url, settings.scratch)
     storage_id = _require_storage(storage, Deployment(redis_client))
+    _require_archive(client, Deployment(redis_client))
     heartbeat = Heartbeat(redis_client, settings, ProcessKind.API)
     reader = connect_briefly(settings)
     changes = Changes(reader)
-    watch, listeners = Watch(reader, changes, settings.images_url), Listeners()
+    watch, listeners = Watch(reader, changes, settings.images_url, client.get), Listeners()
     app = DocumentedAPI(
         title="imagequeue",
         summary="A job queue for paid image-generation APIs: nothing lost, nothing paid twice.",
@@ -123,3 +125,12 @@ def _require_storage(storage: Storage, deployment: Deployment) -> str:
     except StorageError as error:
         log.warning("storage_not_compared", why=str(error))
         return ""
+
+
+def _require_archive(client: LocalClient, deployment: Deployment) -> None:
+    """Raise ConfigError for another archive than that of the workers, if it can be read now."""
+    try:
+        with reachable():
+            deployment.require_archive(client.open_archive())
+    except ArchiveUnavailableError as error:
+        log.warning("archive_not_compared", why=str(error))

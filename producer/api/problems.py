@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from ...errors import (
+    ArchiveUnavailableError,
     BudgetExceededError,
     ConfigError,
     IdempotencyConflictError,
@@ -33,6 +34,7 @@ STATUSES: dict[type[ImageQueueError], HTTPStatus] = {
     IdempotencyConflictError: HTTPStatus.CONFLICT,
     BudgetExceededError: HTTPStatus.PAYMENT_REQUIRED,
     LimitError: HTTPStatus.TOO_MANY_REQUESTS,
+    ArchiveUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     RedisUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     ConfigError: HTTPStatus.SERVICE_UNAVAILABLE,
     UnreadableRecordError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -53,7 +55,7 @@ MEANINGS = {
     416: "The range is beyond the end.",
     422: "Invalid; `problems` lists every reason, and nothing was done.",
     429: "The API key has reached its limit of jobs, or of open waits and streams.",
-    503: "Redis, the storage or a setting prevents it for now.",
+    503: "Redis, the archive, the storage or a setting prevents it for now.",
 }
 WAIT = {"description": "Seconds; omitted if waiting will not help.", "schema": {"type": "integer"}}
 

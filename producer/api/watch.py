@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -27,8 +27,15 @@ MAX_CONCURRENT_READS = 16
 class Watch:
     """Reads jobs for requests that wait for them."""
 
-    def __init__(self, client: redis.asyncio.Redis, changes: Changes, images_url: str) -> None:
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        changes: Changes,
+        images_url: str,
+        get_anywhere: Callable[..., Job],
+    ) -> None:
         self._redis = client
+        self._get_anywhere = get_anywhere
         self._images_url = images_url
         self._changes = changes
         self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_READS)
@@ -43,6 +50,8 @@ class Watch:
             with reachable(), reading(job_id):
                 async with self._semaphore:
                     record = await self._redis.get(keys.record(job_id))
+        if record is None:
+            return await asyncio.to_thread(self._get_anywhere, job_id, submitted_by=submitted_by)
         return load_visible(job_id, record, submitted_by, self._images_url)
 
     async def iter_versions(

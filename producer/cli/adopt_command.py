@@ -7,14 +7,15 @@ import click
 
 @click.command()
 @click.confirmation_option(
-    prompt="Processes with another storage or other secrets will refuse to start. Go on?"
+    prompt="Processes with another storage, archive or other secrets will refuse to start. Go on?"
 )
 def adopt() -> None:
-    """Let all processes use the storage and the secrets of these settings from now on.
+    """Let all processes use the storage, archive and secrets of these settings from now on.
 
-    Restart them afterwards. Images that are not in this storage are not found any more: move them
+    Restart them afterwards. Images and jobs that are not there are not found any more: move them
     first.
     """
+    from ...archive import prepare_archive
     from ...config.process import start_process
     from ...config.redis import connect, reachable
     from ...storage import open_storage
@@ -22,6 +23,8 @@ def adopt() -> None:
 
     settings = start_process()
     storage = open_storage(settings.images_url, settings.scratch)
+    archive = prepare_archive(settings)()
     with connect(settings) as client, reachable():
-        Deployment(client).adopt(storage)
+        Deployment(client).adopt(storage, archive)
     click.echo(f"the storage of all processes is {storage.url}")
+    click.echo(f"the archive of all processes is {archive.url if archive else 'none'}")

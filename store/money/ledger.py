@@ -14,6 +14,7 @@ import redis
 from ...config.budgets import list_units
 from ...jobs.cost import MICRO
 from ..decoding import decode_numbers
+from ..history.job_archive import ArchiveOpener, no_archive
 from . import keys as money_keys
 from .ledger_entries import Amounts, Group
 
@@ -45,8 +46,9 @@ class CostRow(NamedTuple):
 class Ledger:
     """Reads what the transitions of jobs have written."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, open_archive: ArchiveOpener = no_archive) -> None:
         self._redis = client
+        self._open_archive = open_archive
 
     def sum_days(
         self, since: date, until: date, by: Sequence[str], caller: str | None = None
@@ -82,11 +84,15 @@ class Ledger:
 
     def iter_entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the job and the content of each entry, newest first."""
-        last = "+"
+        below, last = None, "+"
         while found := cast(Any, self._redis.xrevrange(money_keys.LEDGER, last, "-", count=PAGE)):
             for _, fields in found:
                 yield fields[b"job"].decode(), json.loads(fields[b"entry"])
-            last = f"({found[-1][0].decode()}"
+            below = found[-1][0].decode()
+            last = f"({below}"
+        if archive := self._open_archive():
+            for _, job_id, entry in archive.iter_entries(below):
+                yield job_id, json.loads(entry)
 
     def get_spent(self, period: str, caller: str = "*") -> dict[str, int]:
         """Return what was spent in a day or month, in all or by a caller, by unit."""

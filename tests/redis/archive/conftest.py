@@ -1,0 +1,50 @@
+"""Fixtures: each test runs with an archive in SQLite, and again with one in PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from imagequeue.archive.archive import Archive
+from imagequeue.worker.archive import Archiver
+from imagequeue.worker.context import Context
+from support import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with postgres.postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def archive_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/archive.sqlite"
+        return
+    with postgres.database(request.getfixturevalue("postgres_server"), "archive") as url:
+        yield url
+
+
+@pytest.fixture
+def overrides(overrides: dict[str, str], archive_url: str) -> dict[str, str]:
+    return {**overrides, "archive_url": archive_url}
+
+
+@pytest.fixture
+def archive(ctx: Context) -> Iterator[Archive]:
+    opened = ctx.open_archive()
+    assert opened
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def move(ctx: Context, archive: Archive) -> Callable[[], None]:
+    """Let the time in Redis of everything finished end, and move it."""
+
+    def move_all() -> None:
+        ctx.now.advance(ctx.settings.finished_s + 1)  # type: ignore[attr-defined]
+        Archiver(ctx).move()
+
+    return move_all
