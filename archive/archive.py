@@ -72,7 +72,7 @@ class Archive:
             ordered = sorted(snapshots, key=lambda each: each.job.id)
             connection.execute(upsert, [build_row(each) for each in ordered])
             query = sa.select(jobs.c.id, jobs.c.revision).where(jobs.c.id.in_(revisions))
-            found = connection.execute(query).tuples().all()
+            found = connection.execute(query).all()
         return {job_id for job_id, revision in found if revisions[job_id] == revision}
 
     def get_many(self, job_ids: Sequence[str]) -> dict[str, bytes]:

@@ -21,8 +21,8 @@ from ..jobs.filter import JobFilter
 from ..jobs.idempotency import build_idempotency_key
 from ..jobs.job import Job
 from ..store.callers.bulk_starts import begin_once
+from ..store.history.selection import select_jobs
 from ..store.jobs import Store, Transition
-from ..store.selection import select_jobs
 from .actions import JobActions
 from .bulk_report import BulkReport, JobProblem, Tally
 from .commands import STATES_FOR, Action, is_paid_retry

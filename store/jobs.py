@@ -23,15 +23,15 @@ from ..jobs.idempotency import IdempotencyKey
 from ..jobs.ids import is_batch_id, is_job_id
 from ..jobs.job import QUEUE_OF, Job, State
 from . import keys, listing
-from .archiving import restore_job
 from .batches import BATCH_TTL_S, Batches
 from .codec import dump, load_visible, reading
 from .compare_and_set import MAX_CHANGES, CompareAndSet
 from .decoding import decode_ids
 from .deletion import Deletion
 from .durable_writes import DurableWrites
-from .history import History
-from .job_archive import ArchiveOpener, no_archive
+from .history.archiving import restore_job
+from .history.job_archive import ArchiveOpener, no_archive
+from .history.reader import History
 from .scripts import register_script
 from .submit.places import dump_place
 

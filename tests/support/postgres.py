@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ def postgres(options: tuple[str, ...] = QUICK, folder: Path | None = None) -> It
                 eventually(lambda: _answers(root))
                 yield f"postgresql+psycopg://{USER}@/%s?host={root}"
             finally:
-                process.terminate()
+                process.send_signal(signal.SIGINT)  # it ends its sessions, too
 
 
 @contextmanager

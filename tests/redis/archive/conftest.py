@@ -9,6 +9,7 @@ from imagequeue.archive.archive import Archive
 from imagequeue.worker.archive import Archiver
 from imagequeue.worker.context import Context
 from support import postgres
+from support.stub import Stub
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +28,9 @@ def archive_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]
 
 
 @pytest.fixture
-def overrides(overrides: dict[str, str], archive_url: str) -> dict[str, str]:
-    return {**overrides, "archive_url": archive_url}
+def overrides(overrides: dict[str, str], archive_url: str, stub: Stub) -> dict[str, str]:
+    own = {"archive_url": archive_url, "kie_base_url": stub.url}
+    return {**overrides, **own, "public_url": "http://callbacks.example"}
 
 
 @pytest.fixture

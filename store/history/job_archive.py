@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from ..jobs.filter import JobConditions
-from ..jobs.job import State
-from ..jobs.snapshot import Snapshot
+from ...jobs.filter import JobConditions
+from ...jobs.job import State
+from ...jobs.snapshot import Snapshot
 
 
 class JobArchive(Protocol):

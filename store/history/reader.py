@@ -15,13 +15,13 @@ from typing import Any
 
 import redis
 
-from ..jobs.filter import JobConditions
-from ..jobs.ids import first_job_id
-from ..jobs.job import Job, State
-from . import keys
-from .decoding import decode_ids
+from ...jobs.filter import JobConditions
+from ...jobs.ids import first_job_id
+from ...jobs.job import Job, State
+from .. import keys
+from ..decoding import decode_ids
+from ..listing import PAGE, Page, index_earlier_jobs, iter_jobs
 from .job_archive import ArchiveOpener
-from .listing import PAGE, Page, index_earlier_jobs, iter_jobs
 
 # A page ends after this many jobs that do not match, and its cursor goes on from there.
 MAX_MISMATCHES = 1000

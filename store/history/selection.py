@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..jobs.filter import JobFilter
-from ..jobs.job import Job, State
-from . import keys
-from .history import Visited
-from .jobs import Store
+from ...jobs.filter import JobFilter
+from ...jobs.job import Job, State
+from .. import keys
+from ..jobs import Store
+from .reader import Visited
 
 
 class Selection(NamedTuple):

@@ -12,15 +12,16 @@ from typing import Any
 
 import redis
 
-from ..errors import UnreadableJobError
-from ..jobs.job import Job
-from ..jobs.snapshot import Snapshot
-from . import keys, money_keys
-from .codec import load
-from .deletion import Deletion
+from ...errors import UnreadableJobError
+from ...jobs.job import Job
+from ...jobs.snapshot import Snapshot
+from .. import keys
+from ..codec import load
+from ..deletion import Deletion
+from ..listing import PAGE, report_unreadable
+from ..money import keys as money_keys
+from ..scripts import register_script
 from .job_archive import JobArchive
-from .listing import PAGE, report_unreadable
-from .scripts import register_script
 
 MAX_ENTRIES = 500
 # An entry is never changed; in Redis, the newest ones are read fast.

@@ -1,0 +1,1 @@
+"""Jobs in Redis and in the archive as one, and how they move between the two."""
