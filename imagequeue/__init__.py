@@ -9,6 +9,7 @@ from .errors import (
     ApiError,
     ApiKeyError,
     ApiUnavailableError,
+    ArchiveUnavailableError,
     BudgetExceededError,
     ConfigError,
     IdempotencyConflictError,
@@ -94,6 +95,7 @@ __all__ = [
     "UnknownPauseError",
     "UnknownCallbackError",
     "ApiKeyError",
+    "ArchiveUnavailableError",
     "RedisUnavailableError",
     "NotDurableError",
 ]

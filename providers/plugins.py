@@ -17,7 +17,7 @@ from .base import Provider
 
 GROUP = "imagequeue.providers"
 _RESERVED = (
-    "all api breaker broker budget budgets ca caller callback callbacks check data download "
+    "all api archive breaker broker budget budgets ca caller callback callbacks check data download "
     "durability give http image images lease local log max poll public rate redis retention "
     "save secret storage submit sweep unconfirmed url usd webhook"
 )

@@ -16,7 +16,7 @@ SETTINGS = SimpleNamespace(
     lease_s=25,
     save_origins=False,
     url_lifetime_s=600,
-    retention_s=9999,
+    finished_s=9999,
     poll_countdowns=(60, 300, 900),
     account=lambda kind: kind(),
 )
