@@ -69,17 +69,17 @@ class RedisProcess:
             return bool(self.ask("PING"))
         return False
 
-    def is_primary(self) -> bool:
-        """Whether it answers, and is no replica."""
-        return self._get_role()[0] == b"master"
+    def count_replicas(self) -> int | None:
+        """Return how many replicas are in step with it; None unless it is a primary."""
+        with suppress(redis.RedisError):
+            kind, *details = self.ask("ROLE")
+            if kind == b"master":
+                return len(details[1])
+        return None
 
     def is_in_step(self) -> bool:
         """Whether it is a replica, and connected to its primary."""
-        role = self._get_role()
-        return role[0] == b"slave" and role[3] == b"connected"
-
-    def _get_role(self) -> Any:
-        try:
-            return self.ask("ROLE")
-        except redis.RedisError:
-            return [b""]
+        with suppress(redis.RedisError):
+            role = self.ask("ROLE")
+            return bool(role[0] == b"slave" and role[3] == b"connected")
+        return False

@@ -26,13 +26,15 @@ IMPORTS = {"PYTHONPATH": str(ROOT)}
 QUEUES = "submit,poll,callback,download,notify"
 
 
-def wait_until(is_true: Callable[[], object], timeout_s: float = 60.0) -> None:
+def wait_until(
+    is_true: Callable[[], object], timeout_s: float = 60.0, every_s: float = 0.02
+) -> None:
     """Return once `is_true()` is; raises TimeoutError."""
     deadline = time.monotonic() + timeout_s
     while not is_true():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not true after {timeout_s:g} s")
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def exit_on_sigterm() -> None:

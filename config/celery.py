@@ -70,6 +70,8 @@ def celery_config() -> dict[str, Any]:
             "socket_timeout": 15,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
+            # A worker notices within twice this and a second that its Redis's host is gone.
+            "health_check_interval": 5,
             # Two priorities: downloads whose URLs live long let the others pass.
             "priority_steps": [0, 1],
         },

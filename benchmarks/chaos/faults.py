@@ -30,6 +30,8 @@ SANDBOX_FAULTS = {
 }
 BURST = {"busy_429": 0.6, "busy_503": 0.3}
 PAUSE_S = (0.4, 2.0)
+# Several hosts take longer to recover, and share the processors of one.
+PAUSE_OF_HOSTS_S = (2.0, 6.0)
 # Up to twice the lease of the run: other workers take over the jobs of some stopped workers.
 FREEZE_S = (0.5, 6.0)
 
@@ -37,8 +39,16 @@ FREEZE_S = (0.5, 6.0)
 class Faults(threading.Thread):
     """Causes faults until stopped; `kills` are the times at which a process was killed."""
 
-    def __init__(self, system: System, seed: int, *, kills_redis: bool = True) -> None:
+    def __init__(
+        self,
+        system: System,
+        seed: int,
+        pause_s: tuple[float, float] = PAUSE_S,
+        *,
+        kills_redis: bool = True,
+    ) -> None:
         super().__init__(daemon=True)
+        self._pause_s = pause_s
         self._kills_redis = kills_redis
         self._system = system
         self._random = random.Random(seed)
@@ -68,7 +78,7 @@ class Faults(threading.Thread):
             *([self.kill_api] if "api" in self._system.commands else ()),
         ]
         try:
-            while not self._over.wait(self._random.uniform(*PAUSE_S)):
+            while not self._over.wait(self._random.uniform(*self._pause_s)):
                 self._system.revive()
                 # A RabbitMQ takes many seconds to start: meanwhile the other faults go on.
                 broker = self._system.broker

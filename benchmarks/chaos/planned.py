@@ -21,12 +21,12 @@ class PlannedFault(NamedTuple):
 
 
 class PlannedFaults(threading.Thread):
-    """Causes each fault, in an order that the seed gives."""
+    """Causes faults in an order that the seed gives, all or the first `count`."""
 
-    def __init__(self, faults: Sequence[PlannedFault], seed: int) -> None:
+    def __init__(self, faults: Sequence[PlannedFault], seed: int, count: int | None) -> None:
         super().__init__(daemon=True)
         self._random = random.Random(seed)
-        self._faults = self._random.sample(faults, len(faults))
+        self._faults = self._random.sample(faults, len(faults))[:count]
         self._over = threading.Event()
         self.struck: Counter[str] = Counter()
         self.error: BaseException | None = None

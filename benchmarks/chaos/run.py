@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos.faults import SANDBOX_FAULTS, Faults
+from benchmarks.chaos.faults import PAUSE_OF_HOSTS_S, PAUSE_S, SANDBOX_FAULTS, Faults
 from benchmarks.chaos.planned import PlannedFaults
 from benchmarks.chaos.site import Setup, open_site
 from benchmarks.chaos.verdict import Verdict, judge
@@ -55,8 +55,9 @@ def run(jobs: int, seed: int, folder: Path, setup: Setup = PLAIN, **settings: st
     with ExitStack() as stack:
         site = open_site(stack, folder, setup, SETTINGS | settings, sandbox)
         system = site.system
-        faults = Faults(system, seed, kills_redis=not setup.sentinel)
-        planned = PlannedFaults(site.planned, seed)
+        pause_s = PAUSE_OF_HOSTS_S if setup.hosts else PAUSE_S
+        faults = Faults(system, seed, pause_s, kills_redis=not setup.sentinel)
+        planned = PlannedFaults(site.planned, seed, setup.planned)
         # First of all: a fault would start processes again that nobody stops.
         stack.callback(planned.stop)
         stack.callback(faults.stop)

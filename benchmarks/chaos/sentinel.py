@@ -13,6 +13,8 @@ from benchmarks.redis_process import RedisProcess
 from benchmarks.system import LOCAL, Host, wait_until
 
 NODES = 3
+HEALTH_TIMEOUT_S = 120.0
+LOOK_EVERY_S = 0.25
 SERVICE = "jobs"
 # Seconds in place of half a minute and three minutes.
 DOWN_AFTER_MS, FAILOVER_TIMEOUT_MS = 1000, 5000
@@ -65,14 +67,14 @@ class SentinelRedis:
                 node.ask("REPLICAOF", primary.host.address, primary.port)
 
     def kill(self) -> None:
-        """Kill the primary once a replica is in step, and return once another is elected."""
-        number = self._await_replica()
+        """Kill the primary once its replicas are in step, and return once another is elected."""
+        number = self._await_health()
         self._nodes[number].kill()
         self._await_other(number)
 
     def fail_over(self) -> None:
         """Let the Sentinels exchange the primary, which goes on, as for its maintenance."""
-        number = self._await_replica()
+        number = self._await_health()
         self._ask_sentinels("SENTINEL FAILOVER", SERVICE)
         self._await_other(number)
 
@@ -80,6 +82,10 @@ class SentinelRedis:
         """Kill every server."""
         for each in (*self._sentinels, *self._nodes):
             each.kill()
+
+    def choose_host(self) -> str:
+        """Return the host of the primary once a failover would lose nothing."""
+        return f"redis-{self._await_health()}"
 
     def find_primary_number(self) -> int:
         """Return the number of the node which two Sentinels, whom clients may ask, call primary."""
@@ -89,22 +95,23 @@ class SentinelRedis:
             named = [_find_primary_port(each) for each in self._sentinels]
             return next((n for n, port in enumerate(ports) if named.count(port) >= 2), None)
 
-        wait_until(lambda: find() is not None)
+        wait_until(lambda: find() is not None, every_s=LOOK_EVERY_S)
         return find() or 0
 
-    def _await_replica(self) -> int:
-        """Return the number of the primary once a failover has a replica to choose."""
+    def _await_health(self) -> int:
+        """Return the number of the primary once all others are in step with it."""
 
-        def is_ready() -> bool:
-            primary = self._nodes[self.find_primary_number()]
-            return primary.is_primary() and any(node.is_in_step() for node in self._nodes)
+        def is_healthy() -> bool:
+            number = self.find_primary_number()
+            others = [node for n, node in enumerate(self._nodes) if n != number]
+            return self._nodes[number].count_replicas() == len(others)
 
-        wait_until(is_ready)
+        wait_until(is_healthy, HEALTH_TIMEOUT_S, LOOK_EVERY_S)
         return self.find_primary_number()
 
     def _await_other(self, former: int) -> None:
-        wait_until(lambda: self.find_primary_number() != former)
-        wait_until(lambda: self._nodes[self.find_primary_number()].is_primary())
+        wait_until(lambda: self.find_primary_number() != former, every_s=LOOK_EVERY_S)
+        wait_until(lambda: self._nodes[self.find_primary_number()].count_replicas() is not None)
 
     def _ask_sentinels(self, *command: str) -> None:
         """Send a command to the first Sentinel which accepts it."""

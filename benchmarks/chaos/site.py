@@ -37,6 +37,8 @@ class Setup(NamedTuple):
     sentinel: bool = False
     cut_s: float = 20.0
     """How long a host is cut off."""
+    planned: int | None = None
+    """How many of the faults that happen once do; None is all of them."""
 
 
 class Site(NamedTuple):
@@ -96,11 +98,11 @@ def open_site(
     planned = plan_failovers(redis) if isinstance(redis, SentinelRedis) else []
     if not network:
         return Site(system, planned, "", "")
-    find_redis = redis.find_primary_number if isinstance(redis, SentinelRedis) else lambda: 0
+    find_redis = redis.choose_host if isinstance(redis, SentinelRedis) else lambda: "redis-0"
     planned += plan_host_faults(
         network,
         system.workers,
-        lambda: f"redis-{find_redis()}",
+        find_redis,
         ["broker"] if broker else [],
         setup.cut_s,
     )
