@@ -19,6 +19,7 @@ from ..errors import ConfigError
 from ..storage import StorageError
 from ..store.deployment import Deployment
 from .archive import ArchiveStep
+from .closed_channels import make_closed_channels_harmless
 from .context import Context, open_context
 from .sweep import SweepStep
 from .tasks import register
@@ -69,6 +70,6 @@ def make_worker_app(settings: Settings, now: Callable[[], datetime] | None = Non
     log.info("redis_connected", durability=durability)
     app.context = context  # type: ignore[attr-defined]
     register(app)
-    app.conf.worker_consumer = "imagequeue.worker.consumer:LastingConsumer"
+    make_closed_channels_harmless()
     app.steps["worker"].update({SecretStep, StorageStep, SweepStep, ArchiveStep})
     return app
