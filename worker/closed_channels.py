@@ -14,11 +14,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 def make_closed_channels_harmless() -> None:
     """Raise an error that Celery expects; the job's message is delivered again, and ignored."""
-    original = Channel._connparams
+    channel: Any = Channel  # the stubs lack what is private
+    original = channel._connparams
 
     def find_parameters(self: Any, *args: Any, **options: Any) -> Any:
         if getattr(self.connection, "client", None) is None:
             raise RedisConnectionError("the connection was closed")
         return original(self, *args, **options)
 
-    Channel._connparams = find_parameters
+    channel._connparams = find_parameters
