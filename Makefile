@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # In the order of testpaths: the longest files start first, and short ones fill the end.
 TEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings client typescript clean
+.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings alerts client typescript clean
 
 help:  ## the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,6 +67,9 @@ format: .venv/installed-dev  ## fix what ruff can fix
 
 settings: .venv/installed-dev  ## write .env.example and docs/settings.md from the settings
 	cd tests && ../$(BIN)/python -m support.settings_docs
+
+alerts: .venv/installed-dev  ## write the PrometheusRule for Kubernetes from the alerts
+	cd tests && ../$(BIN)/python -m support.prometheus_rule
 
 client: .venv/installed-dev  ## write the client that blocks, and the types of both, from their sources
 	cd tests && ../$(BIN)/python -m support.client_source

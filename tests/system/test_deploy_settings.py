@@ -20,6 +20,7 @@ from support.compose import (
     VARIABLE,
     interpolate,
 )
+from support.deploy_secrets import SECRETS_OF, STORAGE_KEYS
 from support.paths import ROOT
 from support.processes import BIN, Process
 from support.stub import stub_server
@@ -48,26 +49,6 @@ ENV = {
     "AZURE_STORAGE_ACCOUNT_KEY": "a key of Azure",
     "AZURE_STORAGE_SAS_KEY": "a signature of Azure",
     "AZURE_CLIENT_SECRET": "a secret of Azure",
-}
-PROVIDER_KEYS = {
-    f"IMAGEQUEUE_{account}_API_{keys}"
-    for account in ("KIE", "ACEDATA", "OPENAI")
-    for keys in ("KEY", "KEYS")
-}
-STORAGE_KEYS = {name for name in ENV if name.startswith(("AWS_", "GOOGLE_", "AZURE_"))}
-SECRETS_OF = {
-    # It uploads input images, and serves saved ones.
-    "api": {"IMAGEQUEUE_API_KEYS"} | PROVIDER_KEYS | STORAGE_KEYS,
-    # It serves input images to providers.
-    "receiver": {"IMAGEQUEUE_SECRET_KEY"} | STORAGE_KEYS,
-    # It submits nothing while images could not be saved.
-    "submit": {"IMAGEQUEUE_SECRET_KEY"} | PROVIDER_KEYS | STORAGE_KEYS,
-    "poll": PROVIDER_KEYS,
-    "callback": {"IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY"} | PROVIDER_KEYS,
-    # It asks providers for another URL of an image.
-    "download": PROVIDER_KEYS | STORAGE_KEYS,
-    "notify": {"IMAGEQUEUE_WEBHOOK_SECRET"},
-    "flower": {"FLOWER_BASIC_AUTH"},
 }
 
 
@@ -107,6 +88,7 @@ def test_every_secret_setting_is_given_out_or_withheld() -> None:
 
 
 def test_every_documented_secret_of_a_storage_is_withheld() -> None:
+    assert {name for name in ENV if name.startswith(("AWS_", "GOOGLE_", "AZURE_"))} == STORAGE_KEYS
     text = (ROOT / "docs" / "storage.md").read_text()
     documented = set(re.findall(r"`((?:AWS|GOOGLE|AZURE)_\w+)`", text))
     assert {name for name in documented if SECRET.search(name)} <= STORAGE_KEYS

@@ -1,0 +1,39 @@
+"""The secrets that each process needs, wherever it is deployed."""
+
+from __future__ import annotations
+
+PROVIDER_KEYS = {
+    f"IMAGEQUEUE_{account}_API_{keys}"
+    for account in ("KIE", "ACEDATA", "OPENAI")
+    for keys in ("KEY", "KEYS")
+}
+STORAGE_KEYS = {
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT_KEY"),
+    *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_KEY", "AZURE_CLIENT_SECRET"),
+}
+SECRETS_OF = {
+    # It uploads input images, and serves saved ones.
+    "api": {"IMAGEQUEUE_API_KEYS"} | PROVIDER_KEYS | STORAGE_KEYS,
+    # It serves input images to providers.
+    "receiver": {"IMAGEQUEUE_SECRET_KEY"} | STORAGE_KEYS,
+    # It submits nothing while images could not be saved.
+    "submit": {"IMAGEQUEUE_SECRET_KEY"} | PROVIDER_KEYS | STORAGE_KEYS,
+    "poll": PROVIDER_KEYS,
+    "callback": {"IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY"} | PROVIDER_KEYS,
+    # It asks providers for another URL of an image.
+    "download": PROVIDER_KEYS | STORAGE_KEYS,
+    "notify": {"IMAGEQUEUE_WEBHOOK_SECRET"},
+    "flower": {"FLOWER_BASIC_AUTH"},
+}
+GROUPS = {
+    "redis": set[str](),
+    "api-keys": {"IMAGEQUEUE_API_KEYS"},
+    "providers": PROVIDER_KEYS,
+    "signing": {"IMAGEQUEUE_SECRET_KEY"},
+    "storage": STORAGE_KEYS,
+    "webhooks": {"IMAGEQUEUE_WEBHOOK_SECRET"},
+    "kie-callbacks": {"IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY"},
+    "flower": {"FLOWER_BASIC_AUTH"},
+}
+"""The secrets that belong together, by the name of their Kubernetes Secret or file."""
