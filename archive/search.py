@@ -33,7 +33,9 @@ def build_conditions(
         fields.reason: chosen.reason,
     }
     conditions: list[ColumnElement[bool]] = [
-        column == value for column, value in wanted.items() if value is not None
+        column == value if "\0" not in value else sa.false()
+        for column, value in wanted.items()
+        if value is not None
     ]
     if len(states) == 1:
         conditions.append(fields.state == next(iter(states)))
@@ -72,6 +74,8 @@ def _match_words(words: str, dialect: str) -> ColumnElement[bool]:
 
 def _match_metadata(name: str, value: str, dialect: str) -> ColumnElement[bool]:
     """Return whether the metadata has a value under a name, given as text."""
+    if "\0" in name + value:
+        return sa.false()  # rows are without it
     if dialect == "sqlite":
         phrase = " ".join(_TOKEN.findall(f"{name} {value}"))
         return _match_text(f'metadata : "{phrase}"') if phrase else sa.true()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -165,10 +165,30 @@ def has_words(job: Job, words: str) -> bool:
     return all(word in text for word in words.casefold().split())
 
 
+def parse_metadata(given: Iterable[str]) -> dict[str, str]:
+    """Return the names and values in `order=7`; raises InvalidRequestError."""
+    pairs = [each.partition("=") for each in given]
+    if any(not (name and equals) for name, equals, _ in pairs):
+        raise InvalidRequestError([Problem("metadata", "must be NAME=VALUE")])
+    return {name: value for name, _, value in pairs}
+
+
 def parse_filter(fields: Mapping[str, object]) -> JobFilter:
     """Return the filter with these fields; raises InvalidRequestError."""
+    return _parse(JobFilter, fields)
+
+
+def parse_conditions(fields: Mapping[str, object]) -> JobConditions:
+    """Return the conditions with these fields, perhaps none; raises InvalidRequestError."""
+    return _parse(JobConditions, fields)
+
+
+C = TypeVar("C", bound=JobConditions)
+
+
+def _parse(kind: type[C], fields: Mapping[str, object]) -> C:
     try:
-        return JobFilter.model_validate(fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         raise InvalidRequestError(
             [

@@ -225,7 +225,8 @@ class LocalClient(Reports, ClientActions):
             return Page([], None)
         given = {"state": state, "provider": provider, "caller": submitted_by}
         given = {name: value for name, value in given.items() if value is not None}
-        return self._store.history.list_page(chosen.model_copy(update=given), limit, cursor)
+        chosen, since = chosen.model_copy(update=given), chosen.find_start(self._now())
+        return self._store.history.list_page(chosen, limit, cursor, since)
 
     @reachable()
     def counts(self, *, submitted_by: str | None = None) -> dict[State, int]:

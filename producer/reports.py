@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
 from pydantic import Field
@@ -11,6 +11,7 @@ from ..config.redis import reachable
 from ..config.settings import Settings
 from ..jobs.cost import MICRO
 from ..jobs.delivery import Delivery
+from ..jobs.filter import JobConditions
 from ..jobs.ids import quote_name
 from ..jobs.job import Job
 from ..store.jobs import Store
@@ -64,6 +65,18 @@ class Reports:
         return JobDetails.model_construct(
             **dict(job), queue=positions.get(job.id), deliveries=deliveries
         )
+
+    def iter_matching(
+        self, chosen: JobConditions, submitted_by: str | None = None
+    ) -> Iterator[Job]:
+        """Yield all matching jobs, newest first; those of a caller, or of all."""
+        if submitted_by is not None and chosen.caller not in (None, submitted_by):
+            return
+        with reachable():
+            since = chosen.find_start(self._now())
+            chosen = chosen.model_copy(update={"caller": submitted_by or chosen.caller})
+            visited = self._store.history.iter_matching(chosen, chosen.list_states(), since)
+            yield from (job for _, job in visited if job)
 
     @reachable()
     def list_deliveries(self, job: Job) -> list[Delivery]:

@@ -30,7 +30,18 @@ from .lifespan import build_lifespan
 from .listeners import Listeners
 from .openapi import OPENAI_TAG, DocumentedAPI
 from .problems import error_responses, install_handlers
-from .routes import batches, bulk, costs, events, images, jobs, processes, providers, uploads
+from .routes import (
+    batches,
+    bulk,
+    costs,
+    events,
+    export,
+    images,
+    jobs,
+    processes,
+    providers,
+    uploads,
+)
 from .routes import pauses as pause_routes
 from .watch import Watch
 
@@ -82,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     install_handlers(app)
     app.include_router(job_form.routes(client, access))
+    app.include_router(export.routes(client, access))
     app.include_router(jobs.routes(client, access, watch, listeners))
     app.include_router(bulk.routes(client, access, lambda: changes.closing))
     app.include_router(batches.routes(client, access))

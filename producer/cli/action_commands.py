@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ...errors import InvalidTransitionError, NotFoundError
+from .filters import read_filters, takes_filters
 from .printing import as_json, open_job_client, show
 from .remote import URL_VARIABLE, RemoteClient
 
@@ -19,21 +20,11 @@ if TYPE_CHECKING:
     from ..client import LocalClient
 
 REFUSED = 2
-_FILTERS = {
-    "batch": "Jobs of this batch.",
-    "state": "Jobs in this state.",
-    "provider": "Jobs of this provider.",
-    "caller": "Jobs submitted by this API key or program.",
-    "reason": "Jobs that failed for this reason.",
-    "words": "Jobs with each of these words in their prompt, id or metadata.",
-    "since": "Jobs created since a time (UTC), or so long ago: 30m, 2h, 7d.",
-}
 
 
 def _takes_jobs(command: Callable[..., None]) -> Callable[..., None]:
     """Add the ids, filters and options that the commands share."""
-    for name, text in reversed(_FILTERS.items()):
-        command = click.option(f"--{name}", help=text)(command)
+    command = takes_filters(command)
     command = click.option("--dry-run", is_flag=True, help="Say what would be done, do nothing.")(
         command
     )
@@ -87,12 +78,12 @@ def _run(
     dry_run: bool,
     pay_again: bool = False,
     idempotency_key: str | None = None,
-    **filters: str | None,
+    **filters: Any,
 ) -> None:
     from ..bulk import BulkOptions
     from ..commands import Action
 
-    given = {field: value for field, value in filters.items() if value is not None}
+    given = read_filters(filters)
     if bool(job_ids) == bool(given):
         raise click.UsageError("name jobs by their ids, or select them by filters such as --batch")
     client = open_job_client()

@@ -10,6 +10,7 @@ import click
 
 from .action_commands import acknowledge, cancel, retry
 from .batch_commands import batch, wait
+from .filters import read_filters, takes_filters
 from .printing import (
     as_json,
     describe_batch,
@@ -169,22 +170,19 @@ def _show_details(job: Any) -> None:
 
 
 @click.command("list")
-@click.option("--state", help="Only jobs in this state.")
-@click.option("--provider", help="Only jobs of this provider.")
+@takes_filters
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
 @click.option("--cursor", help="The cursor that the previous page printed.")
 @as_json
-def list_jobs(
-    state: str | None, provider: str | None, limit: int, cursor: str | None, as_json: bool
-) -> None:
-    """List jobs, newest first."""
-    from ...jobs.job import State
+def list_jobs(limit: int, cursor: str | None, as_json: bool, **filters: Any) -> None:
+    """List jobs, newest first, those of the archive too.
 
-    if state is not None and state not in list(State):
-        raise click.UsageError(f"--state is one of {', '.join(State)}")
-    page = open_job_client().list(
-        state=State(state) if state else None, provider=provider, limit=limit, cursor=cursor
-    )
+    All filters have to match. Of words, the archive finds how they begin.
+    """
+    from ...jobs.filter import parse_conditions
+
+    chosen = parse_conditions(read_filters(filters))
+    page = open_job_client().list(chosen=chosen, limit=limit, cursor=cursor)
     show(page.jobs, as_json)
     if page.cursor:
         click.echo(f"more: --cursor {page.cursor}", err=True)

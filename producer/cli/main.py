@@ -17,6 +17,7 @@ from ...errors import ImageQueueError
 from .adopt_command import adopt
 from .callback_commands import callbacks
 from .cost_commands import budgets, costs
+from .export_command import export
 from .job_commands import JOB_COMMANDS
 from .key_commands import keys
 from .key_webhook_command import webhook
@@ -46,6 +47,7 @@ cli.add_command(adopt)
 cli.add_command(budgets)
 cli.add_command(callbacks)
 cli.add_command(costs)
+cli.add_command(export)
 cli.add_command(keys)
 cli.add_command(login)
 cli.add_command(pause)

@@ -14,6 +14,7 @@ from ...errors import InvalidRequestError, Problem
 if TYPE_CHECKING:
     from ...client._sync.results import Job
     from ...client.results import Batch, RefusedJob, Upload
+    from ...jobs.filter import JobConditions
 
 URL_VARIABLE, REDIS_VARIABLE = "IMAGEQUEUE_URL", "IMAGEQUEUE_REDIS_URL"
 ENV_FILE = ".env"
@@ -110,13 +111,14 @@ class RemoteClient:
         """Return the progress of a batch."""
         return self.http.batch(batch_id)
 
-    def list(
-        self, *, state: Any, provider: Any, limit: int, cursor: str | None = None
-    ) -> RemotePage:
-        """Return the newest jobs."""
-        if cursor is not None:
-            raise click.UsageError(f"--cursor needs the queue's Redis; {URL_VARIABLE} is set")
-        return RemotePage([*self.http.list(state=state, provider=provider, limit=limit)])
+    def list(self, *, chosen: JobConditions, limit: int, cursor: str | None = None) -> RemotePage:
+        """Return the newest jobs of a state and a provider."""
+        others = chosen.model_fields_set - {"state", "provider"}
+        if cursor is not None or others:
+            needed = "--cursor" if cursor is not None else f"--{min(others)}".replace("_", "-")
+            raise click.UsageError(f"{needed} needs the queue's Redis; {URL_VARIABLE} is set")
+        given: Any = {"state": chosen.state, "provider": chosen.provider}
+        return RemotePage([*self.http.list(**given, limit=limit)])
 
     def wait(self, job_id: str) -> Job:
         """Return a job once it is finished."""

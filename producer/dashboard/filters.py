@@ -8,7 +8,14 @@ from urllib.parse import urlencode
 
 from fastapi import HTTPException, Query
 
-from ...jobs.filter import MAX_WORDS_CHARACTERS, JobFilter, has_words, parse_filter
+from ...jobs.filter import (
+    MAX_WORDS_CHARACTERS,
+    JobConditions,
+    JobFilter,
+    has_words,
+    parse_conditions,
+    parse_filter,
+)
 from ...jobs.job import Job, State
 from ...providers import PROVIDERS
 from ..commands import STATES_FOR, Action
@@ -39,8 +46,15 @@ class Filters:
 
     def to_job_filter(self) -> JobFilter:
         """Return the same filter for a bulk action; raises InvalidRequestError without any."""
+        return parse_filter(self._list_given())
+
+    def to_conditions(self) -> JobConditions:
+        """Return the same conditions, perhaps none."""
+        return parse_conditions(self._list_given())
+
+    def _list_given(self) -> dict[str, str]:
         given = {"state": self.state, "provider": self.provider, "words": self.q}
-        return parse_filter({name: value for name, value in given.items() if value})
+        return {name: value for name, value in given.items() if value}
 
     def matches(self, job: Job) -> bool:
         """Return whether the job passes every filter."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...jobs.job import Job, State
+from ...jobs.job import Job
+from ...store.history.reader import MAX_MISMATCHES
 from ..client import LocalClient
 from .filters import Filters
 
 SHOWN = 48
-STEP = 200
-# Words are not indexed: a search reads this many jobs, then asks whether to continue.
+# Redis does not index words: a search reads this many jobs, then asks whether to continue.
 MAX_READ = 5000
 
 
@@ -32,22 +32,14 @@ def find_jobs(
 
     With `submitted_by`, only that caller's jobs.
     """
-    state = State(filters.state) if filters.state else None
-    step = STEP if filters.q else SHOWN + 1
+    chosen = filters.to_conditions()
     found: list[Job] = []
-    for _ in range(0, MAX_READ, step):
+    for _ in range(MAX_READ // MAX_MISMATCHES):
         page = client.list(
-            state=state,
-            provider=filters.provider or None,
-            limit=step,
-            cursor=cursor,
-            submitted_by=submitted_by,
+            chosen=chosen, limit=SHOWN - len(found), cursor=cursor, submitted_by=submitted_by
         )
-        for job in filter(filters.matches, page.jobs):
-            if len(found) == SHOWN:
-                return Found(found, found[-1].id)
-            found.append(job)
+        found += page.jobs
         cursor = page.cursor
-        if cursor is None:
-            return Found(found, None)
+        if cursor is None or len(found) == SHOWN:
+            return Found(found, cursor)
     return Found(found, cursor, stopped_early=True)

@@ -48,13 +48,19 @@ class History:
         """Yield those of the jobs that can be read, each decoded when it is asked for."""
         return iter_jobs(self._redis, self._images_url, job_ids, self.find_archived)
 
-    def list_page(self, chosen: JobConditions, limit: int, cursor: str | None) -> Page:
+    def list_page(
+        self,
+        chosen: JobConditions,
+        limit: int,
+        cursor: str | None,
+        since: datetime | None = None,
+    ) -> Page:
         """Return matching jobs, newest first, from the one after `cursor` on.
 
         A page may have fewer than `limit` although there are more: then it has a cursor.
         """
         jobs: list[Job] = []
-        visited = self.iter_matching(chosen, chosen.list_states(), None, cursor, limit + 1)
+        visited = self.iter_matching(chosen, chosen.list_states(), since, cursor, limit + 1)
         for place, (job_id, job) in enumerate(visited, 1):
             if job and len(jobs) == limit:
                 return Page(jobs, jobs[-1].id)
@@ -91,6 +97,7 @@ class History:
                 yield job_id, job if job and job.state in states and chosen.matches(job) else None
             if not below:
                 return
+            page = PAGE
 
     def _iter_known(self, job_ids: Sequence[str], archived: Mapping[str, bytes]) -> Iterator[Job]:
         """Yield jobs, some of whose archived records are known."""

@@ -9,13 +9,15 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ....field_types import Name
+from ....jobs.filter import JobConditions
 from ....jobs.idempotency import MAX_KEY_LENGTH
-from ....jobs.job import Job, State
+from ....jobs.job import Job
 from ....providers.request import JobRequest
 from ...client import LocalClient
 from ...reports import JobDetails
 from .. import examples
 from ..access import Access, Caller
+from ..job_query import read_conditions
 from ..listeners import Listeners
 from ..problems import error_responses
 from ..retry import retry
@@ -101,8 +103,7 @@ def routes(client: LocalClient, access: Access, watch: Watch, listeners: Listene
     @router.get("", summary="List jobs", responses=error_responses(422))
     def list_jobs(
         caller: Annotated[Caller, Depends(access)],
-        state: State | None = None,
-        provider: str | None = None,
+        chosen: Annotated[JobConditions, Depends(read_conditions)],
         limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
         cursor: Annotated[
             str | None, Query(description="The `cursor` of the previous page.")
@@ -112,11 +113,12 @@ def routes(client: LocalClient, access: Access, watch: Watch, listeners: Listene
             Query(alias="id", max_length=MAX_IDS, description="Only these jobs, in this order."),
         ] = None,
     ) -> JobList:
-        """List the caller's jobs, newest first; an admin key lists all.
+        """List the caller's jobs, newest first, archived ones too; an admin key lists all.
 
-        With `id`, which may be repeated, nothing else is looked at; unknown jobs are left out.
+        A page may have fewer jobs than `limit`: the last one has no cursor. With `id`, which may
+        be repeated, nothing else is looked at; unknown jobs are left out.
         """
-        query = {"state": state, "provider": provider, "limit": limit, "cursor": cursor}
+        query = {"chosen": chosen, "limit": limit, "cursor": cursor}
         return _read_page(client, ids, submitted_by=caller.sees, **query)
 
     @router.get("/{job_id}", summary="Get a job", responses=error_responses(404, 422, 429))

@@ -38,6 +38,7 @@ STREAMS = {"follow_job", "follow_jobs"}
 OPERATIONS = {
     "submit_job",
     "list_jobs",
+    "export_jobs",
     "get_job",
     "cancel_job",
     "retry_job",
