@@ -180,7 +180,10 @@ def list_jobs(limit: int, cursor: str | None, as_json: bool, **filters: Any) -> 
     All filters have to match. Of words, the archive finds how they begin.
     """
     from ...jobs.filter import parse_conditions
+    from ...jobs.job import State
 
+    if filters["state"] not in (None, *State):
+        raise click.UsageError(f"--state is one of {', '.join(State)}")
     chosen = parse_conditions(read_filters(filters))
     page = open_job_client().list(chosen=chosen, limit=limit, cursor=cursor)
     show(page.jobs, as_json)

@@ -8,6 +8,7 @@ import requests
 from imagequeue.jobs.job import JobError, Reason, State
 from imagequeue.producer.dashboard import search
 from imagequeue.producer.dashboard.assets import ASSETS, asset_url
+from imagequeue.store.history import reader
 from imagequeue.worker.context import Context
 from support.dashboard import SCRIPT, cards, get, saved, some
 from support.jobs import move, queued
@@ -120,7 +121,8 @@ def _walked(site: str, url: str) -> list[list[str]]:
 def test_long_search_stops_and_continues_on_request(
     site: str, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "STEP", 3)
+    for module in (search, reader):
+        monkeypatch.setattr(module, "MAX_MISMATCHES", 3)
     monkeypatch.setattr(search, "MAX_READ", 6)
     rare = queued(ctx, prompt="a unicorn")
     some(ctx, 8)
