@@ -68,7 +68,7 @@ def connect(settings: Settings) -> redis.Redis:
 def connect_broker(settings: Settings, client: redis.Redis) -> redis.Redis:
     """Return a client for the Redis that holds the queues: usually `client` itself.
 
-    Raises ConfigError if that is too old. While it is away, jobs are stored all the same.
+    Raises ConfigError if that cannot hold any. While it is away, jobs are stored all the same.
     """
     if not settings.broker_url:
         return client
@@ -83,6 +83,7 @@ def connect_broker(settings: Settings, client: redis.Redis) -> redis.Redis:
     )
     with suppress(RedisError):
         check_version(broker.info("server")["redis_version"], "BROKER_URL")
+        _require_primary(broker, "BROKER_URL")
     return broker
 
 
@@ -132,13 +133,7 @@ def check_server(client: redis.Redis, durability: DurabilityPolicy = "disk") -> 
     with reachable():
         _require_right(client.info, "server")
         check_version(client.info("server")["redis_version"])
-        if client.info("cluster").get("cluster_enabled"):
-            raise ConfigError(
-                "this Redis is a cluster, and one change of a job spans several of its slots: use "
-                "one primary, with replicas where it has to survive a failure"
-            )
-        if client.info("replication").get("role") == "slave":
-            raise ConfigError(f"this Redis is a replica: {PREFIX}REDIS_URL must name its primary")
+        _require_primary(client, "REDIS_URL")
         _check_rights(client)
         policy = client.info("memory").get("maxmemory_policy", "noeviction")
         require_durable(client, durability)
@@ -147,6 +142,16 @@ def check_server(client: redis.Redis, durability: DurabilityPolicy = "disk") -> 
             f"this Redis may evict jobs (maxmemory-policy {policy}): "
             "set `maxmemory-policy noeviction` in its configuration"
         )
+
+
+def _require_primary(client: redis.Redis, setting: str) -> None:
+    if client.info("cluster").get("cluster_enabled"):
+        raise ConfigError(
+            f"the Redis of {PREFIX}{setting} is a cluster, and one change of a job spans several "
+            "of its slots: use one primary, with replicas where it has to survive a failure"
+        )
+    if client.info("replication").get("role") == "slave":
+        raise ConfigError(f"this Redis is a replica: {PREFIX}{setting} must name its primary")
 
 
 def _check_rights(client: redis.Redis) -> None:

@@ -11,7 +11,7 @@ import redis
 from conftest import Start
 
 from benchmarks.redis_process import RedisProcess
-from imagequeue.config.redis import connect
+from imagequeue.config.redis import connect, connect_broker
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, NotDurableError
 from imagequeue.jobs.job import State
@@ -128,13 +128,14 @@ def test_the_doctor_says_what_a_replica_has(settings: Settings) -> None:
     assert "a failover loses what its replica lacks" in said
 
 
-def test_a_replica_is_refused_as_the_redis_of_the_jobs(
-    overrides: dict[str, str], pair: Pair
-) -> None:
+def test_a_replica_is_refused(overrides: dict[str, str], pair: Pair) -> None:
     port = pair.replica.connection_pool.connection_kwargs["port"]
     settings = read_settings(**overrides | {"redis_url": f"redis://127.0.0.1:{port}/0"})
     with pytest.raises(ConfigError, match="is a replica: IMAGEQUEUE_REDIS_URL must name"):
         connect(settings)
+    settings = read_settings(**overrides, broker_url=settings.redis_url or "")
+    with pytest.raises(ConfigError, match="is a replica: IMAGEQUEUE_BROKER_URL must name"):
+        connect_broker(settings, pair.primary)
 
 
 def test_a_redis_without_a_file_needs_the_word_memory(
