@@ -22,6 +22,7 @@ ORPHAN_AFTER_S = 3600.0
 SWEEP_EVERY_S = 600.0
 UNKNOWN_TYPE = "application/octet-stream"
 ID_NAME = "storage-id.txt"
+PROGRESS_NAME = "redis-progress.txt"
 PROBE = b"a probe of imagequeue, safe to remove\n"
 
 
@@ -142,22 +143,40 @@ class Storage(ABC):
 
     def read_id(self) -> str:
         """Return the id that `write_id` stored; empty if there is none. Raises StorageError."""
-        try:
-            blob = self.open(self.uri(ID_NAME))
-        except FileNotFoundError:
-            return ""
-        return b"".join(blob.chunks).decode(errors="replace").strip()
+        return self._read_line(ID_NAME)
 
     def write_id(self, new: str) -> None:
         """Store an id, by which hosts find out whether they use the same storage.
 
         Raises StorageError.
         """
-        content = f"{new}\n".encode()
+        self._write_line(ID_NAME, new)
+
+    def read_progress(self) -> int:
+        """Return the number that `write_progress` stored last; 0 if none. Raises StorageError."""
+        line = self._read_line(PROGRESS_NAME)
+        return int(line) if line.isdecimal() else 0
+
+    def write_progress(self, number: int) -> None:
+        """Store how far Redis is, by which one that has gone back is noticed.
+
+        Raises StorageError.
+        """
+        self._write_line(PROGRESS_NAME, str(number))
+
+    def _read_line(self, name: str) -> str:
+        try:
+            blob = self.open(self.uri(name))
+        except FileNotFoundError:
+            return ""
+        return b"".join(blob.chunks).decode(errors="replace").strip()
+
+    def _write_line(self, name: str, line: str) -> None:
+        content = f"{line}\n".encode()
         with self.temporary() as file:
             file.write(content)
             sha256 = hashlib.sha256(content).hexdigest()
-            self.put(ID_NAME, file, content_type="text/plain", sha256=sha256)
+            self.put(name, file, content_type="text/plain", sha256=sha256)
 
     def check(self) -> None:
         """Write, read and delete a probe; raises StorageError that says what to change."""

@@ -50,6 +50,12 @@ ARCHIVE = "iq:archive"
 ARCHIVE_LOCK = "iq:archive:lock"
 """Lock of the worker that moves jobs to the archive."""
 
+PROGRESS = "iq:progress"
+"""String: a number that grows every minute, as in the storage; see store/progress.py."""
+
+PROGRESS_TURN = "iq:progress:turn"
+"""String: exists for a minute after the number has grown."""
+
 DEPLOYMENT = "iq:deployment"
 """Hash: digests of each secret that all processes share, and their salt."""
 

@@ -30,6 +30,7 @@ from ..store.images.uploads import Uploads
 from ..store.jobs import Store, Transition
 from ..store.lookups import LookupLimiter
 from ..store.money.budgets import BudgetReader
+from ..store.progress import Progress
 from ..store.submit.pauses import Pauses
 from ..store.submit.queue import SubmitQueue, open_submit_queue
 from ..store.webhooks.caller_webhooks import CallerWebhooks
@@ -110,6 +111,8 @@ def open_context(
     client = connect(settings)
     storage = open_storage(settings.images_url, settings.scratch)
     open_archive = prepare_archive(settings)
+    now = now or RedisClock(client)
+    progress = Progress(client, settings.durability)
     return Context(
         settings=settings,
         store=Store(client, settings.images_url, settings.durability, open_archive),
@@ -131,8 +134,8 @@ def open_context(
         webhook_http=_open_http(settings, "webhook", connect_timeout_s=5),
         storage=storage,
         open_archive=open_archive,
-        storage_check=StorageCheck(storage, Deployment(client)),
-        now=now or RedisClock(client),
+        storage_check=StorageCheck(storage, Deployment(client), progress, now),
+        now=now,
         api_versions=dict(settings.api_versions),
     )
 

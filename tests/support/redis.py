@@ -35,7 +35,7 @@ def find_servers() -> list[str]:
 
 # kombu's own list of queues, and what the processes agree on and say of themselves: the same
 # whatever was sent.
-AGREED = (keys.STORAGE, keys.ARCHIVE, keys.DEPLOYMENT)
+AGREED = (keys.STORAGE, keys.ARCHIVE, keys.DEPLOYMENT, keys.PROGRESS)
 LASTING = ("_kombu.binding.", *AGREED, keys.PROCESSES, keys.process(""))
 
 

@@ -1,17 +1,21 @@
 """Check now and then that images can be saved, so that none is paid for in vain.
 
-A folder whose share is not mounted any more looks like an empty storage: its id is missing.
+A folder whose share is not mounted any more looks like an empty storage: its id is missing. The
+storage also tells whether Redis has gone back since, so that nothing is paid for again.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from datetime import datetime
 from threading import Lock
 
 from ...config.logging import get_logger
 from ...errors import ConfigError
 from ...storage import Storage, StorageError
 from ...store.deployment import Deployment
+from ...store.progress import Progress
 
 log = get_logger(__name__)
 
@@ -21,9 +25,17 @@ CHECK_EVERY_S = 15.0
 class StorageCheck:
     """The result of the last probe of the storage, shared by all threads of a process."""
 
-    def __init__(self, storage: Storage, deployment: Deployment) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        deployment: Deployment,
+        progress: Progress,
+        now: Callable[[], datetime],
+    ) -> None:
         self._storage = storage
         self._deployment = deployment
+        self._progress = progress
+        self._now = now
         self._probing = Lock()
         self._checked_at = float("-inf")
         self._error = ""
@@ -46,6 +58,7 @@ class StorageCheck:
         try:
             self._storage.check()
             self.storage_id = self._deployment.require_storage(self._storage)
+            self._progress.compare(self._storage, self._now())
         except (StorageError, ConfigError) as error:
             self._error = str(error)
             log.error("storage_unusable", why=self._error)
