@@ -14,6 +14,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 from structlog.stdlib import ProcessorFormatter
 
 from .settings import Settings
+from .tracing import find_trace_id
 
 PER_CAUSE_S = 60.0
 MAX_CAUSES = 1000
@@ -24,6 +25,7 @@ FLOODED = (
     "imagequeue.producer.api.changes",
     "imagequeue.store.due.dispatcher",
     "imagequeue.worker.sweep",
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
 )
 # While no Redis takes writes, Celery connects 20 times a second, and logs a traceback each second.
 RECONNECTING = ("celery.worker.consumer.consumer",)
@@ -110,6 +112,7 @@ def configure_logs(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([_add_trace_id] if settings.traces else []),
     ]
     structlog.configure(
         processors=[*shared, ProcessorFormatter.wrap_for_formatter],
@@ -156,6 +159,13 @@ def _build_renderers(settings: Settings) -> list[structlog.typing.Processor]:
             exception_formatter=structlog.dev.plain_traceback,
         ),
     ]
+
+
+def _add_trace_id(_: Any, __: str, event: Event) -> Event:
+    """Add the id of the job's trace, by which a line is found from its span."""
+    if trace_id := find_trace_id(str(event.get("job_id", ""))):
+        event["trace_id"] = f"{trace_id:032x}"
+    return event
 
 
 def _escape_event(_: Any, __: str, event: Event) -> Event:

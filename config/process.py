@@ -11,6 +11,7 @@ from ..providers import PROVIDERS
 from .logging import configure_logs, get_logger
 from .output import protect_output
 from .settings import Settings, get_settings
+from .tracing import start_tracing
 
 log = get_logger(__name__)
 
@@ -32,10 +33,12 @@ def exit_on_config_error() -> Iterator[None]:
 
 
 def start_process() -> Settings:
-    """Read the settings, set up the logs and return the settings."""
+    """Read the settings, set up logs and traces, and return the settings; raises ConfigError."""
     protect_output()
     settings = get_settings()
     configure_logs(settings)
+    if settings.traces:
+        start_tracing()
     for problem in PROVIDERS.problems:
         log.warning("plugin_left_out", why=problem)
     return settings

@@ -240,3 +240,8 @@ class SettingFields(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="The least severe level that is logged."
     )
+    traces: bool = Field(
+        False,
+        description="Send one trace for each job by OTLP, to `OTEL_EXPORTER_OTLP_ENDPOINT`; needs "
+        "`pip install imagequeue[traces]`.",
+    )

@@ -34,6 +34,7 @@ from .history.job_archive import ArchiveOpener, no_archive
 from .history.reader import History
 from .scripts import register_script
 from .submit.places import dump_place
+from .trace import trace_accepted, trace_transition
 
 IDEMPOTENCY_KEY_TTL_S = 86400
 # A transition gives up when the record changed under it this often in a row.
@@ -112,7 +113,11 @@ class Store:
         is_added, *answer = self._durable_writes.run(add, is_intent=False)
         if not is_added:
             raise IdempotencyConflictError([int(index) for index in answer])
-        return decode_ids(answer)
+        added = decode_ids(answer)
+        for job, job_id in zip(jobs, added, strict=True):
+            if job.id == job_id:
+                trace_accepted(job)
+        return added
 
     def get(self, job_id: str, submitted_by: str | None = None) -> Job:
         """Return the job as it is now; raises UnknownJobError or UnreadableJobError.
@@ -174,7 +179,10 @@ class Store:
         before = job
         for _ in range(MAX_TRANSITION_TRIES):
             after = step(before)
-            if after is before or self._write(before, after, durable=durable):
+            if after is before:
+                return after
+            if self._write(before, after, durable=durable):
+                trace_transition(after)
                 return after
             before = self._read_again(before.id)
         raise InvalidTransitionError(f"{before.id} changes too often to be changed")
@@ -202,8 +210,11 @@ class Store:
                     sent.append(place)
             written = pipe.execute()
         for place, is_written in zip(sent, written, strict=True):
+            outcome = outcomes[place]
             if not is_written:
                 outcomes[place] = self._transition_again(*transitions[place])
+            elif isinstance(outcome, Job):
+                trace_transition(outcome)
         return outcomes
 
     def _transition_again(self, job: Job, step: Transition) -> Job | Exception:

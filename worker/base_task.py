@@ -10,10 +10,12 @@ from celery import Task
 from celery.exceptions import Retry
 from celery.worker import state
 from kombu.exceptions import OperationalError
+from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
 from ..config.logging import get_logger, log_context
 from ..config.queues import Queue
+from ..config.tracing import span
 from ..errors import (
     ArchiveUnavailableError,
     ConfigError,
@@ -109,7 +111,10 @@ class JobTask(Task[Any, int]):
         raised, it stays counted: a job with too many unfinished starts is given up.
         """
         ctx, stage = self.context, self.stage
-        with log_context(job_id=job_id, stage=stage, provider=""):
+        with (
+            log_context(job_id=job_id, stage=stage, provider=""),
+            span(stage, job_id, SpanKind.CONSUMER),
+        ):
             try:
                 starts = starts or ctx.starts.start(job_id, stage)
                 if starts > ctx.settings.max_crashes:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from opentelemetry.trace import SpanKind
+
+from ..config.tracing import span
 from ..jobs.image import StoredImage
 from ..jobs.job import Job
 from ..providers import get as get_provider
@@ -50,7 +53,9 @@ def call_provider(
         max_bytes=get_provider(job.provider).max_response_bytes,
         reuse_connection=reuse_connection,
     )
-    response = ctx.http.send(request)
+    with span(f"{call.method} {job.provider}", job.id, SpanKind.CLIENT) as sent:
+        response = ctx.http.send(request)
+        sent.set_attribute("http.response.status_code", response.status)
     return ProviderResponse(
         status=response.status,
         body=response.body,

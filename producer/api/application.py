@@ -82,6 +82,8 @@ def create_app(settings: Settings) -> FastAPI:
         # The operation id is the function's name, so that generated clients stay stable.
         generate_unique_id_function=lambda route: route.name,
         lifespan=build_lifespan(changes, heartbeat, storage_id),
+        # A trace is that of a job; one of each request would bury them.
+        telemetry={"tracing": False},
         # Those of FastAPI need no key, and load scripts from another site.
         openapi_url=None,
     )

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -24,6 +25,7 @@ from ...config.http.security_headers import SecurityHeaders
 from ...config.logging import get_logger
 from ...config.redis import connect, connect_briefly, reachable
 from ...config.settings import Settings
+from ...config.tracing import span
 from ...config.waits import Waits
 from ...jobs.callback import Callback
 from ...jobs.ids import is_job_id
@@ -94,7 +96,8 @@ class Receiver:
             k: v for k in self._signature_headers if (v := request.headers.get(k)) is not None
         }
         try:
-            await self._writer.store(job_id, Callback(self._clock.estimate(), headers, body))
+            with span("receive callback", job_id, SpanKind.SERVER):
+                await self._writer.store(job_id, Callback(self._clock.estimate(), headers, body))
         except CallbackNotStoredError:
             # The provider sends it again on its own schedule.
             return self._refuse("not_kept", 503, "try again later")

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...config.queues import Queue
+from ...config.tracing import span
 from ...jobs.job import Image, Job, add_seconds
 from ...providers.wire import INLINE
 from ...storage import Temporary
@@ -49,7 +50,7 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
     It is durable only after `write_manifest`, which costs less for several images at once.
     """
     lease = _Lease(ctx, job)
-    with ctx.storage.temporary() as file:
+    with span("save image", job.id) as saved, ctx.storage.temporary() as file:
         sha256, size = _download_to(ctx, job, image, file, lease)
         media = validate_media(file, lease.keep)
         # To store it in a bucket may take as long as the fetch did.
@@ -63,6 +64,7 @@ def save(ctx: Context, job: Job, image: Image) -> Image:
             # The manifest follows, into the job's own folder.
             more_follows=name.rpartition("/")[0] == job.id,
         )
+        saved.set_attribute("imagequeue.bytes", size)
     return image.model_copy(
         update={
             "state": "stored",

@@ -1,0 +1,25 @@
+"""What the trace of a job says about its transitions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ..config import tracing
+from ..jobs.job import Job, State
+
+
+def trace_transition(job: Job) -> None:
+    """Add to the current span what a job has become; the span of a finished job ends here."""
+    found = {"provider": job.provider, "state": job.state, "task": job.task_id}
+    tracing.add_to_span(**{name: str(value) for name, value in found.items() if value})
+    if job.is_finished:
+        attributes = {f"imagequeue.{name}": str(value) for name, value in found.items() if value}
+        error = "" if job.state is State.SUCCEEDED or not job.error else str(job.error.reason)
+        tracing.record_job(
+            job.id, job.created_at, job.updated_at, {"imagequeue.job": job.id, **attributes}, error
+        )
+
+
+def trace_accepted(job: Job) -> None:
+    """Record that a request became this job."""
+    tracing.record_span("accept", job.id, job.created_at, datetime.now(UTC))
