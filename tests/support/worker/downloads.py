@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image as Picture
 
 from imagequeue.providers.wire import ResultImage, Succeeded
-from imagequeue.storage.base import ID_NAME
+from imagequeue.storage.base import ID_NAME, PROGRESS_NAME
 from imagequeue.storage.files import FileStorage
 from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
@@ -37,4 +37,4 @@ def files(ctx: Context) -> list[str]:
     """The names in the storage, without that of its own id."""
     folder = folder_of(ctx)
     found = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
-    return sorted(found - {ID_NAME})
+    return sorted(found - {ID_NAME, PROGRESS_NAME})
