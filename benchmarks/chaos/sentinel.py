@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 
 from benchmarks.chaos.planned import PlannedFault
-from benchmarks.redis_process import RedisProcess
+from benchmarks.servers.redis_process import RedisProcess
 from benchmarks.system import LOCAL, Host, wait_until
 
 NODES = 3

@@ -13,10 +13,10 @@ from benchmarks.chaos.hosts import Network, open_network
 from benchmarks.chaos.modes import LIMITS, apply_mode
 from benchmarks.chaos.planned import PlannedFault
 from benchmarks.chaos.sentinel import NODES, SentinelRedis, plan_failovers
-from benchmarks.rabbitmq import RabbitMQ
-from benchmarks.redis_process import RedisProcess
-from benchmarks.replicated_redis import ReplicatedRedis
-from benchmarks.s3_server import S3Server
+from benchmarks.servers.rabbitmq import RabbitMQ
+from benchmarks.servers.redis_process import RedisProcess
+from benchmarks.servers.replicated_redis import ReplicatedRedis
+from benchmarks.servers.s3 import S3Server
 from benchmarks.system import LOCAL, Host, RedisServer, System, is_up, wait_until
 from imagequeue.client.client import Client
 from imagequeue.producer.client import LocalClient

@@ -10,7 +10,7 @@ import pytest
 import requests
 from kombu import pools
 
-from benchmarks.rabbitmq import RabbitMQ, is_installed
+from benchmarks.servers.rabbitmq import RabbitMQ, is_installed
 from benchmarks.system import BIN, System, is_up, wait_until
 from imagequeue.config.celery import make_celery
 from imagequeue.config.queues import Queue

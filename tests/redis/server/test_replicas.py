@@ -10,7 +10,7 @@ import pytest
 import redis
 from conftest import Start
 
-from benchmarks.redis_process import RedisProcess
+from benchmarks.servers.redis_process import RedisProcess
 from imagequeue.config.redis import connect, connect_broker
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, NotDurableError

@@ -1,0 +1,1 @@
+"""Servers that a benchmark or a test starts, kills and starts again."""
