@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config.settings import Settings
@@ -13,14 +14,18 @@ if TYPE_CHECKING:
 ArchiveOpener = Callable[[], "Archive | None"]
 
 
-def prepare_archive(settings: Settings) -> ArchiveOpener:
+def prepare_archive(settings: Settings, *, create: bool = True) -> ArchiveOpener:
     """Return a function that opens the archive once, when it is first needed; None without one.
 
-    It raises ConfigError or ArchiveUnavailableError, and then tries again at the next call.
+    It raises ConfigError or ArchiveUnavailableError, and then tries again at the next call. Without
+    `create`, a SQLite file that does not exist is no archive yet.
     """
+    path = settings.archive.removeprefix("sqlite:///") if not create else ""
     opened: list[Archive | None] = []
 
     def open_once() -> Archive | None:
+        if not opened and path.startswith("/") and not Path(path).exists():
+            return None
         if not opened:
             opened.append(_open(settings))
         return opened[0]

@@ -47,7 +47,7 @@ class Archive:
     """Jobs as SQL rows, by their ids; every method raises ArchiveUnavailableError."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+        self.engine = engine
         self._writer = engine.execution_options(writes=True)
         # Both have the same methods for conflicts, and no base class that has them.
         dialects: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -113,7 +113,7 @@ class Archive:
 
         A few of them may not match the conditions.
         """
-        conditions = build_conditions(chosen, states, since, self._engine.dialect.name)
+        conditions = build_conditions(chosen, states, since, self.engine.dialect.name)
         if below:
             conditions.append(jobs.c.id < below)
         query = sa.select(jobs.c.id, jobs.c.record).where(*conditions)
@@ -124,7 +124,7 @@ class Archive:
         self, chosen: JobConditions, since: datetime | None = None
     ) -> dict[State, int]:
         """Return how many jobs are archived in each state, of those in no other place."""
-        conditions = build_conditions(chosen, set(State), since, self._engine.dialect.name)
+        conditions = build_conditions(chosen, set(State), since, self.engine.dialect.name)
         query = (
             sa.select(jobs.c.state, sa.func.count())
             .where(~jobs.c.is_restored, *conditions)
@@ -171,11 +171,11 @@ class Archive:
         self._write(insert.on_conflict_do_update(index_elements=["name"], set_={"value": new}))
 
     def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
+        """Close the connections; they are opened again when they are needed."""
+        self.engine.dispose()
 
     def _read(self, query: Any) -> Sequence[Any]:
-        with reachable(), self._engine.connect() as connection:
+        with reachable(), self.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(query)]
 
     def _write(self, statement: Any, parameters: Mapping[str, Any] | None = None) -> None:

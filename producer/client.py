@@ -62,7 +62,7 @@ class LocalClient(Reports, ClientActions):
         self.settings = settings or get_settings()
         self._name = name
         client = connect(self.settings)
-        self.open_archive = prepare_archive(self.settings)
+        self.open_archive = prepare_archive(self.settings, create=False)
         store = Store(client, self.settings.images_url, self.settings.durability, self.open_archive)
         super().__init__(self.settings, store, now or RedisClock(client))
         self.input_images = InputImages(self.settings, client, self._now)

@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.chaos.archive import ARCHIVES
 from benchmarks.chaos.hosts import isolate
 from benchmarks.chaos.modes import MODES
 from benchmarks.chaos.run import run
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--broker", choices=("redis", "amqp"), default="redis")
     parser.add_argument("--hosts", type=int, default=0, help="hosts with a worker each")
     parser.add_argument("--sentinel", action="store_true", help="Redis with replicas and Sentinels")
+    parser.add_argument("--archive", choices=ARCHIVES, default="", help="where jobs move soon")
     parser.add_argument("--brief", action="store_true", help="as in the tests: half a minute")
     parser.add_argument("--keep", type=Path, help="write logs, jobs and images to this folder")
     options = parser.parse_args()
@@ -42,6 +44,7 @@ def main() -> None:
     exit_on_sigterm()
     print(f"seed {options.seed}: {MODES[options.mode]}", flush=True)
     setup = Setup(options.mode, options.broker, options.hosts, options.sentinel)
+    setup = setup._replace(archive=options.archive)
     settings = {}
     if options.brief:
         setup, settings = setup._replace(cut_s=4.0, planned=1), BRIEF_SETTINGS

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks.chaos.archive import count_misplaced
 from benchmarks.chaos.faults import PAUSE_OF_HOSTS_S, PAUSE_S, SANDBOX_FAULTS, Faults
 from benchmarks.chaos.planned import PlannedFaults
 from benchmarks.chaos.site import Setup, open_site
@@ -71,7 +72,10 @@ def run(jobs: int, seed: int, folder: Path, setup: Setup = PLAIN, **settings: st
         _wait(system, client, until_live=max(1, jobs // 20))
         faults.stop()
         _wait(system, client, until_live=0)
-        return judge(system, client, site.hosts, jobs, accepted, faults, planned)
+        verdict = judge(system, client, site.hosts, jobs, accepted, faults, planned)
+        if not setup.archive:
+            return verdict
+        return verdict._replace(misplaced=count_misplaced(client, {*accepted}))
 
 
 def _fault_flags() -> list[str]:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.chaos.archive import choose_archive
 from benchmarks.chaos.host_faults import plan_host_faults
 from benchmarks.chaos.hosts import Network, open_network
 from benchmarks.chaos.modes import LIMITS, apply_mode
@@ -35,6 +36,8 @@ class Setup(NamedTuple):
     hosts: int = 0
     """How many hosts have a worker each; 0 is one host for everything."""
     sentinel: bool = False
+    archive: str = ""
+    """The kind of database that jobs move to during the run; empty for none."""
     cut_s: float = 20.0
     """How long a host is cut off."""
     planned: int | None = None
@@ -72,6 +75,7 @@ def open_site(
     sandbox: tuple[str, ...],
 ) -> Site:
     """Return what a run consists of; it ends with `stack`."""
+    settings = settings | choose_archive(stack, folder, setup.archive)
     network = open_network(folder) if setup.hosts else None
     hosts = _place(network, setup) if network else {}
     if setup.mode == "limits":
@@ -106,7 +110,7 @@ def open_site(
         ["broker"] if broker else [],
         setup.cut_s,
     )
-    return Site(system, planned, _add_api(system), network.description)
+    return Site(system, planned, add_api(system), network.description)
 
 
 def _place(network: Network, setup: Setup) -> dict[str, Host]:
@@ -129,7 +133,7 @@ def _make_redis(folder: Path, setup: Setup, hosts: dict[str, Host]) -> RedisServ
     return RedisProcess(folder / "redis", hosts["redis-0"]) if hosts else None
 
 
-def _add_api(system: System) -> str:
+def add_api(system: System) -> str:
     """Let an API start with the system, and return its URL."""
     address, port = system.host("api").address, str(free_port())
     module = (sys.executable, "-m", "imagequeue.producer.api")

@@ -37,11 +37,14 @@ class Verdict(NamedTuple):
     recoveries_s: list[float]
     struck: Counter[str]
     ended_by_themselves: int
+    misplaced: int | None = None
+    """Jobs that are not in the archive alone at the end; None without one."""
 
     @property
     def clean(self) -> bool:
         """Return whether the promises held."""
-        return not (self.lost or self.paid_twice or self.missing_or_corrupt or self.miscounted)
+        broken = (self.lost, self.paid_twice, self.missing_or_corrupt, self.miscounted)
+        return not (any(broken) or self.misplaced)
 
 
 def judge(
@@ -133,6 +136,9 @@ def format_report(verdict: Verdict, seed: int, took_s: float) -> str:
         "**paid twice**": verdict.paid_twice,
         "**images missing or corrupt**": verdict.missing_or_corrupt,
         "**costs that differ from the sandbox's books**": verdict.miscounted,
+        **(
+            {} if verdict.misplaced is None else {"**not in the archive alone**": verdict.misplaced}
+        ),
         "kill to next transition, s": f"p50 {cuts[49]:.2f}, p99 {cuts[98]:.2f}, "
         f"max {max(waits_s):.2f}",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from ... import __version__
+from ...archive import prepare_archive
 from ...config.http.security_headers import SecurityHeaders
 from ...config.logging import get_logger
 from ...config.redis import connect, connect_briefly, reachable
@@ -68,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
     pauses = PauseControl(settings)
     storage = open_storage(settings.images_url, settings.scratch)
     storage_id = _require_storage(storage, Deployment(redis_client))
-    _require_archive(client, Deployment(redis_client))
+    _require_archive(settings, Deployment(redis_client))
     heartbeat = Heartbeat(redis_client, settings, ProcessKind.API)
     reader = connect_briefly(settings)
     changes = Changes(reader)
@@ -141,10 +142,13 @@ def _require_storage(storage: Storage, deployment: Deployment) -> str:
         return ""
 
 
-def _require_archive(client: LocalClient, deployment: Deployment) -> None:
+def _require_archive(settings: Settings, deployment: Deployment) -> None:
     """Raise ConfigError for another archive than that of the workers, if it can be read now."""
     try:
         with reachable():
-            deployment.require_archive(client.open_archive())
+            archive = prepare_archive(settings)()
+            deployment.require_archive(archive)
+            if archive:
+                archive.close()
     except ArchiveUnavailableError as error:
         log.warning("archive_not_compared", why=str(error))

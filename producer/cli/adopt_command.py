@@ -27,4 +27,6 @@ def adopt() -> None:
     with connect(settings) as client, reachable():
         Deployment(client).adopt(storage, archive)
     click.echo(f"the storage of all processes is {storage.url}")
+    if archive:
+        archive.close()
     click.echo(f"the archive of all processes is {archive.url if archive else 'none'}")

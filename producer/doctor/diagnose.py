@@ -12,6 +12,7 @@ from ...jobs.private_urls import find_webhook_problem
 from ...providers import PROVIDERS, list_services
 from ...storage import open_storage
 from . import limit_checks, redis_checks, web_checks
+from .archive_check import check_archive
 from .broker_check import check_broker
 from .process_checks import check_processes
 
@@ -99,5 +100,6 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "webhooks": _check_webhooks,
     "api keys": redis_checks.check_api_keys,
     "storage": _check_storage,
+    "archive": check_archive,
     "deployment": redis_checks.check_deployment,
 }

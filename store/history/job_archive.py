@@ -23,6 +23,9 @@ class JobArchive(Protocol):
     def write_id(self, new: str) -> None:
         """Replace the id."""
 
+    def close(self) -> None:
+        """Close the connections; they are opened again when they are needed."""
+
     def put(self, snapshots: Sequence[Snapshot]) -> set[str]:
         """Write jobs durably, and return the ids of those whose version is there now."""
 

@@ -24,7 +24,7 @@ from ..listing import PAGE, Page, index_earlier_jobs, iter_jobs
 from .job_archive import ArchiveOpener
 
 # A page ends after this many jobs that do not match, and its cursor goes on from there.
-MAX_MISMATCHES = 1000
+MAX_MISMATCHES = 500
 
 Visited = tuple[str, Job | None]
 """The id of a job, and the job if it matches."""

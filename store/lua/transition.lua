@@ -109,7 +109,7 @@ for i = FIRST_COUNT, #ARGV, 2 do redis.pcall('HINCRBY', counters, ARGV[i], ARGV[
 if opened ~= '0' then redis.pcall('HINCRBY', open_jobs, caller, opened) end
 redis.pcall('XADD', changes, 'MAXLEN', '~', max_changes, '*', 'job', job_id, 'state', new_state,
   'caller', caller)
-if batch ~= '' and old_state ~= new_state then
+if batch ~= '' and old_state ~= new_state and redis.call('EXISTS', batch) == 1 then
   redis.pcall('HINCRBY', batch, old_state, -1)
   redis.pcall('HINCRBY', batch, new_state, 1)
 end

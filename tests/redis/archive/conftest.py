@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.postgres import create_database
 from imagequeue.archive.archive import Archive
 from imagequeue.worker.archive import Archiver
 from imagequeue.worker.context import Context
@@ -13,8 +14,8 @@ from support.stub import Stub
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    with postgres.postgres() as server:
+def postgres_server() -> Iterator[Path]:
+    with postgres.running() as server:
         yield server
 
 
@@ -23,8 +24,7 @@ def archive_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/archive.sqlite"
         return
-    with postgres.database(request.getfixturevalue("postgres_server"), "archive") as url:
-        yield url
+    yield create_database(request.getfixturevalue("postgres_server"), "archive")
 
 
 @pytest.fixture

@@ -27,8 +27,8 @@ def test_healthy_system_passes(doctor: Doctor, receiving: Any, redis_url: str) -
         "settings redis redis latency redis memory broker clock records secret outgoing "
         "plug-ins provider keys kie limits acedata.flux limits acedata.nano-banana limits "
         "acedata.seedream limits acedata.qwen-image limits acedata.openai limits "
-        "acedata.midjourney limits openai limits callbacks webhooks api keys storage deployment "
-        "receiver worker"
+        "acedata.midjourney limits openai limits callbacks webhooks api keys storage archive "
+        "deployment receiver worker"
     )
     assert found.ok["callbacks"] == f"the receiver answers at {url}"
     assert found.ok["api keys"] == "3 in use"

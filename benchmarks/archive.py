@@ -1,0 +1,226 @@
+"""A million finished jobs in the archive and 100,000 live ones in Redis: how long do reads take?
+
+    python -m benchmarks.archive --archived 1000000 --live 100000
+
+Prints medians in milliseconds, the memory of Redis, and the bytes of a job in each database.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import redis
+import requests
+import sqlalchemy as sa
+
+from benchmarks.chaos.site import add_api
+from benchmarks.postgres import create_database, run_postgres
+from benchmarks.system import System, exit_on_sigterm, is_up, wait_until
+from imagequeue.archive.archive import Archive, open_archive
+from imagequeue.archive.rows import build_row
+from imagequeue.archive.tables import jobs
+from imagequeue.config.celery import make_celery
+from imagequeue.jobs.filter import JobConditions
+from imagequeue.jobs.ids import make_job_id
+from imagequeue.jobs.job import Job, State, add_seconds, new_job, utc_now
+from imagequeue.jobs.snapshot import Snapshot
+from imagequeue.producer.client import LocalClient
+from imagequeue.store.codec import dump
+from imagequeue.store.jobs import Store
+from imagequeue.worker.archive import Archiver
+from imagequeue.worker.context import open_context
+from imagequeue.worker.sweep import sweep
+
+BATCH = 1000
+REPEAT = 7
+SPREAD = timedelta(days=365)
+WORDS = (
+    *("lighthouse", "storm", "oil", "canvas", "paper", "city", "cat", "mat", "harbour", "winter"),
+    *("red", "glass", "forest", "robot", "portrait", "tower", "bridge", "river", "night", "garden"),
+)
+# A word of these is in every seventh prompt.
+VOCABULARY = [f"{word}{n}" for word in WORDS for n in range(13)]
+RARE = "zeppelin"
+RARE_EVERY = 10_000
+
+
+def main() -> None:
+    """Measure with SQLite and with PostgreSQL, and print one table."""
+    parser = argparse.ArgumentParser(description="Read a large archive.")
+    parser.add_argument("--archived", type=int, default=1_000_000)
+    parser.add_argument("--live", type=int, default=100_000)
+    options = parser.parse_args()
+    exit_on_sigterm()
+    columns: dict[str, dict[str, float]] = {}
+    for kind in ("SQLite", "PostgreSQL"):
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="archive-")))
+            url = f"sqlite:///{folder}/archive.sqlite"
+            if kind == "PostgreSQL":
+                url = create_database(stack.enter_context(run_postgres()), "archive")
+            columns[kind] = measure(stack, folder, url, options.archived, options.live)
+    print("| | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
+    for name in columns["SQLite"]:
+        print(f"| {name} | " + " | ".join(f"{each[name]:,.1f}" for each in columns.values()) + " |")
+
+
+def measure(stack: ExitStack, folder: Path, url: str, archived: int, live: int) -> dict[str, float]:
+    """Fill an archive and a Redis, and return the figures by what they measure."""
+    system = System(folder, {"archive_url": url, "log_level": "WARNING"}, workers=0)
+    stack.callback(system.stop)
+    archive = open_archive(url)
+    stack.callback(archive.close)
+    fill_archive(archive, archived)
+    with redis.Redis.from_url(system.redis.url) as client:
+        add_live_jobs(Store(client), live)
+        memory_mb = client.info("memory")["used_memory"] / 1e6
+    site = add_api(system)
+    system.start("api")
+    wait_until(lambda: is_up(f"{site}/healthz"))
+    local = LocalClient(system.settings)
+    found = local.list(chosen=JobConditions(state=State.SUCCEEDED), limit=500)
+    reads: dict[str, Callable[[], Any]] = {
+        "list": lambda: local.list(limit=50),
+        "list of succeeded jobs": lambda: local.list(state=State.SUCCEEDED, limit=50),
+        "list of a caller": lambda: local.list(submitted_by="shop-7", limit=50),
+        "list of a provider without jobs": lambda: local.list(provider="kie-midjourney"),
+        "list of a model without jobs": lambda: local.list(
+            chosen=JobConditions(model="none", state=State.SUCCEEDED)
+        ),
+        "list by metadata": lambda: local.list(chosen=JobConditions(metadata={"order": "77"})),
+        "list by cost, none": lambda: local.list(
+            chosen=JobConditions(min_usd=5, state=State.SUCCEEDED)
+        ),
+        "search of a rare word": lambda: search(local, RARE),
+        "search of a word of every seventh job": lambda: search(local, "lighthouse0"),
+        "search of two such words": lambda: search(local, "lighthouse0 storm0"),
+        "search without a hit": lambda: search(local, "submarine"),
+        "get an archived job": lambda: local.get(found.jobs[-1].id),
+        "counts by state": local.counts,
+        "page of the dashboard": lambda: get(site),
+        "page of a search": lambda: get(f"{site}/?state=succeeded&q={RARE}"),
+        "metrics": lambda: get(f"{site}/metrics"),
+    }
+    figures = {f"{name}, ms": time_ms(read) for name, read in reads.items()}
+    with make_celery(system.settings) as celery:
+        ctx = open_context(system.settings, celery)
+        figures["sweep, ms"] = time_ms(lambda: sweep(ctx))
+        archiver = Archiver(ctx)
+        archiver.compare()
+        figures["archiver with nothing to move, ms"] = time_ms(archiver.move)
+    figures["memory of Redis, MB"] = memory_mb
+    figures["bytes a job"] = measure_bytes(archive) / archived
+    return figures
+
+
+def search(local: LocalClient, words: str) -> Any:
+    """Read the first page of a search of finished jobs."""
+    return local.list(chosen=JobConditions(words=words, state=State.SUCCEEDED), limit=48)
+
+
+def get(url: str) -> None:
+    """Fetch a page."""
+    answer = requests.get(url, timeout=60)
+    answer.raise_for_status()
+
+
+def time_ms(act: Callable[[], object]) -> float:
+    """Return the median of some calls, the first one left out."""
+    took = []
+    for _ in range(REPEAT + 1):
+        started = time.perf_counter()
+        act()
+        took.append((time.perf_counter() - started) * 1000)
+    return median(took[1:])
+
+
+def fill_archive(archive: Archive, count: int) -> None:
+    """Write finished jobs of a year, oldest first."""
+    rows = iter_rows(count)
+    while chunk := [row for _, row in zip(range(BATCH), rows, strict=False)]:
+        with archive.engine.execution_options(writes=True).begin() as connection:
+            connection.execute(sa.insert(jobs), chunk)
+    with archive.engine.connect() as connection:
+        tune = connection.execution_options(isolation_level="AUTOCOMMIT")
+        tune.exec_driver_sql("VACUUM ANALYZE" if connection.dialect.name != "sqlite" else "ANALYZE")
+
+
+def iter_rows(count: int) -> Iterator[dict[str, Any]]:
+    """Yield rows made from one job, with other words, callers and orders."""
+    rng = random.Random(7)
+    start = utc_now() - SPREAD
+    job = make_finished_job()
+    template = build_row(Snapshot(job, dump(job), 0))
+    for n in range(count):
+        at = start + SPREAD * (n / count)
+        job_id = make_job_id(at)
+        prompt = " ".join(rng.choices(VOCABULARY, k=40)) + (
+            f" {RARE}" if n % RARE_EVERY == 0 else ""
+        )
+        record = template["record"].replace(job.id, job_id).replace(job.prompt, prompt)
+        yield {
+            **template,
+            "id": job_id,
+            "state": "failed" if n % 20 == 0 else "succeeded",
+            "caller": f"shop-{n % 50}",
+            "created_at": at,
+            "finished_at": at,
+            "prompt": prompt,
+            "metadata": {"order": n},
+            "fingerprint": f"{n:032x}",
+            "record": record,
+        }
+
+
+def make_finished_job() -> Job:
+    """Return a job that has succeeded."""
+    now = utc_now()
+    job = new_job(
+        now,
+        provider="kie",
+        action="generate",
+        prompt="PROMPT",
+        params={"model": "z-image", "aspect_ratio": "16:9"},
+        metadata={"order": 0},
+        delivery="callback",
+    )
+    for state in (State.SUBMITTING, State.WAITING, State.DOWNLOADING, State.SUCCEEDED):
+        job = job.transition_to(state, "test", now, now)
+    return job
+
+
+def add_live_jobs(store: Store, count: int) -> None:
+    """Store jobs that are due in an hour."""
+    for start in range(0, count, BATCH):
+        now = utc_now()
+        due = add_seconds(now, 3600)
+        prompt = " ".join(WORDS) * 2
+        live = [
+            new_job(
+                now, provider="kie", action="generate", prompt=prompt, delivery="poll"
+            ).model_copy(update={"wake_at": due, "params": {"model": "z-image"}})
+            for _ in range(min(BATCH, count - start))
+        ]
+        store.add(live)
+
+
+def measure_bytes(archive: Archive) -> int:
+    """Return the size of the database."""
+    query = "SELECT pg_database_size(current_database())"
+    if archive.engine.dialect.name == "sqlite":
+        query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+    with archive.engine.connect() as connection:
+        return int(connection.exec_driver_sql(query).scalar() or 0)
+
+
+if __name__ == "__main__":
+    main()
