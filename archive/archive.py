@@ -36,8 +36,12 @@ def open_archive(url: str) -> Archive:
     Raises ConfigError or ArchiveUnavailableError.
     """
     engine = open_engine(url)
-    with reachable():
-        migrate(engine)
+    try:
+        with reachable():
+            migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     # A forked process opens connections of its own.
     os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     return Archive(engine)
