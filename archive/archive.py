@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ColumnElement
 
 from ..jobs.filter import JobConditions
 from ..jobs.job import State
@@ -21,11 +22,18 @@ from ..jobs.snapshot import Snapshot
 from .engine import open_engine, reachable
 from .migrate import migrate
 from .rows import build_row
-from .search import build_conditions
+from .search import (
+    build_conditions,
+    build_postgres_text,
+    build_sqlite_query,
+    build_sqlite_text,
+)
 from .tables import deployment, jobs, ledger
 
 ID_NAME = "id"
 PAGE = 500
+# So many rows that match a text are sorted fast.
+FEW = 10_000
 Entry = tuple[str, str, str]
 """The id of an entry of the ledger, that of its job, and the entry as JSON."""
 
@@ -117,18 +125,32 @@ class Archive:
 
         A few of them may not match the conditions.
         """
-        conditions = build_conditions(chosen, states, since, self.engine.dialect.name)
+        conditions = [*build_conditions(chosen, states, since), *self._match_text(chosen)]
         if below:
             conditions.append(jobs.c.id < below)
-        query = sa.select(jobs.c.id, jobs.c.record).where(*conditions)
-        query = query.order_by(jobs.c.id.desc()).limit(limit)
-        return {job_id: record.encode() for job_id, record in self._read(query)}
+        query = sa.select(jobs.c.id).where(*conditions).order_by(jobs.c.id.desc()).limit(limit)
+        ids = [job_id for (job_id,) in self._read(query)]
+        # Read apart, so that only small rows are sorted.
+        records = self.get_many(ids)
+        return {job_id: records[job_id] for job_id in ids if job_id in records}
+
+    def _match_text(self, chosen: JobConditions) -> list[ColumnElement[bool]]:
+        if self.engine.dialect.name != "sqlite":
+            return build_postgres_text(chosen)
+        query = build_sqlite_query(chosen)
+        return build_sqlite_text(chosen, query, is_frequent=self._is_frequent(query))
+
+    def _is_frequent(self, query: str) -> bool:
+        if not query:
+            return False
+        found = "SELECT 1 FROM jobs_text WHERE jobs_text MATCH :query LIMIT 1 OFFSET :few"
+        return bool(self._read(sa.text(found).bindparams(query=query, few=FEW)))
 
     def count_by_state(
         self, chosen: JobConditions, since: datetime | None = None
     ) -> dict[State, int]:
         """Return how many jobs are archived in each state, of those in no other place."""
-        conditions = build_conditions(chosen, set(State), since, self.engine.dialect.name)
+        conditions = build_conditions(chosen, set(State), since)
         query = (
             sa.select(jobs.c.state, sa.func.count())
             .where(~jobs.c.is_restored, *conditions)

@@ -6,13 +6,14 @@ import json
 import re
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import ColumnElement
 
 from ..jobs.filter import JobConditions
-from ..jobs.ids import first_job_id
+from ..jobs.ids import first_job_id, is_job_id
 from ..jobs.job import State
 from .tables import jobs
 
@@ -21,9 +22,9 @@ _TOKEN = re.compile(r"[^\W_]+")
 
 
 def build_conditions(
-    chosen: JobConditions, states: set[State], since: datetime | None, dialect: str
+    chosen: JobConditions, states: set[State], since: datetime | None
 ) -> list[ColumnElement[bool]]:
-    """Return what rows have to fulfil; jobs in a state or with a reason are among them."""
+    """Return what rows have to fulfil besides their text, on both databases."""
     fields = jobs.c
     wanted = {
         fields.provider: chosen.provider,
@@ -37,10 +38,13 @@ def build_conditions(
         for column, value in wanted.items()
         if value is not None
     ]
+    has_costs = chosen.min_usd is not None or chosen.max_usd is not None
+    # A state selects too many rows to go by, where there is something rarer.
+    state = fields.state.concat("") if has_costs or chosen.words else fields.state
     if len(states) == 1:
-        conditions.append(fields.state == next(iter(states)))
+        conditions.append(state == next(iter(states)))
     elif states != set(State):
-        conditions.append(fields.state.in_(sorted(states)))
+        conditions.append(state.in_(sorted(states)))
     if since:
         conditions.append(fields.id >= first_job_id(since))
     if until := chosen.until:
@@ -49,49 +53,52 @@ def build_conditions(
         conditions.append(fields.cost_usd >= chosen.min_usd)
     if chosen.max_usd is not None:
         conditions.append(fields.cost_usd <= chosen.max_usd)
-    if chosen.words:
-        text = _match_words(chosen.words, dialect)
-        conditions.append(sa.or_(text, fields.id == chosen.words.strip()))
-    conditions += [_match_metadata(*each, dialect) for each in chosen.metadata.items()]
     return conditions
 
 
-def _match_words(words: str, dialect: str) -> ColumnElement[bool]:
-    """Return whether words of the prompt or the metadata begin with each of these."""
-    tokens = _TOKEN.findall(words)
-    if not tokens:
-        return sa.false()
-    if dialect == "sqlite":
-        return _match_text(" ".join(f'"{token}"*' for token in tokens))
-    # Written as the index has it: another expression would not use it.
-    vector = sa.text(
-        "to_tsvector('simple', "
-        "regexp_replace(prompt || ' ' || metadata::text, '[^[:alnum:]]+', ' ', 'g'))"
-    )
-    query = sa.func.to_tsquery("simple", " & ".join(f"{token}:*" for token in tokens))
-    return sa.literal_column(str(vector)).bool_op("@@")(query)
-
-
-def _match_metadata(name: str, value: str, dialect: str) -> ColumnElement[bool]:
-    """Return whether the metadata has a value under a name, given as text."""
-    if "\0" in name + value:
-        return sa.false()  # rows are without it
-    if dialect == "sqlite":
-        phrase = " ".join(_TOKEN.findall(f"{name} {value}"))
-        return _match_text(f'metadata : "{phrase}"') if phrase else sa.true()
-    given: list[object] = [value]
-    with suppress(ValueError):
-        given.append(json.loads(value))
-    return sa.or_(
-        *(
-            jobs.c.metadata.op("@>", return_type=sa.Boolean())(sa.cast({name: each}, JSONB))
-            for each in given
+def build_postgres_text(chosen: JobConditions) -> list[ColumnElement[bool]]:
+    """Return what the words and the metadata of rows have to fulfil on PostgreSQL."""
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.words:
+        tokens = " & ".join(f"{token}:*" for token in _TOKEN.findall(chosen.words))
+        query = sa.func.to_tsquery("simple", tokens)
+        found = sa.literal_column("words").bool_op("@@")(query)
+        conditions.append(sa.or_(found, jobs.c.id == chosen.words))
+    for name, value in chosen.metadata.items():
+        given: list[object] = [value]
+        with suppress(ValueError):
+            given.append(json.loads(value))
+        contains = jobs.c.metadata.op("@>", return_type=sa.Boolean())
+        # Rows are without the character that this database cannot store.
+        is_possible = "\0" not in name + value
+        conditions.append(
+            sa.or_(*(contains(sa.cast({name: each}, JSONB)) for each in given))
+            if is_possible
+            else sa.false()
         )
-    )
+    return conditions
 
 
-def _match_text(query: str) -> ColumnElement[bool]:
-    found = sa.text("SELECT rowid FROM jobs_text WHERE jobs_text MATCH :query").bindparams(
-        sa.bindparam("query", query, unique=True)
-    )
-    return jobs.c.number.in_(found.columns(sa.column("rowid", sa.Integer)))
+def build_sqlite_query(chosen: JobConditions) -> str:
+    """Return what SQLite's full text of a row has to match; empty for anything."""
+    tokens = [f'"{token}"*' for token in _TOKEN.findall(chosen.words or "")]
+    phrases = (" ".join(_TOKEN.findall(f"{n} {v}")) for n, v in chosen.metadata.items())
+    return " ".join([*tokens, *(f'metadata : "{phrase}"' for phrase in phrases if phrase)])
+
+
+def build_sqlite_text(
+    chosen: JobConditions, query: str, *, is_frequent: bool
+) -> list[ColumnElement[bool]]:
+    """Return the condition that the text of rows matches, where many rows do or few."""
+    if not query:
+        return [sa.false()] if chosen.words else []
+    found = "SELECT rowid FROM jobs_text WHERE jobs_text MATCH :query"
+    if is_frequent:
+        # Row after row of the list is looked up, until there are enough.
+        text = f"EXISTS ({found} AND rowid = jobs.number)"
+    else:
+        text = f"jobs.number IN ({found})"
+    condition: Any = sa.text(text).bindparams(query=query)
+    if chosen.words and is_job_id(chosen.words):
+        condition = sa.or_(condition, jobs.c.id == chosen.words)
+    return [condition]

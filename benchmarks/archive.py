@@ -8,6 +8,7 @@ Prints medians in milliseconds, the memory of Redis, and the bytes of a job in e
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import tempfile
 import time
@@ -40,6 +41,7 @@ from imagequeue.worker.archive import Archiver
 from imagequeue.worker.context import open_context
 from imagequeue.worker.sweep import sweep
 
+DATABASES = ("sqlite", "postgresql")
 BATCH = 1000
 REPEAT = 7
 SPREAD = timedelta(days=365)
@@ -58,18 +60,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Read a large archive.")
     parser.add_argument("--archived", type=int, default=1_000_000)
     parser.add_argument("--live", type=int, default=100_000)
+    parser.add_argument("--database", choices=DATABASES, help="by default one after the other")
     options = parser.parse_args()
     exit_on_sigterm()
     columns: dict[str, dict[str, float]] = {}
-    for kind in ("SQLite", "PostgreSQL"):
+    for kind in [options.database] if options.database else DATABASES:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="archive-")))
             url = f"sqlite:///{folder}/archive.sqlite"
-            if kind == "PostgreSQL":
+            if kind == "postgresql":
                 url = create_database(stack.enter_context(run_postgres()), "archive")
             columns[kind] = measure(stack, folder, url, options.archived, options.live)
     print("| | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
-    for name in columns["SQLite"]:
+    for name in next(iter(columns.values())):
         print(f"| {name} | " + " | ".join(f"{each[name]:,.1f}" for each in columns.values()) + " |")
 
 
@@ -144,14 +147,19 @@ def time_ms(act: Callable[[], object]) -> float:
 
 
 def fill_archive(archive: Archive, count: int) -> None:
-    """Write finished jobs of a year, oldest first."""
+    """Write finished jobs of a year, oldest first, and index their text at the end."""
     rows = iter_rows(count)
-    while chunk := [row for _, row in zip(range(BATCH), rows, strict=False)]:
-        with archive.engine.execution_options(writes=True).begin() as connection:
+    with archive.engine.execution_options(writes=True).begin() as connection:
+        if archive.engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("DROP TRIGGER jobs_text_insert")
+        while chunk := [row for _, row in zip(range(BATCH), rows, strict=False)]:
             connection.execute(sa.insert(jobs), chunk)
-    with archive.engine.connect() as connection:
-        tune = connection.execution_options(isolation_level="AUTOCOMMIT")
-        tune.exec_driver_sql("VACUUM ANALYZE" if connection.dialect.name != "sqlite" else "ANALYZE")
+        if archive.engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("INSERT INTO jobs_text(jobs_text) VALUES ('rebuild')")
+    if archive.engine.dialect.name == "postgresql":
+        with archive.engine.connect() as connection:
+            tune = connection.execution_options(isolation_level="AUTOCOMMIT")
+            tune.exec_driver_sql("VACUUM ANALYZE")
 
 
 def iter_rows(count: int) -> Iterator[dict[str, Any]]:
@@ -160,25 +168,21 @@ def iter_rows(count: int) -> Iterator[dict[str, Any]]:
     start = utc_now() - SPREAD
     job = make_finished_job()
     template = build_row(Snapshot(job, dump(job), 0))
+    document = json.loads(template["record"])
     for n in range(count):
         at = start + SPREAD * (n / count)
-        job_id = make_job_id(at)
-        prompt = " ".join(rng.choices(VOCABULARY, k=40)) + (
-            f" {RARE}" if n % RARE_EVERY == 0 else ""
-        )
-        record = template["record"].replace(job.id, job_id).replace(job.prompt, prompt)
-        yield {
-            **template,
-            "id": job_id,
+        prompt = " ".join(rng.choices(VOCABULARY, k=40) + [RARE] * (n % RARE_EVERY == 0))
+        changed = {
+            "id": make_job_id(at),
             "state": "failed" if n % 20 == 0 else "succeeded",
-            "caller": f"shop-{n % 50}",
-            "created_at": at,
-            "finished_at": at,
             "prompt": prompt,
             "metadata": {"order": n},
             "fingerprint": f"{n:032x}",
-            "record": record,
         }
+        caller = f"shop-{n % 50}"
+        record = json.dumps({**document, **changed, "submitted_by": caller}, separators=(",", ":"))
+        columns = {"caller": caller, "created_at": at, "finished_at": at, "record": record}
+        yield {**template, **changed, **columns}
 
 
 def make_finished_job() -> Job:

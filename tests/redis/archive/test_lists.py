@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 import redis
 
+from imagequeue.archive import archive as archive_module
 from imagequeue.archive.archive import Archive
 from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.filter import JobConditions, parse_conditions
@@ -86,7 +87,11 @@ FILTERS: list[dict[str, Any]] = [
 ]
 
 
-def test_filters_select_the_same_jobs_in_both(client: LocalClient, jobs: list[Job]) -> None:
+@pytest.mark.parametrize("few", [10_000, 0])
+def test_filters_select_the_same_jobs_in_both(
+    few: int, client: LocalClient, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_module, "FEW", few)
     for fields in FILTERS:
         chosen = parse_conditions(fields)
         expected = [job.id for job in jobs if chosen.matches(job)]
