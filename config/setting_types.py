@@ -49,11 +49,8 @@ def _check_storage_url(url: str) -> str:
     return url
 
 
-def _check_archive_url(url: SecretStr) -> SecretStr:
-    text = url.get_secret_value()
-    if text != NO_ARCHIVE and not re.fullmatch(
-        r"sqlite:////[^?#]+|postgresql\+psycopg://\S+", text
-    ):
+def _check_archive_url(url: str) -> str:
+    if url != NO_ARCHIVE and not re.fullmatch(r"sqlite:////[^?#]+|postgresql\+psycopg://\S+", url):
         raise ValueError(
             "must be sqlite:////folder/file, postgresql+psycopg://user:password@host/database, or "
             f"{NO_ARCHIVE}"
@@ -111,7 +108,7 @@ WebhookSecrets = Annotated[tuple[SecretStr, ...], AfterValidator(_check_webhook_
 RedisURL = Annotated[str, AfterValidator(normalize_redis_url)]
 BrokerURL = Annotated[str, AfterValidator(_normalize_broker_url)]
 ProxyURL = Annotated[SecretStr, AfterValidator(_check_proxy_url)]
-ArchiveURL = Annotated[SecretStr, AfterValidator(_check_archive_url)]
+ArchiveURL = Annotated[str, AfterValidator(_check_archive_url)]
 FilePath = Annotated[Path, BeforeValidator(_check_path), AfterValidator(_expand_home)]
 CertificateFile = Annotated[FilePath, AfterValidator(_check_certificate_file)]
 StorageURL = Annotated[str, AfterValidator(_check_storage_url)]

@@ -120,8 +120,7 @@ class Settings(SettingFields):
     def archive(self) -> str:
         """The database of finished jobs as a URL, with its password; empty without one."""
         if self.archive_url:
-            url = self.archive_url.get_secret_value()
-            return "" if url == NO_ARCHIVE else url
+            return "" if self.archive_url == NO_ARCHIVE else self.archive_url
         # Where the images are in DATA_DIR, all processes share it.
         if self.storage_url:
             return ""
