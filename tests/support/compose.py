@@ -13,14 +13,14 @@ from support.paths import ROOT
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 COMPOSE = YAML(typ="safe").load(COMPOSE_FILE)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PROCESSES = {name: service for name, service in SERVICES.items() if name != "redis"}
+PROCESSES = {name: each for name, each in SERVICES.items() if each["image"] == "imagequeue"}
 WORKERS = {name: service for name, service in PROCESSES.items() if "-Q" in service["command"]}
 PROCFILE = parse_procfile((ROOT / "Procfile").read_text())
 COMMANDS = {
     "Procfile": list(PROCFILE.values()),
     "docker-compose.yml": [service["command"] for service in PROCESSES.values()],
 }
-SECRET = re.compile(r"KEY|SECRET|PASS|TOKEN|AUTH|CREDENTIAL", re.IGNORECASE)
+SECRET = re.compile(r"KEY|SECRET|PASS|TOKEN|AUTH|CREDENTIAL|ARCHIVE_URL", re.IGNORECASE)
 VARIABLE = re.compile(r"\$\$|\$\{(\w+)(?:(:-|:\?)([^}]*))?\}|\$(\w+)")
 
 

@@ -12,18 +12,19 @@ STORAGE_KEYS = {
     *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT_KEY"),
     *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_KEY", "AZURE_CLIENT_SECRET"),
 }
+ARCHIVE = {"IMAGEQUEUE_ARCHIVE_URL"}
 SECRETS_OF = {
     # It uploads input images, and serves saved ones.
-    "api": {"IMAGEQUEUE_API_KEYS"} | PROVIDER_KEYS | STORAGE_KEYS,
+    "api": {"IMAGEQUEUE_API_KEYS"} | PROVIDER_KEYS | STORAGE_KEYS | ARCHIVE,
     # It serves input images to providers.
     "receiver": {"IMAGEQUEUE_SECRET_KEY"} | STORAGE_KEYS,
     # It submits nothing while images could not be saved.
-    "submit": {"IMAGEQUEUE_SECRET_KEY"} | PROVIDER_KEYS | STORAGE_KEYS,
-    "poll": PROVIDER_KEYS,
-    "callback": {"IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY"} | PROVIDER_KEYS,
+    "submit": {"IMAGEQUEUE_SECRET_KEY"} | PROVIDER_KEYS | STORAGE_KEYS | ARCHIVE,
+    "poll": PROVIDER_KEYS | ARCHIVE,
+    "callback": {"IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY"} | PROVIDER_KEYS | ARCHIVE,
     # It asks providers for another URL of an image.
-    "download": PROVIDER_KEYS | STORAGE_KEYS,
-    "notify": {"IMAGEQUEUE_WEBHOOK_SECRET"},
+    "download": PROVIDER_KEYS | STORAGE_KEYS | ARCHIVE,
+    "notify": {"IMAGEQUEUE_WEBHOOK_SECRET"} | ARCHIVE,
     "flower": {"FLOWER_BASIC_AUTH"},
 }
 GROUPS = {
@@ -32,6 +33,7 @@ GROUPS = {
     "providers": PROVIDER_KEYS,
     "signing": {"IMAGEQUEUE_SECRET_KEY"},
     "storage": STORAGE_KEYS,
+    "archive": ARCHIVE,
     "webhooks": {"IMAGEQUEUE_WEBHOOK_SECRET"},
     "kie-callbacks": {"IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY"},
     "flower": {"FLOWER_BASIC_AUTH"},

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
@@ -114,6 +115,35 @@ def test_server_is_on_loopback_with_a_health_check(name: str) -> None:
     assert published == [["127.0.0.1", command["--port"], command["--port"]]]
     port, path = service["healthcheck"]["test"][-2:]
     assert (port, interpolate(path, {}).replace("//", "/")) == (command["--port"], PROBES[name])
+
+
+@pytest.mark.parametrize("name", ["prometheus", "grafana"])
+def test_monitoring_is_optional_and_on_loopback(name: str) -> None:
+    service = SERVICES[name]
+    assert service["profiles"] == ["monitoring"]
+    assert all(interpolate(port, {}).startswith("127.0.0.1:") for port in service["ports"])
+    files = [volume.split(":")[0] for volume in service["volumes"] if volume.startswith("./")]
+    assert files
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_prometheus_scrapes_the_api_with_its_own_key() -> None:
+    (job,) = YAML(typ="safe").load(ROOT / "deploy/prometheus/compose.yml")["scrape_configs"]
+    assert job["job_name"] == "imagequeue", "the alerts look for it"
+    (static,) = job["static_configs"]
+    assert static["targets"] == ["api:" + options(SERVICES["api"]["command"])["--port"]]
+    (secret,) = SERVICES["prometheus"]["secrets"]
+    assert job["authorization"] == {"credentials_file": f"/run/secrets/{secret}"}
+    assert COMPOSE["secrets"] == {secret: {"environment": "PROMETHEUS_API_KEY"}}
+
+
+def test_grafana_finds_prometheus_and_the_dashboard() -> None:
+    provisioning = ROOT / "deploy/grafana/provisioning"
+    (source,) = YAML(typ="safe").load(provisioning / "datasources/prometheus.yml")["datasources"]
+    assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
+    (provider,) = YAML(typ="safe").load(provisioning / "dashboards/imagequeue.yml")["providers"]
+    mounted = [volume.split(":")[1] for volume in SERVICES["grafana"]["volumes"]]
+    assert f"{provider['options']['path']}/imagequeue.json" in mounted
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -118,6 +118,8 @@ def test_scrape_passes_promtool(scrape: str) -> None:
 def test_rules_and_configuration_are_valid() -> None:
     assert f"{len(ALERTS)} rules found" in promtool("check", "rules", PROMETHEUS / "alerts.yml")
     promtool("check", "config", PROMETHEUS / "prometheus.yml")
+    # Its key is mounted in the container alone.
+    promtool("check", "config", "--syntax-only", PROMETHEUS / "compose.yml")
 
 
 def test_each_alert_fires_and_stays_quiet() -> None:

@@ -27,6 +27,8 @@ from support.stub import stub_server
 
 ENV = {
     "FLOWER_BASIC_AUTH": "user:password",
+    "PROMETHEUS_API_KEY": "a key of Prometheus",
+    "GRAFANA_PASSWORD": "a password of Grafana",
     "IMAGEQUEUE_SECRET_KEY": "a secret",
     "IMAGEQUEUE_API_KEYS": "one,two",
     "IMAGEQUEUE_KIE_API_KEY": "a kie key",
@@ -39,6 +41,7 @@ ENV = {
     "IMAGEQUEUE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "IMAGEQUEUE_REDIS_URL": "redis://localhost/9",
     "IMAGEQUEUE_BROKER_URL": "redis://broker/8",
+    "IMAGEQUEUE_ARCHIVE_URL": "postgresql+psycopg://user:password@database/jobs",
     "IMAGEQUEUE_STORAGE_URL": "s3://bucket/images",
     "IMAGEQUEUE_DATA_DIR": "/home/somebody",
     "AWS_ACCESS_KEY_ID": "an id of S3",
@@ -119,7 +122,8 @@ def test_every_variable_is_known() -> None:
     used = {match[1] or match[4] for match in VARIABLE.finditer(COMPOSE_FILE.read_text())} - {None}
     of_procfile = {match[1] for line in PROCFILE.values() for match in VARIABLE.finditer(line)}
     settings = {f"{PREFIX}{name.upper()}" for name in settings_class().model_fields}
-    assert used <= settings | of_procfile | {"FLOWER_BASIC_AUTH", "FLOWER_URL_PREFIX"}
+    of_others = {"FLOWER_BASIC_AUTH", "FLOWER_URL_PREFIX", "GRAFANA_PASSWORD"}
+    assert used <= settings | of_procfile | of_others | {"GRAFANA_PORT", "PROMETHEUS_PORT"}
 
 
 @pytest.mark.parametrize(
