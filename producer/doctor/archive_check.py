@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...archive import prepare_archive
-from ...config.redis import connect
 from ...config.settings import DAY_S, Settings
 from ...errors import ImageQueueError
 from ...store.deployment import ADOPT, Deployment
+from .redis_checks import connect
 
 
 def check_archive(settings: Settings) -> str:
