@@ -106,6 +106,7 @@ def values_of(label: str) -> set[str]:
         "le": bounds,
         "kind": ProcessKind,
         "cause": REPORTED_CAUSES,
+        "name": {"all"},
     }
     return set(known.get(label, State))
 
