@@ -19,7 +19,7 @@ GROUP = "imagequeue.providers"
 _RESERVED = (
     "all api archive breaker broker budget budgets ca caller callback callbacks check data "
     "download durability give http image images lease local log max poll public rate redis "
-    "retention save secret storage submit sweep unconfirmed url usd webhook"
+    "retention save secret storage submit sweep traces unconfirmed url usd webhook"
 )
 RESERVED_ACCOUNTS = frozenset(_RESERVED.split())
 """The first words of other settings, and names that mean something else beside an account."""
