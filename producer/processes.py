@@ -12,6 +12,14 @@ from ..store.processes import Process, ProcessKind
 
 def find_problems(processes: Collection[Process], settings: Settings) -> Iterator[str]:
     """Yield one line for each thing that differs or is missing, with what to do."""
+    yield from find_differences(processes)
+    for queue in list_needed_queues(settings):
+        if not count_workers(processes, queue):
+            yield f"no worker for the queue {queue}: start one with `-Q {queue}`"
+
+
+def find_differences(processes: Collection[Process]) -> Iterator[str]:
+    """Yield one line for each thing that differs between processes, with what to do."""
     yield from _list_differences(
         processes,
         "version",
@@ -40,9 +48,6 @@ def find_problems(processes: Collection[Process], settings: Settings) -> Iterato
                 f"the clock of {describe_name(each)} is {abs(each.clock_ahead_s):.1f} s {side} "
                 "Redis: set it by NTP"
             )
-    for queue in list_needed_queues(settings):
-        if not count_workers(processes, queue):
-            yield f"no worker for the queue {queue}: start one with `-Q {queue}`"
 
 
 def list_needed_queues(settings: Settings) -> list[Queue]:

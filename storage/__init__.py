@@ -9,7 +9,7 @@ from ..errors import ConfigError
 from .base import Blob, Storage, StorageError, Temporary
 from .files import FileStorage
 
-__all__ = ["Blob", "Storage", "StorageError", "Temporary", "open_storage"]
+__all__ = ["Blob", "FileStorage", "Storage", "StorageError", "Temporary", "open_storage"]
 
 
 def open_storage(url: str, scratch: Path) -> Storage:

@@ -49,6 +49,12 @@ class FileStorage(Storage):
         self._root = str(self.folder)
         self._flushed: dict[str, None] = {}
 
+    def find_missing(self) -> Path | None:
+        """Return the folder if it does not exist yet and can be made, else None."""
+        nearest = next(each for each in (self.folder, *self.folder.parents) if each.exists())
+        is_new = nearest != self.folder and nearest.is_dir() and os.access(nearest, os.W_OK)
+        return self.folder if is_new else None
+
     def put(
         self,
         name: str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from .printing import (
     describe_batch,
     exit_by_result,
     open_job_client,
+    saying_how_to_come_back,
     show,
+    show_images,
 )
 from .remote import RemoteClient
 
@@ -33,7 +36,11 @@ _AROUND_LINES = "\ufeff\x1a" + string.whitespace
 
 @click.command()
 @click.argument("file", type=click.File("r", encoding="utf-8"))
-@click.option("--skip-bad", is_flag=True, help="Queue the valid lines, and list the others.")
+@click.option(
+    "--skip-bad",
+    is_flag=True,
+    help="Queue the valid lines, and list the others; then the exit status is 1.",
+)
 @click.option(
     "--idempotency-key",
     metavar="KEY",
@@ -64,10 +71,13 @@ def batch(
     ids = [job_id for job_id in submitted.jobs if job_id]
     if not wait_too:
         show(client.get_many(ids), as_json)
-        return
-    jobs: list[AnyJob] = list(_show_progress(client.as_completed(ids), len(ids)))
-    show(jobs, as_json)
-    exit_by_result(jobs)
+    else:
+        with saying_how_to_come_back("status", [submitted.batch.id]):
+            jobs: list[AnyJob] = list(_show_progress(client.as_completed(ids), len(ids)))
+        show(jobs, as_json)
+        exit_by_result(jobs)
+    if submitted.refused:
+        sys.exit(1)
 
 
 @click.command()
@@ -79,9 +89,12 @@ def wait(job_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> None
     jobs: list[AnyJob] = []
     client = open_job_client()
     _print_positions(client, job_ids[:MAX_POSITIONS])
-    for job in client.as_completed(job_ids, timeout):
-        show([job], as_json)
-        jobs.append(job)
+    with saying_how_to_come_back("wait", job_ids):
+        for job in client.as_completed(job_ids, timeout):
+            show([job], as_json)
+            if not as_json:
+                show_images(job)
+            jobs.append(job)
     exit_by_result(jobs)
 
 

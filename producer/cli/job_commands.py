@@ -18,7 +18,9 @@ from .printing import (
     exit_by_result,
     open_job_client,
     parse_json_object,
+    saying_how_to_come_back,
     show,
+    show_images,
 )
 from .remote import RemoteClient
 from .start_time import StartTime
@@ -113,11 +115,17 @@ def submit(
         reuse=reuse,
         idempotency_key=idempotency_key,
     )
-    if wait_too:
+    if not wait_too:
+        show([job], as_json)
+        return
+    # At once, and apart from the result: whoever loses patience can come back.
+    click.echo(f"{job.id}  {job.state}", err=True)
+    with saying_how_to_come_back("wait", [job.id]):
         job = client.wait(job.id)
     show([job], as_json)
-    if wait_too:
-        exit_by_result([job])
+    if not as_json:
+        show_images(job)
+    exit_by_result([job])
 
 
 @click.command()
@@ -142,7 +150,7 @@ def status(job_or_batch: str, as_json: bool) -> None:
     job: Any = client.get(job_or_batch)
     if not isinstance(client, RemoteClient):
         job = client.add_details(job)
-    show([job], as_json)
+    show([job], as_json, with_callers=True)
     if not as_json:
         _show_details(job)
 
@@ -184,9 +192,11 @@ def list_jobs(limit: int, cursor: str | None, as_json: bool, **filters: Any) -> 
 
     if filters["state"] not in (None, *State):
         raise click.UsageError(f"--state is one of {', '.join(State)}")
-    chosen = parse_conditions(read_filters(filters))
-    page = open_job_client().list(chosen=chosen, limit=limit, cursor=cursor)
-    show(page.jobs, as_json)
+    given = read_filters(filters)
+    page = open_job_client().list(chosen=parse_conditions(given), limit=limit, cursor=cursor)
+    show(page.jobs, as_json, with_callers=True)
+    if not page.jobs:
+        click.echo("no job matches" if any(given.values()) else "no jobs", err=True)
     if page.cursor:
         click.echo(f"more: --cursor {page.cursor}", err=True)
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
-
-if TYPE_CHECKING:
-    from ...config.settings import Settings
 
 
 @click.command()
@@ -23,14 +18,6 @@ def login(url: str) -> None:
     It needs no API key, and gives every right for 12 hours.
     """
     from ...config.process import start_process
+    from ..login_link import make_login_link
 
     click.echo(make_login_link(start_process(), url))
-
-
-def make_login_link(settings: Settings, url: str) -> str:
-    """Return a new link to the API at `url`."""
-    from ...config.redis import connect, reachable
-    from ...store.callers.local_logins import LocalLogins
-
-    with connect(settings) as client, reachable():
-        return LocalLogins(client).make_link(url)

@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 import time
+from contextlib import ExitStack, suppress
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from ... import __version__
 from ...config.output import protect_output
-from ...errors import ImageQueueError
+from ...errors import ConfigError, ImageQueueError, InvalidRequestError
 from .adopt_command import adopt
 from .callback_commands import callbacks
 from .cost_commands import budgets, costs
@@ -21,11 +23,15 @@ from .export_command import export
 from .job_commands import JOB_COMMANDS
 from .key_commands import keys
 from .key_webhook_command import webhook
-from .login_command import login, make_login_link
+from .login_command import login
 from .pause_commands import pause, pauses, resume
 from .printing import as_json
 from .provider_commands import providers
 from .webhook_commands import webhooks
+
+if TYPE_CHECKING:
+    from ...config.settings import Settings
+    from ..local.supervisor import WriteLine
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 BAD_INPUT = 2
@@ -34,7 +40,30 @@ BAD_INPUT = 2
 PORT = click.IntRange(1, 65535)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+# What people type, and what it is called here.
+OTHER_NAMES = {
+    **dict.fromkeys(("show", "get", "info", "inspect"), "status"),
+    **dict.fromkeys(("ls", "jobs", "ps", "queue"), "list"),
+    **dict.fromkeys(("run", "start", "serve", "server"), "up"),
+    **dict.fromkeys(("add", "create", "generate", "edit", "new"), "submit"),
+    **dict.fromkeys(("delete", "rm", "stop", "kill"), "cancel"),
+    **dict.fromkeys(("check", "health", "test"), "doctor"),
+}
+
+
+class SuggestingGroup(click.Group):
+    """Says how a command is called here that other programs call otherwise."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command; raises UsageError with a suggestion for an unknown one."""
+        if args and (known := OTHER_NAMES.get(args[0])):
+            raise click.UsageError(f"No such command '{args[0]}'. Did you mean '{known}'?", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=SuggestingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
     """A job queue for paid image-generation APIs: nothing lost, nothing paid twice."""
@@ -78,11 +107,20 @@ def doctor(as_json: bool) -> None:
 @click.option("--flower-port", type=PORT, default=5555, show_default=True)
 @click.option("--sandbox", is_flag=True, help="Simulate the providers: real images, no bill.")
 @click.option("--sandbox-port", type=PORT, default=9000, show_default=True)
+@click.option("--logs", is_flag=True, help="Print the logs here, and not into DATA_DIR/up.log.")
 def up(
-    api_port: int, callback_port: int, flower_port: int, sandbox: bool, sandbox_port: int
+    api_port: int,
+    callback_port: int,
+    flower_port: int,
+    sandbox: bool,
+    sandbox_port: int,
+    logs: bool,
 ) -> None:
     """Run everything on this machine until Ctrl-C, with its own Redis if none is set."""
+    from ...config.settings import read_settings
+    from ..local.log_file import open_log
     from ..local.up import TICK_S, Options, running
+    from ..login_link import make_login_link
 
     options = Options(
         api_port=api_port,
@@ -90,11 +128,25 @@ def up(
         flower_port=flower_port,
         sandbox_port=sandbox_port if sandbox else None,
     )
-    with _until_stopped(), running(options, _print_line) as system:
+    with _until_stopped(), ExitStack() as stack:
+        write_line: WriteLine = _print_line
+        log = "here"
+        if not logs:
+            path = read_settings(alone=True).data_dir.resolve() / "up.log"
+            write_line, log = stack.enter_context(open_log(path)), str(path)
+        click.echo(f"starting; the log is {log}", err=True)
+        system = stack.enter_context(running(options, write_line))
         addresses = " ".join(f"{name}={url}" for name, url in options.urls.items())
         click.echo(f"ready {addresses} images={system.settings.images_url}")
-        link = make_login_link(system.settings, options.urls["api"])
-        click.echo(f"log in once, within 15 minutes: {link}")
+        provider = _find_example(system.settings)
+        for what, text in {
+            "dashboard": make_login_link(system.settings, options.urls["api"]),
+            "": "(this link logs in one browser, within 15 minutes)",
+            "submit": f"imagequeue submit {provider} 'a cat in the rain' --wait",
+            "images": system.settings.images_url,
+            "logs": log,
+        }.items():
+            click.echo(f"  {what:<9}  {text}")
         while True:
             system.restart_dead()
             time.sleep(TICK_S)
@@ -136,9 +188,26 @@ def main() -> None:
     except TimeoutError as error:
         click.echo(f"imagequeue: {error}", err=True)
         sys.exit(1)
+    except InvalidRequestError as error:
+        problems = [str(each) for each in error.problems]
+        # Each on a line of its own: a file may have many.
+        lines = problems if len(problems) == 1 else ["refused:", *problems]
+        click.echo("imagequeue: " + "\n  ".join(lines), err=True)
+        sys.exit(BAD_INPUT)
     except ImageQueueError as error:
         click.echo(f"imagequeue: {error}", err=True)
         sys.exit(BAD_INPUT)
+
+
+def _find_example(settings: Settings) -> str:
+    """Return a provider that needs a prompt alone, and that there is a key for."""
+    from ...providers import PROVIDERS
+
+    for name in ("kie-flux-kontext", "acedata-flux"):
+        with suppress(ConfigError):
+            settings.usable_keys(PROVIDERS[name])
+            return name
+    return "PROVIDER"
 
 
 def _print_line(name: str, line: str) -> None:

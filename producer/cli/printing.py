@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from .remote import RemoteClient
 
     AnyJob = Job | RemoteJob
+
+# Of jobs that go on, a command names this many.
+MAX_SHOWN = 5
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -74,13 +79,39 @@ def dump(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def show(jobs: Iterable[AnyJob], as_json: bool) -> None:
-    """Print jobs, one on each line."""
+def show(jobs: Iterable[AnyJob], as_json: bool, *, with_callers: bool = False) -> None:
+    """Print jobs, one on each line, with why they failed and perhaps who submitted them."""
     for job in jobs:
-        if as_json:
-            click.echo(dump(job))
-        else:
-            click.echo(f"{job.id}  {job.state:<11}  {job.provider}  {job.prompt[:60]}")
+        click.echo(dump(job) if as_json else _describe_job(job, with_callers))
+
+
+def _describe_job(job: AnyJob, with_caller: bool) -> str:
+    parts = [job.id, f"{job.state:<11}", job.provider, job.prompt[:60]]
+    if with_caller and job.submitted_by:
+        parts.append(f"by {job.submitted_by}")
+    if job.error:
+        parts.append(f"[{job.error.reason or 'error'}: {job.error.message or job.error.code}]")
+    return "  ".join(parts)
+
+
+def show_images(job: AnyJob) -> None:
+    """Print where the images of a job are, one on each line."""
+    for image in job.images:
+        if image.uri:
+            path = urlsplit(image.uri)
+            click.echo(f"  {unquote(path.path) if path.scheme == 'file' else image.uri}")
+
+
+@contextmanager
+def saying_how_to_come_back(command: str, ids: Sequence[str]) -> Iterator[None]:
+    """Say on Ctrl-C that the jobs go on, and which command shows them again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        shown = " ".join(ids[:MAX_SHOWN]) + (" ..." if len(ids) > MAX_SHOWN else "")
+        back = f"imagequeue {command} {shown}"
+        click.echo(f"\nthe work goes on without you; to come back: {back}", err=True)
+        sys.exit(130)
 
 
 def show_unreadable(unreadable: Mapping[str, str]) -> None:

@@ -7,10 +7,10 @@ from functools import partial
 from typing import NamedTuple
 
 from ...config.settings import PREFIX, Settings, read_settings
-from ...errors import ImageQueueError, RedisUnavailableError
+from ...errors import ImageQueueError
 from ...jobs.private_urls import find_webhook_problem
 from ...providers import PROVIDERS, list_services
-from ...storage import open_storage
+from ...storage import FileStorage, open_storage
 from . import limit_checks, redis_checks, web_checks
 from .archive_check import check_archive
 from .broker_check import check_broker
@@ -33,19 +33,18 @@ def diagnose() -> Iterator[Finding]:
         yield Finding("settings", False, str(error))
         return
     yield Finding("settings", True, "valid")
-    unreachable = False
+    said: set[str] = set()
     for what, check in CHECKS.items():
         try:
-            yield Finding(what, True, check(settings))
-        except RedisUnavailableError as error:
-            # The same message for every further check of Redis would not help.
-            if not unreachable:
-                yield Finding(what, False, str(error))
-            unreachable = True
+            finding = Finding(what, True, check(settings))
         except (ImageQueueError, OSError) as error:
-            yield Finding(what, False, str(error) or type(error).__name__)
-    if not unreachable:
-        yield from _list_processes(settings)
+            finding = Finding(what, False, str(error) or type(error).__name__)
+        # The same message for every further check of Redis would not help.
+        if finding.ok or finding.detail not in said:
+            yield finding
+        if not finding.ok:
+            said.add(finding.detail)
+    yield from (each for each in _list_processes(settings) if each.detail not in said)
 
 
 def _list_processes(settings: Settings) -> list[Finding]:
@@ -76,30 +75,33 @@ def _check_plugins(settings: Settings) -> str:
 
 def _check_storage(settings: Settings) -> str:
     storage = open_storage(settings.images_url, settings.scratch)
+    if isinstance(storage, FileStorage) and (missing := storage.find_missing()):
+        return f"{missing} does not exist yet; the first process that saves an image makes it"
     storage.check()
     works = f"images can be written to and read from {storage.url}"
     return f"{works}; {storage.warning}" if storage.warning else works
 
 
 CHECKS: dict[str, Callable[[Settings], str]] = {
+    "plug-ins": _check_plugins,
+    "provider keys": web_checks.check_provider_keys,
+    "secret": _check_secret,
+    "storage": _check_storage,
     "redis": redis_checks.check_durability,
     "redis latency": redis_checks.check_latency,
     "redis memory": redis_checks.check_memory,
     "broker": check_broker,
     "clock": redis_checks.check_clock,
+    "deployment": redis_checks.check_deployment,
+    "archive": check_archive,
     "records": redis_checks.check_records,
-    "secret": _check_secret,
     "outgoing": web_checks.check_outgoing,
-    "plug-ins": _check_plugins,
-    "provider keys": web_checks.check_provider_keys,
+    "callbacks": web_checks.check_callbacks,
+    "webhooks": _check_webhooks,
+    "api keys": redis_checks.check_api_keys,
     **{
         f"{quota} limits": partial(limit_checks.describe_limits, quota)
         for quota in dict.fromkeys(provider.quota for provider in list_services())
     },
-    "callbacks": web_checks.check_callbacks,
-    "webhooks": _check_webhooks,
-    "api keys": redis_checks.check_api_keys,
-    "storage": _check_storage,
-    "archive": check_archive,
-    "deployment": redis_checks.check_deployment,
 }
+"""In the order of a first start: what has to be set, then what has to run."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...config.queues import Queue
 from ...config.settings import Settings
 from ...store.clock import RedisClock
 from ...store.processes import Process, list_processes
-from ..processes import find_problems
+from ..processes import count_workers, find_differences, list_needed_queues
 from .redis_checks import connect
 
 
@@ -15,14 +16,20 @@ def check_processes(settings: Settings) -> Iterator[tuple[str, bool, str]]:
     """Yield what is examined, whether it is well, and details; raises what `connect` does."""
     with connect(settings) as client:
         processes, now = list_processes(client), RedisClock(client)()
-    if not processes:
-        yield "processes", True, "none runs"
     for each in processes:
         seen_s = max((now - each.seen_at).total_seconds(), 0)
         yield each.kind, True, f"{_describe(each)}, seen {seen_s:.0f} s ago"
-    problems = find_problems(processes, settings) if processes else ()
-    for problem in problems:
+    for queue in list_needed_queues(settings):
+        count = count_workers(processes, queue)
+        # Before the first start, there is none of anything.
+        yield f"workers of {queue}", bool(count or not processes), _describe_workers(queue, count)
+    for problem in find_differences(processes):
         yield "processes", False, problem
+
+
+def _describe_workers(queue: Queue, count: int) -> str:
+    command = f"`celery -A imagequeue.worker worker -Q {queue}`, or `imagequeue up` for all"
+    return str(count) if count else f"none runs: {command}"
 
 
 def _describe(process: Process) -> str:

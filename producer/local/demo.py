@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from PIL import Image
+from rich.columns import Columns
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich_pixels import Pixels
 
 from ...jobs.job import Job, State
 from ..client import LocalClient
 from ..dashboard.formatting import format_cost
+from ..login_link import make_login_link
 from .ports import free_port
 from .up import Options, System, running
 
@@ -23,6 +28,8 @@ DATA_DIR = Path("data") / "demo"
 COUNTDOWNS = "2,3,5"
 LATENCY_S = "3"
 GIVE_UP_S = 120.0
+# A character is half as wide as high, and shows two pixels.
+THUMBNAIL_COLUMNS = 24
 REFRESH_S = 0.25
 
 CAT = "https://example.com/cat.png"
@@ -87,7 +94,13 @@ def demo(console: Console, keep: bool) -> bool:
         console.print(f"redis: {system.redis_description}")
         console.print(f"Ready. Polls come after {COUNTDOWNS} s here; by default 60, 300, 900 s.\n")
         jobs = _run_jobs(console, system)
-        _print_results(console, jobs, options.urls["flower"], keep)
+        _print_results(console, jobs)
+        if keep:
+            link = make_login_link(system.settings, options.urls["api"])
+            console.print(f"\nopen {link}", soft_wrap=True, highlight=False)
+            console.print(f"Flower: {options.urls['flower']}   (Ctrl-C ends the demo)")
+        else:
+            console.print("\nTo see them in a browser: `imagequeue demo --keep`")
         while keep:
             system.restart_dead()
             time.sleep(REFRESH_S)
@@ -129,8 +142,8 @@ def _build_table(jobs: Iterable[Job]) -> Table:
     return table
 
 
-def _print_results(console: Console, jobs: list[Job], flower: str, keep: bool) -> None:
-    """Print the paths of the images, and how to see more."""
+def _print_results(console: Console, jobs: list[Job]) -> None:
+    """Print the paths of the images, and on a terminal with colours the images themselves."""
     succeeded = [job for job in jobs if job.state is State.SUCCEEDED]
     console.print(f"\n{len(succeeded)} of {len(jobs)} jobs succeeded. Their images:")
     for job in jobs:
@@ -139,11 +152,17 @@ def _print_results(console: Console, jobs: list[Job], flower: str, keep: bool) -
                 console.print(f"  {_to_path(image.uri)}", soft_wrap=True, highlight=False)
         if job.error:
             console.print(f"  {job.id}: {job.error.reason} {job.error.message}")
-    if keep:
-        console.print(f"\nFlower: {flower}   (Ctrl-C ends the demo)")
-    else:
-        console.print("\nTo see the tasks in Flower: `imagequeue demo --keep`, or")
-        console.print("`imagequeue up --sandbox` and http://127.0.0.1:5555")
+    if console.is_terminal and console.color_system == "truecolor":
+        paths = [_to_path(image.uri) for job in jobs for image in job.images if image.uri]
+        console.print(Columns(_draw_thumbnails(paths), padding=(1, 1)))
+
+
+def _draw_thumbnails(paths: Iterable[str]) -> Iterator[Pixels]:
+    """Yield each image small enough for a line of them, made of coloured characters."""
+    for path in paths:
+        with suppress(OSError), Image.open(path) as image:  # not a video
+            image.thumbnail((THUMBNAIL_COLUMNS, THUMBNAIL_COLUMNS))
+            yield Pixels.from_image(image.convert("RGB"))
 
 
 def _to_path(uri: str) -> str:

@@ -111,11 +111,15 @@ def sandbox(folder: Path, *arguments: str) -> Iterator[str]:
         yield url
 
 
-def up(folder: Path, output: int | None = None, **env: str) -> tuple[Process, dict[str, str]]:
+def up(
+    folder: Path, output: int | None = None, *more_flags: str, **env: str
+) -> tuple[Process, dict[str, str]]:
     """Start a system with a sandbox; return it and the URL of each server."""
     ports = {name: str(free_port()) for name in ("api", "callback", "flower", "sandbox")}
     flags = [text for name, port in ports.items() for text in (f"--{name}-port", port)]
-    process = Process([str(BIN / "imagequeue"), "up", "--sandbox", *flags], env, folder, output)
+    process = Process(
+        [str(BIN / "imagequeue"), "up", "--sandbox", *flags, *more_flags], env, folder, output
+    )
     return process, {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
 
 

@@ -67,6 +67,10 @@ def test_up_ends_what_it_started_and_jobs_survive(tmp_path: Path) -> None:
         children = processes_of(process)
         assert len(children) == 7
         assert f"flower={urls['flower']}/tasks " in process.output
+        log = tmp_path / "data" / "up.log"
+        process.wait_for(f"logs       {log}")
+        assert "worker | " in log.read_text()
+        assert "worker | " not in process.output
         port = int(urls["api"].rpartition(":")[2])
         with pytest.raises(
             ConfigError, match=f"by pid {children['producer.api'].pid}, `.*producer.api"
@@ -75,7 +79,7 @@ def test_up_ends_what_it_started_and_jobs_survive(tmp_path: Path) -> None:
         job_id = submit(urls, "a city [stuck]")
         second, _ = up(tmp_path)
         assert second.popen.wait(30) == 2
-        assert re.fullmatch(r"imagequeue: .* is in use by .*\n", second.output)
+        assert re.fullmatch(r"starting; .*\nimagequeue: .* is in use by .*\n", second.output)
         process.popen.kill()
         eventually(lambda: not any(is_alive(child) for child in children.values()), 60)
     finally:
@@ -87,7 +91,7 @@ def check_restarts_and_a_clean_stop(folder: Path, job_id: str) -> None:
     """Start the system again: it has the job, and restarts what dies while anyone reads or not."""
     reading, writing = os.pipe()
     env = {"IMAGEQUEUE_POLL_COUNTDOWNS": "3,1,1", "IMAGEQUEUE_LEASE_S": "3"}
-    process, urls = up(folder, output=writing, **env)
+    process, urls = up(folder, writing, "--logs", **env)
     os.close(writing)
     printed = Reader(reading)
 
@@ -96,9 +100,9 @@ def check_restarts_and_a_clean_stop(folder: Path, job_id: str) -> None:
         return page.ok and task_id in page.text
 
     try:
-        printed.wait_for("log in once, within 15 minutes: ")
-        printed.wait_for("ready api=")
-        link = re.search(r"^log in once, .*: (http\S+)$", printed.text, re.M)[1]  # type: ignore[index]
+        printed.wait_for("logs       here")
+        assert "submit     imagequeue submit kie-flux-kontext" in printed.text
+        link = re.search(r"^  dashboard +(http\S+)$", printed.text, re.M)[1]  # type: ignore[index]
         assert link.startswith(f"{urls['api']}/login/")
         assert requests.get(link, headers={"Via": "1.1 proxy"}, timeout=20).ok
         # In the same folder, other programs find its settings.

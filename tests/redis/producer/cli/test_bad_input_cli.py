@@ -20,7 +20,11 @@ Overrides = dict[str, str]
 
 def assert_refused(ran: Ran, *words: str) -> None:
     assert (ran.status, ran.out) == (2, "")
-    (line,) = ran.err.splitlines()
+    line, *problems = ran.err.splitlines()
+    if problems:  # each on a line of its own
+        assert line == "imagequeue: refused:"
+        assert all(each.startswith("  ") for each in problems)
+        line += "".join(problems)
     assert line.startswith("imagequeue: ")
     assert [word for word in words if word not in line] == []
 
@@ -108,6 +112,9 @@ def test_up_refuses_a_port_in_use_and_names_its_flag(overrides: Overrides) -> No
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ran = _process("up", *ports, f"--callback-port={port}", env=overrides)
+    starting, refusal = ran.err.splitlines()
+    assert starting.startswith("starting; the log is ")
+    ran = ran._replace(err=refusal)
     assert_refused(ran, f"port {port} cannot be used", "choose another with --callback-port")
 
 

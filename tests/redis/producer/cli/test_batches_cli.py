@@ -22,7 +22,7 @@ def numbered(count: int) -> list[dict[str, Any]]:
 def test_cli_reports_a_batch(overrides: dict[str, str], ctx: Context) -> None:
     lines = f"{json.dumps(GOOD)}\n\n{json.dumps(BAD)}\nnonsense\n{json.dumps(GOOD)}"
     ran = imagequeue("batch", "-", "--skip-bad", settings=overrides, stdin=lines)
-    assert (ran.status, len(ran.out.splitlines())) == (0, 2)
+    assert (ran.status, len(ran.out.splitlines())) == (1, 2), "a line was refused"
     *bad, summary = ran.err.splitlines()
     assert [line.partition(":")[0] for line in bad] == ["line 3", "line 3", "line 4"]
     batch_id, words = summary.split(maxsplit=1)

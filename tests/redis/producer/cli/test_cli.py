@@ -1,14 +1,19 @@
 """The command line: what each command prints, as text and as JSON."""
 
 import json
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Start
 
+from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import Image, JobError, Reason, State
+from imagequeue.producer.client import LocalClient
 from imagequeue.worker.context import Context
 from support.cli import Ran, imagequeue
 from support.jobs import queued
@@ -199,3 +204,40 @@ def test_status_and_wait_say_what_a_job_waits_for(run: Any) -> None:
     (shown,) = jobs_of(run("status", job["id"], "--json"))
     assert (shown["queue"]["waits_for"], shown["queue"]["position"]) == ("time", None)
     assert "queue" not in job
+
+
+def test_list_says_who_submitted_a_job_and_why_it_failed(run: Any, ctx: Context) -> None:
+    assert (run("list").out, run("list").err) == ("", "no jobs\n")
+    job_id = failed(ctx)
+    assert run("list").out == (
+        f"{job_id}  failed       kie-flux-kontext  a cat  [policy: no cats]\n"
+    )
+    assert run("submit", "kie-midjourney", "a paper city").status == 0
+    assert run("list", "--state", "queued").out.endswith("  a paper city  by cli\n")
+    assert run("list", "--state", "succeeded").err == "no job matches\n"
+
+
+def test_unknown_command_names_the_one_that_is_meant(run: Any) -> None:
+    assert run("show", "job_1").err == (
+        "imagequeue: No such command 'show'. Did you mean 'status'?\n"
+    )
+    assert "Did you mean 'list'?" in run("lst").err
+
+
+@pytest.mark.parametrize("command", ["submit", "wait", "batch"])
+def test_interrupted_wait_says_how_to_come_back(
+    start: Start, settings: Settings, command: str
+) -> None:
+    job_id = LocalClient(settings).submit("kie-midjourney", "a paper city").id
+    arguments = {
+        "submit": ("submit", "kie-midjourney", "a boat", "--wait"),
+        "wait": ("wait", job_id),
+        "batch": ("batch", "jobs.jsonl", "--wait"),
+    }
+    Path("jobs.jsonl").write_text(json.dumps(REQUEST))
+    process = start(sys.executable, "-m", "imagequeue", *arguments[command])
+    process.wait_for({"submit": "  queued", "wait": job_id, "batch": "batch_"}[command])
+    process.popen.send_signal(signal.SIGINT)
+    assert process.popen.wait(30) == 130, process.output
+    back = "status batch_" if command == "batch" else "wait job_"
+    assert f"the work goes on without you; to come back: imagequeue {back}" in process.output

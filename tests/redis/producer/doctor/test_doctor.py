@@ -24,11 +24,12 @@ def test_healthy_system_passes(doctor: Doctor, receiving: Any, redis_url: str) -
     found = doctor(public_url=url, api_keys="key-one,key-two", **hook)
     assert found.failed == {}
     assert " ".join(found.ok) == (
-        "settings redis redis latency redis memory broker clock records secret outgoing "
-        "plug-ins provider keys kie limits acedata.flux limits acedata.nano-banana limits "
+        "settings plug-ins provider keys secret storage redis redis latency redis memory broker "
+        "clock deployment archive records outgoing callbacks webhooks api keys "
+        "kie limits acedata.flux limits acedata.nano-banana limits "
         "acedata.seedream limits acedata.qwen-image limits acedata.openai limits "
-        "acedata.midjourney limits openai limits callbacks webhooks api keys storage archive "
-        "deployment receiver worker"
+        "acedata.midjourney limits openai limits receiver worker workers of submit "
+        "workers of poll workers of callback workers of download workers of notify"
     )
     assert found.ok["callbacks"] == f"the receiver answers at {url}"
     assert found.ok["api keys"] == "3 in use"
@@ -170,3 +171,12 @@ def test_fake_addresses_of_a_proxy_are_detected(
     assert "api.acedata.cloud leads to 198.18.0.5, a fake address" in found
     assert "IMAGEQUEUE_DOWNLOAD_TRUSTED_NETWORKS=198.18.0.0/15" in found
     assert "outgoing" in doctor(download_trusted_networks="198.18.0.0/15").ok
+
+
+def test_doctor_creates_nothing(doctor: Doctor, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "images"
+    found = doctor(storage_url=folder.as_uri())
+    assert found.ok["storage"] == (
+        f"{folder} does not exist yet; the first process that saves an image makes it"
+    )
+    assert not folder.parent.exists()

@@ -19,7 +19,7 @@ def test_other_checks_run_while_redis_is_away(doctor: Doctor) -> None:
     assert list(found.failed) == ["redis"]
     assert "IMAGEQUEUE_REDIS_URL" in found.failed["redis"]
     assert " ".join(found.ok) == (
-        "settings secret outgoing plug-ins provider keys callbacks webhooks storage"
+        "settings plug-ins provider keys secret storage outgoing callbacks webhooks"
     )
 
 
