@@ -203,9 +203,10 @@ def _find_example(settings: Settings) -> str:
     """Return a provider that needs a prompt alone, and that there is a key for."""
     from ...providers import PROVIDERS
 
-    for name in ("kie-flux-kontext", "acedata-flux"):
-        with suppress(ConfigError):
-            settings.usable_keys(PROVIDERS[name])
+    for name, provider in PROVIDERS.items():
+        with suppress(ConfigError, InvalidRequestError):
+            settings.usable_keys(provider)
+            provider.validate_request("generate", "a cat in the rain", [], {})
             return name
     return "PROVIDER"
 

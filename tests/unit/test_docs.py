@@ -84,7 +84,7 @@ def test_every_relative_link_leads_to_a_file(page: str) -> None:
 @EVERY_PAGE
 def test_every_setting_named_exists(page: str) -> None:
     known = {name.upper() for name in settings_class().model_fields} | CLIENT_NAMES
-    assert find_commands(page, r"IMAGEQUEUE_([A-Z][A-Z_]+[A-Z])") - known == set()
+    assert find_commands(page, r"\bIMAGEQUEUE_([A-Z][A-Z_]+[A-Z])") - known == set()
 
 
 def test_readme_is_short() -> None:
