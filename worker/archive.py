@@ -11,6 +11,7 @@ from redis.exceptions import LockError, RedisError
 
 from ..config.logging import get_logger
 from ..config.process import exit_on_config_error
+from ..config.redis import reachable
 from ..errors import ArchiveUnavailableError, ConfigError
 from ..store import keys
 from ..store.deployment import Deployment
@@ -67,7 +68,7 @@ class ArchiveStep(bootsteps.StartStopStep):
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._archiver = Archiver(worker.app.context)
-        with exit_on_config_error():
+        with exit_on_config_error(), reachable():
             try:
                 self._archiver.compare()
             except ArchiveUnavailableError as error:
