@@ -59,6 +59,7 @@ bench: .venv/installed-dev  ## other queues beside this one, then starts, latenc
 	$(BIN)/python -m benchmarks.latency
 	$(BIN)/python -m benchmarks.clients
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.archive
 	$(BIN)/python -m benchmarks.growth
 
 format: .venv/installed-dev  ## fix what ruff can fix

@@ -56,6 +56,15 @@ def build_conditions(
     return conditions
 
 
+def build_order(chosen: JobConditions, dialect: str) -> ColumnElement[Any]:
+    """Return the order of ids, newest first."""
+    has_costs = chosen.min_usd is not None or chosen.max_usd is not None
+    if has_costs and dialect == "sqlite":
+        # Without statistics, it would read all rows in this order rather than the index of costs.
+        return sa.literal_column("+jobs.id").desc()
+    return jobs.c.id.desc()
+
+
 def build_postgres_text(chosen: JobConditions) -> list[ColumnElement[bool]]:
     """Return what the words and the metadata of rows have to fulfil on PostgreSQL."""
     conditions: list[ColumnElement[bool]] = []
@@ -92,13 +101,9 @@ def build_sqlite_text(
     """Return the condition that the text of rows matches, where many rows do or few."""
     if not query:
         return [sa.false()] if chosen.words else []
-    found = "SELECT rowid FROM jobs_text WHERE jobs_text MATCH :query"
-    if is_frequent:
-        # Row after row of the list is looked up, until there are enough.
-        text = f"EXISTS ({found} AND rowid = jobs.number)"
-    else:
-        text = f"jobs.number IN ({found})"
-    condition: Any = sa.text(text).bindparams(query=query)
+    text = "jobs.number IN (SELECT rowid FROM jobs_text WHERE jobs_text MATCH :query)"
+    # With the sign, row after row of the list is looked up among them, until there are enough.
+    condition: Any = sa.text("+" + text if is_frequent else text).bindparams(query=query)
     if chosen.words and is_job_id(chosen.words):
         condition = sa.or_(condition, jobs.c.id == chosen.words)
     return [condition]
