@@ -27,8 +27,9 @@ FLOODED = (
     "imagequeue.worker.sweep",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
 )
-# While no Redis takes writes, Celery connects 20 times a second, and logs a traceback each second.
-RECONNECTING = ("celery.worker.consumer.consumer",)
+# While no Redis takes writes, Celery connects 20 times a second, and logs a traceback each second;
+# kombu cannot refresh its list of queues then, and does so later.
+RECONNECTING = ("celery.worker.consumer.consumer", "kombu.transport.redis")
 
 # Their request lines contain callback URLs, and with them the tokens that open a job.
 SILENCED = ("uvicorn.access",)

@@ -50,8 +50,10 @@ def analyze(folder: Path, *arguments: str) -> None:
 def units(tmp_path: Path) -> Path:
     """A copy of the units whose programs are those of this checkout."""
     copy = shutil.copytree(SYSTEMD, tmp_path / "units")
+    # The path of a checkout may have spaces.
+    (tmp_path / "bin").symlink_to(BIN)
     for unit in copy.glob("*.service"):
-        unit.write_text(unit.read_text().replace("/opt/imagequeue/bin", str(BIN)))
+        unit.write_text(unit.read_text().replace("/opt/imagequeue/bin", str(tmp_path / "bin")))
     return copy
 
 

@@ -16,7 +16,7 @@ from support.media import validate_file
 from support.paths import ROOT
 from support.processes import WORKER, clean_environment, running
 
-FOLDERS = ("config", "jobs", "producer", "providers", "storage", "store", "worker")
+FOLDERS = ("archive", "config", "jobs", "producer", "providers", "storage", "store", "worker")
 KEY = "a-key-of-black-forest-labs"
 END = "end of the command\n"
 COMMANDS = f"""

@@ -1,7 +1,6 @@
 """One trace for each job, from its request to its saved image, over all processes."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import LocalClient
-from support.processes import WORKER, eventually
+from support.processes import BIN, WORKER, eventually
 
 
 @contextmanager
@@ -59,7 +58,8 @@ def test_a_job_is_one_trace_over_all_processes(start: Start, settings: Settings)
     with collecting() as (url, spans):
         environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
         submit = ("submit", "kie-flux-kontext", "a cat", "--delivery", "poll", "--json")
-        cli = start(sys.executable, "-m", "imagequeue", *submit, **environment)
+        # Started anew: what a program sends as it ends, a forked one does not.
+        cli = start(str(BIN / "imagequeue"), *submit, **environment)
         assert cli.popen.wait(60) == 0, cli.output
         submitted = json.loads(cli.output.splitlines()[-1])
         worker = start(*WORKER, **environment)
