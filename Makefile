@@ -5,12 +5,15 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # The folders that pyproject.toml maps to sub-packages of imagequeue.
 PACKAGES := archive client config jobs store providers storage worker producer sandbox
 
+# What the site of `make docs` shows, and what its pages link to.
+PAGES := *.md Procfile docs deploy benchmarks/*.md sandbox/*.md examples clients/typescript/README.md clients/typescript/examples
+
 # The hundreds of processes of the tests share their compiled modules.
 export PYTHONDONTWRITEBYTECODE :=
 # In the order of testpaths: the longest files start first, and short ones fill the end.
 TEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings alerts client typescript clean
+.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings alerts client typescript docs clean
 
 help:  ## the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -79,6 +82,14 @@ typescript: .venv/installed-dev  ## build the client for TypeScript in clients/t
 	cd tests && ../$(BIN)/python -m support.openapi_document ../clients/typescript/openapi.json
 	cd clients/typescript && npm ci --silent --no-fund --no-audit && npm run --silent build
 
+docs: .venv/installed-docs  ## the documents as a site in build/site; a link that leads nowhere fails
+	rm -rf build/pages build/package && mkdir -p build/pages
+	tar -cf - $(PAGES) | tar -xf - -C build/pages
+	@# The diagrams in the pages: the browser draws them without a CDN.
+	cd build && tar -xzf "$$(npm pack --silent mermaid@11)" package/dist/mermaid.min.js
+	mv build/package/dist/mermaid.min.js build/pages
+	$(BIN)/zensical build --clean --strict
+
 clean:  ## remove what make made; `data/`, with the images that you paid for, stays
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -rf $(addprefix clients/typescript/,node_modules dist build)
@@ -101,4 +112,8 @@ clean:  ## remove what make made; `data/`, with the images that you paid for, st
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	@echo "Installing imagequeue and its test tools into .venv: a few minutes ..."
 	@$(PIP) -e '.[dev]'
+	@touch $@ .venv/installed
+
+.venv/installed-docs: pyproject.toml | .venv/bin/python
+	@$(PIP) -e '.[docs]'
 	@touch $@ .venv/installed

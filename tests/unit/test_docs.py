@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import tomllib
 
 import click
 import pytest
@@ -22,7 +23,7 @@ README = (ROOT / "README.md").read_text()
 MAX_README_WORDS = 1000
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "examples/**/*.md", "sandbox/*.md")
+    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "examples/**/*.md", "sandbox/*.md", "clients/*/*.md")
     for path in ROOT.glob(pattern)
 )
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in PAGES}
@@ -78,7 +79,30 @@ def test_every_module_that_is_run_exists(page: str) -> None:
 def test_every_relative_link_leads_to_a_file(page: str) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", FENCE.sub("", TEXTS[page]))
     own = [link for link in links if "://" not in link]
-    assert [link for link in own if not (ROOT / page).parent.joinpath(link).exists()] == []
+    assert [link for link in own if not (ROOT / page).parent.joinpath(link).is_file()] == []
+
+
+def list_anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and the site make them."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@EVERY_PAGE
+def test_every_anchor_leads_to_a_heading(page: str) -> None:
+    links = re.findall(r"\]\(([^)#:\s]*\.md|)#([^)]+)\)", FENCE.sub("", TEXTS[page]))
+    wrong = []
+    for path, anchor in links:
+        target = (ROOT / page).parent / path if path else ROOT / page
+        if anchor not in list_anchors(target.read_text()):
+            wrong.append(f"{path}#{anchor}")
+    assert wrong == []
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    site = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+    listed = re.findall(r"'([^']+\.md)'", str(site["nav"]))
+    assert sorted(listed) == sorted(TEXTS)
 
 
 @EVERY_PAGE
