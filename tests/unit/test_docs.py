@@ -23,7 +23,14 @@ README = (ROOT / "README.md").read_text()
 MAX_README_WORDS = 1000
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "examples/**/*.md", "sandbox/*.md", "clients/*/*.md")
+    for pattern in (
+        "*.md",
+        "docs/*.md",
+        "benchmarks/*.md",
+        "examples/**/*.md",
+        "sandbox/*.md",
+        "clients/*/*.md",
+    )
     for path in ROOT.glob(pattern)
 )
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in PAGES}
