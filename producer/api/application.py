@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         BodyLimit,
         max_bytes=MAX_BYTES,
         max_bytes_of={"/v1/batches": MAX_BATCH_BYTES, "/v1/uploads": MAX_UPLOAD_BYTES},
-        max_form_bytes_of=dict.fromkeys(["/v1/jobs", "/v1/images/edits"], MAX_FORM_BYTES),
+        max_form_bytes_of=dict.fromkeys(["/v1/jobs", "/v1/images/edits", "/new"], MAX_FORM_BYTES),
     )
     install_handlers(app)
     app.include_router(job_form.routes(client, access))

@@ -60,7 +60,7 @@ async def read_form(
                 texts.append((name, part))
             elif name in text_files:
                 texts.append((name, await _read_text(name, part, max_text_bytes)))
-            else:
+            elif part.filename or part.size:  # a browser sends an empty one if none is chosen
                 files.append((name, part))
         counts, seen = Counter(name for name, _ in files), Counter[str]()
         uploads: list[tuple[str, Upload]] = []

@@ -15,7 +15,7 @@ from ..bulk_report import BulkReport
 from ..client import LocalClient
 from ..commands import Action
 from .filters import Filters, parse_filters
-from .page_route import Form, PageRoute, has_key, read_form, require_login
+from .page_route import Form, PageRoute, describe_caller, read_form, require_login
 from .rendering import render
 
 CONFLICT = 409
@@ -46,9 +46,14 @@ def bulk_router(client: LocalClient, access: Access) -> APIRouter:
         return step.report
 
     def show(
-        request: Request, status: int, action: Action, filters: Filters, **context: Any
+        request: Request,
+        caller: Caller,
+        status: int,
+        action: Action,
+        filters: Filters,
+        **context: Any,
     ) -> Response:
-        context |= {"has_key": has_key(request), "max_at_once": MAX_AT_ONCE}
+        context |= {**describe_caller(request, caller), "max_at_once": MAX_AT_ONCE}
         return render("bulk.html", status, action=action, filters=filters, **context)
 
     @router.get("/bulk/{action}")
@@ -56,8 +61,8 @@ def bulk_router(client: LocalClient, access: Access) -> APIRouter:
         request: Request, action: Action, filters: ActiveFilters, caller: Caller = login
     ) -> Response:
         planned = run(action, filters, caller, dry_run=True, pay_again=True)
-        context = {"key": secrets.token_urlsafe(16), "read_only": caller.is_read_only}
-        return show(request, 200, action, filters, report=planned, **context)
+        context = {"key": secrets.token_urlsafe(16)}
+        return show(request, caller, 200, action, filters, report=planned, **context)
 
     @router.post("/bulk/{action}")
     def act(
@@ -67,17 +72,17 @@ def bulk_router(client: LocalClient, access: Access) -> APIRouter:
         fields: Fields,
         caller: Caller = login,
     ) -> Response:
-        context = {"key": fields.get("key") or secrets.token_urlsafe(16), "read_only": False}
+        context = {"key": fields.get("key") or secrets.token_urlsafe(16)}
         planned = run(action, filters, caller, dry_run=True, pay_again=True)
         # Jobs may have failed, or may have been sent, since the form showed its numbers.
         if planned.charged > _to_number(fields.get("charged", "")):
             context["refused"] = True
-            return show(request, CONFLICT, action, filters, report=planned, **context)
+            return show(request, caller, CONFLICT, action, filters, report=planned, **context)
         pay_again = fields.get("pay_again") == "yes"
         # A page that is loaded again sends its form again.
         once = f"{context['key']}:{pay_again}"
         done = run(action, filters, caller, pay_again=pay_again, idempotency_key=once)
-        return show(request, 200, action, filters, report=done, **context)
+        return show(request, caller, 200, action, filters, report=done, **context)
 
     return router
 

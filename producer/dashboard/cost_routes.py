@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from ..api.access import Access, Caller
 from ..client import LocalClient
-from .page_route import PageRoute, has_key, require_login
+from .page_route import PageRoute, describe_caller, require_login
 from .rendering import render
 
 TABLES = ("day", "provider", "caller")
@@ -30,7 +30,7 @@ def cost_router(client: LocalClient, access: Access) -> APIRouter:
             spent=client.sum_spent_usd(caller.sees),
             tables=tables,
             caller=caller,
-            has_key=has_key(request),
+            **describe_caller(request, caller),
         )
 
     return router

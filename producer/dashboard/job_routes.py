@@ -14,13 +14,14 @@ from ...jobs.job import Job, State
 from ..api.access import Access, Caller
 from ..api.retry import retry as retry_job
 from ..client import LocalClient
-from .page_route import Form, PageRoute, has_key, read_form, require_login
+from .page_route import Form, PageRoute, describe_caller, read_form, require_login
 from .rendering import render
 
 SEE_OTHER = 303
 CONFLICT = 409
 # Chosen by name: text from a URL is never shown.
 DONE = {
+    "submitted": "The job was queued.",
     "cancelled": "The job was cancelled.",
     "retried": "The job was started again.",
     "acknowledged": "The job was acknowledged.",
@@ -43,8 +44,7 @@ def job_router(client: LocalClient, access: Access) -> APIRouter:
             job=job,
             positions=client.measure_positions([job], redacted=not caller.is_admin),
             deliveries=client.list_deliveries(job),
-            has_key=has_key(request),
-            read_only=caller.is_read_only,
+            **describe_caller(request, caller),
             **{"done": "", "refused": "", **messages},
         )
 

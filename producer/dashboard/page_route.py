@@ -56,9 +56,13 @@ def require_login(access: Access) -> Any:
     return Depends(check)
 
 
-def has_key(request: Request) -> bool:
-    """Return whether the browser sent a key, so that it can log out."""
-    return bool(browser.read_key(request))
+def describe_caller(request: Request, caller: Caller) -> dict[str, bool]:
+    """Return what the header of a page depends on."""
+    return {
+        "has_key": bool(browser.read_key(request)),
+        "is_admin": caller.is_admin,
+        "read_only": caller.is_read_only,
+    }
 
 
 def render_login(way_back: str, wrong: bool = False) -> Response:

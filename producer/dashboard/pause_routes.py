@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from ...errors import InvalidRequestError
 from ..api.access import Access, Caller, require_admin
 from ..pauses import PauseControl
-from .page_route import Form, PageRoute, has_key, read_form, require_login
+from .page_route import Form, PageRoute, describe_caller, read_form, require_login
 from .rendering import render
 
 SEE_OTHER = 303
@@ -31,11 +31,10 @@ def pause_router(pauses: PauseControl, access: Access) -> APIRouter:
             "pauses.html",
             status,
             pauses=pauses.list_all(redacted=not caller.is_admin),
-            is_admin=caller.is_admin,
             names=pauses.list_names(),
             may_change=caller.is_admin and not caller.is_read_only,
             refused=refused,
-            has_key=has_key(request),
+            **describe_caller(request, caller),
         )
 
     @router.get("/pauses")

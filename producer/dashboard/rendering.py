@@ -35,6 +35,16 @@ templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def _is_in_field(place: str, field: str) -> bool:
+    """Return whether a problem's place is a field or in it; files are named `image`."""
+    if place.partition(".")[0] == "image":
+        return field == "image_urls"
+    return place == field or (field != "params" and place.startswith(f"{field}."))
+
+
+templates.tests["in_field"] = _is_in_field
 templates.globals.update(
     asset_url=asset_url,
     formatting=formatting,

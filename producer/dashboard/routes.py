@@ -16,7 +16,8 @@ from .cost_routes import cost_router
 from .filters import Filters, parse_filters
 from .job_routes import job_router
 from .login_routes import login_router
-from .page_route import PageRoute, has_key, require_login
+from .new_routes import new_router
+from .page_route import PageRoute, describe_caller, require_login
 from .pause_routes import pause_router
 from .rendering import render
 from .search import MAX_READ, SHOWN, find_jobs
@@ -31,6 +32,7 @@ def dashboard_router(client: LocalClient, access: Access, pauses: PauseControl) 
     router = APIRouter(include_in_schema=False)
     router.include_router(login_router(access))
     router.include_router(_list_router(client, access, pauses))
+    router.include_router(new_router(client, access))
     router.include_router(job_router(client, access))
     router.include_router(bulk_router(client, access))
     router.include_router(cost_router(client, access))
@@ -69,9 +71,8 @@ def _list_router(client: LocalClient, access: Access, pauses: PauseControl) -> A
             counts=client.counts(submitted_by=caller.sees),
             max_read=MAX_READ,
             shown=SHOWN,
-            has_key=has_key(request),
+            **describe_caller(request, caller),
             pauses=pauses.list_all(),
-            read_only=caller.is_read_only,
         )
 
     @router.get("/chips")
