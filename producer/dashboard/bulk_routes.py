@@ -72,7 +72,7 @@ def bulk_router(client: LocalClient, access: Access) -> APIRouter:
         fields: Fields,
         caller: Caller = login,
     ) -> Response:
-        context = {"key": fields.get("key") or secrets.token_urlsafe(16)}
+        context: dict[str, Any] = {"key": fields.get("key") or secrets.token_urlsafe(16)}
         planned = run(action, filters, caller, dry_run=True, pay_again=True)
         # Jobs may have failed, or may have been sent, since the form showed its numbers.
         if planned.charged > _to_number(fields.get("charged", "")):

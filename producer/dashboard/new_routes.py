@@ -19,7 +19,7 @@ from ...providers import get as get_provider
 from ...providers.request import PRIORITIES, parse_request
 from ...store.submit.places import estimate_cost
 from ..api.access import Access, Caller
-from ..api.form import MAX_FILES, MAX_TEXT_BYTES, read_form
+from ..api.form import MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES, read_form
 from ..api.problems import get_status
 from ..client import LocalClient
 from .formatting import format_usd
@@ -27,7 +27,6 @@ from .page_route import PageRoute, describe_caller, require_login
 from .rendering import render
 from .request_form import Choice, Texts, find_choice, list_choices
 
-LIMITS = {"max_files": MAX_FILES, "max_fields": 100}
 SENT_BEFORE = "This form was sent before, with other values. Submit it again to pay for another job"
 # What a request without them is estimated with.
 STAND_INS = {"prompt": "-", "image_urls": ["https://images.example/0.png"]}
@@ -68,7 +67,9 @@ def new_router(client: LocalClient, access: Access) -> APIRouter:
     @router.post("/new")
     async def create(request: Request, caller: Caller = login) -> Response:
         # Parsed once: `read_form` gets the same, and what was typed outlives its errors.
-        async with request.form(**LIMITS, max_part_size=MAX_TEXT_BYTES) as sent:
+        async with request.form(
+            max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_TEXT_BYTES
+        ) as sent:
             texts = {name: text for name, text in sent.multi_items() if isinstance(text, str)}
             choice = _find(choices, texts.get("kind", ""))
             if choice is None:
@@ -79,7 +80,7 @@ def new_router(client: LocalClient, access: Access) -> APIRouter:
             try:
                 if is_submitted or has_files:
                     await run_in_threadpool(access.acquire, caller, 1)
-                files = await read_form(request, client.input_images, caller.name, **LIMITS)
+                files = await read_form(request, client.input_images, caller.name)
             except (ImageQueueError, HTTPException) as error:
                 return _render_form(shown, error=error)
         # After an error the form names them: a browser would not send the files again.
