@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # In the order of testpaths: the longest files start first, and short ones fill the end.
 TEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings alerts client typescript docs clean
+.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings alerts client typescript docs drawing clean
 
 help:  ## the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -89,6 +89,9 @@ docs: .venv/installed-docs  ## the documents as a site in build/site; a link tha
 	cd build && tar -xzf "$$(npm pack --silent mermaid@11)" package/dist/mermaid.min.js
 	mv build/package/dist/mermaid.min.js build/pages
 	$(BIN)/zensical build --clean --strict
+
+drawing: .venv/installed-docs  ## draw docs/images from its source
+	$(BIN)/d2 docs/images/architecture.d2 docs/images/architecture.svg
 
 clean:  ## remove what make made; `data/`, with the images that you paid for, stays
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
