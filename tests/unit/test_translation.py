@@ -1,4 +1,4 @@
-"""The README in Chinese has the facts of the English one, and the drawing the words of its source."""
+"""Both READMEs have the same facts, and the drawing the words of its source."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def read_facts(section: str) -> Facts:
 
 
 def read_sections(name: str) -> list[Facts]:
-    return [read_facts(each) for each in re.split(r"^## .*$", (ROOT / name).read_text(), flags=re.M)]
+    return [
+        read_facts(each) for each in re.split(r"^## .*$", (ROOT / name).read_text(), flags=re.M)
+    ]
 
 
 SECTIONS = list(zip(read_sections("README.md"), read_sections("README.zh.md"), strict=True))
