@@ -17,6 +17,7 @@ from ..jobs.job import Job
 from ..store.jobs import Store
 from ..store.money.budgets import BudgetReader, BudgetUse
 from ..store.money.ledger import CostRow, Ledger
+from ..store.processes import ProcessKind, list_processes
 from ..store.submit.pauses import Pauses
 from ..store.submit.positions import QueuePosition, open_positions
 from ..store.webhooks.deliveries import MAX_DELIVERIES, list_deliveries
@@ -111,6 +112,12 @@ class Reports:
             self._store.batches.get(batch, submitted_by)
         request = CostRequest(parse_dimensions(by), since, until, submitted_by, batch)
         return report_costs(self._ledger, self._now().date(), request)
+
+    @reachable()
+    def has_worker(self) -> bool:
+        """Return whether a worker runs, on any host."""
+        running = list_processes(self._store.redis)
+        return any(each.kind == ProcessKind.WORKER for each in running)
 
     @reachable()
     def report_budgets(self, submitted_by: str | None = None) -> list[BudgetUse]:

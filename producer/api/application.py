@@ -20,6 +20,7 @@ from ..dashboard.docs_routes import docs_router
 from ..dashboard.routes import dashboard_router
 from ..input_images import MAX_UPLOAD_BYTES
 from ..metrics import routes as metrics_routes
+from ..metrics.routes import StoreCollector
 from ..openai.install import build_routers as openai_routers
 from ..pauses import PauseControl
 from . import job_form
@@ -109,8 +110,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(providers.routes(access))
     for router in openai_routers(settings, client, redis_client, access, watch, listeners, storage):
         app.include_router(router)
-    app.include_router(metrics_routes.routes(settings, access))
-    app.include_router(dashboard_router(client, access, pauses))
+    collector = StoreCollector(settings)
+    app.include_router(metrics_routes.routes(collector, access))
+    app.include_router(dashboard_router(client, access, pauses, collector))
     app.include_router(docs_router(app, access))
 
     @app.get("/healthz", tags=["operations"], summary="Check the health")

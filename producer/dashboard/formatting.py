@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from ...jobs.job import Charged, Image, Job, State
 from ..bulk_report import describe_report as describe_report  # for templates
 from ..commands import FREE, MAY_STAND, STANDS, STATES_FOR, Action, is_paid_retry
 from ..commands import needs_pay_again as needs_pay_again  # for templates
+from ..position_text import format_seconds as format_seconds  # for templates
 
 MAX_TITLE_CHARACTERS = 90
 THUMBNAIL_PX = 320
@@ -53,6 +55,7 @@ BULK = {
     Action.RETRY: BulkTexts("Retry …", "Retry jobs", "Start these jobs again"),
     Action.ACKNOWLEDGE: BulkTexts("Acknowledge …", "Acknowledge jobs", "Acknowledge these jobs"),
 }
+INFINITE = math.inf
 AGES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 

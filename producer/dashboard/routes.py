@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from ..api.access import Access, Caller
 from ..client import LocalClient
+from ..metrics.routes import StoreCollector
 from ..pauses import PauseControl
 from . import assets
 from .bulk_routes import bulk_router
@@ -17,6 +18,7 @@ from .filters import Filters, parse_filters
 from .job_routes import job_router
 from .login_routes import login_router
 from .new_routes import new_router
+from .operations_routes import operations_router
 from .page_route import PageRoute, describe_caller, require_login
 from .pause_routes import pause_router
 from .rendering import render
@@ -27,7 +29,9 @@ NO_CONTENT = 204
 ActiveFilters = Annotated[Filters, Depends(parse_filters)]
 
 
-def dashboard_router(client: LocalClient, access: Access, pauses: PauseControl) -> APIRouter:
+def dashboard_router(
+    client: LocalClient, access: Access, pauses: PauseControl, collector: StoreCollector
+) -> APIRouter:
     """Return the routes of every page; they are not part of the OpenAPI document."""
     router = APIRouter(include_in_schema=False)
     router.include_router(login_router(access))
@@ -37,6 +41,7 @@ def dashboard_router(client: LocalClient, access: Access, pauses: PauseControl) 
     router.include_router(bulk_router(client, access))
     router.include_router(cost_router(client, access))
     router.include_router(pause_router(pauses, access))
+    router.include_router(operations_router(client, access, pauses, collector))
 
     @router.get("/static/{digest}/{name}")
     def static(digest: str, name: str) -> Response:
@@ -73,6 +78,7 @@ def _list_router(client: LocalClient, access: Access, pauses: PauseControl) -> A
             shown=SHOWN,
             **describe_caller(request, caller),
             pauses=pauses.list_all(),
+            has_worker=client.has_worker(),
         )
 
     @router.get("/chips")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from prometheus_client import Metric
@@ -52,6 +53,23 @@ class CreditReader:
         self._credits = found
 
 
+class Disk(NamedTuple):
+    """The disk of the images, in bytes."""
+
+    size: int
+    free: int
+
+
+def measure_disk(images_url: str) -> Disk | None:
+    """Return the disk that the images are on; None for a bucket, or before the first image."""
+    url = urlsplit(images_url)
+    if url.scheme == "file":
+        with suppress(OSError):
+            usage = shutil.disk_usage(unquote(url.path))
+            return Disk(usage.total, usage.free)
+    return None
+
+
 def capacity_families(
     images_url: str, credits_left: Mapping[tuple[str, str], float]
 ) -> Iterator[Metric]:
@@ -69,10 +87,7 @@ def capacity_families(
         labels=[],
     )
     size = Gauge("imagequeue_storage_size_bytes", "Size of that disk.", labels=[])
-    url = urlsplit(images_url)
-    if url.scheme == "file":
-        with suppress(OSError):  # no image has been saved yet
-            usage = shutil.disk_usage(unquote(url.path))
-            free.add_metric([], usage.free)
-            size.add_metric([], usage.total)
+    if disk := measure_disk(images_url):
+        free.add_metric([], disk.free)
+        size.add_metric([], disk.size)
     yield from (credit, free, size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import inf
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily as Counter
@@ -95,7 +94,7 @@ def _callbacks(seen: Snapshot) -> Iterator[Metric]:
         "imagequeue_callbacks_read", "Stored callbacks by their effect.", labels=["outcome"]
     )
     none = {f"callbacks.{answer}": 0 for answer in ANSWERS}
-    for (name,), count in _split({**none, **seen.sums}, "callbacks", 1):
+    for (name,), count in split_sums({**none, **seen.sums}, "callbacks", 1):
         if "." not in name:
             (read if name in OUTCOMES else received).add_metric([name], count)
     yield from (received, read)
@@ -136,9 +135,7 @@ def _redis(seen: Snapshot) -> Iterator[Metric]:
         {"version": __version__, "redis_version": str(info["redis_version"])},
     )
     yield Gauge("imagequeue_redis_memory_bytes", "Memory used by Redis.", info["used_memory"])
-    # Without `maxmemory`, the machine's memory is the limit.
-    limit = info.get("maxmemory", 0) or info.get("total_system_memory", inf)
-    yield Gauge("imagequeue_redis_memory_max_bytes", "Memory that Redis may use.", limit)
+    yield Gauge("imagequeue_redis_memory_max_bytes", "Memory that Redis may use.", seen.max_memory)
     # Hosted services may not say whether they write a file.
     if (enabled := info.get("aof_enabled")) is not None:
         yield Gauge("imagequeue_redis_aof_enabled", "1 if appendonly is on.", enabled)
@@ -146,8 +143,8 @@ def _redis(seen: Snapshot) -> Iterator[Metric]:
     yield Gauge("imagequeue_redis_aof_writable", "1 if the last AOF write succeeded.", written)
 
 
-def _split(sums: Sums, kind: str, parts: int) -> Iterator[tuple[list[str], int]]:
-    """Yield the labels and the count of every sum of a kind."""
+def split_sums(sums: Sums, kind: str, parts: int) -> Iterator[tuple[list[str], int]]:
+    """Yield the labels and the count of each counter of a kind, with that number of labels."""
     for name, count in sums.items():
         head, *labels = name.split(".", parts)
         if head == kind and len(labels) == parts:
@@ -155,7 +152,7 @@ def _split(sums: Sums, kind: str, parts: int) -> Iterator[tuple[list[str], int]]
 
 
 def _fill(family: Gauge | Counter, sums: Sums, kind: str, parts: int) -> Metric:
-    for labels, count in _split(sums, kind, parts):
+    for labels, count in split_sums(sums, kind, parts):
         family.add_metric(labels, count)
     return family
 

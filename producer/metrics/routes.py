@@ -6,8 +6,10 @@ scrape one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from itertools import chain
+from typing import NamedTuple
 
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import Response
@@ -21,7 +23,7 @@ from ...config.settings import Settings
 from ...errors import RedisUnavailableError
 from ...store.broker import open_queues
 from ...store.clock import RedisClock
-from ...store.money.budgets import BudgetReader
+from ...store.money.budgets import BudgetReader, BudgetUse
 from ...store.submit.queue import read_quotas
 from ..api.access import Access, Caller
 from ..processes import list_needed_queues
@@ -29,13 +31,22 @@ from .budget_families import budget_families
 from .capacity_families import CreditReader, capacity_families
 from .families import families
 from .process_families import process_families
-from .snapshot import take_snapshot
+from .snapshot import Snapshot, take_snapshot
 from .submit_families import submit_families
 
 
-def routes(settings: Settings, access: Access) -> APIRouter:
+class Seen(NamedTuple):
+    """Everything that is known of the queue at one moment."""
+
+    at: datetime
+    snapshot: Snapshot
+    budgets: list[BudgetUse]
+    credits: Mapping[tuple[str, str], float]
+    """What is left by account and key, as their vendors said within minutes."""
+
+
+def routes(collector: StoreCollector, access: Access) -> APIRouter:
     """Return the endpoint, which is not part of the OpenAPI document."""
-    collector = StoreCollector(settings)
     router = APIRouter(include_in_schema=False)
     known_caller = Depends(access)
 
@@ -59,23 +70,28 @@ class StoreCollector(Collector):
         self._now = RedisClock(self._redis)
         self._budgets = BudgetReader(self._redis, settings)
         self._broker = open_queues(settings, self._redis, make_celery(settings))
-        self._quotas = read_quotas(settings)
+        self.quotas = read_quotas(settings)
         self._credits = CreditReader(settings)
-        self._settings = settings
+        self.settings = settings
 
-    def collect(self) -> Iterator[Metric]:
-        """Return every current metric; raises RedisUnavailableError rather than returning some."""
+    def read(self) -> Seen:
+        """Read all of it from Redis; raises RedisUnavailableError rather than returning some."""
         try:
             with reachable():
                 now = self._now()
-                seen = take_snapshot(self._redis, self._broker, self._quotas, now)
+                seen = take_snapshot(self._redis, self._broker, self.quotas, now)
                 budgets = self._budgets.list_uses(now)
         except (OperationalError, OSError) as error:
             raise RedisUnavailableError(f"the broker does not answer ({error})") from error
+        return Seen(now, seen, budgets, self._credits.read())
+
+    def collect(self) -> Iterator[Metric]:
+        """Return every current metric; raises RedisUnavailableError."""
+        _, seen, budgets, credits_left = self.read()
         return chain(
-            families(seen, self._settings.max_queued_messages),
-            process_families(seen.processes, list_needed_queues(self._settings)),
-            submit_families(seen, self._quotas),
+            families(seen, self.settings.max_queued_messages),
+            process_families(seen.processes, list_needed_queues(self.settings)),
+            submit_families(seen, self.quotas),
             budget_families(budgets),
-            capacity_families(self._settings.images_url, self._credits.read()),
+            capacity_families(self.settings.images_url, credits_left),
         )

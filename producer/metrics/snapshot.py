@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import inf
 from typing import Any, NamedTuple
 
 import redis
@@ -52,6 +53,12 @@ class Snapshot(NamedTuple):
     """Jobs whose records could not be read."""
     redis: dict[str, Any]
     """The answer to the INFO command."""
+
+    @property
+    def max_memory(self) -> float:
+        """The bytes that Redis may use: those of the machine without `maxmemory`, or infinity."""
+        limit: float = self.redis.get("maxmemory", 0) or self.redis.get("total_system_memory", inf)
+        return limit
 
 
 def take_snapshot(

@@ -98,6 +98,10 @@ async function updatePage() {
   const response = await fetchOrLogIn(location.href);
   if (!response.ok) return;
   const fresh = parse(await response.text());
+  // A page that no worker changes is not live, even if its stream is open.
+  const { live } = fresh.getElementById("stream").dataset;
+  if (stream.textContent === stream.dataset.live) showStatus(live);
+  stream.dataset.live = live;
   if (!jobs) return replace(document.getElementById("job"), fresh.getElementById("job"));
   const ids = new Set([...fresh.querySelectorAll(".card")].map((card) => card.id));
   for (const card of [...jobs.children]) if (!ids.has(card.id)) removeCard(card);
@@ -149,8 +153,9 @@ function updateAges() {
   }
 }
 
+const stream = document.getElementById("stream");
+
 function showStatus(text) {
-  const stream = document.getElementById("stream");
   stream.textContent = text;
   stream.hidden = false;
 }
@@ -164,7 +169,7 @@ function connect() {
   disconnect();
   source = new EventSource("/v1/events");
   // Changes before the stream opened are not in it, so the page is fetched once.
-  source.onopen = () => { showStatus("live"); refresh(); };
+  source.onopen = () => { showStatus(stream.dataset.live); refresh(); };
   source.onmessage = (event) => {
     const { job, state } = JSON.parse(event.data);
     if (!jobs && document.getElementById("job").dataset.job !== job) return;
