@@ -13,13 +13,17 @@ STORAGE_KEYS = {
     *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_KEY", "AZURE_CLIENT_SECRET"),
 }
 ARCHIVE = {"IMAGEQUEUE_ARCHIVE_URL"}
+SIGNING = {"IMAGEQUEUE_SECRET_KEY"}
 SECRETS_OF = {
-    # It uploads input images, and serves saved ones.
-    "api": {"IMAGEQUEUE_API_KEYS"} | PROVIDER_KEYS | STORAGE_KEYS | ARCHIVE,
+    # It uploads input images, serves saved ones, and signs their URLs for OpenAI's SDKs.
+    "api": {"IMAGEQUEUE_API_KEYS", "IMAGEQUEUE_SECRET_KEY"}
+    | PROVIDER_KEYS
+    | STORAGE_KEYS
+    | ARCHIVE,
     # It serves input images to providers.
-    "receiver": {"IMAGEQUEUE_SECRET_KEY"} | STORAGE_KEYS,
+    "receiver": SIGNING | STORAGE_KEYS,
     # It submits nothing while images could not be saved.
-    "submit": {"IMAGEQUEUE_SECRET_KEY"} | PROVIDER_KEYS | STORAGE_KEYS | ARCHIVE,
+    "submit": SIGNING | PROVIDER_KEYS | STORAGE_KEYS | ARCHIVE,
     "poll": PROVIDER_KEYS | ARCHIVE,
     "callback": {"IMAGEQUEUE_KIE_WEBHOOK_HMAC_KEY"} | PROVIDER_KEYS | ARCHIVE,
     # It asks providers for another URL of an image.
@@ -31,7 +35,7 @@ GROUPS = {
     "redis": set[str](),
     "api-keys": {"IMAGEQUEUE_API_KEYS"},
     "providers": PROVIDER_KEYS,
-    "signing": {"IMAGEQUEUE_SECRET_KEY"},
+    "signing": SIGNING,
     "storage": STORAGE_KEYS,
     "archive": ARCHIVE,
     "webhooks": {"IMAGEQUEUE_WEBHOOK_SECRET"},

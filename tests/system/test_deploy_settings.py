@@ -11,6 +11,7 @@ import pytest
 
 from imagequeue.config.process import CANNOT_START
 from imagequeue.config.settings import PREFIX, read_settings, settings_class
+from imagequeue.producer.local.ports import free_port
 from support.compose import (
     COMPOSE_FILE,
     PROCESSES,
@@ -68,15 +69,25 @@ def test_service_gets_the_secrets_that_it_needs(name: str) -> None:
     assert given == SECRETS_OF[name]
 
 
-def test_worker_needs_the_secret_of_its_queue_alone(
+def test_process_needs_the_secret_that_it_is_given_alone(
     start: Callable[..., Process], overrides: dict[str, str]
 ) -> None:
     overrides["secret_key"] = ""
-    command = (str(BIN / "celery"), "-A", "imagequeue.worker", "worker", "-P", "solo", "-Q")
-    notify, submit = start(*command, "notify"), start(*command, "submit")
+    worker = (str(BIN / "celery"), "-A", "imagequeue.worker", "worker", "-P", "solo", "-Q")
+    notify = start(*worker, "notify")
+    server = (sys.executable, "-m")
+    refused = {
+        "api": start(*server, "imagequeue.producer.api", "--port", str(free_port())),
+        "receiver": start(*server, "imagequeue.worker.receiver", "--port", str(free_port())),
+        "submit": start(*worker, "submit"),
+    }
     notify.wait_for(" ready.")
-    assert submit.popen.wait(60) == CANNOT_START
-    assert submit.output.splitlines()[-1].startswith("imagequeue: IMAGEQUEUE_SECRET_KEY is not set")
+    for process in refused.values():
+        assert process.popen.wait(60) == CANNOT_START
+        last = process.output.splitlines()[-1]
+        assert last.startswith("imagequeue: IMAGEQUEUE_SECRET_KEY is not set")
+    given = {name for name, secrets in SECRETS_OF.items() if "IMAGEQUEUE_SECRET_KEY" in secrets}
+    assert given == {*refused}
 
 
 def test_every_secret_setting_is_given_out_or_withheld() -> None:
