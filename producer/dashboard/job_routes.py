@@ -39,7 +39,7 @@ def job_router(client: LocalClient, access: Access) -> APIRouter:
         request: Request, job: Job, caller: Caller, status: int = 200, **messages: str
     ) -> Response:
         return render(
-            "job.html",
+            "job/page.html",
             status,
             job=job,
             positions=client.measure_positions([job], redacted=not caller.is_admin),

@@ -11,8 +11,9 @@ from ...jobs.job import State, utc_now
 from ...providers import PROVIDERS
 from ..delivery_text import describe_delivery
 from ..position_text import describe_position
-from . import formatting
+from . import formatting, state_text
 from .assets import asset_url
+from .timeline import build_timeline, format_duration
 
 # Markup injected by a prompt or a provider can load no script, frame or form.
 CONTENT_SECURITY_POLICY = (
@@ -51,6 +52,9 @@ templates.globals.update(
     describe_delivery=describe_delivery,
     describe_position=describe_position,
     now=utc_now,
+    state_text=state_text,
+    build_timeline=build_timeline,
+    format_duration=format_duration,
     STATES=list(State),
     PROVIDERS=list(PROVIDERS),
 )

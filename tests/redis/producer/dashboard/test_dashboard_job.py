@@ -4,8 +4,11 @@ import re
 
 import pytest
 import requests
+from markupsafe import escape
 
 from imagequeue.jobs.job import JobError, Reason, State, add_seconds, utc_now
+from imagequeue.producer.dashboard import state_text
+from imagequeue.producer.dashboard.timeline import build_timeline
 from imagequeue.worker.context import Context
 from support.dashboard import failed, get, post
 from support.jobs import move, queued, unsaved
@@ -127,3 +130,56 @@ def test_queued_job_says_what_it_waits_for(site: str, ctx: Context) -> None:
         assert "Waits for its time (not_before), about " in get(site + page)
     move(ctx, job_id, State.SUBMITTING)
     assert "Waits for" not in get(f"{site}/jobs/{job_id}")
+
+
+def test_every_state_and_reason_is_explained() -> None:
+    assert set(state_text.STATES) == set(State)
+    assert set(state_text.REASONS) == set(Reason)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_failed_card_says_why_in_a_word(site: str, ctx: Context, reason: Reason) -> None:
+    job_id = queued(ctx)
+    move(ctx, job_id, State.SUBMITTING, State.FAILED, error=JobError(reason=reason))
+    (why,) = re.findall(r'class="caption why">(.*?)<', get(f"{site}/jobs/{job_id}/card"))
+    assert 0 < len(why.split()) <= 2
+    html = get(f"{site}/jobs/{job_id}")
+    assert str(escape(state_text.REASONS[reason])) in html
+    assert "It ended without a saved image." in html
+
+
+def test_waiting_card_says_what_it_waits_for(site: str, ctx: Context) -> None:
+    job_id = queued(ctx)
+    assert 'class="caption why"' not in get(f"{site}/jobs/{job_id}/card")
+    move(ctx, job_id, State.SUBMITTING, State.WAITING)
+    assert "Waits for the provider&#39;s result" in get(f"{site}/jobs/{job_id}/card")
+    assert "The provider works on it." in get(f"{site}/jobs/{job_id}")
+    called_back = ctx.store.get(job_id).model_copy(update={"delivery": "callback"})
+    assert state_text.describe_briefly(called_back) == "waits for the provider's callback"
+
+
+def test_history_says_how_long_each_state_lasted(site: str, ctx: Context) -> None:
+    job_id = queued(ctx)
+    for state, seconds in ((State.SUBMITTING, 3), (State.WAITING, 1.5), (State.FAILED, 75)):
+        ctx.now.advance(seconds)  # type: ignore[attr-defined]
+        move(ctx, job_id, state)
+    lasted = r'(\w+)</span> <span>\w+</span> <span class="lasted">for (.*?)<'
+    html = get(f"{site}/jobs/{job_id}")
+    assert re.findall(lasted, html) == [
+        ("queued", "3.0 s"),
+        ("submitting", "1.5 s"),
+        ("waiting", "1 min 15 s"),
+    ]
+    assert "1 min 20 s in all." in html
+
+
+def test_note_does_not_divide_the_time_of_its_state(ctx: Context) -> None:
+    job_id = queued(ctx)
+    move(ctx, job_id, State.SUBMITTING, State.WAITING)
+    for seconds, cause in ((5, "a poll"), (7, "another poll")):
+        ctx.now.advance(seconds)  # type: ignore[attr-defined]
+        job, now = ctx.store.get(job_id), ctx.now()
+        ctx.store.transition(job, lambda job: job.with_note(cause, now, now))  # noqa: B023
+    move(ctx, job_id, State.DOWNLOADING)
+    waiting = [step for step in build_timeline(ctx.store.get(job_id)) if step.state == "waiting"]
+    assert [step.lasted for step in waiting] == ["12 s", "", ""]
