@@ -40,10 +40,12 @@ async def read_form(
     max_fields: int = MAX_FIELDS,
     max_text_bytes: int = MAX_TEXT_BYTES,
     text_files: Collection[str] = (),
+    skips_unchosen: bool = False,
 ) -> Form:
     """Read a form and store its files, each an image of at most MAX_UPLOAD_BYTES, as uploads.
 
-    Parts that `text_files` names are texts also if they are sent as files. Either every file is
+    Parts that `text_files` names are texts also if they are sent as files. `skips_unchosen` leaves
+    out the empty part that a browser sends for a file field without a file. Either every file is
     stored or none.
 
     Raises HTTPException 400, 413, 415 or 503, or InvalidRequestError that names the file's field.
@@ -60,7 +62,7 @@ async def read_form(
                 texts.append((name, part))
             elif name in text_files:
                 texts.append((name, await _read_text(name, part, max_text_bytes)))
-            elif part.filename or part.size:  # a browser sends an empty one if none is chosen
+            elif part.filename or part.size or not skips_unchosen:
                 files.append((name, part))
         counts, seen = Counter(name for name, _ in files), Counter[str]()
         uploads: list[tuple[str, Upload]] = []

@@ -44,6 +44,7 @@ def job_router(client: LocalClient, access: Access) -> APIRouter:
             job=job,
             positions=client.measure_positions([job], redacted=not caller.is_admin),
             deliveries=client.list_deliveries(job),
+            has_worker=client.has_worker(),
             **describe_caller(request, caller),
             **{"done": "", "refused": "", **messages},
         )

@@ -15,6 +15,7 @@ from ...config.budgets import USD
 from ...errors import IdempotencyConflictError, ImageQueueError, InvalidRequestError, Problem
 from ...jobs.build import build_job
 from ...jobs.job import utc_now
+from ...jobs.upload import Upload
 from ...providers import get as get_provider
 from ...providers.request import PRIORITIES, parse_request
 from ...store.submit.places import estimate_cost
@@ -40,6 +41,8 @@ class _Form(NamedTuple):
     choices: Sequence[Choice]
     choice: Choice | None
     texts: Texts
+    uploads: Sequence[Upload] = ()
+    """The files that were just sent."""
 
 
 def new_router(client: LocalClient, access: Access) -> APIRouter:
@@ -80,14 +83,17 @@ def new_router(client: LocalClient, access: Access) -> APIRouter:
             try:
                 if is_submitted or has_files:
                     await run_in_threadpool(access.acquire, caller, 1)
-                files = await read_form(request, client.input_images, caller.name)
+                files = await read_form(
+                    request, client.input_images, caller.name, skips_unchosen=True
+                )
             except (ImageQueueError, HTTPException) as error:
                 return _render_form(shown, error=error)
         # After an error the form names them: a browser would not send the files again.
-        ids = [upload.id for _, upload in files.uploads]
+        uploads = [upload for _, upload in files.uploads]
+        ids = [upload.id for upload in uploads]
         texts["image_urls"] = "\n".join([*texts.get("image_urls", "").splitlines(), *ids])
         answer = _submit if is_submitted else _show_cost
-        return await run_in_threadpool(answer, client, shown, choice)
+        return await run_in_threadpool(answer, client, shown._replace(uploads=uploads), choice)
 
     return router
 
@@ -128,7 +134,7 @@ def _render_form(
 def _submit(client: LocalClient, form: _Form, choice: Choice) -> Response:
     """Queue the job and redirect to its page, or show what is wrong."""
     try:
-        job, _ = client.submit_request(
+        job, is_replayed = client.submit_request(
             choice.read(form.texts),
             # A form that is sent twice, such as by a reload, is paid once.
             idempotency_key=form.texts.get("key") or None,
@@ -138,6 +144,8 @@ def _submit(client: LocalClient, form: _Form, choice: Choice) -> Response:
         )
     except ImageQueueError as error:
         return _render_form(form, error=error)
+    if is_replayed:
+        client.input_images.discard(form.uploads)
     return RedirectResponse(f"/jobs/{job.id}?done=submitted", HTTPStatus.SEE_OTHER)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import requests
 
 from imagequeue.jobs.job import Job, JobError, Reason, State
+from imagequeue.store.processes import Heartbeat, ProcessKind
 from imagequeue.worker.context import Context
 from support.jobs import move, picture, queued
 
@@ -34,6 +35,11 @@ def some(ctx: Context, count: int, **fields: Any) -> list[str]:
         ctx.now.advance(1)  # type: ignore[attr-defined]
         ids.append(queued(ctx, **{"prompt": f"image {n}", **fields}))
     return ids[::-1]
+
+
+def beat(ctx: Context, kind: ProcessKind = ProcessKind.WORKER) -> None:
+    """Let a process of this kind say that it runs."""
+    Heartbeat(ctx.store.redis, ctx.settings, kind).beat()
 
 
 def failed(ctx: Context, **error: str) -> str:

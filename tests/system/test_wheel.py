@@ -23,6 +23,7 @@ NEEDED = (
     "store/lua/transition.lua",
     "producer/dashboard/static/live.js",
     "producer/dashboard/templates/base.html",
+    "producer/dashboard/templates/job/page.html",
     "providers/conformance/cases.py",
     "providers/kie/models.toml",
     "sandbox/sample.mp4",

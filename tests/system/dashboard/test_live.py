@@ -8,6 +8,7 @@ from imagequeue.jobs.job import State
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.local.ports import free_port
 from imagequeue.worker.context import Context
+from support.dashboard import beat
 from support.dashboard_browser import SCRIPT, Tab, is_drawn, open_live, submit, was_not_reloaded
 from support.jobs import move, queued
 from support.processes import WORKER, Process, answers, eventually
@@ -112,6 +113,7 @@ def test_refused_stream_is_retried(site: str, ctx: Context, new_tab: Tab) -> Non
         page.route("**/v1/events", lambda route: route.fulfill(status=503), times=1)
         page.goto(site)
         expect(page.locator("#stream")).to_have_text("connecting …")
+        beat(ctx)
         job_id = queued(ctx)
         expect(page.locator(f"#{job_id}")).to_be_visible()
         expect(page.locator("#stream")).to_have_text("live")

@@ -10,10 +10,13 @@ from playwright.sync_api import Page, expect
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.jobs.job import Job, State, add_seconds, utc_now
 from imagequeue.worker.context import Context
+from support.dashboard import beat
 from support.dashboard_browser import Tab, is_drawn, open_live, submit, was_not_reloaded
 from support.images import stored
 from support.jobs import move, queued
 from support.processes import WORKER, eventually
+
+FORM = "/new?kind=kie-flux-kontext/edit/"
 
 
 def test_cancel_shows_in_another_tab(site: str, ctx: Context, new_tab: Tab) -> None:
@@ -98,6 +101,7 @@ def test_login_opens_the_page_and_its_images(
 ) -> None:
     job_id = stored(ctx)
     move(ctx, job_id, State.SUCCEEDED)
+    beat(ctx)
     site = serve(read_settings(**overrides, api_keys="key-one"))
     with new_tab("401") as page:
         page.goto(site)
@@ -136,7 +140,7 @@ def test_every_page_is_accessible_and_fits_a_phone(site: str, ctx: Context, new_
     with new_tab("404|401", viewport=phone, color_scheme="light") as page:
         jobs = (f"/jobs/{job_id}" for job_id in ids)
         lists = ("/", "/?q=unicorn", "/bulk/retry?state=failed")
-        paths = (*lists, *jobs, "/jobs/none", "/costs")
+        paths = (*lists, *jobs, "/jobs/none", "/costs", "/operations", FORM)
         for path in paths:
             page.goto(site + path)
             assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"], path

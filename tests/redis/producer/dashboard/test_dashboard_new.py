@@ -99,6 +99,11 @@ def test_chosen_files_outlive_an_error(ask: Ask, ctx: Context) -> None:
     (upload,) = re.findall(r"upload_01\w+", answer.text)
     assert (answer.status_code, 'id="prompt-wrong">must not be empty' in answer.text) == (422, True)
     assert send(ask, kind=EDIT, prompt="a hat", image_urls=upload).status_code == 303
+    assert len(list((ctx.settings.data_dir / "images" / "uploads").iterdir())) == 1
+    for _ in range(2):
+        answer = send(ask, files=cat, kind=EDIT, prompt="a tie", key="sent twice")
+        assert answer.status_code == 303
+    assert len(list((ctx.settings.data_dir / "images" / "uploads").iterdir())) == 2
     broken = [("image", ("cat.png", b"no image", "image/png"))]
     answer = send(ask, files=broken, kind=EDIT, prompt="a hat", key="k2")
     assert (answer.status_code, 'id="image_urls-wrong"' in answer.text) == (422, True)

@@ -4,12 +4,11 @@ import re
 
 import pytest
 
-from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State, utc_now
-from imagequeue.store.processes import Heartbeat, ProcessKind
+from imagequeue.store.processes import ProcessKind
 from imagequeue.worker.context import Context
 from support.callers import Ask
-from support.dashboard import get, post
+from support.dashboard import beat, get, post
 from support.jobs import charged, queued
 from support.metrics import move
 
@@ -17,10 +16,6 @@ from support.metrics import move
 @pytest.fixture(autouse=True)
 def _today(ctx: Context) -> None:
     ctx.now.time = utc_now()  # type: ignore[attr-defined]
-
-
-def beat(ctx: Context, settings: Settings, kind: ProcessKind = ProcessKind.WORKER) -> None:
-    Heartbeat(ctx.store.redis, settings, kind).beat()
 
 
 def rows(html: str, name: str) -> list[list[str]]:
@@ -31,11 +26,9 @@ def rows(html: str, name: str) -> list[list[str]]:
     return [[re.sub("<.*?>", "", cell).strip() for cell in row] for row in cells]
 
 
-def test_page_shows_processes_and_what_is_missing(
-    site: str, ctx: Context, settings: Settings
-) -> None:
+def test_page_shows_processes_and_what_is_missing(site: str, ctx: Context) -> None:
     assert "No worker for the queue submit: start one" in get(f"{site}/operations")
-    beat(ctx, settings)
+    beat(ctx)
     html = get(f"{site}/operations")
     # The API may have said that it runs, too.
     assert "worker" in [row[0] for row in rows(html, "Processes")]
@@ -79,10 +72,8 @@ def test_page_is_for_admin_keys(ask: Ask) -> None:
         assert ('href="/operations"' in ask(name, "GET", "/", page=True).text) is shown
 
 
-def test_list_is_live_only_while_a_worker_lives(
-    site: str, ctx: Context, settings: Settings
-) -> None:
-    beat(ctx, settings, ProcessKind.API)
+def test_list_is_live_only_while_a_worker_lives(site: str, ctx: Context) -> None:
+    beat(ctx, ProcessKind.API)
     assert 'data-live="no worker runs"' in get(site)
-    beat(ctx, settings)
+    beat(ctx)
     assert 'data-live="live"' in get(site)
