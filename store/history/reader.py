@@ -7,6 +7,7 @@ back. So whoever reads Redis first and the archive then finds every job; what Re
 from __future__ import annotations
 
 import heapq
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -21,10 +22,13 @@ from ...jobs.job import Job, State
 from .. import keys
 from ..decoding import decode_ids
 from ..listing import PAGE, Page, index_earlier_jobs, iter_jobs
-from .job_archive import ArchiveOpener
+from .job_archive import ArchiveOpener, JobArchive
 
 # A page ends after this many jobs that do not match, and its cursor goes on from there.
 MAX_MISMATCHES = 500
+# To count a million rows takes most of a second, and within these seconds few are added.
+SLOW_S = 0.1
+REUSE_S = 15.0
 
 Visited = tuple[str, Job | None]
 """The id of a job, and the job if it matches."""
@@ -38,6 +42,7 @@ class History:
         self._images_url = images_url
         self.open_archive = open_archive
         self._is_indexed = False
+        self._slow_counts: dict[object, tuple[float, Mapping[State, int]]] = {}
 
     def find_archived(self, job_ids: Sequence[str]) -> Mapping[str, bytes]:
         """Return the records of those of the jobs that are archived."""
@@ -160,8 +165,24 @@ class History:
             indexed = JobConditions.model_construct(
                 state=chosen.state, caller=chosen.caller, provider=chosen.provider
             )
-            counts.update(archive.count_by_state(indexed, since))
+            counts.update(self._count_archived(archive, indexed, since))
         return {state: counts[state] for state in states}
+
+    def _count_archived(
+        self, archive: JobArchive, chosen: JobConditions, since: datetime | None
+    ) -> Mapping[State, int]:
+        """Return the counts of the archive; those that took long may be of a moment ago."""
+        asked = (chosen.state, chosen.caller, chosen.provider, since)
+        now = time.monotonic()
+        self._slow_counts = {
+            each: known for each, known in self._slow_counts.items() if now - known[0] < REUSE_S
+        }
+        if known := self._slow_counts.get(asked):
+            return known[1]
+        counts = archive.count_by_state(chosen, since)
+        if time.monotonic() - now > SLOW_S:
+            self._slow_counts[asked] = (now, counts)
+        return counts
 
 
 def _find_end(chosen: JobConditions) -> str | None:

@@ -193,3 +193,16 @@ def test_metadata_without_a_value_is_refused() -> None:
 
     with pytest.raises(InvalidRequestError, match="NAME=VALUE"):
         parse_metadata(["order"])
+
+
+def test_counts_that_take_long_are_used_again_for_a_moment(
+    client: LocalClient, jobs: list[Job], ctx: Context, move: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "SLOW_S", -1)
+    before = client.counts()[State.FAILED]
+    bring(ctx, submit(ctx, 20), State.FAILED)
+    assert client.counts()[State.FAILED] == before + 1, "Redis is always asked"
+    move()
+    assert client.counts()[State.FAILED] < before + 1
+    monkeypatch.setattr(reader, "REUSE_S", -1)
+    assert client.counts()[State.FAILED] == before + 1
