@@ -56,10 +56,10 @@ def build_conditions(
     return conditions
 
 
-def build_order(chosen: JobConditions, dialect: str) -> ColumnElement[Any]:
+def build_order(chosen: JobConditions, database: str) -> ColumnElement[Any]:
     """Return the order of ids, newest first."""
     has_costs = chosen.min_usd is not None or chosen.max_usd is not None
-    if has_costs and dialect == "sqlite":
+    if has_costs and database == "sqlite":
         # Without statistics, it would read all rows in this order rather than the index of costs.
         return sa.literal_column("+jobs.id").desc()
     return jobs.c.id.desc()

@@ -20,7 +20,7 @@ from ..jobs.job import add_seconds
 from ..jobs.upload import EXTENSIONS, Upload
 from ..storage import Storage, StorageError, Temporary, open_storage
 from ..storage.media.validate import NotMediaError, validate_media
-from ..store.deployment import Deployment
+from ..store.deployment.agreement import Deployment
 from ..store.images.uploads import Uploads
 
 MAX_UPLOAD_BYTES = 30 * 1024 * 1024

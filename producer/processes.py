@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from ..config.queues import Queue
 from ..config.settings import PREFIX, Settings
 from ..store.clock import MAX_CLOCK_SKEW_S
-from ..store.processes import Process, ProcessKind
+from ..store.deployment.processes import Process, ProcessKind
 
 
 def find_problems(processes: Collection[Process], settings: Settings) -> Iterator[str]:

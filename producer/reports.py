@@ -14,10 +14,10 @@ from ..jobs.delivery import Delivery
 from ..jobs.filter import JobConditions
 from ..jobs.ids import quote_name
 from ..jobs.job import Job
+from ..store.deployment.processes import ProcessKind, list_processes
 from ..store.jobs import Store
 from ..store.money.budgets import BudgetReader, BudgetUse
 from ..store.money.ledger import CostRow, Ledger
-from ..store.processes import ProcessKind, list_processes
 from ..store.submit.pauses import Pauses
 from ..store.submit.positions import QueuePosition, open_positions
 from ..store.webhooks.deliveries import MAX_DELIVERIES, list_deliveries

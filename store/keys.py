@@ -1,4 +1,4 @@
-"""The keys in Redis, except for those of costs, images and webhooks.
+"""The keys in Redis, except for those of costs, deployments, images and webhooks.
 
 Names are short, because each job has several.
 """
@@ -40,27 +40,6 @@ API_KEYS = "iq:apikeys"
 
 API_KEYS_USED = "iq:apikeys:used"
 """Hash: the day on which each API key was last used, by its name."""
-
-STORAGE = "iq:storage"
-"""String: the id of the storage that all processes use."""
-
-ARCHIVE = "iq:archive"
-"""String: the id of the archive that all processes use; absent where jobs are deleted."""
-
-ARCHIVE_LOCK = "iq:archive:lock"
-"""Lock of the worker that moves jobs to the archive."""
-
-PROGRESS = "iq:progress"
-"""String: a number that grows every minute, as in the storage; see store/progress.py."""
-
-PROGRESS_TURN = "iq:progress:turn"
-"""String: exists for a minute after the number has grown."""
-
-DEPLOYMENT = "iq:deployment"
-"""Hash: digests of each secret that all processes share, and their salt."""
-
-PROCESSES = "iq:processes"
-"""Sorted set of the ids of the processes that run by the time when each was last seen."""
 
 INDEXED = "iq:indexed"
 """String that exists once the jobs of earlier versions are in every index of `indexes`."""
@@ -128,11 +107,6 @@ def indexes(state: State, submitted_by: str, provider: str) -> list[str]:
 def due(queue: Queue | None) -> str:
     """Sorted set of job ids by the time, in epoch seconds, when `queue` must work on them."""
     return f"iq:due:{queue}" if queue else RETENTION
-
-
-def process(process_id: str) -> str:
-    """String that expires: what a process says of itself, as JSON."""
-    return f"iq:process:{process_id}"
 
 
 def sweep_lock(queue: Queue) -> str:

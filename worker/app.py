@@ -17,7 +17,7 @@ from ..config.redis import reachable
 from ..config.settings import Settings
 from ..errors import ConfigError
 from ..storage import StorageError
-from ..store.deployment import Deployment
+from ..store.deployment.agreement import Deployment
 from .archive import ArchiveStep
 from .closed_channels import make_closed_channels_harmless
 from .context import Context, open_context

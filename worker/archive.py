@@ -13,8 +13,8 @@ from ..config.logging import get_logger
 from ..config.process import exit_on_config_error
 from ..config.redis import reachable
 from ..errors import ArchiveUnavailableError, ConfigError
-from ..store import keys
-from ..store.deployment import Deployment
+from ..store.deployment import keys
+from ..store.deployment.agreement import Deployment
 from ..store.history.archiving import Archiving
 from ..store.listing import PAGE
 from .context import Context

@@ -19,7 +19,8 @@ from ..jobs.job import QUEUE_OF, Job
 from ..storage import Storage, open_storage
 from ..store.callbacks import CallbackInbox
 from ..store.clock import RedisClock
-from ..store.deployment import Deployment
+from ..store.deployment.agreement import Deployment
+from ..store.deployment.progress import Progress
 from ..store.due.dispatcher import Dispatcher, open_dispatcher
 from ..store.due.starts import StepStarts
 from ..store.due.wakeups import Priority, WakeUps
@@ -30,7 +31,6 @@ from ..store.images.uploads import Uploads
 from ..store.jobs import Store, Transition
 from ..store.lookups import LookupLimiter
 from ..store.money.budgets import BudgetReader
-from ..store.progress import Progress
 from ..store.submit.pauses import Pauses
 from ..store.submit.queue import SubmitQueue, open_submit_queue
 from ..store.webhooks.caller_webhooks import CallerWebhooks

@@ -17,7 +17,7 @@ from ..config.logging import get_logger
 from ..config.process import exit_on_config_error
 from ..config.queues import Queue
 from ..errors import ConfigError
-from ..store.processes import Heartbeat, ProcessKind
+from ..store.deployment.processes import Heartbeat, ProcessKind
 from .context import Context
 
 log = get_logger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from benchmarks.chaos.hosts import Network
+from benchmarks.chaos.hosts import Network, SlowLinks
 from benchmarks.chaos.planned import PlannedFault
 
 
@@ -32,18 +32,18 @@ def plan_host_faults(
             network.join(name)
 
     @contextmanager
-    def slow(name: str) -> Iterator[None]:
-        network.slow(name)
+    def slow(links: SlowLinks, name: str) -> Iterator[None]:
+        links.slow(name)
         try:
             yield
         finally:
-            network.speed(name)
+            links.speed(name)
 
     cuts = {"worker": lambda: workers[0], "redis": find_redis}
     cuts |= {name: partial(str, name) for name in others}
     faults = [
         PlannedFault(f"cut_{kind}_host", partial(cut, find), lasts_s) for kind, find in cuts.items()
     ]
-    if network.can_slow:
-        faults.append(PlannedFault("slow_worker_host", partial(slow, workers[-1]), lasts_s))
+    if links := network.slow_links:
+        faults.append(PlannedFault("slow_worker_host", partial(slow, links, workers[-1]), lasts_s))
     return faults

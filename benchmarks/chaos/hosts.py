@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -31,7 +32,8 @@ class Network(Protocol):
     """The hosts, and what can happen to their links."""
 
     description: str
-    can_slow: bool
+    slow_links: SlowLinks | None
+    """None where links cannot be slow."""
     outside: Host
     """Where providers and the bucket are: never cut off, and reached over each host's link."""
 
@@ -43,12 +45,6 @@ class Network(Protocol):
 
     def join(self, name: str) -> None:
         """End what `cut` did."""
-
-    def slow(self, name: str) -> None:
-        """Delay and lose packets to a host; only if `can_slow`."""
-
-    def speed(self, name: str) -> None:
-        """End what `slow` did."""
 
 
 def isolate() -> None:
@@ -78,8 +74,8 @@ class Namespaces:
         subprocess.run(("mount", "-t", "tmpfs", "tmpfs", "/run"), check=True)
         _ip("link set lo up", "link add name br0 type bridge", "link set br0 up")
         _ip(f"addr add {ADDRESS.format(1)}/24 dev br0")
-        self.can_slow = _can_slow()
-        slow = "" if self.can_slow else "; no link is slow, because this kernel lacks netem"
+        self.slow_links = SlowLinks(self._links) if _can_slow() else None
+        slow = "" if self.slow_links else "; no link is slow, because this kernel lacks netem"
         self.outside = Host(ADDRESS.format(1))
         self.description = f"hosts are network namespaces on one bridge{slow}"
 
@@ -107,6 +103,13 @@ class Namespaces:
         """Set its link up."""
         _ip(f"link set {self._links[name]} up")
 
+
+class SlowLinks:
+    """Links of namespaces, by the names of their hosts, which can be slow for a while."""
+
+    def __init__(self, links: Mapping[str, str]) -> None:
+        self._links = links
+
     def slow(self, name: str) -> None:
         """Delay and lose packets in both directions."""
         self._change_queues(name, "add", "netem", *SLOW)
@@ -126,7 +129,7 @@ class Loopback:
     """Hosts that share an address; one that is cut off is frozen, which its peers cannot tell."""
 
     description = "hosts are processes on loopback, and one that is cut off is frozen"
-    can_slow = False
+    slow_links = None
     outside = LOCAL
 
     def __init__(self, folder: Path) -> None:
@@ -143,12 +146,6 @@ class Loopback:
     def join(self, name: str) -> None:
         """Let its processes go on."""
         self._signal(name, signal.SIGCONT)
-
-    def slow(self, name: str) -> None:
-        """Not possible."""
-        raise NotImplementedError
-
-    speed = slow
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         mark = _make_environment(self._folder, name)[-1]

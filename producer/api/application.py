@@ -12,9 +12,9 @@ from ...config.redis import connect, connect_briefly, reachable
 from ...config.settings import Settings
 from ...errors import ArchiveUnavailableError
 from ...storage import Storage, StorageError, open_storage
-from ...store.deployment import Deployment
+from ...store.deployment.agreement import Deployment
+from ...store.deployment.processes import Heartbeat, ProcessKind
 from ...store.probe import check_writes
-from ...store.processes import Heartbeat, ProcessKind
 from ..client import LocalClient
 from ..dashboard.docs_routes import docs_router
 from ..dashboard.routes import dashboard_router
@@ -84,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
         # The operation id is the function's name, so that generated clients stay stable.
         generate_unique_id_function=lambda route: route.name,
         lifespan=build_lifespan(changes, heartbeat, storage_id),
-        # A trace is that of a job; one of each request would bury them.
+        # A trace is that of a job; those of each request would hide them.
         telemetry={"tracing": False},
         # Those of FastAPI need no key, and load scripts from another site.
         openapi_url=None,

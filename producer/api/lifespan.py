@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from ...store.processes import Heartbeat, beating
+from ...store.deployment.processes import Heartbeat, beating
 from .changes import Changes
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -19,7 +19,7 @@ def adopt() -> None:
     from ...config.process import start_process
     from ...config.redis import connect, reachable
     from ...storage import open_storage
-    from ...store.deployment import Deployment
+    from ...store.deployment.agreement import Deployment
 
     settings = start_process()
     storage = open_storage(settings.images_url, settings.scratch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...archive import prepare_archive
 from ...config.settings import DAY_S, Settings
 from ...errors import ImageQueueError
-from ...store.deployment import ADOPT, Deployment
+from ...store.deployment.agreement import ADOPT, Deployment
 from .redis_checks import connect
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...config.queues import Queue
 from ...config.settings import Settings
 from ...store.clock import RedisClock
-from ...store.processes import Process, list_processes
+from ...store.deployment.processes import Process, list_processes
 from ..processes import count_workers, find_differences, list_needed_queues
 from .redis_checks import connect
 

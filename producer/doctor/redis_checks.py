@@ -25,7 +25,7 @@ from ...errors import ImageQueueError
 from ...storage import open_storage
 from ...store.callers.api_keys import ApiKeys
 from ...store.clock import MAX_CLOCK_SKEW_S, RedisClock
-from ...store.deployment import ADOPT, Deployment
+from ...store.deployment.agreement import ADOPT, Deployment
 from ...store.jobs import Store
 from ...store.quarantine import Quarantine
 from ...store.webhooks.undelivered import WebhookOutbox

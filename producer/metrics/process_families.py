@@ -8,7 +8,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily as Gauge
 
 from ...config.queues import Queue
-from ...store.processes import Process, ProcessKind
+from ...store.deployment.processes import Process, ProcessKind
 from ..processes import count_workers
 
 

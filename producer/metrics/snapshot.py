@@ -13,8 +13,8 @@ from ...config.queues import Queue
 from ...store import keys
 from ...store.broker import BrokerQueues, MessageCounts
 from ...store.decoding import decode_numbers
+from ...store.deployment.processes import Process, list_processes
 from ...store.money.ledger import Ledger
-from ...store.processes import Process, list_processes
 from ...store.submit.pauses import Pause, list_pauses
 from ...store.submit.queue import Quota
 from ...store.submit.usage import SubmitUsage, measure_usage

@@ -6,7 +6,7 @@ from typing import Any
 import requests
 
 from imagequeue.jobs.job import Job, JobError, Reason, State
-from imagequeue.store.processes import Heartbeat, ProcessKind
+from imagequeue.store.deployment.processes import Heartbeat, ProcessKind
 from imagequeue.worker.context import Context
 from support.jobs import move, picture, queued
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from imagequeue.producer.local.embedded_redis import find_server_binary
-from imagequeue.store import keys
+from imagequeue.store.deployment import keys
 from support.processes import eventually
 
 

@@ -24,7 +24,7 @@ from imagequeue.jobs.job import Reason, State
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.metrics.families import ANSWERS
 from imagequeue.store.counters import BUCKETS_MS, Counters, PendingCounts
-from imagequeue.store.processes import ProcessKind
+from imagequeue.store.deployment.processes import ProcessKind
 from imagequeue.worker.context import Context
 from support.asgi import serving
 from support.paths import ROOT

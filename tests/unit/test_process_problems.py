@@ -6,7 +6,7 @@ from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import utc_now
 from imagequeue.producer.processes import find_problems
-from imagequeue.store.processes import Process
+from imagequeue.store.deployment.processes import Process
 
 NOW = utc_now()
 QUEUES = [*Queue]

@@ -35,9 +35,9 @@ def test_the_default_schedule(elapsed_s: float, in_s: float, overdue: bool) -> N
 def test_next_poll_is_always_in_the_future(
     elapsed_s: float, countdowns: list[float], tail_s: float
 ) -> None:
-    coming = next_poll(elapsed_s, countdowns, tail_s)
-    assert 0 < coming.in_s <= max(*countdowns, tail_s) * (1 + 1e-9)
-    assert coming.overdue == (elapsed_s >= sum(countdowns)) or elapsed_s == pytest.approx(
+    following = next_poll(elapsed_s, countdowns, tail_s)
+    assert 0 < following.in_s <= max(*countdowns, tail_s) * (1 + 1e-9)
+    assert following.overdue == (elapsed_s >= sum(countdowns)) or elapsed_s == pytest.approx(
         sum(countdowns)
     )
 

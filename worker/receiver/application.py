@@ -33,9 +33,9 @@ from ...jobs.tokens import is_valid_challenge, is_valid_token, sign_challenge
 from ...providers import accounts
 from ...store.clock import RedisClock
 from ...store.counters import Counters, PendingCounts
-from ...store.deployment import Deployment
+from ...store.deployment.agreement import Deployment
+from ...store.deployment.processes import Heartbeat, ProcessKind, beating
 from ...store.due.dispatcher import open_dispatcher
-from ...store.processes import Heartbeat, ProcessKind, beating
 from .callback_dispatcher import CallbackDispatcher
 from .callback_writer import CallbackNotStoredError, CallbackWriter
 from .input_images import InputImages

@@ -14,8 +14,8 @@ from threading import Lock
 from ...config.logging import get_logger
 from ...errors import ConfigError
 from ...storage import Storage, StorageError
-from ...store.deployment import Deployment
-from ...store.progress import Progress
+from ...store.deployment.agreement import Deployment
+from ...store.deployment.progress import Progress
 
 log = get_logger(__name__)
 

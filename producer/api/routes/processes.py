@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from ....config.redis import reachable
 from ....config.settings import Settings
-from ....store.processes import Process, list_processes
+from ....store.deployment.processes import Process, list_processes
 from ...processes import find_problems
 from ..access import Access, Caller, require_admin
 

@@ -15,7 +15,7 @@ from imagequeue.errors import ArchiveUnavailableError, ConfigError
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.archive_check import check_archive
-from imagequeue.store import deployment
+from imagequeue.store.deployment import agreement as deployment
 from imagequeue.worker.archive import Archiver
 from imagequeue.worker.context import Context
 from support.cli import imagequeue

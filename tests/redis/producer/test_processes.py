@@ -7,7 +7,7 @@ import redis
 
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
-from imagequeue.store.processes import Heartbeat, ProcessKind
+from imagequeue.store.deployment.processes import Heartbeat, ProcessKind
 from imagequeue.worker.context import Context
 from support.callers import Ask
 from support.cli import imagequeue

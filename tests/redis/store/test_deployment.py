@@ -16,8 +16,9 @@ from imagequeue.producer.api.application import create_app
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.doctor.diagnose import CHECKS
 from imagequeue.storage import Storage, StorageError, open_storage
-from imagequeue.store import deployment, keys
-from imagequeue.store.deployment import Deployment
+from imagequeue.store.deployment import agreement as deployment
+from imagequeue.store.deployment import keys
+from imagequeue.store.deployment.agreement import Deployment
 from imagequeue.worker.context import Context
 from imagequeue.worker.saving import storage_check
 from support.cli import imagequeue

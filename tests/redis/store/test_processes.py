@@ -5,8 +5,8 @@ import redis
 
 from imagequeue import __version__
 from imagequeue.config.settings import Settings
-from imagequeue.store import keys, processes
-from imagequeue.store.processes import Heartbeat, ProcessKind, list_processes
+from imagequeue.store.deployment import keys, processes
+from imagequeue.store.deployment.processes import Heartbeat, ProcessKind, list_processes
 from imagequeue.worker.context import Context
 
 

@@ -12,7 +12,7 @@ from celery import Celery
 from imagequeue.config.settings import read_settings
 from imagequeue.jobs.job import State
 from imagequeue.producer.local.embedded_redis import EmbeddedRedis
-from imagequeue.store import keys, progress
+from imagequeue.store.deployment import keys, progress
 from imagequeue.worker.app import make_worker_app
 from imagequeue.worker.saving import storage_check
 from support.jobs import KIE_ACCEPTED, queued

@@ -9,7 +9,6 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -19,7 +18,6 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from imagequeue.jobs.job import Job
-from imagequeue.providers import PROVIDERS
 from support.asgi import Serve
 from support.examples import examples
 
@@ -181,57 +179,6 @@ def test_every_response_matches_the_document(api: str, document: Any, operation_
         case.validate_response(case.call(base_url=api, headers=AUTH, timeout=30), checks=CHECKS)
 
     ask()
-
-
-def test_every_provider_and_action_has_a_schema(document: Any) -> None:
-    body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
-    named = [each["$ref"].rpartition("/")[2] for each in body["schema"]["anyOf"]]
-    assert len(named) == sum(len(each.actions) for each in PROVIDERS.values())
-    assert {"KieEdit", "KieMidjourneyUpscale", "AcedataFluxGenerate"} <= set(named)
-    for name in named:
-        schema = document["components"]["schemas"][name]
-        Draft202012Validator.check_schema(schema)
-        assert schema["properties"]["params"]
-        assert schema["description"]
-    for example in body["examples"].values():
-        assert fitting(document, example["value"])
-
-
-@pytest.mark.parametrize(
-    ("request_", "fits"),
-    [
-        ({"provider": "acedata-flux", "prompt": "a cat"}, ["AcedataFluxGenerate"]),
-        ({"provider": "acedata-flux", "prompt": "a cat", "params": {"count": 0}}, []),
-        ({"provider": "acedata-flux", "prompt": "a cat", "action": "edit"}, []),
-        ({"provider": "acedata-flux", "prompt": "a cat", "size": "1:1"}, []),
-        (
-            {
-                "provider": "kie",
-                "action": "edit",
-                "prompt": "a hat",
-                "image_urls": ["https://a.example/0.png"],
-                "params": {"model": "seedream/4.5-edit", "quality": "high"},
-                "priority": "low",
-            },
-            ["KieEdit"],
-        ),
-        ({"provider": "kie", "prompt": "a cat", "params": {"model": "z-imag"}}, []),
-    ],
-)
-def test_a_request_fits_the_schema_of_its_provider(
-    document: Any, request_: dict[str, Any], fits: list[str]
-) -> None:
-    assert fitting(document, request_) == fits
-
-
-def fitting(document: Any, request: dict[str, Any]) -> list[str]:
-    """The names of the typed requests that a request fits."""
-    body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
-    return [
-        each["$ref"].rpartition("/")[2]
-        for each in body["schema"]["anyOf"]
-        if Draft202012Validator({**document, **each}).is_valid(request)
-    ]
 
 
 def test_pages_are_not_in_the_document(document: Any) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from imagequeue.jobs.job import State, utc_now
-from imagequeue.store.processes import ProcessKind
+from imagequeue.store.deployment.processes import ProcessKind
 from imagequeue.worker.context import Context
 from support.callers import Ask
 from support.dashboard import beat, get, post

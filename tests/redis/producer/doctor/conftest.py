@@ -11,7 +11,7 @@ from imagequeue.config.queues import Queue
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import read_settings
 from imagequeue.producer.doctor import redis_checks
-from imagequeue.store.processes import Heartbeat, ProcessKind
+from imagequeue.store.deployment.processes import Heartbeat, ProcessKind
 from imagequeue.worker.receiver.application import create_app
 from support.asgi import serving
 from support.cli import imagequeue

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 import redis
 
-from ..config.durability import DurabilityPolicy
-from ..config.logging import get_logger
-from ..errors import NotDurableError
+from ...config.durability import DurabilityPolicy
+from ...config.logging import get_logger
+from ...errors import NotDurableError
+from ..durable_writes import DurableWrites
+from ..submit.pauses import ALL, Pauses
 from . import keys
-from .durable_writes import DurableWrites
-from .submit.pauses import ALL, Pauses
 
 log = get_logger(__name__)
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import redis
 
-from ..errors import ConfigError
+from ...errors import ConfigError
 from . import keys
 
 # How long the first process may take to write its id into the storage.

@@ -22,12 +22,12 @@ import redis
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redis.exceptions import RedisError
 
-from ..config.logging import get_logger
-from ..config.settings import Settings
+from ...config.logging import get_logger
+from ...config.settings import Settings
+from ..clock import RedisClock
+from ..decoding import decode_ids
 from . import keys
-from .clock import RedisClock
-from .decoding import decode_ids
-from .deployment import Deployment
+from .agreement import Deployment
 
 log = get_logger(__name__)
 

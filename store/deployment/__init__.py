@@ -1,0 +1,1 @@
+"""What runs together: what processes share, which of them run, and how far Redis is."""
