@@ -33,7 +33,8 @@ NEEDED = (
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, imagequeue
 for module in pkgutil.walk_packages(imagequeue.__path__, "imagequeue."):
-    if not module.name.endswith(("__main__", ".flower", "worker.celery")):
+    # Alembic runs the last one, and only it can.
+    if not module.name.endswith(("__main__", ".flower", "worker.celery", "migrations.env")):
         importlib.import_module(module.name)
 """
 
