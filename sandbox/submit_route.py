@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -14,6 +15,8 @@ from .faults.faults import FaultError, Faults, parse_faults
 from .fields import Fields
 from .provider_api import ProviderApi, Refusal
 from .tasks import Order, Task, new_id
+
+_FILE = re.compile(r"/files/([0-9a-f-]{36})/")
 
 ReadOrder = Callable[[Fields], Order]
 
@@ -98,6 +101,7 @@ def _accept_task(api: ProviderApi, order: Order, faults: Faults, base_url: str) 
         api=api.name,
         provider=api.provider,
         order=order,
+        scene=_find_scene(state.tasks, order),
         charged=order.credits if api.charges_failed_tasks or faults.fail is None else 0,
         faults=faults,
         base_url=base_url,
@@ -107,3 +111,10 @@ def _accept_task(api: ProviderApi, order: Order, faults: Faults, base_url: str) 
     state.tasks[task.task_id] = task
     state.ledger.add(task)
     return task
+
+
+def _find_scene(tasks: Mapping[str, Task], order: Order) -> str:
+    """Return the scene of the task whose image is the input, else a new one."""
+    named = _FILE.search(str(order.body)) if order.edit else None
+    task = tasks.get(named[1]) if named else None
+    return task.scene if task else order.prompt

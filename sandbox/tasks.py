@@ -38,6 +38,8 @@ class Task:
     api: str
     provider: str
     order: Order
+    scene: str
+    """The text that the shapes in its images come from: an edit has those of its input."""
     charged: float
     faults: Faults
     base_url: str

@@ -30,6 +30,20 @@ def test_response_has_the_images_by_default(sandbox: Sandbox) -> None:
     assert Image.open(io.BytesIO(image.content)).size == (439, 768)
 
 
+def test_edit_has_the_shapes_of_its_image(sandbox: Sandbox) -> None:
+    def draw(**fields: Any) -> tuple[str, bytes]:
+        (made,) = submit(sandbox, **fields).json()["data"]
+        image = Image.open(io.BytesIO(sandbox.get(made["image_url"]).content))
+        # Above the text.
+        return made["image_url"], image.crop((0, 0, image.width, image.height // 2)).tobytes()
+
+    lake, _ = draw(prompt="a lake")
+    night = {"action": "edit", "prompt": "at night", "model": "flux-kontext-pro"}
+    edited, image = draw(**night, image_url=lake)
+    assert draw(**night, image_url=edited)[1] == image
+    assert draw(**night, image_url="https://images.example/0.png")[1] != image
+
+
 def test_callback_has_the_same_body_later(sandbox: Sandbox, receiver: Receiver) -> None:
     accepted = submit(sandbox, callback_url=f"{receiver.url}/done").json()
     assert set(accepted) == {"task_id", "trace_id"}
