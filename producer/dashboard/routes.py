@@ -87,12 +87,15 @@ def _list_router(client: LocalClient, access: Access, pauses: PauseControl) -> A
         return render("chips.html", filters=filters, counts=client.counts(submitted_by=caller.sees))
 
     @router.get("/jobs/{job_id}/card")
-    def card(job_id: str, filters: ActiveFilters, caller: Caller = login) -> Response:
+    def card(
+        request: Request, job_id: str, filters: ActiveFilters, caller: Caller = login
+    ) -> Response:
         """Render a job's card, for live.js; 204 if the filters exclude it."""
         job = client.get(job_id, submitted_by=caller.sees)
         if not filters.matches(job):
             return Response(status_code=NO_CONTENT)
         positions = client.measure_positions([job], redacted=not caller.is_admin)
-        return render("card.html", job=job, positions=positions)
+        shown = describe_caller(request, caller)
+        return render("card.html", job=job, positions=positions, **shown)
 
     return router
