@@ -134,15 +134,16 @@ def test_each_alert_fires_and_stays_quiet() -> None:
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_alert_has_a_description_and_an_action(rule: dict[str, Any]) -> None:
-    assert list(rule["annotations"]) == ["summary", "description", "action", "runbook"]
+    assert list(rule["annotations"]) == ["summary", "description", "action", "runbook_url"]
     assert rule["labels"]["severity"] in ("critical", "warning")
 
 
 def test_each_alert_leads_to_its_entry_in_the_runbook() -> None:
     headings = re.findall(r"(?m)^## (\w+)$", (ROOT / "docs" / "runbook.md").read_text())
     assert headings == [rule["alert"] for rule in ALERTS]
+    site = "{{ $externalLabels.imagequeue_docs }}/docs/runbook/"
     for rule in ALERTS:
-        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook_url"] == f"{site}#{rule['alert'].lower()}"
 
 
 def test_dashboard_queries_are_valid(tmp_path: Path) -> None:
