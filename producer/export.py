@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..jobs.job import Job
+from .pipe import Pipe
 
 CHUNK = 500
 # Rows of a Parquet file are compressed together.
@@ -105,37 +106,13 @@ def _write_parquet(jobs: Iterable[Job], pa: Any) -> Iterator[bytes]:
         "cost_credits": pa.float64(),
     }
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in _NAMES])
-    sink = _Pipe()
+    sink = Pipe()
     with pa.parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
         for chunk in _split(jobs, ROW_GROUP):
             rows = [_build_row(job) for job in chunk]
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
             yield sink.take()
     yield sink.take()
-
-
-class _Pipe(io.RawIOBase):
-    """A file that is only written to, and whose content is taken away meanwhile."""
-
-    def __init__(self) -> None:
-        self._written = bytearray()
-        self._taken = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._written += data
-        return len(data)
-
-    def tell(self) -> int:
-        return self._taken + len(self._written)
-
-    def take(self) -> bytes:
-        taken = bytes(self._written)
-        self._written.clear()
-        self._taken += len(taken)
-        return taken
 
 
 def _import_pyarrow() -> Any:

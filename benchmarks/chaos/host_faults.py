@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from benchmarks.chaos.hosts import Network
+from benchmarks.chaos.hosts import Network, SlowLinks
 from benchmarks.chaos.planned import PlannedFault
-from benchmarks.chaos.slow_link import SlowLink
 
 
 def plan_host_faults(
@@ -18,7 +17,7 @@ def plan_host_faults(
     others: Sequence[str],
     lasts_s: float,
 ) -> list[PlannedFault]:
-    """Cut off a worker, Redis and each of the others, and slow down the links that can be slow.
+    """Cut off a worker, Redis and each of the others, and slow down another worker.
 
     `find_redis` names the host of the primary at that moment.
     """
@@ -33,20 +32,18 @@ def plan_host_faults(
             network.join(name)
 
     @contextmanager
-    def slow(link: SlowLink) -> Iterator[None]:
-        link.is_slow = True
+    def slow(links: SlowLinks, name: str) -> Iterator[None]:
+        links.slow(name)
         try:
             yield
         finally:
-            link.is_slow = False
+            links.speed(name)
 
     cuts = {"worker": lambda: workers[0], "redis": find_redis}
     cuts |= {name: partial(str, name) for name in others}
     faults = [
         PlannedFault(f"cut_{kind}_host", partial(cut, find), lasts_s) for kind, find in cuts.items()
     ]
-    faults += [
-        PlannedFault(f"slow_{name}", partial(slow, link), lasts_s)
-        for name, link in network.slow_links.items()
-    ]
+    if links := network.slow_links:
+        faults.append(PlannedFault("slow_worker_host", partial(slow, links, workers[-1]), lasts_s))
     return faults

@@ -41,8 +41,7 @@ class Transport:
         self._http = httpx.Client(
             base_url=target.url,
             headers=headers,
-            # httpcore counts busy connections, such as streams, against a limit of idle ones.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=MAX_CONCURRENT),
             transport=transport,
         )
 

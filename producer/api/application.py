@@ -112,7 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     collector = StoreCollector(settings)
     app.include_router(metrics_routes.routes(collector, access))
-    app.include_router(dashboard_router(client, access, pauses, collector))
+    app.include_router(dashboard_router(client, access, pauses, collector, storage))
     app.include_router(docs_router(app, access))
 
     @app.get("/healthz", tags=["operations"], summary="Check the health")

@@ -46,19 +46,15 @@ class Filters:
 
     def to_job_filter(self) -> JobFilter:
         """Return the same filter for a bulk action; raises InvalidRequestError without any."""
-        return parse_filter(self._to_fields())
+        return parse_filter(self._list_given())
 
     def to_conditions(self) -> JobConditions:
         """Return the same conditions, perhaps none."""
-        return parse_conditions(self._to_fields())
+        return parse_conditions(self._list_given())
 
-    def _to_fields(self) -> dict[str, str]:
-        return {{"q": "words"}.get(name, name): each for name, each in self.list_given().items()}
-
-    def list_given(self) -> dict[str, str]:
-        """Return the filters that are on, by their names in the URL."""
-        named = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in named.items() if value}
+    def _list_given(self) -> dict[str, str]:
+        given = {"state": self.state, "provider": self.provider, "words": self.q}
+        return {name: value for name, value in given.items() if value}
 
     def matches(self, job: Job) -> bool:
         """Return whether the job passes every filter."""
@@ -68,12 +64,21 @@ class Filters:
 
     def query(self, **changes: str) -> str:
         """Return the filters as a URL query, with some changed."""
-        return urlencode(replace(self, **changes).list_given())
+        changed = replace(self, **changes)
+        named = {field.name: getattr(changed, field.name) for field in fields(changed)}
+        return urlencode({name: value for name, value in named.items() if value})
 
-    def url(self, cursor: str = "", **changes: str) -> str:
+    def page_query(self, cursor: str | None = None, **changes: str) -> str:
+        """Return the query of a page, which starts after `cursor`."""
+        return "&".join(filter(None, (self.query(**changes), cursor and f"cursor={cursor}")))
+
+    def url(self, cursor: str | None = None, **changes: str) -> str:
         """Return the page's URL with the filters, some changed, starting after `cursor`."""
-        query = "&".join(filter(None, (self.query(**changes), cursor and f"cursor={cursor}")))
-        return f"/?{query}" if query else "/"
+        return f"/?{query}" if (query := self.page_query(cursor, **changes)) else "/"
+
+    def job_url(self, job_id: str) -> str:
+        """Return the URL of a job's page, which leads on to other jobs of these filters."""
+        return f"/jobs/{job_id}?{query}" if (query := self.query()) else f"/jobs/{job_id}"
 
 
 def parse_filters(

@@ -7,10 +7,8 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
-from ...jobs.cost import MICRO
 from ...jobs.job import Charged, Image, Job, State
 from ..bulk_report import describe_report as describe_report  # for templates
-from ..bulk_report import find_estimate
 from ..commands import FREE, MAY_STAND, STANDS, STATES_FOR, Action, is_paid_retry
 from ..commands import needs_pay_again as needs_pay_again  # for templates
 from ..position_text import format_seconds as format_seconds  # for templates
@@ -131,14 +129,6 @@ def format_cost(job: Job) -> str:
     return " and ".join(parts)
 
 
-def find_usd(job: Job) -> float | None:
-    """Return what a job costs so far in dollars, else what it is expected to; None if unknown."""
-    if job.cost.usd:
-        return job.cost.usd
-    estimate = find_estimate(job)
-    return None if estimate is None else estimate / MICRO
-
-
 def capitalize(text: str) -> str:
     """Return a text with its first letter in upper case, and the others as they are."""
     return text[:1].upper() + text[1:]
@@ -153,6 +143,12 @@ def cover(job: Job) -> Image | None:
     """Return the job's first saved image, else its first saved video, or None."""
     saved = [image for image in job.images if image.uri]
     return min(saved, key=is_video, default=None)
+
+
+def list_stills(job: Job) -> list[str]:
+    """Return the saved images that are no videos, each as `job_01.../0`."""
+    stills = (image for image in job.images if image.uri and not is_video(image))
+    return [f"{job.id}/{image.index}" for image in stills]
 
 
 def thumbnail_size(image: Image) -> Size:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
+from ...storage import Storage
 from ..api.access import Access, Caller
 from ..client import LocalClient
 from ..metrics.routes import StoreCollector
@@ -15,6 +16,7 @@ from . import assets
 from .bulk_routes import bulk_router
 from .cost_routes import cost_router
 from .filters import Filters, parse_filters
+from .image_routes import image_router
 from .job_routes import job_router
 from .login_routes import login_router
 from .new_routes import new_router
@@ -30,7 +32,11 @@ ActiveFilters = Annotated[Filters, Depends(parse_filters)]
 
 
 def dashboard_router(
-    client: LocalClient, access: Access, pauses: PauseControl, collector: StoreCollector
+    client: LocalClient,
+    access: Access,
+    pauses: PauseControl,
+    collector: StoreCollector,
+    storage: Storage,
 ) -> APIRouter:
     """Return the routes of every page; they are not part of the OpenAPI document."""
     router = APIRouter(include_in_schema=False)
@@ -38,6 +44,7 @@ def dashboard_router(
     router.include_router(_list_router(client, access, pauses))
     router.include_router(new_router(client, access))
     router.include_router(job_router(client, access))
+    router.include_router(image_router(client, access, storage))
     router.include_router(bulk_router(client, access))
     router.include_router(cost_router(client, access))
     router.include_router(pause_router(pauses, access))
@@ -87,15 +94,12 @@ def _list_router(client: LocalClient, access: Access, pauses: PauseControl) -> A
         return render("chips.html", filters=filters, counts=client.counts(submitted_by=caller.sees))
 
     @router.get("/jobs/{job_id}/card")
-    def card(
-        request: Request, job_id: str, filters: ActiveFilters, caller: Caller = login
-    ) -> Response:
+    def card(job_id: str, filters: ActiveFilters, caller: Caller = login) -> Response:
         """Render a job's card, for live.js; 204 if the filters exclude it."""
         job = client.get(job_id, submitted_by=caller.sees)
         if not filters.matches(job):
             return Response(status_code=NO_CONTENT)
         positions = client.measure_positions([job], redacted=not caller.is_admin)
-        shown = describe_caller(request, caller)
-        return render("card.html", job=job, positions=positions, **shown)
+        return render("card.html", job=job, filters=filters, positions=positions)
 
     return router

@@ -16,8 +16,15 @@ let busy = false;
 let source = null;
 let reconnect = null;
 
+// On a phone the filters are one row, which may begin left of the chosen one.
+const chosen = document.querySelector("#chips li:not(:first-child) [aria-current]");
+if (chosen) chosen.closest("nav").scrollLeft = chosen.offsetLeft - 48;
+
 // The message about the last action is shown once: a reload omits it.
-if (parameters.has("done")) history.replaceState(null, "", location.pathname);
+if (parameters.has("done")) {
+  parameters.delete("done");
+  history.replaceState(null, "", `${location.pathname}${parameters.size ? `?${parameters}` : ""}`);
+}
 
 function parse(html) {
   return new DOMParser().parseFromString(html, "text/html");
@@ -38,7 +45,10 @@ function isSame(before, after) {
 function replace(before, after) {
   if (isSame(before, after)) return replacePosition(before, after);
   const focused = before.contains(document.activeElement) ? document.activeElement : null;
+  const { scrollLeft } = before;
+  localizeTimes(after);
   before.replaceWith(after);
+  after.scrollLeft = scrollLeft;
   if (focused) refocus(after, focused);
 }
 
