@@ -54,9 +54,17 @@ def start_tracing() -> None:
     trace.set_tracer_provider(provider)
 
 
+def is_tracing() -> bool:
+    """Whether this process records spans; if not, none is made, which would cost as much CPU."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
 @contextmanager
 def span(name: str, job_id: str, kind: SpanKind = SpanKind.INTERNAL) -> Iterator[Span]:
     """Record what happens to a job inside the block; an error that leaves it is named."""
+    if not is_tracing():
+        yield trace.INVALID_SPAN
+        return
     parent = trace.get_current_span()
     if parent.get_span_context().trace_id != find_trace_id(job_id):
         parent = NonRecordingSpan(_find_root(job_id))

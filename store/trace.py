@@ -10,6 +10,8 @@ from ..jobs.job import Job, State
 
 def trace_transition(job: Job) -> None:
     """Add to the current span what a job has become; the span of a finished job ends here."""
+    if not tracing.is_tracing():
+        return
     found = {"provider": job.provider, "state": job.state, "task": job.task_id}
     tracing.add_to_span(**{name: str(value) for name, value in found.items() if value})
     if job.is_finished:
@@ -22,4 +24,5 @@ def trace_transition(job: Job) -> None:
 
 def trace_accepted(job: Job) -> None:
     """Record that a request became this job."""
-    tracing.record_span("accept", job.id, job.created_at, datetime.now(UTC))
+    if tracing.is_tracing():
+        tracing.record_span("accept", job.id, job.created_at, datetime.now(UTC))

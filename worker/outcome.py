@@ -41,10 +41,16 @@ def record_outcome(
             log.warning("outcome_not_recorded", error=type(error).__name__, **describe(outcome))
             time.sleep(RECORD_RETRY_S)
         else:
-            # The version that worked is tried first from now on, unless a setting names one.
-            if isinstance(outcome, Accepted) and job.provider not in ctx.settings.api_versions:
-                ctx.api_versions[job.provider] = job.api_version
+            if isinstance(outcome, Accepted):
+                _try_first(ctx, job.provider, job.api_version)
             return
+
+
+def _try_first(ctx: Context, provider: str, api_version: str) -> None:
+    """Try the version that worked first from now on, unless a setting names one."""
+    is_known = ctx.api_versions.get(provider, "") == api_version
+    if not is_known and provider not in ctx.settings.api_versions:
+        ctx.api_versions[provider] = api_version
 
 
 def _apply_outcome(
