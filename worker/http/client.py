@@ -66,15 +66,14 @@ class HttpClient:
 
         Raises NotSentError, NoResponseError, and unchanged what the receiver raises.
         """
-        query = f"?{urlencode(request.params)}" if request.params else ""
-        url, headers = parse_url(request.url + query), _build_headers(request)
+        url = parse_url(request.url + (f"?{urlencode(request.params)}" if request.params else ""))
+        headers = _build_headers(request)
         options = self._options | _build_options(request)
         for _ in range(MAX_REDIRECTS + 1):
+            is_guarded = request.block_private_addresses and self._guard.must_check(url)
+            guard = self._guard if is_guarded and not self._has_proxy else None
             options |= {pycurl.CURLU: url, pycurl.HTTPHEADER: _format_headers(headers)}
-            guard = self._guard if request.block_private_addresses else None
-            if guard and not guard.must_check(url):
-                guard = None
-            response = _transfer(request, options, None if self._has_proxy else guard)
+            response = _transfer(request, options, guard)
             redirect = request.find_redirect(response)
             if not redirect:
                 return response
@@ -94,7 +93,7 @@ def _transfer(
     except IndexError:
         handle = pycurl.Curl()
     try:
-        return Transfer(handle, request, guard).run(options)
+        return Transfer(request, guard).run(handle, options)
     finally:
         _idle.append(handle)
 
@@ -116,13 +115,12 @@ def _format_headers(headers: Mapping[str, str]) -> list[bytes]:
 
 def _build_options(request: Request) -> dict[int, object]:
     """Return libcurl's options for a request, except for its URL, headers and deadline."""
-    options: dict[int, object] = {}
+    if request.method not in ("GET", "POST"):
+        raise NotSentError(f"{request.method} is not supported")
+    is_alone = int(not request.reuse_connection)
+    options: dict[int, object] = {pycurl.FRESH_CONNECT: is_alone, pycurl.FORBID_REUSE: is_alone}
     if request.method == "POST":
         options |= {pycurl.POST: 1, pycurl.POSTFIELDS: _build_body(request)}
-    elif request.method != "GET":
-        raise NotSentError(f"{request.method} is not supported")
-    if not request.reuse_connection:
-        options |= {pycurl.FRESH_CONNECT: 1, pycurl.FORBID_REUSE: 1}
     if request.receiver:
         options |= {pycurl.LOW_SPEED_LIMIT: MIN_BYTES_PER_S, pycurl.LOW_SPEED_TIME: MAX_SILENCE_S}
     return options

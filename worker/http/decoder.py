@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .errors import NoResponseError
 
 MAX_PIECE_BYTES = 64 * 1024
-GZIP_OR_ZLIB, RAW_DEFLATE = 47, -15  # as zlib's wbits
+GZIP_OR_ZLIB, GZIP, RAW_DEFLATE = 47, 31, -15  # as zlib's wbits
 
 
 class Decoder:
@@ -16,27 +16,26 @@ class Decoder:
 
     def __init__(self, codings: str) -> None:
         names = {name.strip() for name in codings.lower().split(",")}
-        self._is_deflate = "deflate" in names
-        self._is_undecided = bool(names & {"gzip", "x-gzip", "deflate"})
-        self._stream = zlib.decompressobj(GZIP_OR_ZLIB)
+        self._undecided = names & {"gzip", "x-gzip", "deflate"}
         self._is_encoded = False
+        self._stream = zlib.decompressobj(GZIP_OR_ZLIB)
 
-    def decode(self, piece: bytes) -> Iterator[bytes]:
-        """Yield what a piece holds; raises NoResponseError if it cannot be decoded."""
-        if self._is_undecided:
-            self._is_undecided = False
+    def decode(self, piece: bytes) -> Iterable[bytes]:
+        """Return what a piece holds; raises NoResponseError if it cannot be decoded."""
+        if self._undecided:
             # Some hosts declare a coding that the body does not have, or deflate without zlib.
             has_header = piece.startswith((b"\x1f", b"\x78"))
-            self._is_encoded = has_header or self._is_deflate
+            self._is_encoded = has_header or "deflate" in self._undecided
             if not has_header:
                 self._stream = zlib.decompressobj(RAW_DEFLATE)
-        if not self._is_encoded:
-            yield piece
-            return
+            self._undecided = set()
+        return self._inflate(piece) if self._is_encoded else (piece,)
+
+    def _inflate(self, piece: bytes) -> Iterator[bytes]:
         try:
             while piece:
                 if self._stream.eof:
-                    self._stream = zlib.decompressobj(31)  # the next gzip member
+                    self._stream = zlib.decompressobj(GZIP)  # the next member
                 while decoded := self._stream.decompress(piece, MAX_PIECE_BYTES):
                     yield decoded
                     piece = self._stream.unconsumed_tail

@@ -23,6 +23,7 @@ MAX_HEAD_BYTES = 64 * 1024
 CHUNK_BYTES = 256 * 1024
 # A slow body still reaches its receiver, which keeps a lease alive.
 GATHER_S = 1.0
+ABORT = -1  # ends an exchange as the result of any callback
 SYSTEM_ERRORS = (pycurl.E_COULDNT_CONNECT, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR)
 MESSAGES = {
     pycurl.E_PEER_FAILED_VERIFICATION: "the server's TLS certificate is not trusted",
@@ -36,15 +37,10 @@ class _EnoughError(Exception):
 
 
 class Transfer:
-    """One exchange over a handle, which serves the next one afterwards.
+    """One exchange; `guard` checks each address that is connected to, None allows all."""
 
-    `guard` checks each address that is connected to; None allows all.
-    """
-
-    def __init__(self, handle: pycurl.Curl, request: Request, guard: AddressGuard | None) -> None:
-        self._handle = handle
-        self._request = request
-        self._guard = guard
+    def __init__(self, request: Request, guard: AddressGuard | None) -> None:
+        self._request, self._guard = request, guard
         self._sockets = ExitStack()
         self._sent = False
         self._failure: BaseException | None = None  # that a callback raised
@@ -56,48 +52,51 @@ class Transfer:
         self._body = bytearray()  # what `_write` has not got yet; all of it without one
         self._flushed_at = 0.0
 
-    def run(self, options: Mapping[int, object]) -> Response:
-        """Run the exchange with these options of libcurl, and return the response.
+    def run(self, handle: pycurl.Curl, options: Mapping[int, object]) -> Response:
+        """Run the exchange with these options over a handle, and return the response.
 
         Raises NotSentError or NoResponseError, and unchanged what the receiver raises.
         """
-        code = pycurl.E_OK
+        failure: BaseException | None = None
         with self._sockets:
             try:
                 for option, value in {**options, **self._build_options()}.items():
-                    self._handle.setopt(option, value)
-                self._handle.perform()
+                    handle.setopt(option, value)
+                handle.perform()
             except pycurl.error as error:
-                code = int(error.args[0])
-            try:
-                return self._finish(code)
+                failure = self._explain(handle, int(error.args[0]))
             finally:
-                self._failure = None  # its traceback refers to this object
-                self._handle.reset()
+                handle.reset()
+        # The traceback of what a callback raised refers to this object.
+        raised, self._failure = self._failure, None
+        if not raised:
+            # Also before an error: a download resumes after what it received.
+            self._flush()
+        return self._finish(raised or failure)
 
     def _build_options(self) -> dict[int, object]:
         left_s = self._request.deadline - time.monotonic()
         options: dict[int, object] = {
             pycurl.TIMEOUT_MS: max(int(left_s * 1000), 1),
-            pycurl.PREREQFUNCTION: self._guarded(self._before_send, pycurl.PREREQFUNC_ABORT),
-            pycurl.HEADERFUNCTION: self._guarded(self._take_header, -1),
-            pycurl.WRITEFUNCTION: self._guarded(self._take_body, -1),
+            pycurl.PREREQFUNCTION: self._guarded(self._before_send),
+            pycurl.HEADERFUNCTION: self._guarded(self._take_header),
+            pycurl.WRITEFUNCTION: self._guarded(self._take_body),
         }
         if self._guard:
-            options[pycurl.OPENSOCKETFUNCTION] = self._guarded(self._open_socket, pycurl.SOCKET_BAD)
+            options[pycurl.OPENSOCKETFUNCTION] = self._guarded(self._open_socket)
         return options
 
-    def _guarded(self, callback: Callable[..., Any], abort: int) -> Callable[..., Any]:
+    def _guarded(self, callback: Callable[..., Any]) -> Callable[..., Any]:
         """Let an exception end the exchange: libcurl would print it and know only an error code."""
 
         def call(*args: Any) -> Any:
             if self._failure:
-                return abort
+                return ABORT
             try:
                 return callback(*args)
             except BaseException as error:
                 self._failure = error
-                return abort
+                return ABORT
 
         return call
 
@@ -156,11 +155,11 @@ class Transfer:
     def _take_body(self, encoded: bytes) -> None:
         for piece in self._decoder.decode(encoded):
             self._body += piece
-            is_late = time.monotonic() - self._flushed_at > GATHER_S
-            if self._write and (is_late or len(self._body) >= CHUNK_BYTES):
+            if not self._write:
+                if len(self._body) >= self._request.max_bytes:
+                    raise _EnoughError
+            elif len(self._body) >= CHUNK_BYTES or time.monotonic() - self._flushed_at > GATHER_S:
                 self._flush()
-            elif not self._write and len(self._body) >= self._request.max_bytes:
-                raise _EnoughError
 
     def _flush(self) -> None:
         if self._write and self._body:
@@ -168,31 +167,26 @@ class Transfer:
             self._body.clear()
             self._flushed_at = time.monotonic()
 
-    def _finish(self, code: int) -> Response:
-        failure = self._failure
-        if not failure:
-            # Also before an error: a download resumes after what it received.
-            self._flush()
-            failure = self._find_failure(code)
-        body = b"" if self._write else bytes(self._body[: self._request.max_bytes])
-        # What was paid for may have come whole, and only what follows it is broken.
-        is_enough = isinstance(failure, NoResponseError) and _is_whole_json(body)
-        if self._response and (not failure or is_enough or isinstance(failure, _EnoughError)):
-            return self._response._replace(body=body)
-        raise failure or NoResponseError("the response is incomplete")
-
-    def _find_failure(self, code: int) -> Exception | None:
-        if not code:
-            # For libcurl, a response that is cut off may be a success.
-            is_complete = self._decoder.is_complete()
-            return None if is_complete else NoResponseError("the response is incomplete")
-        # Never libcurl's own sentence: it may hold the URL.
-        number = self._handle.getinfo(pycurl.OS_ERRNO) if code in SYSTEM_ERRORS else 0
+    def _explain(self, handle: pycurl.Curl, code: int) -> Exception:
+        """Return what an error of libcurl means, never in its own words: they may hold the URL."""
+        number = handle.getinfo(pycurl.OS_ERRNO) if code in SYSTEM_ERRORS else 0
         message = os.strerror(number) if number else MESSAGES.get(code, pycurl.easy_strerror(code))
         if self._sent:
             return NoResponseError(message)
-        status = self._handle.getinfo(pycurl.HTTP_CONNECTCODE)
+        status = handle.getinfo(pycurl.HTTP_CONNECTCODE)
         return NotSentError(f"the proxy answered HTTP {status}" if status >= 300 else message)
+
+    def _finish(self, failure: BaseException | None) -> Response:
+        """Return the response, unless it failed before all that is wanted of it had come."""
+        body = b"" if self._write else bytes(self._body[: self._request.max_bytes])
+        if not failure and not self._decoder.is_complete():
+            failure = NoResponseError("the response is incomplete")
+        # What was paid for may have come whole, and only what follows it is broken.
+        is_whole = isinstance(failure, NoResponseError) and _is_whole_json(body)
+        if self._response and (not failure or is_whole or isinstance(failure, _EnoughError)):
+            return self._response._replace(body=body)
+        # For libcurl, a response that is cut off may be a success.
+        raise failure or NoResponseError("the response is incomplete")
 
 
 def _parse_head(first: bytes, *lines: bytes) -> Response:
