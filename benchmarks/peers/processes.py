@@ -129,6 +129,7 @@ class Processes:
             "IMAGEQUEUE_ACEDATA_API_KEY": "key",
             "IMAGEQUEUE_ACEDATA_RATE_LIMIT": "off",
             "IMAGEQUEUE_ACEDATA_MAX_IN_FLIGHT": "off",
+            "IMAGEQUEUE_ACEDATA_LOOKUPS_PER_S": "off",
             "IMAGEQUEUE_DOWNLOAD_TRUSTED_HOSTS": self.provider_url.rpartition("/")[2],
             "IMAGEQUEUE_POLL_COUNTDOWNS": FIRST_POLL_S,
             **self._trust(),
