@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from enum import StrEnum
 from typing import Literal
 
@@ -12,6 +13,8 @@ from redis.exceptions import ResponseError
 from ..errors import ConfigError
 
 WAITAOF_SINCE = (7, 2)
+# A failover leaves the primary without a replica until the former primary is back as one.
+AWAIT_REPLICA_S = 30.0
 REMEDY = "set `appendonly yes` and `appendfsync always`, or use Redis 7.2 or newer"
 
 DurabilityPolicy = Literal["disk", "replica", "memory"]
@@ -43,16 +46,29 @@ def get_durability(client: redis.Redis) -> Durability:
 
 
 def require_durable(client: redis.Redis, policy: DurabilityPolicy) -> None:
-    """Raise ConfigError if the server cannot be what IMAGEQUEUE_DURABILITY asks for."""
+    """Raise ConfigError if the server cannot be what IMAGEQUEUE_DURABILITY asks for.
+
+    Waits AWAIT_REPLICA_S for a replica: a process that starts during a failover has to stay.
+    """
     if policy == "disk" and get_durability(client) is Durability.NONE:
         raise ConfigError(
             f"this Redis keeps {Durability.NONE}; {REMEDY}. Where it has replicas, "
             "IMAGEQUEUE_DURABILITY=replica waits for one of them; =memory accepts the loss"
         )
-    if policy == "replica" and not client.info("replication").get("connected_slaves"):
+    if policy == "replica" and not _await_replica(client):
         raise ConfigError(
             "IMAGEQUEUE_DURABILITY=replica, and this Redis has no replica: connect one, or set disk"
         )
+
+
+def _await_replica(client: redis.Redis) -> bool:
+    """Return whether a replica is connected, or connects within AWAIT_REPLICA_S."""
+    deadline = time.monotonic() + AWAIT_REPLICA_S
+    while not client.info("replication").get("connected_slaves"):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.5)
+    return True
 
 
 def describe_durability(client: redis.Redis, policy: DurabilityPolicy) -> str:

@@ -40,8 +40,9 @@ find_any_handler = Flower.find_handler
 
 def find_handler(self: Any, request: Any, **options: Any) -> Any:
     """Answer 403 to what is not a local request: a proxy, or a page that rebinds its name."""
-    peer = request.connection.context.address[:2]
-    if not is_local_request(peer, request.version.removeprefix("HTTP/"), request.headers):
+    connection, version = request.connection, request.version.removeprefix("HTTP/")
+    peer, server = connection.context.address[:2], connection.stream.socket.getsockname()[:2]
+    if not is_local_request(peer, server, version, request.headers):
         return self.get_handler_delegate(request, ErrorHandler, {"status_code": 403})
     return find_any_handler(self, request, **options)
 

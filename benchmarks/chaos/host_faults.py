@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from benchmarks.chaos.hosts import Network, SlowLinks
+from benchmarks.chaos.hosts import Network
 from benchmarks.chaos.planned import PlannedFault
+from benchmarks.chaos.slow_link import SlowLink
 
 
 def plan_host_faults(
@@ -17,7 +18,7 @@ def plan_host_faults(
     others: Sequence[str],
     lasts_s: float,
 ) -> list[PlannedFault]:
-    """Cut off a worker, Redis and each of the others, and slow down another worker.
+    """Cut off a worker, Redis and each of the others, and slow down the links that can be slow.
 
     `find_redis` names the host of the primary at that moment.
     """
@@ -32,18 +33,20 @@ def plan_host_faults(
             network.join(name)
 
     @contextmanager
-    def slow(links: SlowLinks, name: str) -> Iterator[None]:
-        links.slow(name)
+    def slow(link: SlowLink) -> Iterator[None]:
+        link.is_slow = True
         try:
             yield
         finally:
-            links.speed(name)
+            link.is_slow = False
 
     cuts = {"worker": lambda: workers[0], "redis": find_redis}
     cuts |= {name: partial(str, name) for name in others}
     faults = [
         PlannedFault(f"cut_{kind}_host", partial(cut, find), lasts_s) for kind, find in cuts.items()
     ]
-    if links := network.slow_links:
-        faults.append(PlannedFault("slow_worker_host", partial(slow, links, workers[-1]), lasts_s))
+    faults += [
+        PlannedFault(f"slow_{name}", partial(slow, link), lasts_s)
+        for name, link in network.slow_links.items()
+    ]
     return faults

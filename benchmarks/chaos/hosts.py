@@ -6,19 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import psutil
 
+from benchmarks.chaos.slow_link import DEVICE, SlowLink
 from benchmarks.system import LOCAL, Host
 from imagequeue.producer.local.ports import LOOPBACK
 
 # A range that is meant for benchmarks (RFC 2544), in a network that nothing else is in.
 ADDRESS = "198.18.0.{}"
-SLOW = ("delay", "50ms", "loss", "1%")
 ISOLATED = "CHAOS_IS_ISOLATED"
 # With its first process, all others and the whole network end, however that happens.
 UNSHARE = (
@@ -31,14 +30,17 @@ PROBE = "mount -t tmpfs tmpfs /run && ip link add name br0 type bridge && ip net
 class Network(Protocol):
     """The hosts, and what can happen to their links."""
 
-    description: str
-    slow_links: SlowLinks | None
-    """None where links cannot be slow."""
+    @property
+    def description(self) -> str:
+        """What the hosts are."""
+
+    slow_links: dict[str, SlowLink]
+    """The links that can be slow, by the names of their hosts."""
     outside: Host
     """Where providers and the bucket are: never cut off, and reached over each host's link."""
 
-    def add(self, name: str) -> Host:
-        """Add a host."""
+    def add(self, name: str, *, can_be_slow: bool = False) -> Host:
+        """Add a host; its link can be slow if that is asked for, and the system allows it."""
 
     def cut(self, name: str) -> None:
         """Cut a host off."""
@@ -74,19 +76,24 @@ class Namespaces:
         subprocess.run(("mount", "-t", "tmpfs", "tmpfs", "/run"), check=True)
         _ip("link set lo up", "link add name br0 type bridge", "link set br0 up")
         _ip(f"addr add {ADDRESS.format(1)}/24 dev br0")
-        self.slow_links = SlowLinks(self._links) if _can_slow() else None
-        slow = "" if self.slow_links else "; no link is slow, because this kernel lacks netem"
+        self.slow_links: dict[str, SlowLink] = {}
         self.outside = Host(ADDRESS.format(1))
-        self.description = f"hosts are network namespaces on one bridge{slow}"
 
-    def add(self, name: str) -> Host:
+    @property
+    def description(self) -> str:
+        """What the hosts are."""
+        slow = "" if self.slow_links else f"; no link is slow: {DEVICE} is missing or forbidden"
+        return f"hosts are network namespaces on one bridge{slow}"
+
+    def add(self, name: str, *, can_be_slow: bool = False) -> Host:
         """Add a namespace, and a link from it to the bridge."""
         number = len(self._links) + 2
         link = self._links[name] = f"veth{number}"
         address = ADDRESS.format(number)
+        _ip(f"netns add {name}")
+        if not can_be_slow or not self._add_slow_link(name, link):
+            _ip(f"link add {link} type veth peer name eth0 netns {name}")
         _ip(
-            f"netns add {name}",
-            f"link add {link} type veth peer name eth0 netns {name}",
             f"link set {link} master br0 up",
             f"-n {name} addr add {address}/24 dev eth0",
             f"-n {name} link set eth0 up",
@@ -94,6 +101,15 @@ class Namespaces:
         )
         enter = ("ip", "netns", "exec", name)
         return Host(address, (*enter, *_make_environment(self._folder, name)))
+
+    def _add_slow_link(self, name: str, link: str) -> bool:
+        peer = f"{link}-peer"
+        try:
+            self.slow_links[name] = SlowLink(link, peer)
+        except OSError:
+            return False
+        _ip(f"link set {peer} netns {name} name eth0")
+        return True
 
     def cut(self, name: str) -> None:
         """Set its link down."""
@@ -104,38 +120,17 @@ class Namespaces:
         _ip(f"link set {self._links[name]} up")
 
 
-class SlowLinks:
-    """Links of namespaces, by the names of their hosts, which can be slow for a while."""
-
-    def __init__(self, links: Mapping[str, str]) -> None:
-        self._links = links
-
-    def slow(self, name: str) -> None:
-        """Delay and lose packets in both directions."""
-        self._change_queues(name, "add", "netem", *SLOW)
-
-    def speed(self, name: str) -> None:
-        """Remove the delay and the loss."""
-        self._change_queues(name, "del")
-
-    def _change_queues(self, name: str, action: str, *options: str) -> None:
-        for target in (("dev", self._links[name]), ("-n", name, "dev", "eth0")):
-            *namespace, _, device = target
-            command = ("tc", *namespace, "qdisc", action, "dev", device, "root", *options)
-            subprocess.run(command, check=True)
-
-
 class Loopback:
     """Hosts that share an address; one that is cut off is frozen, which its peers cannot tell."""
 
     description = "hosts are processes on loopback, and one that is cut off is frozen"
-    slow_links = None
     outside = LOCAL
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.slow_links: dict[str, SlowLink] = {}
 
-    def add(self, name: str) -> Host:
+    def add(self, name: str, *, can_be_slow: bool = False) -> Host:
         """Add a host, whose processes are known by their environment."""
         return Host(LOOPBACK, _make_environment(self._folder, name))
 
@@ -158,16 +153,6 @@ class Loopback:
 def _make_environment(folder: Path, name: str) -> tuple[str, ...]:
     """Return a command that gives a program the host's own data folder."""
     return ("env", f"IMAGEQUEUE_DATA_DIR={folder / name}")
-
-
-def _can_slow() -> bool:
-    """Whether the kernel can delay packets; of what it added, nothing is left."""
-    command = ("tc", "qdisc", "add", "dev", "br0", "root", "netem", *SLOW)
-    with suppress(FileNotFoundError):
-        if not subprocess.run(command, capture_output=True).returncode:
-            subprocess.run(("tc", "qdisc", "del", "dev", "br0", "root"), check=True)
-            return True
-    return False
 
 
 def _ip(*commands: str) -> None:

@@ -118,7 +118,8 @@ def _place(network: Network, setup: Setup) -> dict[str, Host]:
     names = ["web", *(f"worker-{n}" for n in range(setup.hosts))]
     names += [f"redis-{n}" for n in range(NODES if setup.sentinel else 1)]
     names += ["broker"] if setup.broker == "amqp" else []
-    hosts = {name: network.add(name) for name in names}
+    last = f"worker-{setup.hosts - 1}"
+    hosts = {name: network.add(name, can_be_slow=name == last) for name in names}
     web = hosts.pop("web")
     return {**hosts, "api": web, "receiver": web, "sandbox": network.outside}
 

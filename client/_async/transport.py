@@ -40,7 +40,8 @@ class AsyncTransport:
         self._http = httpx.AsyncClient(
             base_url=target.url,
             headers=headers,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=MAX_CONCURRENT),
+            # httpcore counts busy connections, such as streams, against a limit of idle ones.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
             transport=transport,
         )
 

@@ -41,7 +41,8 @@ class Transport:
         self._http = httpx.Client(
             base_url=target.url,
             headers=headers,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=MAX_CONCURRENT),
+            # httpcore counts busy connections, such as streams, against a limit of idle ones.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
             transport=transport,
         )
 

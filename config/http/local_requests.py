@@ -8,11 +8,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import struct
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Mapping
 from urllib.parse import urlsplit
+
+from .socket_user import Endpoint, find_user
 
 # Beginnings of the headers that proxies, tunnels and content delivery networks add.
 PROXY_HEADERS = (
@@ -28,7 +27,6 @@ PROXY_HEADERS = (
 )
 # In the names of others: `http-x-forwarded-for`, `bypass-tunnel-reminder`, `do-connecting-ip`.
 _PROXY_WORD = re.compile(r"forward|proxy|tunnel|-(ip|addr)$")
-LISTENING = "0A"
 
 
 def is_loopback(host: str) -> bool:
@@ -40,12 +38,13 @@ def is_loopback(host: str) -> bool:
 
 
 def is_local_request(
-    peer: tuple[str, int] | None, http_version: str, headers: Mapping[str, str]
+    peer: Endpoint | None, server: Endpoint | None, http_version: str, headers: Mapping[str, str]
 ) -> bool:
     """Return whether a program of this user sent the request itself.
 
-    `peer` is the address that connected, None for a Unix socket, which only proxies use. A foreign
-    Host is refused, because DNS rebinding can point a browser on this machine at it.
+    `peer` is the address that connected, None for a Unix socket, which only proxies use; `server`
+    is the one it connected to, if known. A foreign Host is refused, because DNS rebinding can
+    point a browser on this machine at it.
     """
     if peer is None or not is_loopback(peer[0]):
         return False
@@ -58,7 +57,7 @@ def is_local_request(
         return False
     if len(hosts) != 1 or not is_loopback(_to_hostname(hosts[0])):
         return False
-    return _find_user(*peer) in (None, os.geteuid())
+    return find_user(peer, server) in (None, os.geteuid())
 
 
 def _is_of_proxy(header: str) -> bool:
@@ -70,34 +69,3 @@ def _to_hostname(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
-
-
-def _find_user(host: str, port: int) -> int | None:
-    """Return the user at the other end of a loopback connection; None where that is unknown.
-
-    Linux lists it. A proxy that adds no header at all usually runs as a user of its own.
-    """
-    packed = ipaddress.ip_address(host).packed
-    # IPv4 addresses have two forms: an IPv6 socket writes them with a prefix.
-    forms = (packed, packed[-4:], bytes(10) + b"\xff\xff" + packed[-4:])
-    wanted = {f"{_to_hex(each)}:{port:04X}" for each in forms}
-    users = (
-        int(user)
-        for local, state, user in _iter_sockets()
-        if local in wanted and state != LISTENING
-    )
-    return next(users, None)
-
-
-def _iter_sockets() -> Iterator[tuple[str, str, str]]:
-    """Yield the local address, state and user id of each TCP socket of this machine."""
-    for table in ("tcp", "tcp6"):
-        with suppress(OSError):
-            for line in Path("/proc/net", table).read_text().splitlines()[1:]:
-                fields = line.split()
-                yield fields[1], fields[3], fields[7]
-
-
-def _to_hex(packed: bytes) -> str:
-    """Return an address in the kernel's form: words in the byte order of this machine."""
-    return "".join(f"{word:08X}" for (word,) in struct.iter_unpack("=I", packed))

@@ -55,8 +55,9 @@ def require_local(request: Request) -> None:
 
     So is one that may have come through a proxy of this machine.
     """
-    version = request.scope.get("http_version", "1.1")
-    if not is_local_request(request.client, version, request.headers):
+    scope = request.scope
+    version, server = scope.get("http_version", "1.1"), scope.get("server")
+    if not is_local_request(request.client, server, version, request.headers):
         raise HTTPException(
             403,
             "without API keys only programs of this user on this machine have access, at "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from imagequeue import AccessError, AsyncClient, Client, JobEvent
+from imagequeue.client._async.transport import MAX_CONCURRENT
 from imagequeue.jobs.job import State, utc_now
 from imagequeue.store.callers.api_keys import ApiKeys, Limits
 from imagequeue.worker.context import Context
@@ -54,6 +55,19 @@ def test_no_event_is_lost_with_the_connection(relay: Relay, ctx: Context) -> Non
     assert ours == [(job_id, state) for job_id in (first, second) for state in DONE]
     assert not any(event.lost for event in received)
     assert "last-event-id: " in relay.heads[-1].lower()
+
+
+def test_connections_are_reused_beside_a_stream(relay: Relay) -> None:
+    async def call() -> None:
+        async with AsyncClient(relay.url) as client:
+            following = asyncio.create_task(anext(client.events()))
+            await asyncio.to_thread(eventually, lambda: is_streaming(relay))
+            for _ in range(3):
+                await asyncio.gather(*(client.providers() for _ in range(MAX_CONCURRENT)))
+            following.cancel()
+
+    asyncio.run(call())
+    assert len(relay.pairs) == 1 + MAX_CONCURRENT
 
 
 def test_events_begin_after_a_known_one(client: Client, ctx: Context) -> None:

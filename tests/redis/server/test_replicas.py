@@ -3,14 +3,17 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import redis
 from conftest import Start
 
 from benchmarks.servers.redis_process import RedisProcess
+from imagequeue.config import durability
 from imagequeue.config.redis import connect, connect_broker
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError, NotDurableError
@@ -116,10 +119,22 @@ def test_a_callback_that_no_replica_has_is_refused(
     assert post(receiver + url_of(settings)) == 503
 
 
-def test_a_redis_without_replica_is_refused(settings: Settings, pair: Pair) -> None:
+def test_a_redis_without_replica_is_refused(
+    settings: Settings, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durability, "AWAIT_REPLICA_S", 0.0)
     pair.detach()
     with pytest.raises(ConfigError, match="has no replica"):
         connect(settings)
+
+
+def test_a_process_that_starts_during_a_failover_waits_for_a_replica(
+    settings: Settings, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.detach()
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: pair.attach())
+    monkeypatch.setattr(durability, "time", clock)
+    assert connect(settings).ping()
 
 
 def test_the_doctor_says_what_a_replica_has(settings: Settings) -> None:
