@@ -35,11 +35,11 @@ BEAT_EVERY_S = 10.0
 # A process that misses a few beats, such as during a failover of Redis, is not gone.
 EXPIRES_S = 60
 SHARED_SETTINGS = (
-    *("broker_url", "archive_url", "public_url", "durability", "budgets", "budget_exceeded"),
+    *("broker_url", "public_url", "durability", "budgets", "budget_exceeded"),
     *("lease_s", "retention_s", "give_up_after_s"),
     *("max_queued_messages", "max_in_flight", "caller_max_in_flight"),
 )
-"""Settings that decide about the same jobs in several processes."""
+"""Settings that decide about the same jobs in several processes; every process is given them."""
 SHARED_OF_ACCOUNTS = ("_rate_limit", "_max_in_flight", "_lookups_per_s")
 
 

@@ -72,8 +72,8 @@ def proxy(settings: Settings, tmp_path: Path) -> Iterator[Proxy]:
         places = {
             "listen 443": f"listen 127.0.0.1:{public}",
             "127.0.0.1:8443": f"127.0.0.1:{private}",
-            "http://127.0.0.1:8000": api,
-            "http://127.0.0.1:8001": receiver,
+            "127.0.0.1:8000": api.removeprefix("http://"),
+            "127.0.0.1:8001": receiver.removeprefix("http://"),
             "/etc/ssl/imagequeue/fullchain.pem": str(tmp_path / "host.pem"),
             "/etc/ssl/imagequeue/privkey.pem": str(tmp_path / "host.pem"),
         }

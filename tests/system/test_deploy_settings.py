@@ -12,6 +12,7 @@ import pytest
 from imagequeue.config.process import CANNOT_START
 from imagequeue.config.settings import PREFIX, read_settings, settings_class
 from imagequeue.producer.local.ports import free_port
+from imagequeue.store.deployment.processes import SHARED_SETTINGS
 from support.compose import (
     COMPOSE_FILE,
     PROCESSES,
@@ -160,3 +161,8 @@ def test_compose_file_contains_no_secret() -> None:
             assert not SECRET.search(name) or re.fullmatch(r"(\$\{\w+:[?-][^}]*\})?", value), name
     text = COMPOSE_FILE.read_text()
     assert not re.search(r"://[^/\s]*:[^/\s]*@|--requirepass|--basic[-_]auth", text)
+
+
+def test_doctor_compares_only_what_every_process_is_given() -> None:
+    secrets = {key.removeprefix(PREFIX).lower() for own in SECRETS_OF.values() for key in own}
+    assert not secrets & {*SHARED_SETTINGS}

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from configparser import RawConfigParser
 from pathlib import Path
+from string import Template
 
 import pytest
 
@@ -71,17 +72,17 @@ def test_units_run_the_commands_of_compose() -> None:
         kind, _, queue = unit.removeprefix("imagequeue-").removesuffix(".service").partition("@")
         name = f"imagequeue-{kind}@.service" if queue else unit
         command = read(name)["Service"]["ExecStart"].replace("%i", queue).replace("%%", "%")
+        command = Template(command).substitute(read_variables(name, queue))
         expected = interpolate(PROCESSES[queue or kind]["command"], {})
         for place, own in ports.items():
             expected = expected.replace(place, own)
-        program, *words = shlex.split(command.replace("${WORKER_THREADS}", find_threads(queue)))
+        program, *words = shlex.split(command)
         assert [Path(program).name, *words] == shlex.split(expected)
 
 
-def find_threads(queue: str) -> str:
-    own = read_env(queue) if queue else {}
-    given = read("imagequeue-worker@.service")["Service"]["Environment"]
-    return own.get("WORKER_THREADS", given.removeprefix("WORKER_THREADS="))
+def read_variables(name: str, queue: str) -> dict[str, str]:
+    given = read(name)["Service"].get("Environment", "")
+    return dict([given.split("=")] if given else []) | (read_env(queue) if queue else {})
 
 
 def read_env(name: str) -> dict[str, str]:
