@@ -50,6 +50,9 @@ class BulkReport(BaseModel):
     unchanged: int
     charges: list[ChargedJobs] = Field(description="The changed jobs.")
     reasons: list[UnchangedJobs] = Field(description="The unchanged jobs.")
+    saved_usd: float = Field(
+        0, description="What jobs were expected to cost that are cancelled free of charge."
+    )
     problems: list[JobProblem] = Field(
         default=[], description="The unchanged ones of the given ids, since the last report."
     )
@@ -83,6 +86,7 @@ class Tally:
         self._micro_usd: Counter[Charge] = Counter()
         self._unpriced: Counter[Charge] = Counter()
         self._unchanged: Counter[str] = Counter()
+        self._saved_micro_usd = 0
 
     def add_changed(self, after: Job) -> None:
         """Count a job, given as the action leaves it."""
@@ -92,6 +96,8 @@ class Tally:
             micro_usd, is_priced = _find_price(self._action, after)
             self._micro_usd[charge] += micro_usd
             self._unpriced[charge] += not is_priced
+        elif self._action is Action.CANCEL:
+            self._saved_micro_usd += find_estimate(after) or 0
 
     def add_state(self, state: State, jobs: int) -> None:
         """Count jobs that the action does not apply to, because of their state."""
@@ -125,6 +131,7 @@ class Tally:
                 if self._changed[charge]
             ],
             reasons=[UnchangedJobs(why=why, jobs=n) for why, n in self._unchanged.most_common()],
+            saved_usd=self._saved_micro_usd / MICRO,
             **fields,
         )
 
@@ -135,10 +142,15 @@ def _find_price(action: Action, job: Job) -> tuple[int, bool]:
         cost = job.cost
         is_priced = cost.usd is not None and not cost.unpriced
         return round((cost.usd or 0) * MICRO), is_priced
+    usd = find_estimate(job)
+    return usd or 0, usd is not None
+
+
+def find_estimate(job: Job) -> int | None:
+    """Return the millionths of a dollar that a submission of the job costs; None if unknown."""
     provider = PROVIDERS.get(job.provider)
     credit_usd = provider.account.credit_usd if provider else None
-    usd = None if job.estimate is None else to_usd(job.estimate, credit_usd)
-    return usd or 0, usd is not None
+    return None if job.estimate is None else to_usd(job.estimate, credit_usd)
 
 
 def _explain(job_id: str, error: Exception) -> str:
@@ -178,6 +190,7 @@ def describe_report(report: BulkReport) -> list[str]:
     return [
         changed,
         *(f"{each.jobs:,}: {_describe_charge(each)}" for each in report.charges),
+        *([f"about {report.saved_usd:.3f} USD is not spent"] if report.saved_usd else []),
         *(f"{each.jobs:,} unchanged: {each.why}" for each in report.reasons),
     ]
 

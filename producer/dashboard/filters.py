@@ -46,15 +46,19 @@ class Filters:
 
     def to_job_filter(self) -> JobFilter:
         """Return the same filter for a bulk action; raises InvalidRequestError without any."""
-        return parse_filter(self._list_given())
+        return parse_filter(self._to_fields())
 
     def to_conditions(self) -> JobConditions:
         """Return the same conditions, perhaps none."""
-        return parse_conditions(self._list_given())
+        return parse_conditions(self._to_fields())
 
-    def _list_given(self) -> dict[str, str]:
-        given = {"state": self.state, "provider": self.provider, "words": self.q}
-        return {name: value for name, value in given.items() if value}
+    def _to_fields(self) -> dict[str, str]:
+        return {{"q": "words"}.get(name, name): each for name, each in self.list_given().items()}
+
+    def list_given(self) -> dict[str, str]:
+        """Return the filters that are on, by their names in the URL."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in named.items() if value}
 
     def matches(self, job: Job) -> bool:
         """Return whether the job passes every filter."""
@@ -64,9 +68,7 @@ class Filters:
 
     def query(self, **changes: str) -> str:
         """Return the filters as a URL query, with some changed."""
-        changed = replace(self, **changes)
-        named = {field.name: getattr(changed, field.name) for field in fields(changed)}
-        return urlencode({name: value for name, value in named.items() if value})
+        return urlencode(replace(self, **changes).list_given())
 
     def page_query(self, cursor: str | None = None, **changes: str) -> str:
         """Return the query of a page, which starts after `cursor`."""

@@ -1,4 +1,4 @@
-"""The routes that download images: one, those of a job, or those of the filters."""
+"""The routes that download images: one, those of a job, of selected jobs, or of the filters."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from ..image_zip import name_image, write_zip
 from .filters import Filters, parse_filters
 from .page_route import PageRoute, require_login
 from .search import MAX_READ, Found, find_jobs
+from .selection import Selection, parse_selection
 
 ActiveFilters = Annotated[Filters, Depends(parse_filters)]
+Selected = Annotated[Selection, Depends(parse_selection)]
 
 
 def image_router(client: LocalClient, access: Access, storage: Storage) -> APIRouter:
@@ -39,6 +41,10 @@ def image_router(client: LocalClient, access: Access, storage: Storage) -> APIRo
     @router.get("/jobs/{job_id}/images.zip")
     def download_job(job_id: str, caller: Caller = login) -> Response:
         return send_zip([client.get(job_id, submitted_by=caller.sees)], f"{job_id}.zip")
+
+    @router.get("/selected.zip")
+    def download_selected(selected: Selected, caller: Caller = login) -> Response:
+        return send_zip(client.get_many(selected.ids, submitted_by=caller.sees), "images.zip")
 
     @router.get("/images.zip")
     def download_filtered(

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ...jobs.job import State, utc_now
 from ...providers import PROVIDERS
+from ..commands import STATES_FOR
 from ..delivery_text import describe_delivery
 from ..position_text import describe_position
 from . import formatting, state_text
@@ -56,6 +57,7 @@ templates.globals.update(
     build_timeline=build_timeline,
     format_duration=format_duration,
     STATES=list(State),
+    STATES_FOR=STATES_FOR,
     PROVIDERS=list(PROVIDERS),
 )
 

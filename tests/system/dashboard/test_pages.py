@@ -1,5 +1,6 @@
 """The dashboard's buttons, keyboard, login and accessibility in a real browser."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -192,6 +193,9 @@ def test_every_page_is_accessible_and_fits_a_phone(site: str, ctx: Context, new_
         paths = (*lists, *jobs, "/jobs/none", "/costs", "/operations", FORM)
         for path in paths:
             page.goto(site + path)
+            if path == "/":
+                page.get_by_label("Select a cat").first.check()
+                expect(page.locator("#selected")).to_have_text(re.compile("^1 selected"))
             assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"], path
             assert find_violations(page) == [], path
             # The same page in other colours: nothing else depends on the scheme.

@@ -45,6 +45,35 @@ def test_filtered_jobs_are_cancelled_after_a_dry_run(site: str, ctx: Context) ->
     assert states_of(ctx, *ids) == ["cancelled", "cancelled", "queued"]
 
 
+def test_ticked_jobs_are_cancelled_and_no_others(site: str, ctx: Context) -> None:
+    first, second, other = (queued(ctx) for _ in range(3))
+    html = get(f"{site}/?state=queued")
+    boxes = re.findall(r'type="checkbox" name="id" value="(\w+)" form="selection"', html)
+    assert boxes == [other, second, first]
+    assert '<form id="selection" class="selection" action="/selected.zip">' in html
+    # What a browser sends without JavaScript.
+    url = f"{site}/bulk/cancel?ticked=yes&state=queued&id={first}&id={second}&id={first}"
+    html = get(url)
+    assert "the 2 selected jobs" in html
+    assert "2 of 2 jobs would be cancelled" in html
+    (action,) = re.findall(r'<form method="post" action="(/bulk/[^"]+)"', html)
+    answer = post(site + action.replace("&amp;", "&"), **read_form(html))
+    assert (answer.status_code, "2 of 2 jobs cancelled" in answer.text) == (200, True)
+    assert states_of(ctx, first, second, other) == ["cancelled", "cancelled", "queued"]
+    # The form with no tick does not mean all jobs of the filter.
+    assert "no job is selected" in get(f"{site}/bulk/cancel?ticked=yes&state=queued", 400)
+
+
+def test_cancel_says_what_is_not_spent(site: str, ctx: Context) -> None:
+    for _ in range(2):
+        queued(ctx, provider="kie", params={"model": "z-image"}, prompt="a wrong cat")
+    url = f"{site}/bulk/cancel?q=wrong"
+    html = get(url)
+    (shown,) = set(re.findall("about ([0-9.]+) USD is not spent", html))
+    assert float(shown) > 0
+    assert f"about {shown} USD is not spent" in post(url, **read_form(html)).text
+
+
 @pytest.mark.parametrize("ticked", [False, True])
 def test_jobs_are_paid_again_only_if_ticked(site: str, ctx: Context, ticked: bool) -> None:
     paid, free = failed(ctx), unsaved(ctx)

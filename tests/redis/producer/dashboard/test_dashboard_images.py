@@ -70,6 +70,9 @@ def test_zip_has_only_images_that_the_caller_may_see(ask: Ask, ctx: Context) -> 
         )
     names = read_zip(ask("shop", "GET", "/images.zip", page=True).content)
     assert list(names) == [f"a-cat-{own}-0.png"]
+    ticked = f"/selected.zip?ticked=yes&id={own}&id={foreign}"
+    assert list(read_zip(ask("shop", "GET", ticked, page=True).content)) == list(names)
+    assert ask("shop", "GET", "/selected.zip?ticked=yes", page=True).status_code == 400
     for path in ("images.zip", "images/0"):
         answer = ask("shop", "GET", f"/jobs/{foreign}/{path}", page=True)
         assert answer.status_code == 404
