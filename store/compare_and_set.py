@@ -20,8 +20,6 @@ from .webhooks import keys as webhook_keys
 
 # Followers of the change stream can catch up with this many missed changes.
 MAX_CHANGES = 10_000
-# About 300 bytes each; the sums by day stay.
-MAX_LEDGER_ENTRIES = 200_000
 
 
 class CompareAndSet:
@@ -75,7 +73,6 @@ class CompareAndSet:
                 int(after.state in IN_FLIGHT),
                 _find_sent_at(before, after),
                 dump_entries(before, after),
-                MAX_LEDGER_ENTRIES,
                 *chain.from_iterable(effects.counts.items()),
             ],
             client=client,

@@ -17,6 +17,8 @@ from .money import keys as money_keys
 from .scripts import register_script
 
 SCAN_PAGE = 1000
+# About 300 bytes each; the sums by day stay.
+MAX_LEDGER_ENTRIES = 200_000
 DUE = [keys.due(queue) for queue in (Queue.SUBMIT, Queue.POLL, Queue.DOWNLOAD)]
 
 
@@ -40,6 +42,10 @@ class Deletion:
             counter = _get_counter(job) if job else ""
             deleted += self._delete(job_id, now.timestamp(), indexes, counter)
         return deleted
+
+    def trim_ledger(self) -> None:
+        """Delete the oldest entries of the ledger; with an archive, they would be missing there."""
+        self._redis.xtrim(money_keys.LEDGER, MAX_LEDGER_ENTRIES, approximate=True)
 
     def list_expired(self, now: datetime, max_jobs: int = PAGE) -> list[str]:
         """Return the finished jobs whose retention has ended, the first one first."""

@@ -50,6 +50,7 @@ def sweep(ctx: Context) -> float:
     if not ctx.settings.archive:
         with _log_error("expired"):
             ctx.store.deletion.delete_expired(ctx.now())
+            ctx.store.deletion.trim_ledger()
     with _log_error("uploads"):
         if ctx.uploads.claim_expired(ctx.now()):
             ctx.dispatcher.send_delete_uploads()

@@ -17,9 +17,9 @@ local webhook, webhook_wake_up = ARGV[11], ARGV[12] -- '' for no webhook
 local place = ARGV[13] -- the job's place among queued jobs; '' if it is not queued
 local is_in_flight = ARGV[14] == '1'
 local sent_at = ARGV[15] -- the latest time at which the provider counted the task; '' for no change
-local ledger_entries, max_ledger_entries = ARGV[16], ARGV[17] -- '' for no entry
+local ledger_entries = ARGV[16] -- '' for none
 local COSTS_TTL_S = 400 * 86400 -- of a batch, and of budgets; the sums of a day stay
-local FIRST_COUNT = 18 -- of pairs: counter, what to add to it
+local FIRST_COUNT = 17 -- of pairs: counter, what to add to it
 
 -- Returns a stored object; nil if it is absent or damaged, which must not stop the transition.
 local function read(hash, id, names)
@@ -82,7 +82,7 @@ if new_state ~= 'submitting' then redis.call('HDEL', reserved, job_id) end
 -- A damaged sum or counter (pcall) stops no job.
 -- The amounts are text, as Lua's numbers would round large ones.
 for _, each in ipairs(ledger_entries ~= '' and cjson.decode(ledger_entries) or {}) do
-  redis.call('XADD', ledger, 'MAXLEN', '~', max_ledger_entries, '*', 'job', job_id, 'entry', each.entry)
+  redis.call('XADD', ledger, '*', 'job', job_id, 'entry', each.entry)
   for name, amount in pairs(each.amounts) do
     redis.pcall('HINCRBY', day_costs, each.group .. '|' .. name, amount)
     if batch_costs ~= '' then

@@ -8,13 +8,26 @@ import pytest
 
 from imagequeue.jobs.job import Job, State, new_job
 from imagequeue.providers.wire import Failed, ResultImage, Succeeded
+from imagequeue.store import deletion
 from imagequeue.store.compare_and_set import CompareAndSet
+from imagequeue.store.money import keys as money_keys
 from imagequeue.store.money.ledger import Ledger
 from imagequeue.worker.apply_status import apply_status
 from imagequeue.worker.context import Context
+from imagequeue.worker.sweep import sweep
 
 DAY = date(2026, 11, 20)
 DONE = Succeeded(images=(ResultImage(url="https://a.example/0.png"),), cost=Decimal("3.5"))
+
+
+@pytest.fixture
+def archive_url() -> str:
+    return "none"
+
+
+@pytest.fixture
+def overrides(overrides: dict[str, str], archive_url: str) -> dict[str, str]:
+    return overrides | {"archive_url": archive_url}
 
 
 @pytest.fixture
@@ -96,3 +109,18 @@ def test_entry_is_written_once_however_often_it_is_sent(ctx: Context, ledger: Le
 def test_too_many_days_are_refused(ledger: Ledger) -> None:
     with pytest.raises(ValueError, match="400 days"):
         ledger.sum_days(date(2020, 1, 1), DAY, ["day"])
+
+
+@pytest.mark.parametrize(
+    ("archive_url", "is_trimmed"), [("none", True), ("sqlite:////away/archive.sqlite", False)]
+)
+def test_entries_that_are_not_archived_stay(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch, *, is_trimmed: bool
+) -> None:
+    monkeypatch.setattr(deletion, "MAX_LEDGER_ENTRIES", 1)
+    # Redis trims by the hundred.
+    for _ in range(100):
+        ctx.store.redis.xadd(money_keys.LEDGER, {"job": "job_1", "entry": "{}"})
+    accepted(ctx)
+    sweep(ctx)
+    assert ctx.store.redis.xlen(money_keys.LEDGER) == (1 if is_trimmed else 101)
