@@ -1,10 +1,13 @@
 """Copies of the checkout, and virtual environments that borrow the dependencies of this one."""
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import tomllib
 import venv
 from pathlib import Path
 
@@ -45,6 +48,25 @@ def make_environment(home: Path) -> Path:
     dependencies = Path(pytest.__file__).parents[1]
     (site_packages(home) / "dependencies.pth").write_text(f"{dependencies}\n")
     return home
+
+
+def install_commit(commit: str, home: Path) -> Path:
+    """Install the package of an earlier commit; returns the Python that runs it.
+
+    Skips the test where the history does not reach back to it.
+    """
+    command = ["git", "archive", commit]
+    archived = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    if archived.returncode:
+        pytest.skip(f"{commit} is not in this clone: `git fetch --unshallow` gets it")
+    environment = make_environment(home / "venv")
+    with tarfile.open(fileobj=io.BytesIO(archived.stdout)) as tree:
+        tree.extractall(home / "tree", filter="data")
+    project = tomllib.loads((home / "tree" / "pyproject.toml").read_text())
+    # A wheel would take seconds, and hold the same.
+    for package, folder in sorted(project["tool"]["setuptools"]["package-dir"].items()):
+        shutil.move(home / "tree" / folder, site_packages(environment) / package.replace(".", "/"))
+    return environment / "bin" / "python"
 
 
 def find_interpreters() -> dict[str, str]:
