@@ -41,6 +41,12 @@ API_KEYS = "iq:apikeys"
 API_KEYS_USED = "iq:apikeys:used"
 """Hash: the day on which each API key was last used, by its name."""
 
+SESSIONS = "iq:sessions"
+"""Hash: the record of each session of a browser, by the hash of its secret."""
+
+SESSIONS_USED = "iq:sessions:used"
+"""Hash: when each session was last used, in epoch seconds, by the hash of its secret."""
+
 INDEXED = "iq:indexed"
 """String that exists once the jobs of earlier versions are in every index of `indexes`."""
 
@@ -115,13 +121,8 @@ def sweep_lock(queue: Queue) -> str:
 
 
 def login_link(token_hash: str) -> str:
-    """String that exists until a one-time login link is used or expires."""
-    return f"iq:login:link:{token_hash}"
-
-
-def login_session(secret_hash: str) -> str:
-    """String that exists until the session of a login link ends."""
-    return f"iq:login:session:{secret_hash}"
+    """String: the role that a one-time login link gives, until it is used or expires."""
+    return f"iq:login_link:{token_hash}"
 
 
 def rate_limit(caller: str) -> str:

@@ -18,9 +18,12 @@ from ...config.redis import reachable
 from ...config.settings import PREFIX, Settings
 from ...errors import ConfigError
 from ...providers.request import Priority
-from ...store.callers.api_keys import SAFE_NAME, ApiKeys, Limits, hash_key
-from ...store.callers.local_logins import LocalLogins
+from ...store.callers.api_keys import SAFE_NAME, ApiKeys, Limits
+from ...store.callers.hashing import hash_key
+from ...store.callers.login_links import LoginLinks
 from ...store.callers.rate_limits import RateLimiter
+from ...store.callers.roles import Role, find_role
+from ...store.callers.sessions import Session, Sessions
 from ...store.clock import RedisClock
 from . import browser
 
@@ -36,6 +39,11 @@ class Caller(NamedTuple):
     is_admin: bool = False
     is_read_only: bool = False
     max_priority: Priority = "normal"
+
+    @property
+    def role(self) -> Role:
+        """The name of its rights."""
+        return find_role(is_admin=self.is_admin, is_read_only=self.is_read_only)
 
     @property
     def sees(self) -> str | None:
@@ -61,7 +69,8 @@ class Access:
     ) -> None:
         self._now = now or RedisClock(client)
         self._environment = list(_read_environment_keys(settings))
-        self.logins = LocalLogins(client)
+        self.links = LoginLinks(client)
+        self.sessions = Sessions(client, self._now)
         self._keys = ApiKeys(client)
         self._limiter = RateLimiter(client)
         self._cached: tuple[float, Known] = (float("-inf"), [])
@@ -87,23 +96,39 @@ class Access:
         """Return the caller of a request without a header, by cookie or local address, or None.
 
         Raises HTTPException 403 where a key would not help: for a cross-site browser request, and
-        for other machines while no key exists, and for a change by a read-only key.
+        for other machines while no key exists, and for a change by a viewer.
         """
-        cookie = browser.read_key(request)
+        return _require_right(request, self.find_visitor(request))
+
+    def find_visitor(self, request: Request) -> Caller | None:
+        """Return the same caller for what every role may change; raises HTTPException 403."""
+        cookie = browser.read_cookie(request)
         caller = self._find_by_cookie(cookie) if cookie else None
         if caller:
             browser.require_same_origin(request)
         elif not self._known():
             browser.require_local(request)
             return LOCAL
-        return _require_right(request, caller)
+        return caller
 
     def _find_by_cookie(self, cookie: str) -> Caller | None:
-        """Return the caller with this key or session; only a browser has a session."""
-        if caller := self.find_caller(cookie):
-            return caller
         with reachable():
-            return LOCAL if self.logins.has_session(cookie) else None
+            session = self.sessions.find(cookie)
+        if session is None:
+            # Earlier versions put the key itself into the cookie, which lasts for 30 days.
+            return self.find_caller(cookie)
+        if session.role:
+            return _make_local(session.role)
+        for key_hash, caller in self._known():
+            if caller.name == session.caller and session.is_of(cookie, key_hash):
+                self._record_use(caller.name)
+                return caller
+        return None
+
+    def find_role(self, session: Session) -> Role | None:
+        """Return the role that a session has now; None if its key is gone."""
+        roles = {caller.name: caller.role for _, caller in self._known()}
+        return session.role or roles.get(session.caller)
 
     def find_caller(self, key: str) -> Caller | None:
         """Return the caller with this key, or None."""
@@ -162,8 +187,16 @@ def require_admin(caller: Caller) -> None:
 def _require_right(request: Request, caller: Caller | None) -> Caller | None:
     """Return the caller; raises HTTPException 403 if a read-only one would change something."""
     if caller and caller.is_read_only and request.method not in browser.SAFE_METHODS:
-        raise HTTPException(403, "this API key is read-only: give another one")
+        raise HTTPException(
+            403, "a viewer changes nothing: this API key, or login, is read-only; use another one"
+        )
     return caller
+
+
+def _make_local(role: Role) -> Caller:
+    """Return the caller of a login link's session."""
+    priority: Priority = "high" if role is Role.ADMIN else "normal"
+    return Caller(LOCAL.name, Limits(), *role.rights, priority)
 
 
 def _read_environment_keys(settings: Settings) -> Iterator[tuple[str, Caller]]:

@@ -40,6 +40,7 @@ from .routes import (
     export,
     images,
     jobs,
+    me,
     processes,
     providers,
     uploads,
@@ -108,6 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(images.routes(client, access, storage))
     app.include_router(uploads.routes(client.input_images, access))
     app.include_router(providers.routes(access))
+    app.include_router(me.routes(access))
     for router in openai_routers(settings, client, redis_client, access, watch, listeners, storage):
         app.include_router(router)
     collector = StoreCollector(settings)

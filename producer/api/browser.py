@@ -1,7 +1,8 @@
-"""Browser access: an API key or a session in a cookie, and protection against other sites."""
+"""Browser access: a session in a cookie, and protection against other sites."""
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, unquote
 
 from fastapi import HTTPException, Request
@@ -10,16 +11,22 @@ from fastapi.responses import Response
 from ...config.http.local_requests import is_local_request
 from ...config.settings import PREFIX
 
+# Named for the API key that earlier versions stored in it.
 COOKIE = "imagequeue_key"
-COOKIE_MAX_AGE_S = 30 * 86400
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+MAX_BROWSER_CHARACTERS = 40
+# Chrome and others also say that they are Safari, and an Android that it is Linux.
+_BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome"}
+_BROWSERS |= {"Safari": "Safari"}
+_SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows"}
+_SYSTEMS |= {"Macintosh": "macOS", "CrOS": "ChromeOS", "Linux": "Linux"}
 
 
-def login(response: Response, key: str, *, secure: bool, max_age_s: int = COOKIE_MAX_AGE_S) -> None:
-    """Set the cookie with the key; `secure` is true for a page served over https."""
+def login(response: Response, secret: str, *, secure: bool, max_age_s: int) -> None:
+    """Set the cookie with a session's secret; `secure` is true for a page served over https."""
     response.set_cookie(
         COOKIE,
-        quote(key, safe=""),
+        quote(secret, safe=""),
         max_age=max_age_s,
         httponly=True,
         samesite="strict",
@@ -28,13 +35,23 @@ def login(response: Response, key: str, *, secure: bool, max_age_s: int = COOKIE
 
 
 def logout(response: Response) -> None:
-    """Delete the cookie with the key."""
+    """Delete the cookie."""
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
 
-def read_key(request: Request) -> str:
-    """Return the key, or the secret of a session, in the cookie; empty without one."""
+def read_cookie(request: Request) -> str:
+    """Return the secret of a session, or the key, in the cookie; empty without one."""
     return unquote(request.cookies.get(COOKIE, ""))
+
+
+def describe_browser(request: Request) -> str:
+    """Return which browser on which system sent a request, such as `Firefox on Linux`."""
+    agent = request.headers.get("user-agent", "")
+    browser = next((name for word, name in _BROWSERS.items() if f"{word}/" in agent), "")
+    system = next((name for word, name in _SYSTEMS.items() if word in agent), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    return re.sub(r"[^ -~]+", " ", agent)[:MAX_BROWSER_CHARACTERS]
 
 
 def require_same_origin(request: Request) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...store.callers.roles import Role
 from .printing import as_json, open_redis, show_unreadable
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ max_priority = click.option(
 BUDGET_HELP = "The maximum its jobs may cost, such as 5usd/day; may be repeated."
 ADMIN_HELP = "Access to the jobs of every caller."
 READ_ONLY_HELP = "May read jobs and /metrics, and change nothing."
+role_option = click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    help="viewer: --admin --read-only; submitter: neither; admin: --admin.",
+)
 
 
 def _parse_budgets(_: click.Context, __: click.Parameter, texts: Any) -> tuple[Budget, ...]:
@@ -56,9 +62,11 @@ def keys() -> None:
 @click.option("--budget", "budgets", multiple=True, callback=_parse_budgets, help=BUDGET_HELP)
 @click.option("--admin", "is_admin", is_flag=True, help=ADMIN_HELP)
 @click.option("--read-only", "is_read_only", is_flag=True, help=READ_ONLY_HELP)
+@role_option
 @as_json
 def add(
     name: str,
+    role: str | None,
     per_minute: int | None,
     open_jobs: int | None,
     in_flight: int | None,
@@ -72,6 +80,8 @@ def add(
     from ...store.callers.api_keys import ApiKeys, Limits
     from ...store.clock import RedisClock
 
+    if role and (is_admin or is_read_only):
+        raise _make_role_error()
     limits = Limits(per_minute or 0, open_jobs or 0, in_flight or 0)
     client = open_redis()
     store, now = ApiKeys(client), RedisClock(client)
@@ -80,6 +90,7 @@ def add(
         "is_read_only": is_read_only,
         "max_priority": max_priority,
         "budgets": budgets,
+        **(Role(role).rights._asdict() if role else {}),
     }
     key = store.add(name, limits, now(), **rights)
     shown = {"name": name, "key": key, **_to_dict(store.all()[name])}
@@ -105,16 +116,21 @@ def list_keys(as_json: bool) -> None:
         else:
             used = f"used {use.last_used}" if use.last_used else "never used"
             made = f"made {key.created_at:%Y-%m-%d}"
-            click.echo(f"{name:<24}  {made}  {used:<15}  {use.open_jobs} open{_describe(key)}")
+            rest = f"{use.open_jobs} open{_describe(key)}{'  own jobs only' * _is_narrow(key)}"
+            click.echo(f"{name:<24}  {key.role:<9}  {made}  {used:<15}  {rest}")
     show_unreadable(store.read().unreadable)
 
 
 @keys.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Remove a key; its jobs continue."""
-    store = _open_keys()
+    """Remove a key, and end its sessions in browsers; its jobs continue."""
+    from ...store.callers.sessions import Sessions
+    from ...store.clock import RedisClock
+
+    store, client = _open_keys(), open_redis()
     store.remove(name)
+    Sessions(client, RedisClock(client)).end_of_key(name)
     if not any(store.read()):
         click.echo(
             "that was the last key: unless IMAGEQUEUE_API_KEYS is set, everyone on the API's "
@@ -139,20 +155,29 @@ def remove(name: str) -> None:
 @click.option("--no-budget", is_flag=True, help="Remove its budgets.")
 @click.option("--admin/--no-admin", "is_admin", default=None, help=ADMIN_HELP)
 @click.option("--read-only/--no-read-only", "is_read_only", default=None, help=READ_ONLY_HELP)
+@role_option
 @as_json
-def limit(name: str, as_json: bool, no_budget: bool, **changes: Any) -> None:
+def limit(name: str, as_json: bool, no_budget: bool, role: str | None, **changes: Any) -> None:
     """Change a key's limits and rights; what is omitted stays."""
+    if role and (changes["is_admin"], changes["is_read_only"]) != (None, None):
+        raise _make_role_error()
+    changes |= Role(role).rights._asdict() if role else {}
     if no_budget and changes["budgets"]:
         raise click.UsageError("give --budget or --no-budget, not both")
     changes["budgets"] = () if no_budget else changes["budgets"] or None
     if all(each is None for each in changes.values()):
         raise click.UsageError(
             "give --per-minute, --open-jobs or --in-flight, where 0 removes the limit, "
-            "--max-priority, --budget, --no-budget, --admin or --read-only"
+            "--max-priority, --budget, --no-budget, --role, --admin or --read-only"
         )
     key = _open_keys().change(name, **changes)
+    words = _describe_rights(key) + _describe(key)
     shown = json.dumps({"name": name, **_to_dict(key)})
-    click.echo(shown if as_json else f"{name}{_describe(key) or '  no limits'}")
+    click.echo(shown if as_json else f"{name}{words or '  no limits'}")
+
+
+def _make_role_error() -> click.UsageError:
+    return click.UsageError("give --role, or --admin and --read-only, not both")
 
 
 def _open_keys() -> ApiKeys:
@@ -163,22 +188,30 @@ def _open_keys() -> ApiKeys:
 
 def _to_dict(key: ApiKey) -> dict[str, Any]:
     limits = {name: limit or None for name, limit in key.limits._asdict().items()}
-    rights = {"admin": key.is_admin, "read_only": key.is_read_only}
+    rights = {"role": key.role, "admin": key.is_admin, "read_only": key.is_read_only}
     budgets = [str(budget) for budget in key.budgets]
     return {**limits, "max_priority": key.highest_priority, "budgets": budgets, **rights}
 
 
+def _is_narrow(key: ApiKey) -> bool:
+    """Return whether the key reads less than other viewers."""
+    return key.role is Role.VIEWER and not key.is_admin
+
+
+def _describe_rights(key: ApiKey) -> str:
+    return "  admin" * key.is_admin + "  read-only" * key.is_read_only
+
+
 def _describe(key: ApiKey) -> str:
-    limits = key.limits
-    rights = "  admin" * key.is_admin + "  read-only" * key.is_read_only
+    limits, words = key.limits, ""
     if key.max_priority:
-        rights += f"  priority {key.max_priority} at most"
-    rights += "".join(f"  {budget}" for budget in key.budgets)
-    words = (
+        words += f"  priority {key.max_priority} at most"
+    words += "".join(f"  {budget}" for budget in key.budgets)
+    bounds = (
         f"{limits.per_minute} a minute",
         f"{limits.open_jobs} open",
         f"{limits.in_flight} sent",
     )
-    return rights + "".join(
-        f"  {text} at most" for limit, text in zip(limits, words, strict=True) if limit
+    return words + "".join(
+        f"  {text} at most" for limit, text in zip(limits, bounds, strict=True) if limit
     )

@@ -27,6 +27,7 @@ from .login_command import login
 from .pause_commands import pause, pauses, resume
 from .printing import as_json
 from .provider_commands import providers
+from .session_commands import sessions
 from .webhook_commands import webhooks
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ cli.add_command(pause)
 cli.add_command(pauses)
 cli.add_command(providers)
 cli.add_command(resume)
+cli.add_command(sessions)
 cli.add_command(webhooks)
 
 

@@ -1,4 +1,4 @@
-"""The routes of login and logout: an API key or a one-time link is exchanged for a cookie."""
+"""The routes of login and logout: an API key or a one-time link starts a session."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
 from ...config.redis import reachable
-from ...store.callers.local_logins import SESSION_S
+from ...store.callers.hashing import hash_key
+from ...store.callers.roles import Role
+from ...store.callers.sessions import KEY_SESSION_S, LINK_SESSION_S
 from ..api import browser
-from ..api.access import Access
+from ..api.access import LOCAL, Access
 from .page_route import Form, PageRoute, read_form, render_login
 from .rendering import render
 
@@ -31,43 +33,65 @@ def login_router(access: Access) -> APIRouter:
         browser.require_same_origin(request)
         way_back = _to_own_path(fields.get("way_back", ""))
         key = fields.get("key", "").strip()
-        if access.find_caller(key) is None:
+        caller = access.find_caller(key)
+        if caller is None:
             return render_login(way_back, wrong=True)
-        response = RedirectResponse(way_back, 303)
-        browser.login(response, key, secure=request.url.scheme == "https")
-        return response
+        return _start(access, request, caller.name, key=key, way_back=way_back)
 
     # A GET changes nothing: programs that preview or scan links must not use one up.
     @router.get("/login/{token}")
     def show_link(token: str) -> Response:
         with reachable():
-            is_unused = access.logins.is_unused(token)
-        if not is_unused:
+            role = access.links.find(token)
+        if role is None:
             raise _make_gone_error()
-        return render("login_link.html")
+        return render("login_link.html", role=role)
 
     @router.post("/login/{token}")
     def use_link(request: Request, token: str) -> Response:
         browser.require_same_origin(request)
         with reachable():
-            session = access.logins.start_session(token)
-        if session is None:
+            role = access.links.use(token)
+        if role is None:
             raise _make_gone_error()
-        response = RedirectResponse("/", 303)
-        secure = request.url.scheme == "https"
-        browser.login(response, session, secure=secure, max_age_s=SESSION_S)
-        return response
+        return _start(access, request, LOCAL.name, role=role)
 
     @router.post("/logout")
     def logout(request: Request) -> Response:
         browser.require_same_origin(request)
         with reachable():
-            access.logins.end_session(browser.read_key(request))
+            _end(access, request)
         response = RedirectResponse("/", 303)
         browser.logout(response)
         return response
 
     return router
+
+
+def _start(
+    access: Access,
+    request: Request,
+    caller: str,
+    *,
+    role: Role | None = None,
+    key: str = "",
+    way_back: str = "/",
+) -> Response:
+    """Start a session in place of the browser's former one, and redirect."""
+    key_hash = hash_key(key) if key else ""
+    used = browser.describe_browser(request)
+    with reachable():
+        _end(access, request)
+        secret = access.sessions.start(caller, role=role, key_hash=key_hash, browser=used)
+    response = RedirectResponse(way_back, 303)
+    secure = request.url.scheme == "https"
+    lasts_s = LINK_SESSION_S if role else KEY_SESSION_S
+    browser.login(response, secret, secure=secure, max_age_s=lasts_s)
+    return response
+
+
+def _end(access: Access, request: Request) -> None:
+    access.sessions.end([hash_key(browser.read_cookie(request))])
 
 
 def _make_gone_error() -> HTTPException:

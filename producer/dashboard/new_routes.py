@@ -56,7 +56,7 @@ def new_router(client: LocalClient, access: Access) -> APIRouter:
         request: Request, kind: str = "", like: str = "", image: str = "", caller: Caller = login
     ) -> Response:
         if caller.is_read_only:
-            raise HTTPException(403, "this API key is read-only: give another one")
+            raise HTTPException(403, "a viewer makes no jobs: log in with another role")
         given: dict[str, Any] = {"image_urls": [image]} if image else {}
         choice = _find(choices, kind)
         if like:

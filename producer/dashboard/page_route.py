@@ -46,9 +46,17 @@ class PageRoute(APIRoute):
 
 def require_login(access: Access) -> Any:
     """Return the dependency of routes that need a login; its value is the caller."""
+    return _require(access.caller_or_none)
 
+
+def require_visitor(access: Access) -> Any:
+    """Return the same for what every role may change."""
+    return _require(access.find_visitor)
+
+
+def _require(find: Callable[[Request], Caller | None]) -> Any:
     def check(request: Request) -> Caller:
-        caller = access.caller_or_none(request)
+        caller = find(request)
         if caller is None:
             raise LoginNeededError
         return caller
@@ -56,10 +64,12 @@ def require_login(access: Access) -> Any:
     return Depends(check)
 
 
-def describe_caller(request: Request, caller: Caller) -> dict[str, bool]:
-    """Return what the header of a page depends on."""
+def describe_caller(request: Request, caller: Caller) -> dict[str, Any]:
+    """Return what a page depends on: who sees it, and may do what."""
     return {
-        "has_key": bool(browser.read_key(request)),
+        "is_logged_in": bool(browser.read_cookie(request)),
+        "caller_name": caller.name,
+        "role": caller.role,
         "is_admin": caller.is_admin,
         "read_only": caller.is_read_only,
     }

@@ -25,6 +25,7 @@ from .page_route import PageRoute, describe_caller, require_login
 from .pause_routes import pause_router
 from .rendering import render
 from .search import MAX_READ, SHOWN, find_jobs
+from .session_routes import session_router
 
 NO_CONTENT = 204
 
@@ -41,6 +42,7 @@ def dashboard_router(
     """Return the routes of every page; they are not part of the OpenAPI document."""
     router = APIRouter(include_in_schema=False)
     router.include_router(login_router(access))
+    router.include_router(session_router(access))
     router.include_router(_list_router(client, access, pauses))
     router.include_router(new_router(client, access))
     router.include_router(job_router(client, access))

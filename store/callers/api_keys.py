@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Sequence
@@ -18,6 +17,8 @@ from ...providers.request import Priority
 from .. import keys
 from ..decoding import decode_id, decode_numbers
 from ..webhooks import keys as webhook_keys
+from .hashing import hash_key as hash_key
+from .roles import Role, find_role
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Callers without a key in Redis: local ones, Celery clients, and keys from the environment.
@@ -54,6 +55,11 @@ class ApiKey(BaseModel):
     """The highest priority of its jobs; None for `high` with an admin key, else `normal`."""
 
     @property
+    def role(self) -> Role:
+        """The name of its rights."""
+        return find_role(is_admin=self.is_admin, is_read_only=self.is_read_only)
+
+    @property
     def highest_priority(self) -> Priority:
         """The highest priority that its jobs may have."""
         return self.max_priority or ("high" if self.is_admin else "normal")
@@ -73,14 +79,6 @@ class KeyUse(NamedTuple):
     last_used: str
     """The day, as an ISO date; empty for never."""
     open_jobs: int
-
-
-def hash_key(key: str) -> str:
-    """Return the SHA-256 of a key, in hex.
-
-    No salt and no slow hash: those protect guessable passwords, and a key is 32 random bytes.
-    """
-    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
 
 
 class ApiKeys:

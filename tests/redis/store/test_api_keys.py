@@ -19,7 +19,13 @@ from imagequeue.worker.context import Context
 from support.cli import Ran, imagequeue
 from support.redis import traces
 
-NO_RIGHTS = {"max_priority": "normal", "budgets": [], "admin": False, "read_only": False}
+NO_RIGHTS = {
+    "role": "submitter",
+    "max_priority": "normal",
+    "budgets": [],
+    "admin": False,
+    "read_only": False,
+}
 KEY = re.compile(r"iq_[A-Za-z0-9_-]{43}")
 
 
@@ -94,8 +100,8 @@ def test_commands_add_and_list_keys(run: Any, keys: ApiKeys, ctx: Context) -> No
     listed = run("list")
     day = f"{keys.all()['shop'].created_at:%Y-%m-%d}"
     assert [line.split("  ") for line in re.sub(" {3,}", "  ", listed.out).splitlines()] == [
-        ["other", f"made {day}", "never used", "0 open", "5 open at most"],
-        ["shop", f"made {day}", "used 2026-11-20", "1 open", "100 a minute at most"],
+        ["other", "submitter", f"made {day}", "never used", "0 open", "5 open at most"],
+        ["shop", "submitter", f"made {day}", "used 2026-11-20", "1 open", "100 a minute at most"],
     ]
     (_, shop) = map(json.loads, run("list", "--json").out.splitlines())
     assert shop.pop("created_at").startswith(day)

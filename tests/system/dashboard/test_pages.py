@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from imagequeue.config.settings import Settings, read_settings
 from imagequeue.jobs.job import Job, State, add_seconds, utc_now
+from imagequeue.store.callers.sessions import Sessions
 from imagequeue.worker.context import Context
 from support.dashboard import beat
 from support.dashboard_browser import Tab, is_drawn, open_live, submit, was_not_reloaded
@@ -186,11 +187,13 @@ def test_every_page_is_accessible_and_fits_a_phone(site: str, ctx: Context, new_
     move(ctx, ids[1], State.SUBMITTING, State.FAILED)
     ctx.now.time = utc_now()  # type: ignore[attr-defined]
     move(ctx, queued(ctx), State.SUBMITTING, State.WAITING)
+    sessions = Sessions(ctx.store.redis, utc_now)
+    sessions.start("a-long-name-of-a-service", key_hash="x", browser="Firefox on Linux")
     phone = {"width": 360, "height": 740}
     with new_tab("404|401", viewport=phone, color_scheme="light") as page:
         jobs = (f"/jobs/{job_id}" for job_id in ids)
         lists = ("/", "/?q=unicorn", "/bulk/retry?state=failed")
-        paths = (*lists, *jobs, "/jobs/none", "/costs", "/operations", FORM)
+        paths = (*lists, *jobs, "/jobs/none", "/costs", "/operations", "/sessions", FORM)
         for path in paths:
             page.goto(site + path)
             if path == "/":

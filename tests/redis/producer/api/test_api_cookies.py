@@ -19,11 +19,13 @@ REQUEST = {"provider": "acedata-flux", "prompt": "a cat"}
 @pytest.mark.parametrize("secure", [True, False])
 def test_cookie_is_httponly_and_same_site(secure: bool) -> None:
     response = Response()
-    browser.login(response, "a key; ключ", secure=secure)
+    browser.login(response, "a key; ключ", secure=secure, max_age_s=60)
     (cookie,) = SimpleCookie(response.headers["set-cookie"]).values()
     attributes = (cookie["httponly"], cookie["samesite"], cookie["secure"], cookie["path"])
     assert attributes == (True, "strict", True if secure else "", "/")
-    assert browser.read_key(request(cookie=f"{cookie.key}={cookie.coded_value}")) == "a key; ключ"
+    assert (
+        browser.read_cookie(request(cookie=f"{cookie.key}={cookie.coded_value}")) == "a key; ключ"
+    )
     response = Response()
     browser.logout(response)
     (gone,) = SimpleCookie(response.headers["set-cookie"]).values()

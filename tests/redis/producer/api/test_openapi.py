@@ -58,6 +58,7 @@ OPERATIONS = {
     "get_images",
     "get_signed_image",
     "list_models",
+    "get_me",
     "get_processes",
     "list_providers",
     "get_provider",

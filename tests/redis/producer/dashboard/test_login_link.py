@@ -1,7 +1,9 @@
 """One-time login links: a session without an API key, wherever the browser is."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pytest
 import redis
@@ -9,8 +11,12 @@ import requests
 
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings, read_settings
+from imagequeue.jobs.job import utc_now
 from imagequeue.producer.api.application import create_app
-from imagequeue.store.callers.local_logins import LINK_S, SESSION_S, LocalLogins
+from imagequeue.store import keys
+from imagequeue.store.callers.login_links import LINK_S, LoginLinks
+from imagequeue.store.callers.roles import Role
+from imagequeue.store.callers.sessions import LINK_SESSION_S
 from support.asgi import serving
 from support.cli import imagequeue
 
@@ -25,8 +31,8 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def logins(client: redis.Redis) -> LocalLogins:
-    return LocalLogins(client)
+def links(client: redis.Redis) -> LoginLinks:
+    return LoginLinks(client)
 
 
 @pytest.fixture
@@ -38,9 +44,9 @@ def browser(site: str) -> Iterator[requests.Session]:
 
 
 def test_link_logs_in_one_browser_through_a_proxy(
-    site: str, browser: requests.Session, logins: LocalLogins
+    site: str, browser: requests.Session, links: LoginLinks
 ) -> None:
-    link = logins.make_link(site)
+    link = links.make(site)
     refused = browser.get(f"{site}/", timeout=30)
     assert (refused.status_code, "imagequeue login" in refused.text) == (403, True)
     # A program that previews links takes nothing away.
@@ -55,19 +61,19 @@ def test_link_logs_in_one_browser_through_a_proxy(
         assert not again.cookies
 
 
-def test_simultaneous_uses_of_a_link_start_one_session(logins: LocalLogins) -> None:
+def test_simultaneous_uses_of_a_link_start_one_session(links: LoginLinks) -> None:
     for _ in range(20):
-        token = logins.make_link("").rpartition("/")[2]
+        token = links.make("").rpartition("/")[2]
         with ThreadPoolExecutor(8) as threads:
-            sessions = list(threads.map(logins.start_session, [token] * 8))
-        assert sum(session is not None for session in sessions) == 1
+            roles = list(threads.map(links.use, [token] * 8))
+        assert sorted(roles, key=bool) == [*[None] * 7, Role.ADMIN]
 
 
 def test_expired_or_unknown_link_is_gone(
-    site: str, browser: requests.Session, logins: LocalLogins, client: redis.Redis
+    site: str, browser: requests.Session, links: LoginLinks, client: redis.Redis
 ) -> None:
-    link = logins.make_link(site)
-    (key,) = client.keys("iq:login:*")
+    link = links.make(site)
+    (key,) = client.keys("iq:login_link:*")
     assert 0 < client.ttl(key) <= LINK_S
     client.expire(key, 0)
     for gone in (link, f"{site}/login/x", f"{site}/login/%00%ff"):
@@ -75,38 +81,41 @@ def test_expired_or_unknown_link_is_gone(
         assert browser.post(gone, timeout=30).status_code == 410
 
 
-def test_link_is_not_used_from_another_site(site: str, logins: LocalLogins) -> None:
-    link = logins.make_link(site)
+def test_link_is_not_used_from_another_site(site: str, links: LoginLinks) -> None:
+    link = links.make(site)
     for headers in ({}, {"Origin": "https://evil.example"}):
         assert requests.post(link, headers=headers, timeout=30).status_code == 403
-    assert logins.is_unused(link.rpartition("/")[2])
+    assert links.find(link.rpartition("/")[2])
 
 
 @pytest.mark.parametrize("end", ["logout", "expiry"])
 def test_session_ends(
-    site: str, browser: requests.Session, logins: LocalLogins, client: redis.Redis, end: str
+    site: str, browser: requests.Session, links: LoginLinks, client: redis.Redis, end: str
 ) -> None:
-    browser.post(logins.make_link(site), timeout=30).raise_for_status()
+    browser.post(links.make(site), timeout=30).raise_for_status()
     cookies = dict(browser.cookies)
-    (key,) = client.keys("iq:login:*")
-    assert 0 < client.ttl(key) <= SESSION_S
+    ((name, record),) = client.hgetall(keys.SESSIONS).items()  # type: ignore[union-attr]
     if end == "logout":
         browser.post(f"{site}/logout", timeout=30)
     else:
-        client.expire(key, 0)
+        session = json.loads(record)
+        ends_at = datetime.fromisoformat(session["ends_at"])
+        assert 0 < (ends_at - utc_now()).total_seconds() <= LINK_SESSION_S
+        client.hset(keys.SESSIONS, name, json.dumps({**session, "ends_at": str(utc_now())}))
     # A copy of the cookie is worth nothing either.
     assert requests.get(site, cookies=cookies, headers=PROXIED, timeout=30).status_code == 403
 
 
 def test_redis_has_neither_the_token_nor_the_session(
-    site: str, browser: requests.Session, logins: LocalLogins, client: redis.Redis
+    site: str, browser: requests.Session, links: LoginLinks, client: redis.Redis
 ) -> None:
-    link = logins.make_link(site)
-    stored = [client.keys(), client.mget(client.keys("iq:login:*"))]
+    link = links.make(site)
+    stored = [client.dump(name) for name in client.scan_iter()]
     browser.post(link, timeout=30)
-    stored += [client.keys(), client.mget(client.keys("iq:login:*"))]
+    stored += [client.dump(name) for name in client.scan_iter()]
+    assert client.hlen(keys.SESSIONS) == 1
     for secret in (link.rpartition("/")[2], *browser.cookies.values()):
-        assert secret not in str(stored)
+        assert secret not in str(stored) + str(client.keys())
 
 
 def test_link_of_the_command_works_where_there_are_keys(overrides: dict[str, str]) -> None:
