@@ -167,13 +167,17 @@ class System:
         """Return where a process runs."""
         return self._hosts.get(name, LOCAL)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables that hold its settings."""
+        return {f"{PREFIX}{key.upper()}": value for key, value in self._overrides.items()}
+
     def start(self, name: str) -> None:
         """Start a process; its output is appended to its log file, by default `{name}.log`."""
-        variables = {f"{PREFIX}{key.upper()}": value for key, value in self._overrides.items()}
         with self.log_files.get(name, self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 [*self.host(name).enter, *self.commands[name]],
-                env={**os.environ, **IMPORTS, **variables, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **IMPORTS, **self.environment, "PYTHONUNBUFFERED": "1"},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

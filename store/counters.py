@@ -14,7 +14,10 @@ import redis
 from . import keys
 from .decoding import decode_numbers
 
-BUCKETS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 1_000, 10_000, 60_000, 600_000, 3_600_000)
+BUCKETS_MS = (
+    *(1, 2, 5, 10, 25, 50, 100, 250, 1_000, 10_000),
+    *(30_000, 60_000, 120_000, 300_000, 600_000, 3_600_000),
+)
 """Upper bounds of a histogram's buckets; the last bucket, `inf`, has none."""
 
 

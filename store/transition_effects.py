@@ -76,6 +76,9 @@ def _count_transition(before: Job, after: Job) -> PendingCounts:
     counts[f"transitions.{before.state}.{after.state}.{cause}"] = 1
     duration = after.updated_at - before.updated_at
     counts.observe(f"stage.{before.state}", duration.total_seconds() * 1000)
+    if after.state is State.SUCCEEDED:
+        asked_at = max(after.asked_at, after.not_before or after.asked_at)
+        counts.observe("job", (after.updated_at - asked_at).total_seconds() * 1000)
     if after.state is State.FAILED and after.error and after.error.reason:
         counts[f"failed.{after.error.reason}.{after.provider}"] = 1
     return counts

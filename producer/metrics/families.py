@@ -75,6 +75,11 @@ def _durations(sums: Sums) -> Iterator[Metric]:
             stages.add_metric([state], *_histogram(sums, f"stage.{state}"))
     yield stages
     yield Histogram(
+        "imagequeue_job_seconds",
+        "Time from a request, its `not_before` or a retry to the last saved image of its job.",
+        *_histogram(sums, "job"),
+    )
+    yield Histogram(
         "imagequeue_saved_left_seconds",
         "Remaining lifetime of the result URL when its image was saved; lowest bucket: expired.",
         *_histogram(sums, "saved.left"),

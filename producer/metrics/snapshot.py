@@ -15,6 +15,7 @@ from ...store.broker import BrokerQueues, MessageCounts
 from ...store.decoding import decode_numbers
 from ...store.deployment.processes import Process, list_processes
 from ...store.money.ledger import Ledger
+from ...store.money.ledger_entries import Amounts
 from ...store.submit.pauses import Pause, list_pauses
 from ...store.submit.queue import Quota
 from ...store.submit.usage import SubmitUsage, measure_usage
@@ -46,8 +47,10 @@ class Snapshot(NamedTuple):
     usage: SubmitUsage
     spent: dict[str, dict[str, int]]
     """What was spent in this `day` and `month` in UTC, by unit, in millionths."""
-    unpriced: dict[str, int]
-    """The tasks of today whose price is not known, by provider."""
+    spent_by_caller: dict[str, dict[str, int]]
+    """The same by caller, in micro-dollars."""
+    costs: dict[str, Amounts]
+    """What was spent today, by provider."""
     processes: list[Process]
     unreadable: int
     """Jobs whose records could not be read."""
@@ -84,6 +87,7 @@ def take_snapshot(
     sums, open_jobs, waiting, dead, quarantined, quarantined_bytes, *rest = answers
     unreadable, pauses, info = rest
     ledger, day = Ledger(client), now.date()
+    periods = {"day": day.isoformat(), "month": f"{day:%Y-%m}"}
     usage = measure_usage(client, quotas, now)
     # Jobs that wait for a permit are in no due set.
     submits = wakeups[Queue.SUBMIT]
@@ -100,14 +104,9 @@ def take_snapshot(
         int(quarantined_bytes or 0),
         list_pauses(pauses, now),
         usage,
-        {
-            "day": ledger.get_spent(day.isoformat()),
-            "month": ledger.get_spent(f"{day:%Y-%m}"),
-        },
-        {
-            row.group["provider"]: row.amounts.unpriced
-            for row in ledger.sum_days(day, day, ["provider"])
-        },
+        {name: ledger.get_spent(period) for name, period in periods.items()},
+        {name: ledger.get_spent_by_caller(period) for name, period in periods.items()},
+        {row.group["provider"]: row.amounts for row in ledger.sum_days(day, day, ["provider"])},
         list_processes(client),
         unreadable,
         info,

@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily as Gauge
 
 from ...jobs.cost import MICRO, to_usd
 from ...providers import PROVIDERS, accounts
+from ...store.money.ledger_entries import Amounts
 from ...store.submit.queue import Quota
 from .snapshot import Snapshot
 
@@ -67,11 +68,26 @@ def _costs(seen: Snapshot) -> Iterator[Metric]:
             micro_usd = to_usd(spent.get(account.name, 0), account.credit_usd)
             if micro_usd is not None:
                 usd.add_metric([account.name, period], micro_usd / MICRO)
+    of_provider = Gauge(
+        "imagequeue_provider_cost_usd",
+        "Spent in the current UTC day by provider, where the price of a credit is known.",
+        labels=["provider"],
+    )
+    of_caller = Gauge(
+        "imagequeue_caller_cost_usd",
+        "Spent in the current UTC day and month by caller, where the price of a credit is known.",
+        labels=["caller", "period"],
+    )
+    for period, by_caller in seen.spent_by_caller.items():
+        for caller, micro_usd in by_caller.items():
+            of_caller.add_metric([caller, period], micro_usd / MICRO)
     unpriced = Gauge(
         "imagequeue_unpriced_tasks",
         "Tasks of the current UTC day whose price is not known.",
         labels=["provider"],
     )
     for provider in PROVIDERS:
-        unpriced.add_metric([provider], seen.unpriced.get(provider, 0))
-    yield from (usd, unpriced)
+        costs = seen.costs.get(provider, Amounts())
+        of_provider.add_metric([provider], costs.usd / MICRO)
+        unpriced.add_metric([provider], costs.unpriced)
+    yield from (usd, of_provider, of_caller, unpriced)

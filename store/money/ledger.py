@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import redis
 
-from ...config.budgets import list_units
+from ...config.budgets import USD, list_units
 from ...jobs.cost import MICRO
 from ..decoding import decode_numbers
 from ..history.job_archive import ArchiveOpener, no_archive
@@ -101,6 +101,16 @@ class Ledger:
         found: Any = self._redis.hmget(money_keys.spent(period), fields)
         known = {unit.encode(): n or b"0" for unit, n in zip(units, found, strict=True)}
         return dict.fromkeys(units, 0) | decode_numbers(known)
+
+    def get_spent_by_caller(self, period: str) -> dict[str, int]:
+        """Return what was spent in a day or month by caller, in micro-dollars."""
+        found: Any = self._redis.hgetall(money_keys.spent(period))
+        sums = {tuple(field.split("|")): spent for field, spent in decode_numbers(found).items()}
+        return {
+            unquote(caller): spent
+            for (unit, caller), spent in sums.items()
+            if unit == USD and caller != "*"
+        }
 
 
 def _to_amounts(sums: Mapping[str, int]) -> Amounts:

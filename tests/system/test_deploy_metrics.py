@@ -20,7 +20,7 @@ from imagequeue.config.budgets import Budget
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.callback import Outcome
 from imagequeue.jobs.charge import REPORTED_CAUSES
-from imagequeue.jobs.job import Reason, State
+from imagequeue.jobs.job import Reason, State, utc_now
 from imagequeue.producer.api.application import create_app
 from imagequeue.producer.metrics.families import ANSWERS
 from imagequeue.store.counters import BUCKETS_MS, Counters, PendingCounts
@@ -71,6 +71,7 @@ def scrape(settings: Settings, ctx: Context, stub: Stub) -> Iterator[str]:
     tally["callbacks.settled"] += 1
     Counters(ctx.store.redis).add(tally)
     ctx.store.redis.hset("iq:open", "shop", 1)
+    ctx.store.redis.hset(f"iq:spent:{utc_now():%Y-%m}", "usd|shop", 1)
     ctx.pauses.pause("all", "", "", ctx.now())
     limits = {
         "kie_rate_limit": (20, 10.0),
@@ -107,6 +108,7 @@ def values_of(label: str) -> set[str]:
         "kind": ProcessKind,
         "cause": REPORTED_CAUSES,
         "name": {"all"},
+        "period": {"day", "month"},
     }
     return set(known.get(label, State))
 
@@ -196,6 +198,9 @@ def test_dashboard_can_be_imported() -> None:
 def test_panel_has_title_description_and_source(panel: dict[str, Any]) -> None:
     assert panel["title"]
     assert panel["description"].endswith(".")
+    # A heatmap has its unit on the axis.
+    has_unit = panel["type"] == "heatmap" or panel["fieldConfig"]["defaults"]["unit"]
+    assert has_unit
     sources = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
     assert all(source == {"type": "prometheus", "uid": "${datasource}"} for source in sources)
     refs = [target["refId"] for target in panel["targets"]]

@@ -59,7 +59,10 @@ def test_jobs_transitions_and_stage_durations_are_counted(api: str, ctx: Context
     assert metrics[f"{stage}_count{{state=queued}}"] == 2
     assert f"{stage}_bucket{{le=1.0,state=queued}}" not in metrics
     bounds = [str(ms / 1000) for ms in BUCKETS_MS if ms >= 7000] + ["+Inf"]
-    assert [metrics[f"{stage}_bucket{{le={le},state=queued}}"] for le in bounds] == [2] * 5
+    assert [metrics[f"{stage}_bucket{{le={le},state=queued}}"] for le in bounds] == [2] * 8
+    # Four transitions of seven seconds each, from the request to the saved image.
+    job = "imagequeue_job_seconds"
+    assert (metrics[f"{job}_count{{}}"], metrics[f"{job}_sum{{}}"]) == (1, 28)
 
 
 def test_due_jobs_and_queued_messages_are_counted(api: str, ctx: Context) -> None:

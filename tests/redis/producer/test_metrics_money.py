@@ -47,7 +47,7 @@ def test_ready_jobs_and_limits_are_reported(overrides: dict[str, str]) -> None:
 
 def test_costs_of_the_day_and_month_are_reported(api: str, ctx: Context) -> None:
     ctx.now.time = utc_now()  # type: ignore[attr-defined]
-    job_id = queued(ctx)
+    job_id = queued(ctx, "a shop")
     move(ctx, job_id, State.SUBMITTING, State.WAITING)
     price = ctx.store.get(job_id).cost.usd
     assert price
@@ -55,8 +55,13 @@ def test_costs_of_the_day_and_month_are_reported(api: str, ctx: Context) -> None
     move(ctx, unpriced, State.SUBMITTING, State.WAITING)
     metrics = read(api)
     spent = some(metrics, "imagequeue_cost_usd")
-    names = [f"imagequeue_cost_usd{{account=kie,period={p}}}" for p in ("day", "month")]
+    spent_in = ("day", "month")
+    names = [f"imagequeue_cost_usd{{account=kie,period={p}}}" for p in spent_in]
     assert spent == dict.fromkeys(names, price)
+    assert some(metrics, "imagequeue_provider_cost_usd", "imagequeue_caller_cost_usd") == {
+        f"imagequeue_provider_cost_usd{{provider={KIE}}}": price,
+        **{f"imagequeue_caller_cost_usd{{caller=a shop,period={p}}}": price for p in spent_in},
+    }
     assert some(metrics, "imagequeue_unpriced_tasks") == {
         "imagequeue_unpriced_tasks{provider=kie}": 1
     }

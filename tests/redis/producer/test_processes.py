@@ -5,6 +5,7 @@ import json
 import pytest
 import redis
 
+from imagequeue import __version__
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.store.deployment.processes import Heartbeat, ProcessKind
@@ -68,6 +69,8 @@ def test_processes_and_workers_of_each_queue_are_counted(
         Heartbeat(client, settings, ProcessKind.WORKER).beat(OTHERS)
     metrics = read(site)
     assert metrics["imagequeue_processes{kind=worker}"] == 2
+    version = f"kind=worker,version={__version__}"
+    assert metrics[f"imagequeue_process_versions{{{version}}}"] == 2
     # Without a public URL, no callback arrives.
     assert some(metrics, "imagequeue_queue_workers") == {
         f"imagequeue_queue_workers{{queue={queue}}}": 2

@@ -1,0 +1,144 @@
+"""Processes that end, freeze or lose their Redis."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+
+from benchmarks.alerts.scenario import Scenario
+from benchmarks.alerts.site import URL_LIFETIME_S, Site
+from benchmarks.system import is_up, wait_until, worker_command
+
+HELD = "kie-midjourney"
+
+
+def _start_api(site: Site) -> None:
+    site.doctor()
+    site.system.start("api")
+
+
+def _start_worker(site: Site) -> None:
+    assert "no worker for the queue submit" in site.doctor()
+    site.system.start("worker-main")
+
+
+def _kill_worker(site: Site) -> None:
+    site.system.kill("worker-main")
+    site.submit(1)
+
+
+def _kill_receiver(site: Site) -> None:
+    site.submit(3)  # their callbacks arrive
+    time.sleep(5)
+    site.system.kill("receiver")
+    site.submit(8)
+
+
+def _start_receiver(site: Site) -> None:
+    site.doctor()
+    site.run("callbacks", "counts")
+    site.system.start("receiver")
+    wait_until(lambda: is_up(f"{site.system.receiver_url}/healthz"))
+    site.submit(3)
+
+
+def _freeze_downloads(site: Site) -> None:
+    site.system.signal("worker-download", signal.SIGSTOP)
+    site.submit(24)
+    began = time.monotonic()
+    site.wait_for("ImagequeueQueueFull")
+    time.sleep(max(0.0, began + URL_LIFETIME_S + 4 - time.monotonic()))
+    _start_download_worker(site)
+
+
+def _start_download_worker(site: Site) -> None:
+    if "worker-more" not in site.system.commands:
+        site.system.commands["worker-more"] = worker_command("worker-more", "download", 4)
+        site.system.start("worker-more")
+
+
+def _thaw_downloads(site: Site) -> None:
+    site.system.signal("worker-download", signal.SIGCONT)
+    site.system.terminate("worker-more")
+    del site.system.commands["worker-more"]
+
+
+def back_up(site: Site) -> None:
+    """Copy the files of Redis while a job is queued that will be paid for soon."""
+    site.run("pause", HELD, "--reason", "until the backup is made")
+    site.submit(1, provider=HELD)
+    site.system.redis.kill()
+    shutil.copytree(site.redis_files, site.system.folder / "backup")
+    site.system.redis.start()
+    site.run("resume", HELD)
+
+
+def _restore(site: Site) -> None:
+    for name in ("worker-main", "worker-download"):
+        site.system.terminate(name)
+    site.system.redis.kill()
+    shutil.rmtree(site.redis_files)
+    shutil.copytree(site.system.folder / "backup", site.redis_files)
+    site.system.redis.start()
+    for name in ("worker-main", "worker-download"):
+        site.system.start(name)
+    # What the backup held back leaves first, and would be paid for again.
+    site.run("resume", HELD)
+
+
+def _resume_after_restore(site: Site) -> None:
+    assert "Redis is older than its storage" in site.run("pauses")
+    for job in site.run("list", "--state", "queued", "--json").splitlines():
+        site.run("cancel", *_read_ids(job))
+    site.run("resume", "all")
+
+
+def _read_ids(text: str) -> list[str]:
+    return [word.strip('",') for word in text.split() if word.startswith('"job_')]
+
+
+SCENARIOS = (
+    Scenario(
+        ("ImagequeueDown",),
+        "SIGKILL of the API",
+        "`doctor`; started the API",
+        lambda site: site.system.kill("api"),
+        _start_api,
+    ),
+    Scenario(
+        ("ImagequeueTargetGone",),
+        "no `scrape_configs` in the configuration of Prometheus",
+        "corrected it; SIGHUP",
+        lambda site: site.prometheus.set_target(is_there=False),
+        lambda site: site.prometheus.set_target(is_there=True),
+    ),
+    Scenario(
+        ("ImagequeueWakeupsOverdue", "ImagequeueNoWorker"),
+        "SIGKILL of the only worker for `submit`, then a job",
+        "`doctor`; started a worker",
+        _kill_worker,
+        _start_worker,
+    ),
+    Scenario(
+        ("ImagequeueReceiverGone", "ImagequeueCallbacksStopped"),
+        "SIGKILL of the receiver, then eight jobs",
+        "`doctor`, `callbacks counts`; started the receiver; three jobs",
+        _kill_receiver,
+        _start_receiver,
+    ),
+    Scenario(
+        ("ImagequeueQueueFull", "ImagequeueSavedLate"),
+        "SIGSTOP of the only worker for `download`, 24 jobs; its URLs expire",
+        "started a worker with `-Q download`",
+        _freeze_downloads,
+        _thaw_downloads,
+    ),
+    Scenario(
+        ("ImagequeuePausedAll", "ImagequeueQueuedLong"),
+        "Redis restored from files that are minutes old",
+        "`pauses`, `list --state queued`, `cancel` of what was paid, `resume all`",
+        _restore,
+        _resume_after_restore,
+    ),
+)
