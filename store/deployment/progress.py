@@ -13,8 +13,10 @@ import redis
 
 from ...config.durability import DurabilityPolicy
 from ...config.logging import get_logger
+from ...config.queues import Queue
 from ...errors import NotDurableError
 from ..durable_writes import DurableWrites
+from ..keys import due
 from ..submit.pauses import ALL, Pauses
 from . import keys
 
@@ -54,11 +56,14 @@ class Progress:
         if self._accepts_loss:
             return
         in_storage = storage.read_progress()
-        # One without a number is new, and has no jobs that could be paid for again.
-        self._redis.set(keys.PROGRESS, in_storage, nx=True)
-        in_redis: Any = self._redis.get(keys.PROGRESS)
-        if int(in_redis) < in_storage:
-            log.critical("redis_went_back", number=int(in_redis), expected=in_storage)
+        # Without any job that could be paid for again, it may be new. A number alone does not tell:
+        # the file of an earlier release has none.
+        if not self._redis.exists(due(Queue.SUBMIT)):
+            self._redis.set(keys.PROGRESS, in_storage, nx=True)
+        found: Any = self._redis.get(keys.PROGRESS)
+        in_redis = int(found or 0)
+        if in_redis < in_storage:
+            log.critical("redis_went_back", number=in_redis, expected=in_storage)
             # Paused first: a process that dies here leaves the rest to the next one.
             self._pauses.pause(ALL, REASON, "imagequeue", now)
             self._redis.set(keys.PROGRESS, in_storage)

@@ -48,8 +48,9 @@ def submit(app: Celery, job_id: str) -> State:
     return app.context.store.get(job_id).state
 
 
+@pytest.mark.parametrize("release", ["this release", "an earlier release, without a number"])
 def test_a_restored_job_is_not_paid_again(
-    overrides: dict[str, str], stub: Stub, tmp_path: Path
+    overrides: dict[str, str], stub: Stub, tmp_path: Path, release: str
 ) -> None:
     stub.answer = lambda *_: KIE_ACCEPTED
     file, backup = Path(overrides["data_dir"]), tmp_path / "backup"
@@ -63,6 +64,8 @@ def test_a_restored_job_is_not_paid_again(
     rmtree(file / "redis")
     copytree(backup / "redis", file / "redis")
     with restarted(overrides) as app:
+        if release != "this release":
+            app.context.store.redis.delete(keys.PROGRESS)
         pauses = app.context.pauses
         assert submit(app, job_id) is State.QUEUED
         (pause,) = pauses.list_all(app.context.now())
