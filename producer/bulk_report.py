@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from ..errors import ImageQueueError, LimitError, NotFoundError, UnreadableJobError
-from ..jobs.cost import MICRO, to_usd
+from ..jobs.cost import MICRO
 from ..jobs.job import Job, State
-from ..providers import PROVIDERS
+from ..store.submit.places import estimate_usd
 from .commands import Action, Charge, explain_refusal, find_charge
 
 
@@ -97,7 +97,7 @@ class Tally:
             self._micro_usd[charge] += micro_usd
             self._unpriced[charge] += not is_priced
         elif self._action is Action.CANCEL:
-            self._saved_micro_usd += find_estimate(after) or 0
+            self._saved_micro_usd += estimate_usd(after) or 0
 
     def add_state(self, state: State, jobs: int) -> None:
         """Count jobs that the action does not apply to, because of their state."""
@@ -142,15 +142,8 @@ def _find_price(action: Action, job: Job) -> tuple[int, bool]:
         cost = job.cost
         is_priced = cost.usd is not None and not cost.unpriced
         return round((cost.usd or 0) * MICRO), is_priced
-    usd = find_estimate(job)
+    usd = estimate_usd(job)
     return usd or 0, usd is not None
-
-
-def find_estimate(job: Job) -> int | None:
-    """Return the millionths of a dollar that a submission of the job costs; None if unknown."""
-    provider = PROVIDERS.get(job.provider)
-    credit_usd = provider.account.credit_usd if provider else None
-    return None if job.estimate is None else to_usd(job.estimate, credit_usd)
 
 
 def _explain(job_id: str, error: Exception) -> str:

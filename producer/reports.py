@@ -14,6 +14,7 @@ from ..jobs.delivery import Delivery
 from ..jobs.filter import JobConditions
 from ..jobs.ids import quote_name
 from ..jobs.job import Job
+from ..store.batches import BatchPage, BatchSummary
 from ..store.deployment.processes import ProcessKind, list_processes
 from ..store.jobs import Store
 from ..store.money.budgets import BudgetReader, BudgetUse
@@ -112,6 +113,18 @@ class Reports:
             self._store.batches.get(batch, submitted_by)
         request = CostRequest(parse_dimensions(by), since, until, submitted_by, batch)
         return report_costs(self._ledger, self._now().date(), request)
+
+    @reachable()
+    def list_batches(
+        self, *, limit: int, cursor: str | None = None, submitted_by: str | None = None
+    ) -> BatchPage:
+        """Return a page of batches, newest first, with their progress and costs."""
+        return self._store.batches.list_page(limit, cursor, submitted_by)
+
+    @reachable()
+    def summarize_batch(self, batch_id: str, submitted_by: str | None = None) -> BatchSummary:
+        """Return a batch with its progress and costs; raises UnknownBatchError."""
+        return self._store.batches.summarize(batch_id, submitted_by)
 
     @reachable()
     def has_worker(self) -> bool:

@@ -23,7 +23,7 @@ from ..jobs.idempotency import IdempotencyKey
 from ..jobs.ids import is_batch_id, is_job_id
 from ..jobs.job import QUEUE_OF, Job, State
 from . import keys, listing
-from .batches import BATCH_TTL_S, Batches
+from .batches import BATCH_TTL_S, Batches, build_batch_input
 from .codec import dump, load_visible, reading
 from .compare_and_set import MAX_CHANGES, CompareAndSet
 from .decoding import decode_ids
@@ -33,7 +33,7 @@ from .history.archiving import restore_job
 from .history.job_archive import ArchiveOpener, no_archive
 from .history.reader import History
 from .scripts import register_script
-from .submit.places import dump_place
+from .submit.places import dump_place, estimate_usd
 from .trace import trace_accepted, trace_transition
 
 IDEMPOTENCY_KEY_TTL_S = 86400
@@ -80,7 +80,7 @@ class Store:
         """
         if not jobs:
             return []
-        batch_keys = [keys.batch(batch.id), keys.batch_jobs(batch.id)] if batch else ["", ""]
+        batch_keys, batch_args = build_batch_input(batch)
         job_keys: list[str] = []
         job_args: list[Any] = []
         for job, given in zip(jobs, idempotency_keys or [None] * len(jobs), strict=True):
@@ -88,15 +88,15 @@ class Store:
             due = keys.due(QUEUE_OF[job.state])
             indexes = keys.indexes(job.state, job.submitted_by, job.provider)
             job_keys += [keys.record(job.id), due, key, *indexes]
-            wake_up = job.wake_at.timestamp()
             job_args += [
                 job.id,
                 dump(job),
-                wake_up,
+                job.wake_at.timestamp(),
                 digest,
                 job.state,
                 job.provider,
                 dump_place(job),
+                "" if (micro_usd := estimate_usd(job)) is None else micro_usd,
             ]
         add = functools.partial(
             self._add,
@@ -106,7 +106,7 @@ class Store:
                 BATCH_TTL_S,
                 MAX_CHANGES,
                 jobs[0].submitted_by,
-                batch.dump() if batch else "",
+                *batch_args,
                 *job_args,
             ],
         )

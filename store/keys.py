@@ -50,6 +50,9 @@ SESSIONS_USED = "iq:sessions:used"
 INDEXED = "iq:indexed"
 """String that exists once the jobs of earlier versions are in every index of `indexes`."""
 
+BATCHES_INDEXED = "iq:batches:indexed"
+"""String that exists once the batches of earlier versions are in the indexes of batches."""
+
 PLACES = "iq:places"
 """Hash: where each queued job stands, as JSON; `places.dump_place` has the fields."""
 
@@ -183,6 +186,11 @@ def bulk_start(key: str) -> str:
 def batch(batch_id: str) -> str:
     """Hash: a batch's document, and how many of its jobs are in each state."""
     return f"iq:batch:{batch_id}"
+
+
+def batches(submitted_by: str | None = None) -> str:
+    """Sorted set of the batches of all callers, or of one, all scored 0: ids sort by age."""
+    return "iq:batches" if submitted_by is None else f"iq:batches:by:{quote_name(submitted_by)}"
 
 
 def batch_jobs(batch_id: str) -> str:

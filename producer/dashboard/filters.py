@@ -16,6 +16,7 @@ from ...jobs.filter import (
     parse_conditions,
     parse_filter,
 )
+from ...jobs.ids import is_batch_id
 from ...jobs.job import Job, State
 from ...providers import PROVIDERS
 from ..commands import STATES_FOR, Action
@@ -27,12 +28,13 @@ class Filters:
 
     state: str = ""
     provider: str = ""
+    batch: str = ""
     q: str = ""
 
     @property
     def reads_records(self) -> bool:
         """Whether the job records must be read: jobs are counted by their states only."""
-        return bool(self.provider or self.q)
+        return bool(self.provider or self.batch or self.q)
 
     @property
     def actions(self) -> list[Action]:
@@ -64,6 +66,8 @@ class Filters:
         """Return whether the job passes every filter."""
         if self.state not in ("", job.state) or self.provider not in ("", job.provider):
             return False
+        if self.batch not in ("", job.batch):
+            return False
         return has_words(job, self.q)
 
     def query(self, **changes: str) -> str:
@@ -86,6 +90,7 @@ class Filters:
 def parse_filters(
     state: str = "",
     provider: str = "",
+    batch: str = "",
     q: Annotated[str, Query(max_length=MAX_WORDS_CHARACTERS)] = "",
 ) -> Filters:
     """Return the filters of a request; raises HTTPException 400 for unknown values."""
@@ -93,4 +98,6 @@ def parse_filters(
         raise HTTPException(400, f"no state is called {state}; there are {', '.join(State)}")
     if provider and provider not in PROVIDERS:
         raise HTTPException(400, f"no provider is called {provider}; known: {', '.join(PROVIDERS)}")
-    return Filters(state, provider, q.strip())
+    if batch and not is_batch_id(batch):
+        raise HTTPException(400, f"no batch is called {batch}: give the id of one")
+    return Filters(state, provider, batch, q.strip())

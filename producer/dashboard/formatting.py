@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from ...jobs.cost import MICRO
 from ...jobs.job import Charged, Image, Job, State
+from ...store.submit.places import estimate_usd
 from ..bulk_report import describe_report as describe_report  # for templates
-from ..bulk_report import find_estimate
 from ..commands import FREE, MAY_STAND, STANDS, STATES_FOR, Action, is_paid_retry
 from ..commands import needs_pay_again as needs_pay_again  # for templates
 from ..position_text import format_seconds as format_seconds  # for templates
@@ -135,7 +135,7 @@ def find_usd(job: Job) -> float | None:
     """Return what a job costs so far in dollars, else what it is expected to; None if unknown."""
     if job.cost.usd:
         return job.cost.usd
-    estimate = find_estimate(job)
+    estimate = estimate_usd(job)
     return None if estimate is None else estimate / MICRO
 
 

@@ -13,6 +13,7 @@ from ..client import LocalClient
 from ..metrics.routes import StoreCollector
 from ..pauses import PauseControl
 from . import assets
+from .batch_routes import batch_router
 from .bulk_routes import bulk_router
 from .cost_routes import cost_router
 from .filters import Filters, parse_filters
@@ -47,6 +48,7 @@ def dashboard_router(
     router.include_router(new_router(client, access))
     router.include_router(job_router(client, access))
     router.include_router(image_router(client, access, storage))
+    router.include_router(batch_router(client, access))
     router.include_router(bulk_router(client, access))
     router.include_router(cost_router(client, access))
     router.include_router(pause_router(pauses, access))

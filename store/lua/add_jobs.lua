@@ -3,17 +3,19 @@
 -- Returns {1, id of each job}, or {0, indexes of the jobs whose key belongs to another request}.
 local counters, open_jobs, changes, places, batch, batch_jobs = unpack(KEYS, 1, 6) -- no batch: ''
 local key_ttl_s, batch_ttl_s, max_changes, caller = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local batch_document = ARGV[5] -- '' for no batch
-local FIRST_KEY, FIRST = 7, 6 -- of the jobs, with 7 keys and 7 arguments each
+local batch_document, batch_id, oldest_batch = unpack(ARGV, 5, 7) -- '' for no batch
+local batch_indexes = {KEYS[7], KEYS[8]}
+local FIRST_KEY, FIRST = 9, 8 -- of the jobs, with 7 keys and 8 arguments each
 
 local function read_job(index)
-  local key, arg = FIRST_KEY + 7 * index, FIRST + 7 * index
+  local key, arg = FIRST_KEY + 7 * index, FIRST + 8 * index
   return {
     record_key = KEYS[key], due_key = KEYS[key + 1], idempotency_key = KEYS[key + 2],
     index_keys = {unpack(KEYS, key + 3, key + 6)},
     id = ARGV[arg], record = ARGV[arg + 1], wake_up = ARGV[arg + 2],
     digest = ARGV[arg + 3], -- of the request; '' for no idempotency key
     state = ARGV[arg + 4], provider = ARGV[arg + 5], place = ARGV[arg + 6],
+    estimate = ARGV[arg + 7], -- in millionths of a dollar; '' if unknown
   }
 end
 
@@ -48,6 +50,11 @@ for _, job in ipairs(new_jobs) do
     'caller', caller)
   if batch_document ~= '' then
     redis.pcall('HINCRBY', batch, job.state, 1)
+    if job.estimate == '' then
+      redis.pcall('HINCRBY', batch, 'unpriced', 1)
+    else
+      redis.pcall('HINCRBY', batch, 'estimated_micro_usd', job.estimate)
+    end
     redis.call('ZADD', batch_jobs, 0, job.id)
   end
 end
@@ -57,6 +64,10 @@ if #new_jobs > 0 then
     redis.call('HSET', batch, 'document', batch_document)
     redis.call('EXPIRE', batch, batch_ttl_s)
     redis.call('EXPIRE', batch_jobs, batch_ttl_s)
+    for _, index in ipairs(batch_indexes) do
+      redis.call('ZADD', index, 0, batch_id)
+      redis.call('ZREMRANGEBYLEX', index, '-', '(' .. oldest_batch)
+    end
   end
 end
 return ids

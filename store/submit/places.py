@@ -61,10 +61,16 @@ def dump_place(job: Job) -> str:
     return json.dumps(place, separators=(",", ":"))
 
 
+def estimate_usd(job: Job) -> int | None:
+    """Return the expected price of a submission in millionths of a dollar; None if unknown."""
+    provider = PROVIDERS.get(job.provider)
+    credit_usd = provider.account.credit_usd if provider else None
+    return None if job.estimate is None else to_usd(job.estimate, credit_usd)
+
+
 def estimate_cost(job: Job) -> dict[str, int]:
     """Return the expected price of a submission in millionths of each unit that is known."""
     if not job.estimate:
         return {}
-    provider = PROVIDERS.get(job.provider)
-    usd = to_usd(job.estimate, provider.account.credit_usd if provider else None)
+    usd = estimate_usd(job)
     return {get_account(job): job.estimate} | ({USD: usd} if usd else {})

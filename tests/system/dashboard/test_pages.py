@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+import requests
 from axe_playwright_python.sync_playwright import Axe
 from conftest import Start
 from playwright.sync_api import Page, expect
@@ -187,6 +188,9 @@ def test_every_page_is_accessible_and_fits_a_phone(site: str, ctx: Context, new_
     move(ctx, ids[1], State.SUBMITTING, State.FAILED)
     ctx.now.time = utc_now()  # type: ignore[attr-defined]
     move(ctx, queued(ctx), State.SUBMITTING, State.WAITING)
+    request = {"provider": "acedata-flux", "prompt": "a cat"}
+    answer = requests.post(f"{site}/v1/batches", json={"items": [request] * 3}, timeout=30)
+    batch = answer.json()["id"]
     sessions = Sessions(ctx.store.redis, utc_now)
     sessions.start("a-long-name-of-a-service", key_hash="x", browser="Firefox on Linux")
     phone = {"width": 360, "height": 740}
@@ -194,6 +198,7 @@ def test_every_page_is_accessible_and_fits_a_phone(site: str, ctx: Context, new_
         jobs = (f"/jobs/{job_id}" for job_id in ids)
         lists = ("/", "/?q=unicorn", "/bulk/retry?state=failed")
         paths = (*lists, *jobs, "/jobs/none", "/costs", "/operations", "/sessions", FORM)
+        paths += ("/batches", f"/batches/{batch}")
         for path in paths:
             page.goto(site + path)
             if path == "/":

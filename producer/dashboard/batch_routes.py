@@ -1,0 +1,49 @@
+"""The pages of batches: their progress and cost, and what can be done with what is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+
+from ...jobs.ids import is_batch_id
+from ...store.batches import BatchSummary
+from ..api.access import Access, Caller
+from ..client import LocalClient
+from ..commands import STATES_FOR
+from .page_route import PageRoute, describe_caller, require_login
+from .rendering import render
+
+SHOWN = 25
+
+
+def batch_router(client: LocalClient, access: Access) -> APIRouter:
+    """Return the routes that list batches and show one."""
+    router = APIRouter(route_class=PageRoute)
+    login = require_login(access)
+
+    @router.get("/batches")
+    def index(request: Request, cursor: str | None = None, caller: Caller = login) -> Response:
+        if cursor is not None and not is_batch_id(cursor):
+            raise HTTPException(400, "cursor: give that of a page, or none")
+        found = client.list_batches(limit=SHOWN, cursor=cursor, submitted_by=caller.sees)
+        return render("batches/list.html", found=found, **describe_caller(request, caller))
+
+    @router.get("/batches/{batch_id}")
+    def show(request: Request, batch_id: str, caller: Caller = login) -> Response:
+        found = client.summarize_batch(batch_id, caller.sees)
+        context: dict[str, Any] = describe_caller(request, caller)
+        return render("batches/page.html", found=found, actions=_count_actions(found), **context)
+
+    return router
+
+
+def _count_actions(found: BatchSummary) -> dict[str, int]:
+    """Return how many jobs each action may apply to, without those that it applies to none of."""
+    progress = found.batch.progress
+    counts = {
+        action.value: sum(progress.get(state, 0) for state in states)
+        for action, states in STATES_FOR.items()
+    }
+    return {action: count for action, count in counts.items() if count}
