@@ -19,6 +19,9 @@ THREADS = 16
 # From acceptance to callback.
 WAIT_S = 120
 RETENTION_DAYS = 30
+"""Without an archive."""
+ARCHIVED_BYTES = {"SQLite": 2_153, "PostgreSQL": 2_821}
+"""A job there, as `benchmarks.archive` measures it."""
 # An empty Redis.
 EMPTY_MB = 2.0
 # Redis's default for `maxclients`.
@@ -56,7 +59,9 @@ class Need(NamedTuple):
     redis_share: float
     redis_peak: float
     waiting_mb: float
-    ended_mb: float
+    day_mb: float
+    """What the finished jobs of a day take."""
+    month_mb: float
     connections: float
 
 
@@ -76,7 +81,8 @@ def compute_need(costs: Costs, per_day: int) -> Need:
         EMPTY_MB
         + costs.records.thousand_changes / 1e5
         + PEAK * rate * WAIT_S * costs.records.waiting / 1e6,
-        per_day * costs.records.ended / 1e6,
+        per_day * costs.records.day_bytes / 1e6,
+        per_day * costs.records.days_bytes(RETENTION_DAYS) / 1e6,
         workers * costs.connections_per_worker + costs.other_connections,
     )
 
@@ -86,36 +92,41 @@ def print_needs(costs: Costs) -> None:
     print(
         "| jobs a day | mean jobs/s | cores: workers, API with receiver and Flower "
         "| worker processes | Redis, of a core: mean, peak | Redis MB: at work "
-        f"| stored {RETENTION_DAYS} days | stored 1 day | Redis connections "
+        f"| finished, of a day | of {RETENTION_DAYS} days, without an archive "
+        "| archive, GB a year: " + ", ".join(ARCHIVED_BYTES) + " | Redis connections "
         "| AOF written, GB a day | images, GB a day |"
     )
-    print("|---" * 11 + "|")
+    print("|---" * 12 + "|")
     for per_day in JOBS_PER_DAY:
         found = compute_need(costs, per_day)
         print(
             f"| {per_day:,} | {per_day / DAY_S:.1f} "
             f"| {found.worker_cores:.2f}, {found.other_cores:.2f} | {found.workers} "
             f"| {found.redis_share:.1%}, {found.redis_peak:.1%} | {found.waiting_mb:,.0f} "
-            f"| {found.ended_mb * RETENTION_DAYS:,.0f} | {found.ended_mb:,.0f} "
+            f"| {found.day_mb:,.0f} | {found.month_mb:,.0f} | {_year_gb(per_day)} "
             f"| {found.connections:,.0f} | {per_day * costs.job.aof_bytes / 1e9:,.1f} "
             f"| {per_day * IMAGE_KB / 1e6:,.0f} |"
         )
+
+
+def _year_gb(per_day: int) -> str:
+    return ", ".join(f"{per_day * 365 * each / 1e9:,.0f}" for each in ARCHIVED_BYTES.values())
 
 
 def compute_ceilings(costs: Costs) -> dict[str, float]:
     """Return the jobs a day at which each resource is full, in ascending order."""
     job, day_ms = costs.job, DAY_S * 1000
     max_workers = (MAX_CLIENTS - costs.other_connections) / costs.connections_per_worker
-    busy_ms = BUSY * day_ms
+    busy_ms, day_bytes = BUSY * day_ms, costs.records.day_bytes
     found = {
         "one kie.ai account: 20 new tasks in 10 s, all day": KIE_JOBS_PER_DAY,
         "one worker process, a core of its own": busy_ms / job.worker_ms,
         "two cores that do everything, Redis included": 2 * busy_ms / job.all_ms,
         "one API process": busy_ms / job.api_ms,
         "one receiver process": busy_ms / job.receiver_ms,
-        "1 GB of Redis, ended jobs stored 30 days": 1e9 / RETENTION_DAYS / costs.records.ended,
-        "16 GB of Redis, ended jobs stored 30 days": 16e9 / RETENTION_DAYS / costs.records.ended,
-        "16 GB of Redis, ended jobs stored 1 day": 16e9 / costs.records.ended,
+        "1 GB of Redis": 1e9 / day_bytes,
+        "16 GB of Redis": 16e9 / day_bytes,
+        "1 GB of Redis, without an archive": 1e9 / costs.records.days_bytes(RETENTION_DAYS),
         "Redis's one thread, everything in one Redis": busy_ms / job.redis_ms,
         "Redis's one thread, messages in another (`BROKER_URL`)": busy_ms
         / costs.two_servers.redis_ms,
