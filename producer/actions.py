@@ -9,7 +9,7 @@ from ..config.queues import Queue
 from ..config.settings import Settings
 from ..errors import InvalidTransitionError
 from ..jobs.job import Job, add_seconds
-from ..store.due.dispatcher import Dispatcher
+from ..store.due.background import Dispatches
 from ..store.jobs import Store, Transition
 from . import commands
 from .commands import Action
@@ -23,7 +23,7 @@ class JobActions:
         self,
         settings: Settings,
         store: Store,
-        dispatcher: Dispatcher,
+        dispatcher: Dispatches,
         submitter: Submitter,
         now: Callable[[], datetime],
     ) -> None:

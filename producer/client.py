@@ -19,6 +19,7 @@ from ..jobs.state import parse_state
 from ..providers import get as get_provider
 from ..providers.request import JobRequest, Priority
 from ..store.clock import RedisClock
+from ..store.due.background import BackgroundDispatcher
 from ..store.due.dispatcher import open_dispatcher
 from ..store.jobs import Store
 from ..store.listing import Page
@@ -57,8 +58,12 @@ class LocalClient(Reports, ClientActions):
         now: Callable[[], datetime] | None = None,
         *,
         name: str = "python",
+        dispatch_in_background: bool = False,
     ) -> None:
-        """Connect by the settings; `name` is the default `submitted_by` of its jobs."""
+        """Connect by the settings; `name` is the default `submitted_by` of its jobs.
+
+        With `dispatch_in_background`, no call waits until the workers have a message.
+        """
         self.settings = settings or get_settings()
         self._name = name
         client = connect(self.settings)
@@ -66,7 +71,8 @@ class LocalClient(Reports, ClientActions):
         store = Store(client, self.settings.images_url, self.settings.durability, self.open_archive)
         super().__init__(self.settings, store, now or RedisClock(client))
         self.input_images = InputImages(self.settings, client, self._now)
-        dispatcher = open_dispatcher(self.settings, client, make_celery(self.settings))
+        at_once = open_dispatcher(self.settings, client, make_celery(self.settings))
+        dispatcher = BackgroundDispatcher(at_once) if dispatch_in_background else at_once
         self._submitter = Submitter(self.settings, self._store, dispatcher, self._now)
         self._actions = JobActions(
             self.settings, self._store, dispatcher, self._submitter, self._now

@@ -13,7 +13,7 @@ from ..jobs.cost import MICRO
 from ..jobs.delivery import Delivery
 from ..jobs.filter import JobConditions
 from ..jobs.ids import quote_name
-from ..jobs.job import Job
+from ..jobs.job import Job, State
 from ..store.batches import BatchPage, BatchSummary
 from ..store.deployment.processes import ProcessKind, list_processes
 from ..store.jobs import Store
@@ -32,6 +32,18 @@ class JobDetails(Job):
     deliveries: list[Delivery] = Field(
         description=f"The latest {MAX_DELIVERIES} tries to deliver its webhooks, oldest first."
     )
+
+
+def has_details(job: Job) -> bool:
+    """Return whether more is known of a job than what its record holds."""
+    return job.state is State.QUEUED or bool(job.webhook_url)
+
+
+def describe(
+    job: Job, position: QueuePosition | None = None, deliveries: Sequence[Delivery] = ()
+) -> JobDetails:
+    """Return a job with its details."""
+    return JobDetails.model_construct(**dict(job), queue=position, deliveries=list(deliveries))
 
 
 class Reports:
@@ -63,10 +75,7 @@ class Reports:
     def add_details(self, job: Job, *, redacted: bool = False) -> JobDetails:
         """Return the job with what its record does not hold."""
         positions = self.measure_positions([job], redacted=redacted)
-        deliveries = self.list_deliveries(job)
-        return JobDetails.model_construct(
-            **dict(job), queue=positions.get(job.id), deliveries=deliveries
-        )
+        return describe(job, positions.get(job.id), self.list_deliveries(job))
 
     def iter_matching(
         self, chosen: JobConditions, submitted_by: str | None = None

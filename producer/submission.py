@@ -15,7 +15,7 @@ from ..jobs.idempotency import IdempotencyKey
 from ..jobs.job import QUEUE_OF, Job
 from ..providers.request import JobRequest
 from ..store.callers.reuse import claim_keys, find_by_keys, find_made, store_keys
-from ..store.due.dispatcher import Dispatcher
+from ..store.due.background import Dispatches
 from ..store.images.uploads import Uploads
 from ..store.jobs import Store
 from ..store.money.budgets import BudgetReader
@@ -54,7 +54,7 @@ class Submitter:
     """Validates requests, stores their jobs and dispatches them."""
 
     def __init__(
-        self, settings: Settings, store: Store, dispatcher: Dispatcher, now: Callable[[], datetime]
+        self, settings: Settings, store: Store, dispatcher: Dispatches, now: Callable[[], datetime]
     ) -> None:
         self._settings = settings
         self._store = store

@@ -65,7 +65,7 @@ TAGS = [
 
 def create_app(settings: Settings) -> FastAPI:
     """Create the API as an ASGI app; raises ConfigError if a setting prevents it."""
-    client = LocalClient(settings)
+    client = LocalClient(settings, dispatch_in_background=True)
     redis_client = connect(settings)
     access = Access(settings, redis_client)
     pauses = PauseControl(settings)

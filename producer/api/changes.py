@@ -19,6 +19,10 @@ log = get_logger(__name__)
 BLOCK_MS = 1000
 MAX_PER_READ = 500
 PAUSE_S = 0.5
+# Changes that follow each other this closely are read and sent together.
+GATHER_S = 0.02
+# Shorter than the idle timeout of proxies.
+PING_EVERY_S = 15.0
 # A listener further behind is disconnected, and resumes with `Last-Event-ID`.
 MAX_BEHIND = 1000
 
@@ -92,11 +96,12 @@ class Changes:
 
     async def follow(
         self, after: str | None, submitted_by: str | None = None
-    ) -> AsyncIterator[Change]:
-        """Yield every change from now on, or those after a stream id as far as it reaches back.
+    ) -> AsyncIterator[list[Change]]:
+        """Yield the changes from now on, or those after a stream id as far as it reaches back.
 
-        With `submitted_by`, only changes of that caller's jobs. Ends when the listener is too
-        slow, and when the process stops.
+        Those that came since the last time are together; none of them is an empty list, every
+        PING_EVERY_S. With `submitted_by`, only changes of that caller's jobs. Ends when the
+        listener is too slow, and when the process stops.
         """
         if self.closing:
             return
@@ -104,31 +109,29 @@ class Changes:
         self._followers[follower] = submitted_by
         try:
             seen = parse_stream_id(after) if after else (0, 0)
-            async for change in self._read_since(after):
-                seen = parse_stream_id(change.id)
-                if change.is_visible(submitted_by):
-                    yield change
-            while (new := await follower.get()) is not None:
-                if parse_stream_id(new.id) > seen:
-                    yield new
-                if follower.empty() and follower not in self._followers:
-                    return
+            async for page in self._read_since(after):
+                seen = parse_stream_id(page[-1].id)
+                yield [change for change in page if change.is_visible(submitted_by)]
+            is_open = True
+            while is_open:
+                new = await _take_all(follower)
+                is_open = None not in new and follower in self._followers
+                yield [each for each in new if each and parse_stream_id(each.id) > seen]
         finally:
             self._followers.pop(follower, None)
 
-    async def _read_since(self, after: str | None) -> AsyncIterator[Change]:
+    async def _read_since(self, after: str | None) -> AsyncIterator[list[Change]]:
         while after:
             page: Any = await self._redis.xrange(keys.CHANGES, f"({after}", "+", count=MAX_PER_READ)
-            after = None
-            for entry in page:
-                after = entry[0].decode()
-                if change := _parse_entry(*entry):
-                    yield change
+            after = page[-1][0].decode() if page else None
+            if changes := [change for entry in page if (change := _parse_entry(*entry))]:
+                yield changes
 
     async def _read_forever(self) -> None:
         while not self.closing:
             try:
                 await self._read_next()
+                await asyncio.sleep(GATHER_S)
             except Exception as error:  # a reader that ended would leave every listener waiting
                 log.warning("changes_not_read", error=type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
@@ -168,6 +171,17 @@ class Changes:
         self._followers.pop(follower, None)
         with suppress(asyncio.QueueFull):  # it ends once it has read its queue
             follower.put_nowait(None)
+
+
+async def _take_all(follower: asyncio.Queue[Change | None]) -> list[Change | None]:
+    """Wait for the next change, and return it with those that came after it."""
+    taken: list[Change | None] = []
+    with suppress(TimeoutError, asyncio.QueueEmpty):
+        async with asyncio.timeout(PING_EVERY_S):
+            taken.append(await follower.get())
+        while True:
+            taken.append(follower.get_nowait())
+    return taken
 
 
 def _parse_entry(stream_id: bytes, fields: dict[bytes, bytes]) -> Change | None:

@@ -1,6 +1,7 @@
 """The endpoints of jobs."""
 
 import asyncio
+import functools
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request
@@ -13,8 +14,8 @@ from ....jobs.filter import JobConditions
 from ....jobs.idempotency import MAX_KEY_LENGTH
 from ....jobs.job import Job
 from ....providers.request import JobRequest
-from ...client import LocalClient
-from ...reports import JobDetails
+from ...client import LocalClient, Submitted
+from ...reports import JobDetails, describe, has_details
 from .. import examples
 from ..access import Access, Caller
 from ..job_query import read_conditions
@@ -78,7 +79,7 @@ def routes(client: LocalClient, access: Access, watch: Watch, listeners: Listene
         status_code=202,
         responses={**QUEUED, **error_responses(400, 402, 404, 409, 413, 422, 429)},
     )
-    def submit_job(
+    async def submit_job(
         request: Annotated[JobRequest, Body(openapi_examples=examples.REQUESTS)],
         caller: Annotated[Caller, Depends(access)],
         response: Response,
@@ -88,14 +89,9 @@ def routes(client: LocalClient, access: Access, watch: Watch, listeners: Listene
 
         As a form, the images that it starts from come with it.
         """
-        access.acquire(caller, 1)
-        job, replayed = client.submit_request(
-            request,
-            idempotency_key=idempotency_key,
-            submitted_by=caller.name,
-            sees=caller.sees,
-            max_priority=caller.max_priority,
-        )
+        # For a function that blocks, FastAPI would use a thread again to check the response.
+        submit = functools.partial(_submit, client, access)
+        job, replayed = await run_in_threadpool(submit, request, caller, idempotency_key)
         if replayed:
             response.headers[REPLAYED] = "true"
         return job
@@ -133,8 +129,7 @@ def routes(client: LocalClient, access: Access, watch: Watch, listeners: Listene
     ) -> JobDetails:
         """Return the job and its history, once it is finished or after `wait` seconds."""
         job = await read_job(job_id, request, caller, wait)
-        redacted = not caller.is_admin
-        return await run_in_threadpool(client.add_details, job, redacted=redacted)
+        return await _add_details(client, job, caller)
 
     async def read_job(job_id: str, request: Request, caller: Caller, wait: float) -> Job:
         if not wait:
@@ -177,6 +172,29 @@ def routes(client: LocalClient, access: Access, watch: Watch, listeners: Listene
         return client.acknowledge(job_id, submitted_by=caller.sees)
 
     return router
+
+
+def _submit(
+    client: LocalClient,
+    access: Access,
+    request: JobRequest,
+    caller: Caller,
+    idempotency_key: str | None,
+) -> Submitted:
+    access.acquire(caller, 1)
+    return client.submit_request(
+        request,
+        idempotency_key=idempotency_key,
+        submitted_by=caller.name,
+        sees=caller.sees,
+        max_priority=caller.max_priority,
+    )
+
+
+async def _add_details(client: LocalClient, job: Job, caller: Caller) -> JobDetails:
+    if not has_details(job):
+        return describe(job)
+    return await run_in_threadpool(client.add_details, job, redacted=not caller.is_admin)
 
 
 def _read_page(

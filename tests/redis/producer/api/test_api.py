@@ -9,6 +9,7 @@ import requests
 from imagequeue.jobs.job import JobError, Reason, State
 from imagequeue.worker.context import Context
 from support.jobs import move, picture, queued
+from support.processes import eventually
 
 FIELDS = (
     "id state provider action prompt image_urls params delivery task_id account_key "
@@ -52,7 +53,7 @@ def test_submitted_job_has_exactly_the_public_fields(api: str, ctx: Context) -> 
     found = get(f"{api}/{job['id']}")
     assert {name for name in job if job[name] != found[name]} <= {"created_at", "updated_at"}
     assert found["queue"]["waits_for"] == "worker"
-    assert ctx.store.redis.llen("submit") == 1
+    eventually(lambda: ctx.store.redis.llen("submit") == 1)
 
 
 def test_history_and_images_show_no_internal_field(api: str, ctx: Context) -> None:

@@ -14,6 +14,7 @@ from imagequeue.producer.api import body_limit
 from imagequeue.producer.submission import MAX_IN_BATCH
 from imagequeue.worker.context import Context
 from support.cli import imagequeue
+from support.processes import eventually
 from support.redis import traces
 
 GOOD: dict[str, Any] = {"provider": "acedata-flux", "prompt": "a cat"}
@@ -54,7 +55,7 @@ def test_batch_is_accepted_with_its_jobs_in_order(api: str, ctx: Context) -> Non
     jobs = ctx.store.get_many(batch["jobs"])
     assert [job.metadata["n"] for job in jobs] == [0, 1, 2]
     assert {job.batch for job in jobs} == {batch["id"]}
-    assert ctx.store.redis.llen("submit") == 3
+    eventually(lambda: ctx.store.redis.llen("submit") == 3)
 
 
 def test_progress_counts_the_jobs_by_state(api: str, ctx: Context) -> None:
@@ -155,7 +156,8 @@ def test_repeated_batch_returns_the_original(api: str, ctx: Context) -> None:
     assert (first.json()["id"], first.json()["jobs"]) == (again.json()["id"], again.json()["jobs"])
     replayed = [answer.headers.get("Idempotent-Replayed") for answer in (first, again)]
     assert replayed == [None, "true"]
-    assert (ctx.store.count_by_state()[State.QUEUED], ctx.store.redis.llen("submit")) == (3, 3)
+    assert ctx.store.count_by_state()[State.QUEUED] == 3
+    eventually(lambda: ctx.store.redis.llen("submit") == 3)
     assert len(ctx.store.redis.keys("iq:batch:*")) == 2
 
 

@@ -27,7 +27,7 @@ from imagequeue.store import keys
 from imagequeue.worker.context import Context
 from support.asgi import serving
 from support.jobs import queued
-from support.processes import Process, eventually
+from support.processes import Process, answers, eventually
 
 PATH = (State.SUBMITTING, State.WAITING, State.DOWNLOADING, State.SUCCEEDED)
 
@@ -215,7 +215,7 @@ def test_server_stops_at_once_with_open_streams(
     port = free_port()
     line = parse_procfile(PROCFILE.read_text())["api"]
     process = start("/bin/sh", "-c", f"exec {line}", API_PORT=str(port))
-    process.wait_for("startup complete")
+    eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
     url, job_id = f"http://127.0.0.1:{port}/v1", queued(ctx)
     with (
         following(f"{url}/events") as all_events,
