@@ -57,7 +57,8 @@ def main() -> None:
 
 def run(folder: Path, factor: int, healthy_s: float, scenarios: list[Scenario]) -> list[str]:
     """Play the scenarios, print their table, and return what is wrong."""
-    site = Site(folder, factor)
+    credit = providers.LITTLE if providers.SCENARIOS[0] in scenarios else providers.PLENTY
+    site = Site(folder, factor, credit)
     began = time.time()
     try:
         site.start()
@@ -68,13 +69,12 @@ def run(folder: Path, factor: int, healthy_s: float, scenarios: list[Scenario]) 
         )
         caused = set()
         for scenario in scenarios:
-            for result in play(site, scenario):
-                print(_format_row(result), flush=True)
-                caused.add(result.alert)
-                if result.problem:
-                    problems.append(f"{result.alert}: {result.problem}")
-                    print(problems[-1], file=sys.stderr, flush=True)
-            print(f"also fired: {', '.join(result.also) or 'none'}", file=sys.stderr, flush=True)
+            results, also = play(site, scenario)
+            print("\n".join(map(_format_row, results)), flush=True)
+            caused.update(scenario.alerts)
+            problems += [f"{each.alert}: {each.problem}" for each in results if each.problem]
+            if also:
+                print(f"also fired: {', '.join(also)}", file=sys.stderr, flush=True)
         if scenarios == list(SCENARIOS):
             alerts = {rule["alert"] for group in read_rules()["groups"] for rule in group["rules"]}
             problems += [f"not caused: {name}" for name in sorted(alerts - caused)]

@@ -6,6 +6,9 @@ import time
 
 from benchmarks.alerts.scenario import Scenario
 from benchmarks.alerts.site import Site
+from benchmarks.system import wait_until
+from imagequeue.jobs.job import State
+from imagequeue.producer.client import LocalClient
 
 MB = 1_000_000
 BALLAST = "ballast"
@@ -46,8 +49,9 @@ def _drop_ballast(site: Site) -> None:
 def _fill_disk(site: Site) -> None:
     site.fill_disk(BALLAST, site.free_bytes() * 6 // 10)
     site.wait_for("ImagequeueStorageFilling", meanwhile=lambda: site.fill_disk(BALLAST, MB))
-    site.submit(4)
-    time.sleep(2)
+    jobs = [job.id for job in site.submit(4, "[slow=15]")]
+    client = LocalClient(site.system.settings)
+    wait_until(lambda: all(job.state is State.WAITING for job in client.get_many(jobs)))
     site.fill_disk(BALLAST, FULL_DISK)
 
 

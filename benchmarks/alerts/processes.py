@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 
+from benchmarks.alerts.prometheus import JOB
 from benchmarks.alerts.scenario import Scenario
 from benchmarks.alerts.site import URL_LIFETIME_S, Site
 from benchmarks.system import is_up, wait_until, worker_command
@@ -108,10 +109,10 @@ SCENARIOS = (
     ),
     Scenario(
         ("ImagequeueTargetGone",),
-        "no `scrape_configs` in the configuration of Prometheus",
+        "another `job_name` in the configuration of Prometheus",
         "corrected it; SIGHUP",
-        lambda site: site.prometheus.set_target(is_there=False),
-        lambda site: site.prometheus.set_target(is_there=True),
+        lambda site: site.prometheus.rename_job("api"),
+        lambda site: site.prometheus.rename_job(JOB),
     ),
     Scenario(
         ("ImagequeueWakeupsOverdue", "ImagequeueNoWorker"),

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from benchmarks.system import is_up, wait_until
 from imagequeue.producer.local.ports import LOOPBACK, free_port
 
+JOB = "imagequeue"
 INTERVAL = "1s"
 POLL_EVERY_S = 0.25
 
@@ -23,17 +24,18 @@ POLL_EVERY_S = 0.25
 class Prometheus:
     """The server, in a folder with the rules `alerts.yml`."""
 
-    def __init__(self, folder: Path, api_url: str, api_key: str) -> None:
+    def __init__(self, folder: Path, api_url: str) -> None:
         self._folder = folder
         self._config = folder / "prometheus.yml"
         self._api = api_url.removeprefix("http://")
-        self._api_key = api_key
+        self._api_key = ""
         self.url = f"http://{LOOPBACK}:{free_port()}"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it, and return once it answers."""
-        self._configure(with_target=True)
+    def start(self, api_key: str) -> None:
+        """Start it with a key of the API, and return once it answers."""
+        self._api_key = api_key
+        self._configure(JOB)
         with (self._folder / "prometheus.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -47,9 +49,9 @@ class Prometheus:
             )
         wait_until(lambda: is_up(f"{self.url}/-/ready"))
 
-    def set_target(self, *, is_there: bool) -> None:
-        """Scrape the API or nothing, as after a mistake in the configuration."""
-        self._configure(with_target=is_there)
+    def rename_job(self, name: str) -> None:
+        """Scrape the API under another name of the job, as after a mistake."""
+        self._configure(name)
         if self._process:
             self._process.send_signal(signal.SIGHUP)
 
@@ -65,9 +67,9 @@ class Prometheus:
         answer.raise_for_status()
         return answer.json()["data"]
 
-    def _configure(self, *, with_target: bool) -> None:
+    def _configure(self, name: str) -> None:
         job = {
-            "job_name": "imagequeue",
+            "job_name": name,
             "authorization": {"credentials": self._api_key},
             "static_configs": [{"targets": [self._api]}],
         }
@@ -79,7 +81,7 @@ class Prometheus:
                 "evaluation_interval": INTERVAL,
                 "external_labels": site,
             },
-            "scrape_configs": [job] if with_target else [],
+            "scrape_configs": [job],
             "rule_files": ["alerts.yml"],
         }
         YAML(typ="safe").dump(config, self._config)

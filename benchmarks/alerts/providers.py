@@ -8,13 +8,15 @@ from benchmarks.alerts.scenario import Scenario
 from benchmarks.alerts.site import Site
 
 SHOP = "shop"
+LITTLE, PLENTY = 300.0, 1e9
+"""Credits of a key, with which its jobs use it up, or do not."""
 
 
 def _top_up(site: Site) -> None:
     assert "credit" in site.run("pauses")
     site.run("costs", "--by", "caller")
     url = f"{site.system.sandbox_url}/sandbox/credit"
-    requests.post(url, json={"credit": 1e9}, timeout=10).raise_for_status()
+    requests.post(url, json={"credit": PLENTY}, timeout=10).raise_for_status()
     site.run("resume", site.log.list_fired()["ImagequeueAccountRefused"].labels["name"])
 
 

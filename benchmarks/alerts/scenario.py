@@ -38,16 +38,17 @@ class Result(NamedTuple):
     ended_after_s: float | None
     """From the end of the remedy; 0 if it ended before, None if it did not end."""
     problem: str
-    also: tuple[str, ...] = ()
-    """Other alerts that fired meanwhile."""
+    """What is wrong with it; empty if nothing is."""
 
 
-def play(site: Site, scenario: Scenario) -> list[Result]:
-    """Cause a fault, wait for its alerts, mend it, and wait for their end."""
+def play(site: Site, scenario: Scenario) -> tuple[list[Result], list[str]]:
+    """Cause a fault, wait for its alerts, mend it, and wait for their end.
+
+    Also returns the other alerts that fired meanwhile.
+    """
     problems: list[str] = []
     _attempt(problems, lambda: wait_for_calm(site))
     site.log.clear()
-    site.commands.clear()
     started = time.monotonic()
 
     def cause() -> None:
@@ -59,8 +60,7 @@ def play(site: Site, scenario: Scenario) -> list[Result]:
     mended = time.monotonic()
     ended = site.wait_for_end(scenario.alerts)
     fired = site.log.list_fired()
-    also = tuple(sorted(fired.keys() - set(scenario.alerts)))
-    return [
+    results = [
         Result(
             name,
             scenario.cause,
@@ -68,10 +68,10 @@ def play(site: Site, scenario: Scenario) -> list[Result]:
             fired[name].at - started if name in fired else None,
             ended[name] - mended if name in ended else None,
             "; ".join((*problems, *_list_faults(name, fired.get(name), ended.get(name)))),
-            also,
         )
         for name in scenario.alerts
     ]
+    return results, sorted(fired.keys() - set(scenario.alerts))
 
 
 def _attempt(problems: list[str], act: Callable[[], object]) -> None:
