@@ -189,7 +189,7 @@ def test_pages_are_not_in_the_document(document: Any) -> None:
 
 def test_openapi_document_lists_every_error(document: Any) -> None:
     paths = document["paths"]
-    assert len(paths) == 29
+    assert len(paths) == 30
     for path, method, status in [
         ("/v1/jobs", "post", "400"),
         ("/v1/jobs", "get", "401"),
