@@ -93,8 +93,8 @@ STACKS = {
             size=Size(processes=2, at_once=16),
             commands=_imagequeue,
             ready=" ready.",
-            settings="threads; first poll after 10 ms instead of a minute, "
-            "every other setting at its default",
+            settings="threads; first poll after 10 ms instead of a minute, no limits, as the "
+            "provider has none, every other setting at its default",
             not_guaranteed="Worker killed after the POST: `unconfirmed`, never sent again on "
             "its own; without a callback it ends `failed` after an hour, and a person decides. An "
             "older Redis that flushes once a second may lose the last second to a power cut.",
