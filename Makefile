@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # In the order of testpaths: the longest files start first, and short ones fill the end.
 TEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings alerts client typescript docs drawing clean
+.PHONY: help demo up test test-unit test-thorough lint check chaos bench format settings alerts client typescript docs drawing screenshots clean
 
 help:  ## the commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -92,6 +92,9 @@ docs: .venv/installed-docs  ## the documents as a site in build/site; a link tha
 
 drawing: .venv/installed-docs  ## draw docs/images from its source
 	$(BIN)/d2 docs/images/architecture.d2 docs/images/architecture.svg
+
+screenshots: .venv/installed-dev  ## take the screenshots in docs/images, of the whole queue with the sandbox
+	cd tests && ../$(BIN)/python -m support.screenshots
 
 clean:  ## remove what make made; `data/`, with the images that you paid for, stays
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -123,15 +123,19 @@ class Archive:
         since: datetime | None,
         limit: int,
         below: str | None = None,
+        above: str | None = None,
     ) -> dict[str, bytes]:
         """Return the records of jobs by their ids, newest first, from below an id on.
 
-        A few of them may not match the conditions.
+        Oldest first, from above an id on, if that is given. A few of them may not match.
         """
         conditions = [*build_conditions(chosen, states, since), *self._match_text(chosen)]
         if below:
             conditions.append(jobs.c.id < below)
         order = build_order(chosen, self.engine.dialect.name)
+        if above:
+            conditions.append(jobs.c.id > above)
+            order = jobs.c.id.asc()
         query = sa.select(jobs.c.id).where(*conditions).order_by(order).limit(limit)
         ids = [job_id for (job_id,) in self._read(query)]
         # Read apart, so that only small rows are sorted.

@@ -24,12 +24,14 @@ def name_image(job: Job, image: Image) -> str:
 
 
 def write_zip(
-    storage: Storage, jobs: Iterable[Job], find_rest: Callable[[str], str] = lambda _: ""
+    storage: Storage,
+    jobs: Iterable[Job],
+    find_rest: Callable[[str], str] = lambda _: "select fewer jobs",
 ) -> Iterator[bytes]:
     """Yield a zip file of the results of jobs, in pieces of bounded size.
 
     Its MISSING_NAME lists what could not be read, and why. It ends with the job that reaches
-    MAX_IMAGES, and then names the URL that `find_rest` returns for the jobs after that id.
+    MAX_IMAGES, and then says what `find_rest` returns for the jobs after that id.
     """
     pipe, missing, count = Pipe(), list[str](), 0
     # Images are compressed already.

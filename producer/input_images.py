@@ -74,6 +74,11 @@ class InputImages:
         self._uploads.add(upload, lifetime_s)
         return upload
 
+    @reachable()
+    def find(self, upload_id: str) -> Upload | None:
+        """Return an upload; None if it has expired."""
+        return next(iter(self._uploads.get_many([upload_id])), None)
+
     def discard(self, uploads: Iterable[Upload]) -> None:
         """Delete uploads that no job names; what fails now is deleted once they expire."""
         with suppress(StorageError, RedisError):

@@ -90,6 +90,14 @@ class Reports:
             yield from (job for _, job in visited if job)
 
     @reachable()
+    def find_newer(
+        self, job_id: str, chosen: JobConditions, submitted_by: str | None = None
+    ) -> Job | None:
+        """Return the next newer of the matching jobs; None where none follows soon."""
+        chosen = chosen.model_copy(update={"caller": submitted_by or chosen.caller})
+        return self._store.history.find_newer(chosen, job_id)
+
+    @reachable()
     def list_deliveries(self, job: Job) -> list[Delivery]:
         """Return the latest tries to deliver the webhooks of a job, oldest first."""
         return list_deliveries(self._store.redis, job.id) if job.webhook_url else []

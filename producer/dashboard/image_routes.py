@@ -7,10 +7,10 @@ from itertools import islice
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
 
-from ...jobs.job import Job
+from ...jobs.job import Image, Job
 from ...storage import Storage
 from ..api.access import Access, Caller
 from ..api.images import find_image, serve_image
@@ -37,6 +37,24 @@ def image_router(client: LocalClient, access: Access, storage: Storage) -> APIRo
         response = serve_image(storage, image, request)
         _name_file(response, name_image(job, image))
         return response
+
+    @router.get("/jobs/{job_id}/inputs/{n}")
+    def show_input(request: Request, job_id: str, n: int, caller: Caller = login) -> Response:
+        """Send an upload that a visible job starts from."""
+        names = client.get(job_id, submitted_by=caller.sees).image_urls
+        upload = client.input_images.find(names[n]) if 0 <= n < len(names) else None
+        if upload is None:
+            raise HTTPException(404, f"{job_id} has no input image {n}, or it has expired")
+        image = Image(
+            index=n,
+            source_url=names[n],
+            expires_at=upload.expires_at,
+            uri=storage.uri(upload.name),
+            sha256=upload.sha256,
+            bytes=upload.bytes,
+            content_type=upload.content_type,
+        )
+        return serve_image(storage, image, request)
 
     @router.get("/jobs/{job_id}/images.zip")
     def download_job(job_id: str, caller: Caller = login) -> Response:
@@ -67,7 +85,9 @@ def image_router(client: LocalClient, access: Access, storage: Storage) -> APIRo
         )
 
     def send_zip(
-        jobs: Iterable[Job], name: str, find_rest: Callable[[str], str] = lambda _: ""
+        jobs: Iterable[Job],
+        name: str,
+        find_rest: Callable[[str], str] = lambda _: "select fewer jobs",
     ) -> Response:
         pieces = write_zip(storage, jobs, find_rest)
         response = StreamingResponse(pieces, media_type="application/zip")

@@ -14,8 +14,10 @@ from ...jobs.job import Job, State
 from ..api.access import Access, Caller
 from ..api.retry import retry as retry_job
 from ..client import LocalClient
+from .filters import Filters, parse_filters
+from .inputs import list_inputs
 from .page_route import Form, PageRoute, describe_caller, read_form, require_login
-from .rendering import render
+from .rendering import allow_images, render
 
 SEE_OTHER = 303
 CONFLICT = 409
@@ -27,6 +29,9 @@ DONE = {
     "acknowledged": "The job was acknowledged.",
 }
 
+NO_FILTERS = Filters()
+
+ActiveFilters = Annotated[Filters, Depends(parse_filters)]
 Fields = Annotated[Form, Depends(read_form)]
 
 
@@ -36,18 +41,34 @@ def job_router(client: LocalClient, access: Access) -> APIRouter:
     login = require_login(access)
 
     def render_job(
-        request: Request, job: Job, caller: Caller, status: int = 200, **messages: str
+        request: Request,
+        job: Job,
+        caller: Caller,
+        status: int = 200,
+        filters: Filters = NO_FILTERS,
+        shows_inputs: bool = False,
+        **messages: str,
     ) -> Response:
-        return render(
+        chosen, inputs = filters.to_conditions(), list_inputs(job)
+        older = client.list(chosen=chosen, limit=1, cursor=job.id, submitted_by=caller.sees).jobs
+        page = render(
             "job/page.html",
             status,
             job=job,
+            inputs=inputs,
+            shows_inputs=shows_inputs,
+            filters=filters,
+            newer=client.find_newer(job.id, chosen, caller.sees),
+            older=older[0] if older else None,
             positions=client.measure_positions([job], redacted=not caller.is_admin),
             deliveries=client.list_deliveries(job),
             has_worker=client.has_worker(),
             **describe_caller(request, caller),
             **{"done": "", "refused": "", **messages},
         )
+        if shows_inputs:
+            allow_images(page, {each.origin for each in inputs if each.origin})
+        return page
 
     def change(
         request: Request, job_id: str, caller: Caller, done: str, act: Callable[[], object]
@@ -61,9 +82,18 @@ def job_router(client: LocalClient, access: Access) -> APIRouter:
         return RedirectResponse(f"/jobs/{job_id}?done={done}", SEE_OTHER)
 
     @router.get("/jobs/{job_id}")
-    def show(request: Request, job_id: str, done: str = "", caller: Caller = login) -> Response:
+    def show(
+        request: Request,
+        job_id: str,
+        filters: ActiveFilters,
+        done: str = "",
+        inputs: str = "",
+        caller: Caller = login,
+    ) -> Response:
+        """Show the job; its input images on other sites only with `inputs=shown`."""
         job = client.get(job_id, submitted_by=caller.sees)
-        return render_job(request, job, caller, done=DONE.get(done, ""))
+        shows_inputs = inputs == "shown"
+        return render_job(request, job, caller, 200, filters, shows_inputs, done=DONE.get(done, ""))
 
     @router.post("/jobs/{job_id}/cancel")
     def cancel(request: Request, job_id: str, fields: Fields, caller: Caller = login) -> Response:

@@ -27,7 +27,7 @@ REASONS = {
     Reason.TIMED_OUT: "There was no result within the time to give up after.",
     Reason.UNREADABLE: "The provider reported a success whose images could not be read. The "
     "report is in the quarantine.",
-    Reason.UNCONFIRMED: "The answer to the request was lost, and nothing confirmed it in time.",
+    Reason.UNCONFIRMED: "The answer to the request was lost, and nothing has confirmed it.",
     Reason.CANCELLED: "It was cancelled.",
     Reason.UNSAVED: "Somebody acknowledged that its images are not saved.",
 }

@@ -45,8 +45,12 @@ class JobArchive(Protocol):
         since: datetime | None,
         limit: int,
         below: str | None = None,
+        above: str | None = None,
     ) -> dict[str, bytes]:
-        """Return the records of jobs that may match, newest first, from below an id on."""
+        """Return the records of jobs that may match, newest first, from below an id on.
+
+        Oldest first, from above an id on, if that is given.
+        """
 
     def count_by_state(
         self, chosen: JobConditions, since: datetime | None = None

@@ -75,6 +75,22 @@ class History:
                 return Page(jobs, job_id)
         return Page(jobs, None)
 
+    def find_newer(self, chosen: JobConditions, job_id: str) -> Job | None:
+        """Return the oldest matching job after this one, out of the PAGE that may match."""
+        states = set(chosen.list_states())
+        if chosen.caller is not None or chosen.provider is not None:
+            self.index_earlier_jobs()
+        with self._redis.pipeline(transaction=False) as pipe:
+            for state in states:
+                index = keys.index(state, chosen.caller, chosen.provider)
+                pipe.zrange(index, f"({job_id}", "+", bylex=True, offset=0, num=PAGE)
+            found: Any = pipe.execute()
+        archive = self.open_archive()
+        archived = archive.find(chosen, states, None, PAGE, above=job_id) if archive else {}
+        ids = sorted({*archived, *(each for index in found for each in decode_ids(index))})[:PAGE]
+        jobs = self._iter_known(ids, archived)
+        return next((job for job in jobs if chosen.matches(job)), None)
+
     def iter_matching(
         self,
         chosen: JobConditions,

@@ -98,6 +98,15 @@ def test_filters_select_the_same_jobs_in_both(
         expected = [job.id for job in jobs if chosen.matches(job)]
         assert list(read_pages(client, chosen, 2)) == expected, fields
         assert [job.id for job in client.iter_matching(chosen)] == expected, fields
+        assert list(walk_up(client, jobs[-1], chosen)) == expected[::-1], fields
+
+
+def walk_up(client: LocalClient, oldest: Job, chosen: JobConditions) -> Iterator[str]:
+    """Yield the matching jobs, oldest first, each found from the one before."""
+    job: Job | None = oldest if chosen.matches(oldest) else client.find_newer(oldest.id, chosen)
+    while job:
+        yield job.id
+        job = client.find_newer(job.id, chosen)
 
 
 def test_times_bound_a_list(client: LocalClient, jobs: list[Job]) -> None:

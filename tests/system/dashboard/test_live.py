@@ -30,8 +30,7 @@ def test_image_appears_without_a_reload_and_opens(start: Start, site: str, new_t
         assert was_not_reloaded(page)
         card.get_by_role("link").click()
         page.get_by_role("link", name="Image 1, full size").click()
-        page.wait_for_url(f"{site}/v1/jobs/{job_id}/images/0")
-        eventually(lambda: is_drawn(page, "img"))
+        eventually(lambda: is_drawn(page, "#lightbox img"))
 
 
 def test_focus_stays_when_its_card_changes(site: str, ctx: Context, new_tab: Tab) -> None:

@@ -60,7 +60,9 @@ def test_card_shows_a_thumbnail_or_the_word_video(site: str, ctx: Context) -> No
     (tag,) = re.findall(r"<img [^>]*>", html)
     assert f'src="/v1/jobs/{still}/images/0/thumbnail" width="320" height="160"' in tag
     assert 'alt="a &#34;cat&#34;" loading="lazy"' in tag
-    assert f'<a href="/v1/jobs/{still}/images/0"><img' in get(f"{site}/jobs/{still}")
+    assert f'<a href="/v1/jobs/{still}/images/0" data-view="{still}/0"' in get(
+        f"{site}/jobs/{still}"
+    )
     html = get(f"{site}/jobs/{moving}/card")
     assert "<img" not in html
     assert " video</span>" in html

@@ -181,5 +181,7 @@ def test_note_does_not_divide_the_time_of_its_state(ctx: Context) -> None:
         job, now = ctx.store.get(job_id), ctx.now()
         ctx.store.transition(job, lambda job: job.with_note(cause, now, now))  # noqa: B023
     move(ctx, job_id, State.DOWNLOADING)
-    waiting = [step for step in build_timeline(ctx.store.get(job_id)) if step.state == "waiting"]
+    waiting = [
+        step for step in build_timeline(ctx.store.get(job_id), ctx.now()) if step.state == "waiting"
+    ]
     assert [step.lasted for step in waiting] == ["12 s", "", ""]
