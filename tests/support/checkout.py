@@ -55,16 +55,18 @@ def install_commit(commit: str, home: Path) -> Path:
 
     Skips the test where the history does not reach back to it.
     """
-    command = ["git", "archive", commit]
-    archived = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    if archived.returncode:
+    read = ["git", "show", f"{commit}:pyproject.toml"]
+    found = subprocess.run(read, cwd=ROOT, capture_output=True, text=True, check=False)
+    if found.returncode:
         pytest.skip(f"{commit} is not in this clone: `git fetch --unshallow` gets it")
+    folders = tomllib.loads(found.stdout)["tool"]["setuptools"]["package-dir"]
+    archive = ["git", "archive", commit, *folders.values()]
+    archived = subprocess.run(archive, cwd=ROOT, capture_output=True, check=True)
     environment = make_environment(home / "venv")
     with tarfile.open(fileobj=io.BytesIO(archived.stdout)) as tree:
         tree.extractall(home / "tree", filter="data")
-    project = tomllib.loads((home / "tree" / "pyproject.toml").read_text())
     # A wheel would take seconds, and hold the same.
-    for package, folder in sorted(project["tool"]["setuptools"]["package-dir"].items()):
+    for package, folder in sorted(folders.items()):
         shutil.move(home / "tree" / folder, site_packages(environment) / package.replace(".", "/"))
     return environment / "bin" / "python"
 

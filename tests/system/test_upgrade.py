@@ -21,6 +21,8 @@ from support.processes import Process, answers, eventually, sandbox
 
 # The release before this one. Whenever a release is made, this becomes its commit.
 PREVIOUS_RELEASE = "f833f96"
+# Its processes import everything anew, all at once.
+START_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,7 @@ def test_one_release_finishes_what_the_other_started(
 
     (_, api), _ = second.start_api(), second.start_receiver()
     second.start_worker("submit,poll,callback,download")
-    eventually(lambda: answers(f"{api}/healthz"))
+    eventually(lambda: answers(f"{api}/healthz"), START_S)
     with Client(api) as client:
         for prompt, job_id in jobs.items():
             job = client.wait(job_id, timeout_s=60)
@@ -113,12 +115,13 @@ def start_jobs(release: Release, redis_url: str, log: Path) -> dict[str, str]:
     """Start jobs that each wait for something else, and stop; returns their ids by prompt."""
     (api_process, api), receiver = release.start_api(), release.start_receiver()
     submitter, callback_reader = release.start_worker("submit"), release.start_worker("callback")
-    eventually(lambda: answers(f"{api}/healthz") and answers(f"{release.public_url}/healthz"))
+    urls = (f"{api}/healthz", f"{release.public_url}/healthz")
+    eventually(lambda: all(map(answers, urls)), START_S)
     jobs: dict[str, str] = {}
 
     def submit(state: str, provider: str, prompt: str, **options: Any) -> str:
         jobs[prompt] = job_id = client.submit(provider, prompt, **options).id
-        eventually(lambda: client.get(job_id).state == state)
+        eventually(lambda: client.get(job_id).state == state, START_S)
         return job_id
 
     with Client(api) as client, redis.Redis.from_url(redis_url) as stored:
