@@ -88,7 +88,8 @@ def fill(path: str, batch: dict[str, Any]) -> str:
 
 
 def dump(client: redis.Redis) -> dict[bytes, object]:
-    names = [name for name in client.scan_iter() if name.decode() not in NOTES]
+    # Messages of the job may still be on their way to the broker.
+    names = [name for name in client.scan_iter("iq:*") if name.decode() not in NOTES]
     # What the API writes about itself.
     names = [name for name in names if not name.startswith((b"iq:process", b"iq:deployment"))]
     return {name: client.dump(name) for name in names}
