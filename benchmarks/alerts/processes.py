@@ -10,8 +10,9 @@ from benchmarks.alerts.prometheus import JOB
 from benchmarks.alerts.scenario import Scenario
 from benchmarks.alerts.site import URL_LIFETIME_S, Site
 from benchmarks.system import is_up, wait_until, worker_command
+from imagequeue.store.deployment import keys
 
-HELD = "kie-midjourney"
+HELD = "acedata-flux"
 
 
 def _start_api(site: Site) -> None:
@@ -19,13 +20,16 @@ def _start_api(site: Site) -> None:
     site.system.start("api")
 
 
-def _start_worker(site: Site) -> None:
-    assert "no worker for the queue submit" in site.doctor()
-    site.system.start("worker-main")
+def _start_workers(site: Site) -> None:
+    site.doctor()
+    for name in site.system.workers:
+        site.system.start(name)
 
 
-def _kill_worker(site: Site) -> None:
-    site.system.kill("worker-main")
+def _kill_workers(site: Site) -> None:
+    # Any worker dispatches the jobs of all queues: one that is left would fill that of a lost one.
+    for name in site.system.workers:
+        site.system.kill(name)
     site.submit(1)
 
 
@@ -69,13 +73,25 @@ def back_up(site: Site) -> None:
     """Copy the files of Redis while a job is queued that will be paid for soon."""
     site.run("pause", HELD, "--reason", "until the backup is made")
     site.submit(1, provider=HELD)
+    site.progress = _read_progress(site)
     site.system.redis.kill()
     shutil.copytree(site.redis_files, site.system.folder / "backup")
     site.system.redis.start()
     site.run("resume", HELD)
 
 
+def _read_progress(site: Site) -> int:
+    """Return the number that grows every minute while jobs are sent."""
+    return int(site.redis.get(keys.PROGRESS) or 0)
+
+
+def _has_progress(site: Site) -> bool:
+    site.submit(1)
+    return _read_progress(site) > site.progress
+
+
 def _restore(site: Site) -> None:
+    wait_until(lambda: _has_progress(site), 120, every_s=2)
     for name in ("worker-main", "worker-download"):
         site.system.terminate(name)
     site.system.redis.kill()
@@ -116,10 +132,10 @@ SCENARIOS = (
     ),
     Scenario(
         ("ImagequeueWakeupsOverdue", "ImagequeueNoWorker"),
-        "SIGKILL of the only worker for `submit`, then a job",
-        "`doctor`; started a worker",
-        _kill_worker,
-        _start_worker,
+        "SIGKILL of both workers, then a job",
+        "`doctor`; started them",
+        _kill_workers,
+        _start_workers,
     ),
     Scenario(
         ("ImagequeueReceiverGone", "ImagequeueCallbacksStopped"),

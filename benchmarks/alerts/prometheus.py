@@ -18,17 +18,20 @@ from imagequeue.producer.local.ports import LOOPBACK, free_port
 
 JOB = "imagequeue"
 INTERVAL = "1s"
+LOOKBACK_S = 300
+"""How long Prometheus takes a value for the present one, after its job was removed."""
 POLL_EVERY_S = 0.25
 
 
 class Prometheus:
     """The server, in a folder with the rules `alerts.yml`."""
 
-    def __init__(self, folder: Path, api_url: str) -> None:
+    def __init__(self, folder: Path, api_url: str, factor: int) -> None:
         self._folder = folder
         self._config = folder / "prometheus.yml"
         self._api = api_url.removeprefix("http://")
         self._api_key = ""
+        self._lookback = f"{LOOKBACK_S * 1000 // factor}ms"
         self.url = f"http://{LOOPBACK}:{free_port()}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -41,6 +44,7 @@ class Prometheus:
                 [
                     *("prometheus", f"--config.file={self._config}", "--log.level=warn"),
                     f"--storage.tsdb.path={self._folder / 'prometheus'}",
+                    f"--query.lookback-delta={self._lookback}",
                     f"--web.listen-address={self.url.removeprefix('http://')}",
                 ],
                 stdin=subprocess.DEVNULL,

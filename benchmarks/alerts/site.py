@@ -62,6 +62,8 @@ class Site:
             "worker-main": main,
             "worker-download": worker_command("worker-download", "download", 4),
         }
+        self.progress = 0
+        """The number that grows every minute, as the backup of Redis has it."""
         self.images = folder / "data" / "images"
         self.redis_files = folder / "data" / "redis" / "appendonlydir"
         self.api_url = f"http://{LOOPBACK}:{free_port()}"
@@ -70,7 +72,7 @@ class Site:
         self.system.commands["api"] = [sys.executable, *api]
         self.redis: redis.Redis = open_client(self.system.redis.url, socket_timeout=10)
         write_rules(shorten(read_rules(), factor), folder / "alerts.yml")
-        self.prometheus = Prometheus(folder, self.api_url)
+        self.prometheus = Prometheus(folder, self.api_url, factor)
         self.log = AlertLog(self.prometheus)
 
     def _mount_disk(self) -> None:
