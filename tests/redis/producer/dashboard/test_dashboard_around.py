@@ -7,6 +7,7 @@ import requests
 
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State, add_seconds, utc_now
+from imagequeue.jobs.upload import Upload
 from imagequeue.producer.client import LocalClient
 from imagequeue.producer.dashboard.timeline import Bar, build_timeline
 from imagequeue.store.images.uploads import Uploads
@@ -47,10 +48,7 @@ def test_input_images_are_shown_before_the_result(
     site: str, ctx: Context, settings: Settings
 ) -> None:
     source = stored(ctx)
-    client = LocalClient(settings)
-    with client.input_images.storage.temporary() as file:
-        file.write(PNG)
-        upload = client.input_images.add(file, "local")
+    upload = add_upload(settings)
     urls = (source, upload.id, "https://images.example:8443/a.png?x=1")
     provider = {"provider": "kie", "params": {"model": "seedream/4.5-edit"}}
     job_id = queued(ctx, **{**EDIT, **provider}, image_urls=urls)
@@ -79,9 +77,18 @@ def test_image_of_another_site_is_loaded_only_on_request(site: str, ctx: Context
     assert policy.count("images.example") == 1
 
 
-def test_input_of_a_foreign_job_is_not_found(ask: Ask, ctx: Context) -> None:
-    job_id = queued(ctx, submitted_by="other", **EDIT, image_urls=["https://x.example/a.png"])
-    assert ask("shop", "GET", f"/jobs/{job_id}/inputs/0", page=True).status_code == 404
+def test_input_of_a_foreign_job_is_not_found(ask: Ask, ctx: Context, settings: Settings) -> None:
+    upload = add_upload(settings)
+    job_id = queued(ctx, submitted_by="other", **EDIT, image_urls=[upload.id])
+    for caller, status in (("other", 200), ("shop", 404)):
+        assert ask(caller, "GET", f"/jobs/{job_id}/inputs/0", page=True).status_code == status
+
+
+def add_upload(settings: Settings) -> Upload:
+    images = LocalClient(settings).input_images
+    with images.storage.temporary() as file:
+        file.write(PNG)
+        return images.add(file, "other")
 
 
 def test_durations_are_drawn_in_proportion(site: str, ctx: Context) -> None:
