@@ -64,7 +64,7 @@ def test_selected_jobs_are_counted_with_progress(run: Any, ctx: Context) -> None
     ran = run("cancel", "--state", "queued", "--since", "9999d")
     assert (ran.status, ran.out.splitlines()) == (
         0,
-        ["5 of 5 jobs cancelled", "  5: free of charge"],
+        ["5 of 5 jobs cancelled", "  5: free of charge", "  about 0.125 USD is not spent"],
     )
     assert ran.err.splitlines() == ["2 of 5 jobs", "4 of 5 jobs"]
     ran = run("cancel", "--state", "cancelled", "--json")
