@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import time
@@ -106,13 +107,9 @@ def _restore(site: Site) -> None:
 
 def _resume_after_restore(site: Site) -> None:
     assert "Redis is older than its storage" in site.run("pauses")
-    for job in site.run("list", "--state", "queued", "--json").splitlines():
-        site.run("cancel", *_read_ids(job))
+    lines = site.run("list", "--state", "queued", "--json").splitlines()
+    site.run("cancel", *(json.loads(line)["id"] for line in lines))
     site.run("resume", "all")
-
-
-def _read_ids(text: str) -> list[str]:
-    return [word.strip('",') for word in text.split() if word.startswith('"job_')]
 
 
 SCENARIOS = (
