@@ -16,8 +16,8 @@ from ...store.deployment.agreement import Deployment
 from ...store.deployment.processes import Heartbeat, ProcessKind
 from ...store.probe import check_writes
 from ..client import LocalClient
-from ..dashboard.docs_routes import docs_router
-from ..dashboard.routes import dashboard_router
+from ..dashboard.router import dashboard_router
+from ..dashboard.routes.docs import docs_router
 from ..input_images import MAX_UPLOAD_BYTES
 from ..metrics import routes as metrics_routes
 from ..metrics.routes import StoreCollector

@@ -7,7 +7,7 @@ import pytest
 from imagequeue.jobs.batch import new_batch
 from imagequeue.jobs.build import build_job
 from imagequeue.jobs.job import State
-from imagequeue.producer.dashboard import batch_routes
+from imagequeue.producer.dashboard.routes import batches as batch_routes
 from imagequeue.providers.request import JobRequest
 from imagequeue.store import keys as redis_keys
 from imagequeue.worker.context import Context

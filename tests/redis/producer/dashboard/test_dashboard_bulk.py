@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from imagequeue.jobs.job import Reason, State
-from imagequeue.producer.dashboard import bulk_routes
+from imagequeue.producer.dashboard.routes import bulk as bulk_routes
 from imagequeue.worker.context import Context
 from support.dashboard import get, post
 from support.jobs import fail, failed, move, queued, states_of, unsaved

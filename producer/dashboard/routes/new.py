@@ -11,22 +11,22 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
-from ...config.budgets import USD
-from ...errors import IdempotencyConflictError, ImageQueueError, InvalidRequestError, Problem
-from ...jobs.build import build_job
-from ...jobs.job import utc_now
-from ...jobs.upload import Upload
-from ...providers import get as get_provider
-from ...providers.request import PRIORITIES, parse_request
-from ...store.submit.places import estimate_cost
-from ..api.access import Access, Caller
-from ..api.form import MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES, read_form
-from ..api.problems import get_status
-from ..client import LocalClient
-from .formatting import format_usd
-from .page_route import PageRoute, describe_caller, require_login
-from .rendering import render
-from .request_form import Choice, Texts, find_choice, list_choices
+from ....config.budgets import USD
+from ....errors import IdempotencyConflictError, ImageQueueError, InvalidRequestError, Problem
+from ....jobs.build import build_job
+from ....jobs.job import utc_now
+from ....jobs.upload import Upload
+from ....providers import get as get_provider
+from ....providers.request import PRIORITIES, parse_request
+from ....store.submit.places import estimate_cost
+from ...api.access import Access, Caller
+from ...api.form import MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES, read_form
+from ...api.problems import get_status
+from ...client import LocalClient
+from ..formatting import format_usd
+from ..page_route import PageRoute, describe_caller, require_login
+from ..rendering import render
+from ..request_form import Choice, Texts, find_choice, list_choices
 
 SENT_BEFORE = "This form was sent before, with other values. Submit it again to pay for another job"
 # What a request without them is estimated with.

@@ -9,15 +9,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ...errors import InvalidTransitionError
-from ...jobs.job import Job, State
-from ..api.access import Access, Caller
-from ..api.retry import retry as retry_job
-from ..client import LocalClient
-from .filters import Filters, parse_filters
-from .inputs import list_inputs
-from .page_route import Form, PageRoute, describe_caller, read_form, require_login
-from .rendering import allow_images, render
+from ....errors import InvalidTransitionError
+from ....jobs.job import Job, State
+from ...api.access import Access, Caller
+from ...api.retry import retry as retry_job
+from ...client import LocalClient
+from ..filters import Filters, parse_filters
+from ..inputs import list_inputs
+from ..page_route import Form, PageRoute, describe_caller, read_form, require_login
+from ..rendering import allow_images, render
 
 SEE_OTHER = 303
 CONFLICT = 409

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ...config.redis import reachable
-from ...store.callers.hashing import hash_key
-from ...store.callers.roles import Role
-from ...store.callers.sessions import SessionUse
-from ..api.access import Access, Caller
-from ..api.browser import read_cookie
-from .page_route import Form, PageRoute, describe_caller, read_form, require_visitor
-from .rendering import render
+from ....config.redis import reachable
+from ....store.callers.hashing import hash_key
+from ....store.callers.roles import Role
+from ....store.callers.sessions import SessionUse
+from ...api.access import Access, Caller
+from ...api.browser import read_cookie
+from ..page_route import Form, PageRoute, describe_caller, read_form, require_visitor
+from ..rendering import render
 
 SEE_OTHER = 303
 

@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import Response
 
-from ..api.access import Access
-from .page_route import PageRoute, require_login
-from .rendering import CONTENT_SECURITY_POLICY, render
+from ...api.access import Access
+from ..page_route import PageRoute, require_login
+from ..rendering import CONTENT_SECURITY_POLICY, render
 
 # Swagger UI's style has its icons in it, as data.
 DOCS_POLICY = CONTENT_SECURITY_POLICY.replace("img-src 'self'", "img-src 'self' data:")

@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from ...jobs.ids import is_batch_id
-from ...store.batches import BatchSummary
-from ..api.access import Access, Caller
-from ..client import LocalClient
-from ..commands import STATES_FOR
-from .page_route import PageRoute, describe_caller, require_login
-from .rendering import render
+from ....jobs.ids import is_batch_id
+from ....store.batches import BatchSummary
+from ...api.access import Access, Caller
+from ...client import LocalClient
+from ...commands import STATES_FOR
+from ..page_route import PageRoute, describe_caller, require_login
+from ..rendering import render
 
 SHOWN = 25
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from ..api.access import Access, Caller
-from ..client import LocalClient
-from .page_route import PageRoute, describe_caller, require_login
-from .rendering import render
+from ...api.access import Access, Caller
+from ...client import LocalClient
+from ..page_route import PageRoute, describe_caller, require_login
+from ..rendering import render
 
 TABLES = ("day", "provider", "caller")
 

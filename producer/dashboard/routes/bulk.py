@@ -9,14 +9,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from ..api.access import Access, Caller
-from ..bulk import BulkOptions
-from ..bulk_report import BulkReport
-from ..client import LocalClient
-from ..commands import Action
-from .page_route import Form, PageRoute, describe_caller, read_form, require_login
-from .rendering import render
-from .selection import Selection, parse_selection
+from ...api.access import Access, Caller
+from ...bulk import BulkOptions
+from ...bulk_report import BulkReport
+from ...client import LocalClient
+from ...commands import Action
+from ..page_route import Form, PageRoute, describe_caller, read_form, require_login
+from ..rendering import render
+from ..selection import Selection, parse_selection
 
 CONFLICT = 409
 # A browser and its proxies wait while so many are read; the page offers to go on with the others.

@@ -10,18 +10,18 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from ...config.queues import Queue
-from ...jobs.job import State
-from ..api.access import Access, Caller, require_admin
-from ..client import LocalClient
-from ..metrics.capacity_families import measure_disk
-from ..metrics.families import split_sums
-from ..metrics.routes import StoreCollector
-from ..metrics.snapshot import Snapshot
-from ..pauses import PauseControl
-from ..processes import count_workers, find_problems
-from .page_route import PageRoute, describe_caller, require_login
-from .rendering import render
+from ....config.queues import Queue
+from ....jobs.job import State
+from ...api.access import Access, Caller, require_admin
+from ...client import LocalClient
+from ...metrics.capacity_families import measure_disk
+from ...metrics.families import split_sums
+from ...metrics.routes import StoreCollector
+from ...metrics.snapshot import Snapshot
+from ...pauses import PauseControl
+from ...processes import count_workers, find_problems
+from ..page_route import PageRoute, describe_caller, require_login
+from ..rendering import render
 
 
 def operations_router(

@@ -13,20 +13,20 @@ from ..client import LocalClient
 from ..metrics.routes import StoreCollector
 from ..pauses import PauseControl
 from . import assets
-from .batch_routes import batch_router
-from .bulk_routes import bulk_router
-from .cost_routes import cost_router
 from .filters import Filters, parse_filters
-from .image_routes import image_router
-from .job_routes import job_router
-from .login_routes import login_router
-from .new_routes import new_router
-from .operations_routes import operations_router
 from .page_route import PageRoute, describe_caller, require_login
-from .pause_routes import pause_router
 from .rendering import render
+from .routes.batches import batch_router
+from .routes.bulk import bulk_router
+from .routes.costs import cost_router
+from .routes.images import image_router
+from .routes.jobs import job_router
+from .routes.login import login_router
+from .routes.new import new_router
+from .routes.operations import operations_router
+from .routes.pauses import pause_router
+from .routes.sessions import session_router
 from .search import MAX_READ, SHOWN, find_jobs
-from .session_routes import session_router
 
 NO_CONTENT = 204
 

@@ -10,16 +10,16 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
 
-from ...jobs.job import Image, Job
-from ...storage import Storage
-from ..api.access import Access, Caller
-from ..api.images import find_image, serve_image
-from ..client import LocalClient
-from ..image_zip import name_image, write_zip
-from .filters import Filters, parse_filters
-from .page_route import PageRoute, require_login
-from .search import MAX_READ, Found, find_jobs
-from .selection import Selection, parse_selection
+from ....jobs.job import Image, Job
+from ....storage import Storage
+from ...api.access import Access, Caller
+from ...api.images import find_image, serve_image
+from ...client import LocalClient
+from ...image_zip import name_image, write_zip
+from ..filters import Filters, parse_filters
+from ..page_route import PageRoute, require_login
+from ..search import MAX_READ, Found, find_jobs
+from ..selection import Selection, parse_selection
 
 ActiveFilters = Annotated[Filters, Depends(parse_filters)]
 Selected = Annotated[Selection, Depends(parse_selection)]

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ...errors import InvalidRequestError
-from ..api.access import Access, Caller, require_admin
-from ..pauses import PauseControl
-from .page_route import Form, PageRoute, describe_caller, read_form, require_login
-from .rendering import render
+from ....errors import InvalidRequestError
+from ...api.access import Access, Caller, require_admin
+from ...pauses import PauseControl
+from ..page_route import Form, PageRoute, describe_caller, read_form, require_login
+from ..rendering import render
 
 SEE_OTHER = 303
 UNPROCESSABLE = 422

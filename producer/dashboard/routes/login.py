@@ -8,14 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ...config.redis import reachable
-from ...store.callers.hashing import hash_key
-from ...store.callers.roles import Role
-from ...store.callers.sessions import KEY_SESSION_S, LINK_SESSION_S
-from ..api import browser
-from ..api.access import LOCAL, Access
-from .page_route import Form, PageRoute, read_form, render_login
-from .rendering import render
+from ....config.redis import reachable
+from ....store.callers.hashing import hash_key
+from ....store.callers.roles import Role
+from ....store.callers.sessions import KEY_SESSION_S, LINK_SESSION_S
+from ...api import browser
+from ...api.access import LOCAL, Access
+from ..page_route import Form, PageRoute, read_form, render_login
+from ..rendering import render
 
 OWN_PATH = re.compile(r"/(?![/\\])[^\s\\]*")
 
