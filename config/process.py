@@ -15,6 +15,9 @@ from .tracing import start_tracing
 
 log = get_logger(__name__)
 
+REFUSAL = "imagequeue: "
+"""How the line begins that says why a process does not start."""
+
 CANNOT_START = 2
 """Exit status of a process that would fail again after a restart."""
 
@@ -28,7 +31,7 @@ def exit_on_config_error() -> Iterator[None]:
     try:
         yield
     except (ConfigError, RedisUnavailableError) as error:
-        print(f"imagequeue: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{REFUSAL}{error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(CANNOT_START if isinstance(error, ConfigError) else 1) from None
 
 

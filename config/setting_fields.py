@@ -61,7 +61,8 @@ class SettingFields(BaseSettings):
         None,
         description="Where finished jobs go from Redis: `sqlite:////folder/file`, "
         "`postgresql+psycopg://user:password@host/database`, or `none` to delete them; if unset, "
-        "`archive.sqlite` in `DATA_DIR`, or `none` where `STORAGE_URL` is set.",
+        "`archive.sqlite` in `DATA_DIR`, or `none` where `STORAGE_URL` is set, except for "
+        "`imagequeue up` with its own Redis.",
     )
     image_name: Annotated[ImageName | None, Unset] = Field(
         None,

@@ -122,8 +122,11 @@ class Settings(SettingFields):
         if self.archive_url:
             return "" if self.archive_url == NO_ARCHIVE else self.archive_url
         # Where the images are in DATA_DIR, all processes share it.
-        if self.storage_url:
-            return ""
+        return "" if self.storage_url else self.local_archive
+
+    @property
+    def local_archive(self) -> str:
+        """The archive in DATA_DIR as a URL."""
         return f"sqlite:///{self.data_dir.resolve()}/archive.sqlite"
 
     @property

@@ -116,7 +116,8 @@ def _inspect(path: Path, provider: Provider) -> ImageFile:
     """Check a file by its size and first bytes; raises ValueError with what to change."""
     if not isinstance(provider, UploadProvider):
         raise ValueError(
-            f"must be an http:// or https:// URL that {provider.name} can fetch: it takes no files"
+            f"must be an http:// or https:// URL that {provider.name} can fetch, or an id that "
+            "`imagequeue upload` printed: it takes no files"
         )
     try:
         found = path.stat()

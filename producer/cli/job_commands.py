@@ -16,6 +16,7 @@ from .printing import (
     describe_batch,
     dump,
     exit_by_result,
+    format_place,
     open_job_client,
     parse_json_object,
     saying_how_to_come_back,
@@ -167,7 +168,9 @@ def _show_details(job: Any) -> None:
         click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.from_} -> {entry.to}  ({entry.cause})")
     for image in (*job.images, *job.origins):
         name = "image" if image.kind == "result" else image.kind
-        click.echo(f"  {name} {image.index}: {image.state}  {image.uri or image.source_url}")
+        click.echo(
+            f"  {name} {image.index}: {image.state}  {format_place(image.uri or image.source_url)}"
+        )
     if job.deliveries:
         from ..delivery_text import describe_delivery
 

@@ -25,7 +25,7 @@ from .key_commands import keys
 from .key_webhook_command import webhook
 from .login_command import login
 from .pause_commands import pause, pauses, resume
-from .printing import as_json
+from .printing import as_json, format_place
 from .provider_commands import providers
 from .session_commands import sessions
 from .webhook_commands import webhooks
@@ -120,6 +120,7 @@ def up(
 ) -> None:
     """Run everything on this machine until Ctrl-C, with its own Redis if none is set."""
     from ...config.settings import read_settings
+    from ..local.command_name import name_command
     from ..local.log_file import open_log
     from ..local.up import TICK_S, Options, running
     from ..login_link import make_login_link
@@ -144,8 +145,8 @@ def up(
         for what, text in {
             "dashboard": make_login_link(system.settings, options.urls["api"]),
             "": "(this link logs in one browser, within 15 minutes)",
-            "submit": f"imagequeue submit {provider} 'a cat in the rain' --wait",
-            "images": system.settings.images_url,
+            "submit": f"{name_command()} submit {provider} 'a cat in the rain' --wait",
+            "images": format_place(system.settings.images_url),
             "logs": log,
         }.items():
             click.echo(f"  {what:<9}  {text}")

@@ -98,8 +98,13 @@ def show_images(job: AnyJob) -> None:
     """Print where the images of a job are, one on each line."""
     for image in job.images:
         if image.uri:
-            path = urlsplit(image.uri)
-            click.echo(f"  {unquote(path.path) if path.scheme == 'file' else image.uri}")
+            click.echo(f"  {format_place(image.uri)}")
+
+
+def format_place(uri: str) -> str:
+    """Return a file's path, which a shell takes; any other URI as it is."""
+    url = urlsplit(uri)
+    return unquote(url.path) if url.scheme == "file" else uri
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from ...jobs.job import Job, State
 from ..client import LocalClient
 from ..dashboard.formatting import format_cost
 from ..login_link import make_login_link
+from .command_name import name_command
 from .ports import free_port
 from .up import Options, System, running
 
@@ -100,7 +101,8 @@ def demo(console: Console, keep: bool) -> bool:
             console.print(f"\nopen {link}", soft_wrap=True, highlight=False)
             console.print(f"Flower: {options.urls['flower']}   (Ctrl-C ends the demo)")
         else:
-            console.print("\nTo see them in a browser: `imagequeue demo --keep`")
+            console.print(f"\nTo see them in a browser: {name_command()} demo --keep")
+            console.print(f"To send jobs of your own: {name_command()} up --sandbox")
         while keep:
             system.restart_dead()
             time.sleep(REFRESH_S)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import IO
 
-from ...config.process import CANNOT_START
+from ...config.process import CANNOT_START, REFUSAL
 from ...errors import ConfigError
 
 FIRST_PAUSE_S = 1.0
@@ -127,6 +127,10 @@ class Child:
     def _get_reason(self) -> str:
         if self._reader is not None:
             self._reader.join(timeout=2)
+        # A refused start ends with this line; what libraries print around it only hides it.
+        for line in reversed(self._last_lines):
+            if line.startswith(REFUSAL):
+                return line.removeprefix(REFUSAL)
         return " | ".join(self._last_lines) or "it printed nothing"
 
 

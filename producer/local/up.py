@@ -139,13 +139,16 @@ def running(options: Options, write_line: WriteLine) -> Iterator[System]:
             stack.callback(embedded.stop)
             overrides["redis_url"] = embedded.start()
             guard.watch(embedded.pid, ())
+            # All processes are on this machine then, wherever their images are.
+            overrides["archive_url"] = settings.archive_url or settings.local_archive
         if not settings.secret_key:
             overrides["secret_key"] = read_or_make_secret(settings.data_dir / "secret_key")
         if not settings.webhook_secret:
             path = settings.data_dir / "webhook_secret"
             overrides["webhook_secret"] = read_or_make_secret(path, prefix="whsec_")
         settings = read_settings(alone=True, **overrides)
-        stack.enter_context(publish_local_up(settings.data_dir, _to_variables(overrides)))
+        published = _read_own_variables() | _to_variables(overrides)
+        stack.enter_context(publish_local_up(settings.data_dir, published))
         with connect(settings) as client:
             redis_description = _describe_redis(client, settings)
         write_line("up", f"redis: {redis_description}")
@@ -205,6 +208,11 @@ def _build_environment(options: Options, overrides: dict[str, str]) -> dict[str,
         "FLOWER_PORT": str(options.flower_port),
         **_to_variables(overrides),
     }
+
+
+def _read_own_variables() -> dict[str, str]:
+    variables = {name.upper(): value for name, value in os.environ.items()}
+    return {name: value for name, value in variables.items() if name.startswith(PREFIX)}
 
 
 def _to_variables(overrides: dict[str, str]) -> dict[str, str]:

@@ -18,6 +18,9 @@ from imagequeue.config.settings import Settings, read_settings
 from imagequeue.errors import ConfigError
 from imagequeue.producer.local import embedded_redis
 from imagequeue.producer.local.embedded_redis import SOCKET_PATH_MAX, EmbeddedRedis
+from imagequeue.storage import open_storage
+from imagequeue.store.deployment.agreement import Deployment
+from support.cli import imagequeue
 from support.processes import Process, eventually
 
 OWNER = """
@@ -75,6 +78,22 @@ def test_stop_removes_the_address_and_the_next_start_finds_all(settings: Setting
         server.stop()
     with pytest.raises(ConfigError, match="no Redis: set IMAGEQUEUE_REDIS_URL, or run"):
         get_redis_url(settings)
+
+
+def test_storage_is_adopted_while_up_does_not_run(settings: Settings, tmp_path: Path) -> None:
+    other = {"data_dir": str(settings.data_dir), "storage_url": f"file://{tmp_path}/other"}
+    assert "no Redis" in imagequeue("adopt", "--yes", settings=other).err
+    images = [
+        open_storage(url, settings.scratch) for url in (settings.images_url, other["storage_url"])
+    ]
+    server = EmbeddedRedis(settings)
+    for before, after in (images, images[::-1]):
+        server.start()
+        with connect(settings) as client:
+            Deployment(client).require_storage(before)
+        server.stop()
+        adopted = imagequeue("adopt", "--yes", settings=other | {"storage_url": after.url})
+        assert f"archive of all processes is {settings.local_archive}" in adopted.out
 
 
 def test_server_appends_every_write_and_evicts_nothing(server: EmbeddedRedis) -> None:

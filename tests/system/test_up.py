@@ -58,12 +58,15 @@ def get(urls: dict[str, str], job_id: str) -> Any:
 
 def test_up_ends_what_it_started_and_jobs_survive(tmp_path: Path) -> None:
     # With a prefix, Flower answers nowhere else: `up` must look there to be ready.
-    process, urls = up(tmp_path, FLOWER_URL_PREFIX="/tasks/")
+    images = (tmp_path / "my images").as_uri()
+    process, urls = up(tmp_path, FLOWER_URL_PREFIX="/tasks/", IMAGEQUEUE_STORAGE_URL=images)
     try:
         process.wait_for("ready api=")
-        assert re.search(
-            rf"^ready api=.* images={(tmp_path / 'data/images').as_uri()}$", process.output, re.M
-        )
+        assert re.search(rf"^ready api=.* images={images}$", process.output, re.M)
+        # Commands in another shell name the images where they are, and read the same archive.
+        published = (tmp_path / "data" / "up.env").read_text()
+        assert f"IMAGEQUEUE_STORAGE_URL='{images}'" in published
+        assert f"IMAGEQUEUE_ARCHIVE_URL='sqlite:///{tmp_path}/data/archive.sqlite'" in published
         children = processes_of(process)
         assert len(children) == 7
         assert f"flower={urls['flower']}/tasks " in process.output
@@ -90,8 +93,14 @@ def test_up_ends_what_it_started_and_jobs_survive(tmp_path: Path) -> None:
 def check_restarts_and_a_clean_stop(folder: Path, job_id: str) -> None:
     """Start the system again: it has the job, and restarts what dies while anyone reads or not."""
     reading, writing = os.pipe()
-    env = {"IMAGEQUEUE_POLL_COUNTDOWNS": "3,1,1", "IMAGEQUEUE_LEASE_S": "3"}
-    process, urls = up(folder, writing, "--logs", **env)
+    process, urls = up(
+        folder,
+        writing,
+        "--logs",
+        IMAGEQUEUE_POLL_COUNTDOWNS="3,1,1",
+        IMAGEQUEUE_LEASE_S="3",
+        IMAGEQUEUE_STORAGE_URL=(folder / "my images").as_uri(),
+    )
     os.close(writing)
     printed = Reader(reading)
 
@@ -101,7 +110,8 @@ def check_restarts_and_a_clean_stop(folder: Path, job_id: str) -> None:
 
     try:
         printed.wait_for("logs       here")
-        assert "submit     imagequeue submit kie-flux-kontext" in printed.text
+        assert re.search(r"^  submit +\S*imagequeue submit kie-flux-kontext", printed.text, re.M)
+        assert f"images     {folder / 'my images'}\n" in printed.text
         link = re.search(r"^  dashboard +(http\S+)$", printed.text, re.M)[1]  # type: ignore[index]
         assert link.startswith(f"{urls['api']}/login/")
         assert requests.get(link, headers={"Via": "1.1 proxy"}, timeout=20).ok
@@ -152,6 +162,16 @@ def test_process_that_cannot_start_stops_all_with_its_reason(
     finally:
         process.kill()
     assert not [c for c in psutil.process_iter(["cmdline"]) if str(tmp_path) in str(c.info)]
+
+
+def test_only_the_line_of_the_refusal_is_the_reason() -> None:
+    command = {"worker": "sh -c 'echo a warning; echo imagequeue: set a key; exit 2'"}
+    supervisor = Supervisor(command, clean_environment(), lambda *_: None, grace_s=5)
+    supervisor.start()
+    supervisor.children[0]._process.wait()  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match=r"^worker cannot start \(status 2\): set a key$"):
+        supervisor.restart_dead(ready=False)
+    supervisor.stop()
 
 
 def test_restart_pauses_grow() -> None:

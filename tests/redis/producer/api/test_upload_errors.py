@@ -124,7 +124,10 @@ def test_provider_without_uploads_refuses_files(
     client = client_of(overrides, stub.url)
     with pytest.raises(InvalidRequestError) as refused:
         client.submit("acedata-flux", "add a hat", action="edit", image=cat)
-    advice = "must be an http:// or https:// URL that acedata-flux can fetch: it takes no files"
+    advice = (
+        "must be an http:// or https:// URL that acedata-flux can fetch, or an id that "
+        "`imagequeue upload` printed: it takes no files"
+    )
     assert problems_of(refused) == {"image_urls.0": advice}
     job = client.submit("acedata-flux", "add a hat", action="edit", image=URL)
     assert (job.image_urls, stub.asked) == ((URL,), [])
