@@ -184,7 +184,7 @@ def describe_report(report: BulkReport) -> list[str]:
         changed,
         *(f"{each.jobs:,}: {_describe_charge(each)}" for each in report.charges),
         *([f"about {report.saved_usd:.3f} USD is not spent"] if report.saved_usd else []),
-        *(f"{each.jobs:,} unchanged: {each.why}" for each in report.reasons),
+        *(f"{each.jobs:,} unchanged: each {each.why}" for each in report.reasons),
     ]
 
 

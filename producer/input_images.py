@@ -99,7 +99,7 @@ class InputImages:
         except OSError as error:
             raise UploadError(f"{path}: {error.strerror or type(error).__name__}") from None
         except StorageError as error:
-            raise UploadError(f"{path} was not stored: {error}") from None
+            raise UploadError(f"{path} was not stored: {error}; {self.storage.remedy}") from None
 
 
 def _identify(file: Temporary) -> tuple[str, int, int]:

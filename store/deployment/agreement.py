@@ -48,9 +48,10 @@ class Deployment:
         return self._require(
             keys.STORAGE,
             storage,
-            f"the storage {storage.url} is not that of the other processes, which would not "
-            "find its images: set the same IMAGEQUEUE_STORAGE_URL everywhere, a bucket or a "
-            f"folder that all hosts mount; {ADOPT}",
+            f"the storage {storage.url} is not that of the other processes or of earlier starts, "
+            "and their images are not there: set the same IMAGEQUEUE_STORAGE_URL everywhere, a "
+            "bucket or a folder that all hosts mount, or copy the images with storage-id.txt; "
+            f"{ADOPT}",
         )
 
     def require_archive(self, archive: IdentifiedStorage | None) -> None:

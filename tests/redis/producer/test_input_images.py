@@ -1,6 +1,7 @@
 """Images that are uploaded to the API: validated, stored, and recorded for a time."""
 
 import json
+import shutil
 import struct
 import zlib
 from collections.abc import Iterator
@@ -137,6 +138,21 @@ def test_client_refuses_a_file_that_is_missing_too_large_or_no_image(
     monkeypatch.setattr(input_images, "MAX_UPLOAD_BYTES", 5)
     with pytest.raises(UploadError, match="more than 5 bytes"):
         client.upload(path)
+
+
+def test_upload_that_is_not_stored_says_what_to_change(
+    client: LocalClient, ctx: Context, tmp_path: Path
+) -> None:
+    path = tmp_path / "cat.png"
+    path.write_bytes(PNG)
+    folder = folder_of(ctx) / "uploads"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.touch()
+    try:
+        with pytest.raises(UploadError, match=r"was not stored: .*IMAGEQUEUE_STORAGE_URL"):
+            client.upload(path)
+    finally:
+        folder.unlink()
 
 
 def test_idempotency_key_names_an_upload_by_its_content(ask: Ask, ctx: Context) -> None:

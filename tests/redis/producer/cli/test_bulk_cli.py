@@ -49,7 +49,7 @@ def test_dry_run_says_what_would_be_paid(run: Any, ctx: Context) -> None:
             "2 of 3 jobs would be started again",
             "  1: free of charge",
             "  1: sent once more, which is charged again (about 0.025 USD)",
-            "  1 unchanged: is queued: there is nothing to retry",
+            "  1 unchanged: each is queued: there is nothing to retry",
         ],
     )
     named = run("retry", paid, running, "--pay-again", "--dry-run", "--json")
