@@ -146,6 +146,7 @@ def test_upload_that_is_not_stored_says_what_to_change(
     path = tmp_path / "cat.png"
     path.write_bytes(PNG)
     folder = folder_of(ctx) / "uploads"
+    folder.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.touch()
     try:
