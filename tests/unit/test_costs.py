@@ -23,14 +23,14 @@ from support.paths import ROOT
 
 PAGE = (ROOT / "docs" / "costs.md").read_text()
 JOB = PerJob(20, 5, 2, 3, 3, 0, 18_000, 150, 50, 0, make_waiting_job())
-RECORDS = Records(1000, 1500, 250, 56_000)
+RECORDS = Records(1000, 1250, 240, 240, 56_000)
 IDLE = Idle(8, 0.001, 0.002)
 COSTS = Costs(JOB, JOB, RECORDS, Slopes(12, 0.5, 30, 1.5), IDLE, 75)
 
 
 def test_ten_times_the_jobs_cost_ten_times_as_much() -> None:
     some, more = compute_need(COSTS, 1_000_000), compute_need(COSTS, 10_000_000)
-    assert more.ended_mb == pytest.approx(10 * some.ended_mb) == pytest.approx(15_000)
+    assert more.day_mb == pytest.approx(10 * some.day_mb) == pytest.approx(15_000)
     assert more.worker_cores == pytest.approx(10 * some.worker_cores)
     # The fixed parts do not grow.
     assert some.waiting_mb < more.waiting_mb < 10 * some.waiting_mb

@@ -65,7 +65,8 @@ def test_image_of_a_moved_storage_is_shown_where_it_is(
             assert [image["uri"] for image in shown.get("jobs", [shown])[0]["images"]] == [uri]
             assert shown.get("jobs", [shown])[0]["images"][0]["name"] == f"{job_id}/0.png"
         assert get(f"{url}/v1/jobs/{job_id}/images/0").content == PNG
-    assert uri in imagequeue("status", job_id, settings=overrides).out
+    path = tmp_path / "moved to" / job_id / "0.png"
+    assert str(path) in imagequeue("status", job_id, settings=overrides).out
     assert former not in ctx.store.redis.get(keys.record(job_id)).decode()
 
 
