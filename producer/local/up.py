@@ -14,12 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
-import requests
-from amqp.exceptions import AMQPError
-from celery import Celery
-from celery.utils.nodenames import host_format
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from ...config.celery import make_celery
 from ...config.durability import describe_durability
@@ -31,19 +25,14 @@ from ...providers import sandbox_settings
 from .embedded_redis import EmbeddedRedis
 from .guard import Guard
 from .ports import LOOPBACK, require_free
+from .readiness import list_silent
 from .supervisor import Supervisor, WriteLine, parse_procfile
 
 PROCFILE = Path(__file__).with_name("Procfile")
 READY_TIMEOUT_S = 90.0
 TICK_S = 0.1
-# Running workers answer at once; one that is not listening yet never gets this ping.
-PING_TIMEOUT_S = 0.5
 # Beyond the longest exchange with a provider: time to record its response, and to exit.
 STOP_MARGIN_S = 20.0
-# Paths that answer without a key, on the processes that listen.
-PROBES = {"api": "/readyz", "receiver": "/readyz", "flower": "/healthcheck"}
-# The names in the Procfile that are Celery node names too.
-WORKERS = frozenset({"worker", "downloader", "notifier"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +86,7 @@ class System:
         """Return once every process answers; raises ConfigError if one cannot start."""
         deadline = time.monotonic() + READY_TIMEOUT_S
         with make_celery(self.settings) as celery:
-            while silent := _list_silent_servers(urls) or _list_silent_workers(celery):
+            while silent := list_silent(urls, celery):
                 if time.monotonic() > deadline:
                     raise ConfigError(f"no answer from {silent} in {READY_TIMEOUT_S:g} s")
                 self.supervisor.restart_dead(ready=False)
@@ -227,25 +216,3 @@ def read_or_make_secret(path: Path, prefix: str = "") -> str:
         # Standard Webhooks needs plain base64; a callback URL is signed with any text.
         path.write_text(prefix + base64.b64encode(secrets.token_bytes(32)).decode())
     return path.read_text(encoding="utf-8-sig").strip()
-
-
-def _list_silent_servers(urls: dict[str, str]) -> str:
-    return ", ".join(name for name, path in PROBES.items() if not _is_healthy(urls[name] + path))
-
-
-def _list_silent_workers(celery: Celery) -> str:
-    nodes = {host_format(f"{name}@%h"): name for name in WORKERS}
-    # With their names given, the wait ends as soon as the last one has answered.
-    try:
-        replies = celery.control.ping(destination=[*nodes], timeout=PING_TIMEOUT_S)
-    except (OperationalError, AMQPError, RedisError, OSError):
-        return f"the broker ({PREFIX}BROKER_URL)"
-    answered = {node for reply in replies or [] for node in reply}
-    return ", ".join(sorted(name for node, name in nodes.items() if node not in answered))
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False

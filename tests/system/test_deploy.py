@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
-from imagequeue.producer.local.up import PROBES, STOP_MARGIN_S
+from imagequeue.producer.local.readiness import PROBES
+from imagequeue.producer.local.up import STOP_MARGIN_S
 from imagequeue.providers import PROVIDERS
 from support.checkout import run
 from support.compose import (
