@@ -8,7 +8,7 @@ from ..store.callers.login_links import LoginLinks
 from ..store.callers.roles import Role
 
 
-def make_login_link(settings: Settings, url: str, role: Role = Role.ADMIN) -> str:
+def make_login_link(settings: Settings, url: str, role: Role = Role.ADMIN, caller: str = "") -> str:
     """Return a new link to the API at `url`; it works once, within 15 minutes."""
     with connect(settings) as client, reachable():
-        return LoginLinks(client).make(url, role)
+        return LoginLinks(client).make(url, role, caller)

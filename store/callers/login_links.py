@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import NamedTuple
 
 import redis
 
@@ -12,6 +12,14 @@ from .hashing import hash_key
 from .roles import Role
 
 LINK_S = 15 * 60
+LOCAL = "local"
+
+
+class Login(NamedTuple):
+    """What a link gives: a role, and the caller that its jobs and its session are of."""
+
+    role: Role
+    caller: str
 
 
 class LoginLinks:
@@ -20,22 +28,26 @@ class LoginLinks:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
-    def make(self, url: str, role: Role = Role.ADMIN) -> str:
-        """Return a link to the API at `url` that logs one browser in, once, within LINK_S."""
+    def make(self, url: str, role: Role = Role.ADMIN, caller: str = "") -> str:
+        """Return a link to the API at `url` that logs one browser in, once, within LINK_S.
+
+        Without a caller, its jobs are those of LOCAL.
+        """
         token = secrets.token_urlsafe(32)
-        self._redis.set(keys.login_link(hash_key(token)), role, ex=LINK_S)
+        self._redis.set(keys.login_link(hash_key(token)), f"{role}:{caller or LOCAL}", ex=LINK_S)
         return f"{url.rstrip('/')}/login/{token}"
 
-    def find(self, token: str) -> Role | None:
-        """Return the role that a link gives; None if it was used, or has expired."""
+    def find(self, token: str) -> Login | None:
+        """Return what a link gives; None if it was used, or has expired."""
         return _parse(self._redis.get(keys.login_link(hash_key(token))))
 
-    def use(self, token: str) -> Role | None:
-        """Use a link up, and return the role that it gives; None as `find`."""
-        # One command: of two simultaneous uses, one gets the role.
+    def use(self, token: str) -> Login | None:
+        """Use a link up, and return what it gives; None as `find`."""
+        # One command: of two simultaneous uses, one gets it.
         return _parse(self._redis.getdel(keys.login_link(hash_key(token))))
 
 
-def _parse(stored: Any) -> Role | None:
-    roles = {role.encode(): role for role in Role}
-    return roles.get(stored)
+def _parse(stored: bytes | None) -> Login | None:
+    role, _, caller = (stored or b"").decode(errors="replace").partition(":")
+    # Links of earlier versions name no caller.
+    return Login(Role(role), caller or LOCAL) if role in set(Role) else None

@@ -13,7 +13,7 @@ from ....store.callers.hashing import hash_key
 from ....store.callers.roles import Role
 from ....store.callers.sessions import KEY_SESSION_S, LINK_SESSION_S
 from ...api import browser
-from ...api.access import LOCAL, Access
+from ...api.access import Access
 from ..page_route import Form, PageRoute, read_form, render_login
 from ..rendering import render
 
@@ -42,19 +42,19 @@ def login_router(access: Access) -> APIRouter:
     @router.get("/login/{token}")
     def show_link(token: str) -> Response:
         with reachable():
-            role = access.links.find(token)
-        if role is None:
+            given = access.links.find(token)
+        if given is None:
             raise _make_gone_error()
-        return render("login_link.html", role=role)
+        return render("login_link.html", given=given)
 
     @router.post("/login/{token}")
     def use_link(request: Request, token: str) -> Response:
         browser.require_same_origin(request)
         with reachable():
-            role = access.links.use(token)
-        if role is None:
+            given = access.links.use(token)
+        if given is None:
             raise _make_gone_error()
-        return _start(access, request, LOCAL.name, role=role)
+        return _start(access, request, given.caller, role=given.role)
 
     @router.post("/logout")
     def logout(request: Request) -> Response:

@@ -14,7 +14,7 @@ from imagequeue.config.settings import Settings, read_settings
 from imagequeue.jobs.job import utc_now
 from imagequeue.producer.api.application import create_app
 from imagequeue.store import keys
-from imagequeue.store.callers.login_links import LINK_S, LoginLinks
+from imagequeue.store.callers.login_links import LINK_S, Login, LoginLinks
 from imagequeue.store.callers.roles import Role
 from imagequeue.store.callers.sessions import LINK_SESSION_S
 from support.asgi import serving
@@ -65,8 +65,40 @@ def test_simultaneous_uses_of_a_link_start_one_session(links: LoginLinks) -> Non
     for _ in range(20):
         token = links.make("").rpartition("/")[2]
         with ThreadPoolExecutor(8) as threads:
-            roles = list(threads.map(links.use, [token] * 8))
-        assert sorted(roles, key=bool) == [*[None] * 7, Role.ADMIN]
+            logins = list(threads.map(links.use, [token] * 8))
+        assert sorted(logins, key=bool) == [*[None] * 7, Login(Role.ADMIN, "local")]
+
+
+def test_link_of_an_earlier_version_logs_in(links: LoginLinks, client: redis.Redis) -> None:
+    token = links.make("").rpartition("/")[2]
+    (key,) = client.keys("iq:login_link:*")
+    client.set(key, "viewer")
+    assert links.use(token) == Login(Role.VIEWER, "local")
+
+
+def test_jobs_and_sessions_of_a_named_link_are_its_own(
+    site: str, overrides: dict[str, str]
+) -> None:
+    pages = {}
+    for name in ("anna", "ben"):
+        ran = imagequeue(
+            "login", "--url", site, "--role", "submitter", "--name", name, settings=overrides
+        )
+        with requests.Session() as browser:
+            browser.headers.update({"Origin": site, **PROXIED})
+            assert f"as <strong>{name}</strong>" in browser.get(ran.out.strip(), timeout=30).text
+            browser.post(ran.out.strip(), timeout=30).raise_for_status()
+            job = browser.post(f"{site}/v1/jobs", json=REQUEST, timeout=30).json()
+            assert job["submitted_by"] == name
+            jobs = browser.get(f"{site}/v1/jobs", timeout=30).json()["jobs"]
+            assert [each["id"] for each in jobs] == [job["id"]]
+            pages[name] = browser.get(f"{site}/sessions", timeout=30).text
+    assert ["anna, submitter" in pages["anna"], "anna" in pages["ben"]] == [True, False]
+    listed = imagequeue("sessions", settings=overrides).out
+    assert ("anna " in listed, "ben " in listed) == (True, True)
+    for name in ("env-1", "no spaces", "x" * 65):
+        refused = imagequeue("login", "--name", name, settings=overrides)
+        assert (refused.status, "64 letters" in refused.err) == (2, True)
 
 
 def test_expired_or_unknown_link_is_gone(
