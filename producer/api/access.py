@@ -51,6 +51,7 @@ class Caller(NamedTuple):
         return None if self.is_admin else self.name
 
 
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
 LOCAL = Caller("local", is_admin=True, max_priority="high")
 Known = list[tuple[str, Caller]]
 
@@ -76,13 +77,7 @@ class Access:
         self._cached: tuple[float, Known] = (float("-inf"), [])
         self._used: dict[str, str] = {}
 
-    def __call__(
-        self,
-        request: Request,
-        given: Annotated[
-            HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))
-        ] = None,
-    ) -> Caller:
+    def __call__(self, request: Request, given: Bearer = None) -> Caller:
         """Return the caller; raises HTTPException 401 or 403 for an unknown one."""
         if given and self._known():
             caller = _require_right(request, self.find_caller(given.credentials))
@@ -91,6 +86,21 @@ class Access:
         if caller is None:
             raise HTTPException(401, "give one of the API keys: Authorization: Bearer KEY")
         return caller
+
+    def make_recheck(self, request: Request, given: Bearer = None) -> Callable[[], bool]:
+        """Return what says, as long as a request is open, whether it still sees the same jobs.
+
+        Sessions and keys may be removed meanwhile, and roles may change.
+        """
+        sees = self(request, given).sees
+
+        def recheck() -> bool:
+            try:
+                return self(request, given).sees == sees
+            except HTTPException:
+                return False
+
+        return recheck
 
     def caller_or_none(self, request: Request) -> Caller | None:
         """Return the caller of a request without a header, by cookie or local address, or None.
@@ -118,7 +128,7 @@ class Access:
             # Earlier versions put the key itself into the cookie, which lasts for 30 days.
             return self.find_caller(cookie)
         if session.role:
-            return _make_local(session.role)
+            return _make_caller(session.caller, session.role)
         for key_hash, caller in self._known():
             if caller.name == session.caller and session.is_of(cookie, key_hash):
                 self._record_use(caller.name)
@@ -193,10 +203,10 @@ def _require_right(request: Request, caller: Caller | None) -> Caller | None:
     return caller
 
 
-def _make_local(role: Role) -> Caller:
+def _make_caller(name: str, role: Role) -> Caller:
     """Return the caller of a login link's session."""
     priority: Priority = "high" if role is Role.ADMIN else "normal"
-    return Caller(LOCAL.name, Limits(), *role.rights, priority)
+    return Caller(name, Limits(), *role.rights, priority)
 
 
 def _read_environment_keys(settings: Settings) -> Iterator[tuple[str, Caller]]:

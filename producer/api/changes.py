@@ -95,18 +95,23 @@ class Changes:
         return not oldest or parse_stream_id(oldest[0][0].decode()) <= parse_stream_id(stream_id)
 
     async def follow(
-        self, after: str | None, submitted_by: str | None = None
+        self,
+        after: str | None,
+        submitted_by: str | None = None,
+        hung_up: asyncio.Task[None] | None = None,
     ) -> AsyncIterator[list[Change]]:
         """Yield the changes from now on, or those after a stream id as far as it reaches back.
 
         Those that came since the last time are together; none of them is an empty list, every
         PING_EVERY_S. With `submitted_by`, only changes of that caller's jobs. Ends when the
-        listener is too slow, and when the process stops.
+        listener is too slow, when `hung_up` is done, and when the process stops.
         """
         if self.closing:
             return
         follower: asyncio.Queue[Change | None] = asyncio.Queue(MAX_BEHIND)
         self._followers[follower] = submitted_by
+        if hung_up:
+            hung_up.add_done_callback(lambda _: self._disconnect(follower))
         try:
             seen = parse_stream_id(after) if after else (0, 0)
             async for page in self._read_since(after):

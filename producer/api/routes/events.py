@@ -1,7 +1,8 @@
 """The endpoints that stream job changes as server-sent events."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -25,6 +26,8 @@ from ..problems import error_responses
 from ..watch import Watch
 
 STREAM = {"description": "`text/event-stream`; a comment every 15 s keeps it open."}
+# A stream whose session or key was removed ends within this time.
+RECHECK_EVERY_S = 15.0
 # nginx passes on what comes at once.
 UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 LastEventID = Annotated[
@@ -59,6 +62,15 @@ def routes(access: Access, changes: Changes, watch: Watch, listeners: Listeners)
         with listeners.hold(caller):
             yield
 
+    async def watch_access(
+        recheck: Annotated[Callable[[], bool], Depends(access.make_recheck)],
+    ) -> AsyncIterator[asyncio.Task[None]]:
+        watching = asyncio.create_task(_wait_until_refused(recheck))
+        try:
+            yield watching
+        finally:
+            watching.cancel()
+
     router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(hold_stream)])
 
     async def get_existing(job_id: str, caller: Annotated[Caller, Depends(access)]) -> Job:
@@ -72,11 +84,12 @@ def routes(access: Access, changes: Changes, watch: Watch, listeners: Listeners)
     )
     async def follow_job(
         job: Annotated[Job, Depends(get_existing)],
+        refused: Annotated[asyncio.Task[None], Depends(watch_access)],
     ) -> AsyncIterator[ServerSentEvent]:
         """Send the job now and after each change; the stream ends when the job is finished."""
         # The response has started, so an error can only end it.
         with suppress(ImageQueueError):
-            async for version in watch.iter_versions(job.id):
+            async for version in watch.iter_versions(job.id, hung_up=refused):
                 yield ServerSentEvent(raw_data=version.model_dump_json(by_alias=True))
 
     @router.get(
@@ -89,23 +102,35 @@ def routes(access: Access, changes: Changes, watch: Watch, listeners: Listeners)
         },
     )
     async def follow_jobs(
-        caller: Annotated[Caller, Depends(access)], last_event_id: LastEventID = None
+        caller: Annotated[Caller, Depends(access)],
+        refused: Annotated[asyncio.Task[None], Depends(watch_access)],
+        last_event_id: LastEventID = None,
     ) -> EventStream:
         """Send each change of each of the caller's jobs from now on, or after `Last-Event-ID`.
 
         A reader that is too slow is disconnected; it resumes with the id of its last event. An
         event `lost` comes first if some changes since then are no longer stored.
         """
-        return EventStream(iter_events(caller, last_event_id), headers=UNBUFFERED)
+        return EventStream(iter_events(caller.sees, last_event_id, refused), headers=UNBUFFERED)
 
-    async def iter_events(caller: Caller, last_id: str | None) -> AsyncIterator[bytes]:
+    async def iter_events(
+        sees: str | None, last_id: str | None, refused: asyncio.Task[None]
+    ) -> AsyncIterator[bytes]:
         with suppress(RedisError):
             if last_id and not await changes.has_all_since(last_id):
                 yield format_sse_event(event="lost", data_str=json.dumps({"after": last_id}))
-            async for new in changes.follow(last_id, caller.sees):
+            async for new in changes.follow(last_id, sees, refused):
                 yield b"".join(map(_format_change, new)) or KEEPALIVE_COMMENT
 
     return router
+
+
+async def _wait_until_refused(recheck: Callable[[], bool]) -> None:
+    is_admitted = True
+    while is_admitted:
+        await asyncio.sleep(RECHECK_EVERY_S)
+        with suppress(ImageQueueError):  # Redis is away for now, and sends nothing either
+            is_admitted = await asyncio.to_thread(recheck)
 
 
 def _format_change(change: Change) -> bytes:

@@ -1,5 +1,6 @@
 """Sessions in the dashboard: a login starts one, its page lists and ends them."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -9,13 +10,16 @@ import requests
 
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings
-from imagequeue.jobs.job import utc_now
+from imagequeue.jobs.job import State, utc_now
 from imagequeue.producer.api.browser import COOKIE
+from imagequeue.producer.api.routes import events
 from imagequeue.store import keys as redis_keys
 from imagequeue.store.callers.api_keys import ApiKeys, Limits
 from imagequeue.store.callers.login_links import LoginLinks
 from imagequeue.store.callers.roles import Role
+from imagequeue.worker.context import Context
 from support.asgi import Serve
+from support.jobs import move, queued
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 CHROME = (
@@ -84,6 +88,38 @@ def test_removed_or_replaced_key_ends_its_sessions(
     assert browser.get(site, timeout=30).status_code == 401
 
 
+@pytest.mark.parametrize("way", ["session", "key", "role"])
+def test_streams_end_once_their_session_or_key_is_gone(
+    site: str,
+    log_in: LogIn,
+    shop: str,
+    keys: ApiKeys,
+    ctx: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    keys.add("other", Limits(), utc_now())
+    job_id = queued(ctx, submitted_by="shop")
+    browser, admin = log_in(shop), log_in()
+    monkeypatch.setattr(events, "RECHECK_EVERY_S", 0.05)
+    urls = [f"{site}/v1/events", f"{site}/v1/jobs/{job_id}/events"]
+    ended = [browser.get(url, stream=True, timeout=30) for url in urls]
+    lasting = admin.get(urls[0], stream=True, timeout=30)
+    if way == "session":
+        (own,) = list_sessions(site, browser)
+        browser.post(f"{site}/sessions/end", data={"id": own}, timeout=30)
+    elif way == "key":
+        keys.remove("shop")
+    else:
+        keys.change("shop", is_admin=True)
+    for each in ended:
+        list(each.iter_lines())
+    move(ctx, job_id, State.SUBMITTING)
+    lines = (line for line in lasting.iter_lines(chunk_size=1) if line.startswith(b"data:"))
+    assert json.loads(next(lines)[5:]) == {"job": job_id, "state": "submitting"}
+    lasting.close()
+
+
 def test_rights_of_a_session_are_those_of_its_key_now(
     site: str, log_in: LogIn, shop: str, keys: ApiKeys
 ) -> None:
@@ -134,7 +170,8 @@ def test_link_says_what_it_gives(site: str, client: redis.Redis) -> None:
     words = {"viewer": "change nothing", "submitter": "make jobs", "admin": "every right"}
     for role, said in words.items():
         link = LoginLinks(client).make(site, Role(role))
-        assert said in requests.get(link, timeout=30).text
+        page = requests.get(link, timeout=30).text
+        assert (said in page, 'class="menu"' in page) == (True, False)
 
 
 def test_user_agent_is_shortened(log_in: LogIn, shop: str, client: redis.Redis) -> None:
