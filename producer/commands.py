@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -66,6 +67,15 @@ def apply(
             return retry(job, at, pay_again=pay_again)
         case Action.ACKNOWLEDGE:
             return acknowledge(job, at, delete_at)
+
+
+def count_actions(counts: Mapping[State, int]) -> dict[Action, int]:
+    """Return how many jobs each command may apply to, without those that it applies to none of."""
+    found = {
+        action: sum(counts.get(state, 0) for state in states)
+        for action, states in STATES_FOR.items()
+    }
+    return {action: count for action, count in found.items() if count}
 
 
 def explain_refusal(action: Action, state: State) -> str:

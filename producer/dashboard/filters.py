@@ -19,7 +19,6 @@ from ...jobs.filter import (
 from ...jobs.ids import is_batch_id
 from ...jobs.job import Job, State
 from ...providers import PROVIDERS
-from ..commands import STATES_FOR, Action
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,6 @@ class Filters:
     def reads_records(self) -> bool:
         """Whether the job records must be read: jobs are counted by their states only."""
         return bool(self.provider or self.batch or self.q)
-
-    @property
-    def actions(self) -> list[Action]:
-        """The actions that may apply to all filtered jobs; none without a filter."""
-        is_any = not self.state
-        return [
-            action
-            for action in Action
-            if self.query() and (is_any or State(self.state) in STATES_FOR[action])
-        ]
 
     def to_job_filter(self) -> JobFilter:
         """Return the same filter for a bulk action; raises InvalidRequestError without any."""

@@ -48,14 +48,15 @@ class BulkTexts(NamedTuple):
     """How a bulk action is called on its link, its page and its button."""
 
     link: str
+    """Without ` …`, before which the number of jobs may stand."""
     title: str
     button: str
 
 
 BULK = {
-    Action.CANCEL: BulkTexts("Cancel …", "Cancel jobs", "Cancel these jobs"),
-    Action.RETRY: BulkTexts("Retry …", "Retry jobs", "Start these jobs again"),
-    Action.ACKNOWLEDGE: BulkTexts("Acknowledge …", "Acknowledge jobs", "Acknowledge these jobs"),
+    Action.CANCEL: BulkTexts("Cancel", "Cancel jobs", "Cancel these jobs"),
+    Action.RETRY: BulkTexts("Retry", "Retry jobs", "Start these jobs again"),
+    Action.ACKNOWLEDGE: BulkTexts("Acknowledge", "Acknowledge jobs", "Acknowledge these jobs"),
 }
 INFINITE = math.inf
 AGES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -66,6 +67,11 @@ class Size(NamedTuple):
 
     width: int
     height: int
+
+
+def name_link(action: Action, count: int | None = None) -> str:
+    """Return what the link to a bulk action says, with the number of jobs if that is known."""
+    return f"{BULK[action].link}{'' if count is None else f' {count:,}'} …"
 
 
 def shorten(text: str, max_characters: int = MAX_TITLE_CHARACTERS) -> str:

@@ -39,7 +39,7 @@ class PageRoute(APIRoute):
             except LoginNeededError:
                 return render_login(_return_path(request))
             except (ImageQueueError, HTTPException, RequestValidationError) as error:
-                return _render_error(error)
+                return _render_error(request, error)
 
         return handle_errors
 
@@ -59,6 +59,7 @@ def _require(find: Callable[[Request], Caller | None]) -> Any:
         caller = find(request)
         if caller is None:
             raise LoginNeededError
+        request.state.caller = caller
         return caller
 
     return Depends(check)
@@ -99,9 +100,11 @@ def _return_path(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def _render_error(error: Exception) -> Response:
+def _render_error(request: Request, error: Exception) -> Response:
     status, message = _describe_error(error)
-    return render("error.html", status, title=HTTPStatus(status).phrase, message=message)
+    caller = getattr(request.state, "caller", None)
+    known = describe_caller(request, caller) if caller else {}
+    return render("error.html", status, title=HTTPStatus(status).phrase, message=message, **known)
 
 
 def _describe_error(error: Exception) -> tuple[int, str]:

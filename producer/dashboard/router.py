@@ -14,6 +14,7 @@ from ..metrics.routes import StoreCollector
 from ..pauses import PauseControl
 from . import assets
 from .filters import Filters, parse_filters
+from .matching import count_matching
 from .page_route import PageRoute, describe_caller, require_login
 from .rendering import render
 from .routes.batches import batch_router
@@ -78,13 +79,15 @@ def _list_router(client: LocalClient, access: Access, pauses: PauseControl) -> A
         caller: Caller = login,
     ) -> Response:
         found = find_jobs(client, filters, cursor, caller.sees)
+        counts = client.counts(submitted_by=caller.sees)
         return render(
             "index.html",
             found=found,
             positions=client.measure_positions(found.jobs, redacted=not caller.is_admin),
             filters=filters,
             cursor=cursor,
-            counts=client.counts(submitted_by=caller.sees),
+            counts=counts,
+            matching=count_matching(filters, counts, None if cursor else found),
             max_read=MAX_READ,
             shown=SHOWN,
             **describe_caller(request, caller),
@@ -95,7 +98,14 @@ def _list_router(client: LocalClient, access: Access, pauses: PauseControl) -> A
     @router.get("/chips")
     def chips(filters: ActiveFilters, caller: Caller = login) -> Response:
         """Render the filters with their counts, for live.js."""
-        return render("chips.html", filters=filters, counts=client.counts(submitted_by=caller.sees))
+        counts = client.counts(submitted_by=caller.sees)
+        return render(
+            "counts.html",
+            filters=filters,
+            counts=counts,
+            matching=count_matching(filters, counts),
+            read_only=caller.is_read_only,
+        )
 
     @router.get("/jobs/{job_id}/card")
     def card(job_id: str, filters: ActiveFilters, caller: Caller = login) -> Response:

@@ -8,10 +8,9 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from ....jobs.ids import is_batch_id
-from ....store.batches import BatchSummary
 from ...api.access import Access, Caller
 from ...client import LocalClient
-from ...commands import STATES_FOR
+from ...commands import count_actions
 from ..page_route import PageRoute, describe_caller, require_login
 from ..rendering import render
 
@@ -34,16 +33,7 @@ def batch_router(client: LocalClient, access: Access) -> APIRouter:
     def show(request: Request, batch_id: str, caller: Caller = login) -> Response:
         found = client.summarize_batch(batch_id, caller.sees)
         context: dict[str, Any] = describe_caller(request, caller)
-        return render("batches/page.html", found=found, actions=_count_actions(found), **context)
+        actions = count_actions(found.batch.progress)
+        return render("batches/page.html", found=found, actions=actions, **context)
 
     return router
-
-
-def _count_actions(found: BatchSummary) -> dict[str, int]:
-    """Return how many jobs each action may apply to, without those that it applies to none of."""
-    progress = found.batch.progress
-    counts = {
-        action.value: sum(progress.get(state, 0) for state in states)
-        for action, states in STATES_FOR.items()
-    }
-    return {action: count for action, count in counts.items() if count}

@@ -6,6 +6,7 @@ const MAX_CARDS = 4; // for more changed cards the whole page is fetched once
 const RETRY_AFTER_MS = 5000;
 const AGES_EVERY_MS = 10000;
 const POSITIONS_EVERY_MS = 15000;
+const COUNTS = ["chips", "matching"];
 const ANNOUNCED = ["succeeded", "failed", "unsaved", "unconfirmed"];
 
 const jobs = document.getElementById("jobs");
@@ -101,7 +102,11 @@ async function updateCard(id) {
 
 async function updateChips() {
   const response = await fetchOrLogIn(`/chips${location.search}`);
-  if (response.ok) replace(document.getElementById("chips"), parse(await response.text()).getElementById("chips"));
+  if (response.ok) replaceEach(COUNTS, parse(await response.text()));
+}
+
+function replaceEach(ids, fresh) {
+  for (const id of ids) replace(document.getElementById(id), fresh.getElementById(id));
 }
 
 async function updatePage() {
@@ -116,7 +121,7 @@ async function updatePage() {
   const ids = new Set([...fresh.querySelectorAll(".card")].map((card) => card.id));
   for (const card of [...jobs.children]) if (!ids.has(card.id)) removeCard(card);
   for (const card of fresh.querySelectorAll(".card")) placeCard(card);
-  for (const id of ["chips", "older", "empty"]) replace(document.getElementById(id), fresh.getElementById(id));
+  replaceEach([...COUNTS, "older", "empty"], fresh);
 }
 
 // Screen readers hear only results, in one sentence per update, of jobs on this page.

@@ -21,7 +21,9 @@
     form.hidden = !boxes.length;
     const states = boxes.map((box) => box.closest(".card").dataset.state);
     for (const button of form.querySelectorAll("button[data-states]")) {
-      button.hidden = !states.some((state) => button.dataset.states.split(" ").includes(state));
+      const count = states.filter((state) => button.dataset.states.split(" ").includes(state)).length;
+      button.hidden = !count;
+      button.textContent = `${button.dataset.link} ${count} …`;
     }
   }
 

@@ -6,8 +6,10 @@ import pytest
 import requests
 
 from imagequeue.jobs.job import Reason, State
+from imagequeue.producer.dashboard import search
 from imagequeue.producer.dashboard.routes import bulk as bulk_routes
 from imagequeue.worker.context import Context
+from support.callers import Ask
 from support.dashboard import get, post
 from support.jobs import fail, failed, move, queued, states_of, unsaved
 
@@ -17,20 +19,51 @@ def read_form(html: str) -> dict[str, str]:
     return dict(re.findall(r'<input type="hidden" name="(key|charged)" value="([^"]*)">', html))
 
 
-def test_links_are_those_that_apply_to_the_filter(site: str, ctx: Context) -> None:
-    def links(query: str) -> list[str]:
-        return re.findall(r'href="/bulk/(\w+)\?([^"]+)"', get(f"{site}/{query}"))
+def test_links_are_those_that_apply_with_the_number_of_jobs(
+    site: str, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def links(query: str) -> dict[str, str]:
+        html = get(f"{site}/{query}")
+        (bar,) = re.findall(r'<p id="matching".*?</p>', html, re.DOTALL)
+        return dict(re.findall(r'href="/bulk/[^"]+">(\w+) ?(.*) …<', bar))
 
-    assert links("") == []
-    assert links("?state=queued") == [("cancel", "state=queued")]
-    assert links("?state=succeeded") == []
-    assert [name for name, _ in links("?state=unsaved")] == ["retry", "acknowledge"]
-    assert [name for name, _ in links("?provider=acedata-flux")] == [
-        "cancel",
-        "retry",
-        "acknowledge",
-    ]
-    assert links("?q=a+cat")[0] == ("cancel", "q=a+cat")
+    assert links("?state=queued") == {}
+    for _ in range(2):
+        queued(ctx)
+    queued(ctx, prompt="a dog", provider="acedata-flux")
+    assert links("") == {}
+    assert links("?state=queued") == {"Cancel": "3"}
+    assert "All 3 that match:" in get(f"{site}/?state=queued")
+    assert links("?state=succeeded") == {}
+    assert links("?q=a+cat") == links("?provider=kie-flux-kontext") == {"Cancel": "2"}
+    unsaved(ctx)
+    assert links("?state=unsaved") == {"Retry": "1", "Acknowledge": "1"}
+    assert links("?q=a+cat") == {"Cancel": "2", "Retry": "1", "Acknowledge": "1"}
+    # Of more than a page, only the jobs of a state are counted without reading all of them.
+    monkeypatch.setattr(search, "SHOWN", 2)
+    assert links("?state=queued") == {"Cancel": "3"}
+    assert links("?q=a+cat") == {"Cancel": "", "Retry": "", "Acknowledge": ""}
+    assert "All that match:" in get(f"{site}/?q=a+cat")
+    fresh = get(f"{site}/chips?state=queued")
+    assert ("Cancel 3 …" in fresh, 'id="chips"' in fresh) == (True, True)
+
+
+def test_selection_offers_what_applies_to_a_job_of_the_page(
+    site: str, ask: Ask, ctx: Context
+) -> None:
+    def offered(html: str) -> list[str]:
+        form = html.partition('id="selection"')[2].partition("</form>")[0]
+        return re.findall(r'formaction="/bulk/(\w+)"(?![^>]* hidden)', form)
+
+    def show(caller: str, query: str = "") -> str:
+        return ask(caller, "GET", f"/{query}", page=True).text
+
+    queued(ctx)
+    assert offered(show("admin")) == ["cancel"]
+    unsaved(ctx)
+    assert offered(show("admin")) == ["cancel", "retry", "acknowledge"]
+    viewed = show("wall", "?q=cat")
+    assert ("/bulk/" in viewed, "All 2 that match" in viewed) == (False, True)
 
 
 def test_filtered_jobs_are_cancelled_after_a_dry_run(site: str, ctx: Context) -> None:

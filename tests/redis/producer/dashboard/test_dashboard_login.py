@@ -19,6 +19,7 @@ def test_login_sets_a_cookie_that_opens_the_pages(serve: Serve, ctx: Context) ->
         assert (form.status_code, job_id in form.text.partition("<main")[2]) == (401, True)
         assert f'name="way_back" value="/jobs/{job_id}?done=x"' in form.text
         assert "a cat" not in form.text
+        assert 'class="menu"' not in form.text
         for path in ("/", f"/jobs/{job_id}/card", "/chips"):
             assert browser.get(site + path, timeout=30).status_code == 401
         fields = {"key": "nobody's", "way_back": "/"}
@@ -28,7 +29,9 @@ def test_login_sets_a_cookie_that_opens_the_pages(serve: Serve, ctx: Context) ->
         fields = {"key": " key-one ", "way_back": f"/jobs/{job_id}"}
         inside = browser.post(f"{site}/login", data=fields, timeout=30)
         assert (inside.status_code, inside.url) == (200, f"{site}/jobs/{job_id}")
-        assert "a cat" in inside.text
+        assert ("a cat" in inside.text, 'class="menu"' in inside.text) == (True, True)
+        unknown = browser.get(f"{site}/jobs/job_1", timeout=30)
+        assert (unknown.status_code, 'class="menu"' in unknown.text) == (404, True)
         browser.post(f"{site}/jobs/{job_id}/cancel", timeout=30).raise_for_status()
         assert ctx.store.get(job_id).state is State.CANCELLED
         assert browser.post(f"{site}/logout", timeout=30).status_code == 401
