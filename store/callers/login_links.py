@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis
 
@@ -47,7 +47,7 @@ class LoginLinks:
         return _parse(self._redis.getdel(keys.login_link(hash_key(token))))
 
 
-def _parse(stored: bytes | None) -> Login | None:
+def _parse(stored: Any) -> Login | None:
     role, _, caller = (stored or b"").decode(errors="replace").partition(":")
     # Links of earlier versions name no caller.
     return Login(Role(role), caller or LOCAL) if role in set(Role) else None
