@@ -19,8 +19,8 @@ from ..retries import Retries
 
 T = TypeVar("T")
 CONNECT_TIMEOUT_S = 5.0
-# More would only wait in the API, and make other callers wait there.
-MAX_CONCURRENT = 4
+# The API answers as many a second for two: more would wait there, and make others wait.
+MAX_CONCURRENT = 2
 # A stream sends at least a comment every 15 s.
 STREAM_TIMEOUT_S = 35.0
 
