@@ -69,10 +69,10 @@ format: .venv/installed-dev  ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-settings: .venv/installed-dev  ## write .env.example and docs/settings.md from the settings
+settings: .venv/installed-dev  ## write .env.example, docs/settings.md and the chart's schema from the settings
 	cd tests && ../$(BIN)/python -m support.settings_docs
 
-alerts: .venv/installed-dev  ## write the PrometheusRule for Kubernetes from the alerts
+alerts: .venv/installed-dev  ## write the alerts in the forms for kustomize and Helm
 	cd tests && ../$(BIN)/python -m support.prometheus_rule
 
 client: .venv/installed-dev  ## write the client that blocks, and the types of both, from their sources

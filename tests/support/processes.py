@@ -132,8 +132,8 @@ def answers(url: str) -> bool:
 
 def find_command(name: str) -> str:
     """Return the path of a command; without it, skip the test, or fail it in CI."""
-    # Debian has servers in a folder that is not on every PATH.
-    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    # Wheels have some, and Debian has servers in a folder that is not on every PATH.
+    path = shutil.which(name, path=f"{BIN}:{os.environ.get('PATH', '')}:/usr/sbin")
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed")
     return path

@@ -1,6 +1,7 @@
-"""Writes the PrometheusRule for Kubernetes from the alerts: `make alerts`."""
+"""Writes the alerts in the forms for kustomize and Helm: `make alerts`."""
 
 from io import StringIO
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -8,27 +9,40 @@ from support.paths import ROOT
 
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 RULE = ROOT / "deploy" / "kubernetes" / "components" / "monitoring" / "prometheus-rule.yaml"
+CHART_ALERTS = ROOT / "deploy" / "helm" / "imagequeue" / "alerts.yaml"
 HEAD = """\
 # Written by `make alerts` from deploy/prometheus/alerts.yml.
 """
 
 
-def build_rule() -> str:
+def dump(document: dict[str, Any]) -> str:
     text = StringIO()
     yaml = YAML(typ="safe")
     yaml.default_flow_style = False
     yaml.width = 100
-    yaml.dump(
+    yaml.dump(document, text)
+    return HEAD + text.getvalue()
+
+
+def read_groups() -> dict[str, Any]:
+    groups: dict[str, Any] = YAML(typ="safe").load(ALERTS)
+    return groups
+
+
+def build_rule() -> str:
+    return dump(
         {
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "PrometheusRule",
             "metadata": {"name": "imagequeue"},
-            "spec": yaml.load(ALERTS),
-        },
-        text,
+            "spec": read_groups(),
+        }
     )
-    return HEAD + text.getvalue()
 
+
+FILES = {RULE: build_rule, CHART_ALERTS: lambda: dump(read_groups())}
+"""Each file, and what builds it; a chart reads no file outside its folder."""
 
 if __name__ == "__main__":
-    RULE.write_text(build_rule())
+    for path, build in FILES.items():
+        path.write_text(build())

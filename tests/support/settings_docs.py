@@ -1,4 +1,7 @@
-"""Writes `.env.example` and `docs/settings.md` from the settings: `make settings`."""
+"""Writes each file that lists the settings, such as `.env.example`: `make settings`."""
+
+import json
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
@@ -34,6 +37,9 @@ directory (start from `.env.example`). Environment variables win. An unknown nam
 stops the start with one line that names it. `imagequeue doctor` checks the settings and what they
 lead to. This page is written by `make settings`.
 """
+CHART_SCHEMA = ROOT / "deploy" / "helm" / "imagequeue" / "values.schema.json"
+PATTERNS = {"storage_url": "^(s3|gs|az)://", "public_url": "^https?://"}
+"""What a chart's values have to be besides: pods share no folder."""
 TABLE_HEAD = "| setting | default | meaning |\n|---|---|---|\n"
 
 
@@ -66,7 +72,32 @@ def build_docs() -> str:
     return text
 
 
-FILES = {ROOT / ".env.example": build_example, ROOT / "docs" / "settings.md": build_docs}
+def describe_value(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a setting as a chart's value: a list is a text with commas."""
+    schema = schema.get("anyOf", [schema])[0]
+    if schema.get("type", "array") == "array":
+        return {"type": ["string", "number"]}
+    kept = ("type", "enum", "minimum", "exclusiveMinimum", "maximum", "maxLength")
+    described = {key: schema[key] for key in kept if key in schema}
+    return described | ({"pattern": PATTERNS[name]} if name in PATTERNS else {})
+
+
+def build_chart_schema() -> str:
+    """Return the schema of the chart's values; the settings are its last part."""
+    head, start, _ = CHART_SCHEMA.read_text().rpartition('      "properties": {\n')
+    settings = settings_class().model_json_schema()["properties"].items()
+    lines = [
+        f'        "{PREFIX}{name.upper()}": {json.dumps(describe_value(name, schema))}'
+        for name, schema in settings
+    ]
+    return head + start + ",\n".join(lines) + "\n      }\n    }\n  }\n}\n"
+
+
+FILES = {
+    ROOT / ".env.example": build_example,
+    ROOT / "docs" / "settings.md": build_docs,
+    CHART_SCHEMA: build_chart_schema,
+}
 
 if __name__ == "__main__":
     for path, build in FILES.items():

@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import json
-from functools import cache
-from typing import Any
 
-import kubernetes_validate
 from pydantic import BaseModel
-from ruamel.yaml import YAML
 
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings
 from imagequeue.producer.local.up import STOP_MARGIN_S
 from imagequeue.providers import PROVIDERS
-from support.checkout import run
 from support.compose import PROCESSES, interpolate
 from support.deploy_secrets import GROUPS, SECRETS_OF
-from support.paths import ROOT
-from support.processes import BIN
-from support.prometheus_rule import RULE, build_rule
-
-EXAMPLE = ROOT / "deploy" / "kubernetes" / "overlays" / "example"
-Manifest = dict[str, Any]
-PREFIX = "imagequeue-"
-
-
-@cache
-def build() -> list[Manifest]:
-    """Return the manifests of the example: the base with everything that belongs to it."""
-    built = run(BIN / "kubectl", "kustomize", EXAMPLE, folder=ROOT)
-    return list(YAML(typ="safe").load_all(built))
+from support.kubernetes import PREFIX, Manifest, build_overlay, validate
+from support.prometheus_rule import FILES
 
 
 def find(kind: str) -> dict[str, Manifest]:
     """Return the manifests of a kind, by name."""
-    found = [each for each in build() if each["kind"] == kind]
+    found = [each for each in build_overlay() if each["kind"] == kind]
     return {each["metadata"]["name"].removeprefix(PREFIX): each for each in found}
 
 
@@ -54,7 +37,7 @@ def import_models() -> dict[str, type[BaseModel]]:
 
 def test_every_manifest_is_valid() -> None:
     models = import_models()
-    for manifest in build():
+    for manifest in build_overlay():
         if model := models.get(manifest["kind"]):
             # The models accept unknown fields: what they keep must be all.
             kept = model.model_validate(manifest).model_dump(
@@ -62,7 +45,7 @@ def test_every_manifest_is_valid() -> None:
             )
             assert json.dumps(kept, sort_keys=True) == json.dumps(manifest, sort_keys=True)
         else:
-            kubernetes_validate.validate(manifest, "1.33", strict=True)
+            validate(manifest)
 
 
 def test_deployments_run_the_commands_of_compose() -> None:
@@ -122,7 +105,8 @@ def test_every_queue_scales_with_what_is_due() -> None:
 
 
 def test_rules_are_those_of_prometheus() -> None:
-    assert RULE.read_text() == build_rule(), "run `make alerts`"
+    for path, build in FILES.items():
+        assert path.read_text() == build(), "run `make alerts`"
 
 
 def test_one_api_is_scraped_under_the_name_of_the_alerts() -> None:
@@ -146,6 +130,12 @@ def test_only_the_receiver_is_public() -> None:
     assert {each["spec"].get("type") for each in find("Service").values()} == {None}
     allowed = {name for name, each in find("NetworkPolicy").items() if "ingress" in each["spec"]}
     assert allowed == {"api", "metrics", "receiver"}
+
+
+def test_policies_leave_other_pods_of_the_namespace_alone() -> None:
+    for policy in find("NetworkPolicy").values():
+        labels = policy["spec"]["podSelector"]["matchLabels"]
+        assert labels["app.kubernetes.io/name"] == "imagequeue"
 
 
 def test_a_drained_node_takes_one_pod_at_a_time() -> None:
