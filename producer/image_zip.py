@@ -9,6 +9,7 @@ from zipfile import ZipFile, ZipInfo
 
 from ..jobs.job import Image, Job
 from ..storage import Storage, StorageError
+from ..storage.base import CHUNK_BYTES
 from .pipe import Pipe
 
 MAX_IMAGES = 500
@@ -49,8 +50,8 @@ def write_zip(
                     yield from _write_image(archive, pipe, storage, job, image)
                 except FileNotFoundError:
                     missing.append(f"{job.id}/{image.index}: no longer at {image.uri}")
-                except StorageError as error:
-                    missing.append(f"{job.id}/{image.index}: incomplete, {error}")
+                except (StorageError, OSError) as error:
+                    missing.append(f"{job.id}/{image.index}: {error}")
             last = job.id
         if missing or not count:
             text = "\n".join(missing or ["No image matches."])
@@ -61,14 +62,24 @@ def write_zip(
 def _write_image(
     archive: ZipFile, pipe: Pipe, storage: Storage, job: Job, image: Image
 ) -> Iterator[bytes]:
-    """Yield the pieces of an image; raises FileNotFoundError or StorageError."""
+    """Yield the pieces of an image, none unless all of it can be read.
+
+    Raises FileNotFoundError, StorageError or OSError.
+    """
     if image.uri is None:
         raise StorageError("not saved")
     blob = storage.open(image.uri)
     info = ZipInfo(name_image(job, image), job.updated_at.timetuple()[:6])
     # Above some size, the head of an entry is another one.
     info.file_size = blob.size
-    with archive.open(info, "w") as entry:
+    # What was sent cannot be taken back: a file that ends early must not look complete.
+    with storage.temporary() as whole:
         for chunk in blob.chunks:
-            entry.write(chunk)
-            yield pipe.take()
+            whole.write(chunk)
+        if whole.tell() != blob.size:
+            raise StorageError(f"{whole.tell()} of {blob.size} bytes could be read")
+        whole.seek(0)
+        with archive.open(info, "w") as entry:
+            while chunk := whole.read(CHUNK_BYTES):
+                entry.write(chunk)
+                yield pipe.take()

@@ -161,10 +161,15 @@ def cover(job: Job) -> Image | None:
     return min(saved, key=is_video, default=None)
 
 
-def list_stills(job: Job) -> list[str]:
-    """Return the saved images that are no videos, each as `job_01.../0`."""
-    stills = (image for image in job.images if image.uri and not is_video(image))
-    return [f"{job.id}/{image.index}" for image in stills]
+def list_views(job: Job) -> list[str]:
+    """Return what lightbox.js shows of a job, its cover first: the names of saved images."""
+    saved = sorted((image for image in job.images if image.uri), key=is_video)
+    return [name_view(job, image) for image in saved]
+
+
+def name_view(job: Job, image: Image) -> str:
+    """Return what an image is to lightbox.js: `job_01.../0`, and a video `job_01.../0/video`."""
+    return f"{job.id}/{image.index}{'/video' if is_video(image) else ''}"
 
 
 def thumbnail_size(image: Image) -> Size:

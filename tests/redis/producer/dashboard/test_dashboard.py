@@ -66,6 +66,7 @@ def test_card_shows_a_thumbnail_or_the_word_video(site: str, ctx: Context) -> No
     html = get(f"{site}/jobs/{moving}/card")
     assert "<img" not in html
     assert " video</span>" in html
+    assert f'data-view="{moving}/0/video"' in html
     assert f'<video src="/v1/jobs/{moving}/images/0" controls' in get(f"{site}/jobs/{moving}")
 
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from zipfile import ZipFile
@@ -12,7 +13,7 @@ import requests
 from imagequeue.jobs.job import State
 from imagequeue.producer import image_zip
 from imagequeue.producer.image_zip import name_image, write_zip
-from imagequeue.storage.base import CHUNK_BYTES
+from imagequeue.storage.base import CHUNK_BYTES, Blob, StorageError
 from imagequeue.worker.context import Context
 from support.callers import Ask
 from support.dashboard import get
@@ -56,7 +57,7 @@ def test_zip_has_the_images_of_the_filter_and_lists_the_missing(site: str, ctx: 
     assert missing.startswith(f"{gone}/0: no longer at file://")
     assert f"a-cat-{other}-0.png" in download(f"{site}/images.zip")
     never = download(f"{site}/images.zip?q={unsaved(ctx)[-8:]}")
-    assert b"/0: incomplete, not saved" in never["missing.txt"]
+    assert b"/0: not saved" in never["missing.txt"]
     assert list(download(f"{site}/images.zip?q=unicorn")) == ["missing.txt"]
     assert list(download(f"{site}/jobs/{kept}/images.zip")) == [f"a-cat-{kept}-0.png"]
 
@@ -102,6 +103,30 @@ def test_zip_is_written_piece_by_piece(ctx: Context) -> None:
     assert len(read_zip(b"".join(pieces)).popitem()[1]) == len(PNG) + 5 * CHUNK_BYTES
 
 
+@pytest.mark.parametrize("error", [StorageError("reset"), OSError(5, "I/O error"), None])
+def test_image_that_ends_early_is_listed_and_not_in_the_zip(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    broken, whole = (ctx.store.get(stored(ctx)) for _ in range(2))
+
+    def open_image(uri: str) -> Blob:
+        blob = opened(uri)
+        return blob._replace(chunks=cut(blob.chunks)) if uri == broken.images[0].uri else blob
+
+    def cut(chunks: Iterator[bytes]) -> Iterator[bytes]:
+        yield next(chunks)[:20]
+        if error:
+            raise error
+
+    opened = ctx.storage.open
+    monkeypatch.setattr(ctx.storage, "open", open_image)
+    files = read_zip(b"".join(write_zip(ctx.storage, [broken, whole])))
+    missing = files.pop("missing.txt").decode()
+    assert files == {name_image(whole, whole.images[0]): PNG}
+    assert f"{broken.id}/0: " in missing
+    assert str(error or f"20 of {len(PNG)} bytes could be read") in missing
+
+
 def test_gallery_offers_the_images_of_its_filter(site: str, ctx: Context) -> None:
     assert "images.zip" not in get(f"{site}/")
     job_id = queued(ctx)
@@ -113,5 +138,11 @@ def test_gallery_offers_the_images_of_its_filter(site: str, ctx: Context) -> Non
     assert html.count('href="/images.zip?state=downloading"') == 2
     # A job's page leads on to other jobs of the filter.
     assert f'href="/jobs/{job_id}?state=downloading"' in html
-    assert f'data-view="{job_id}/0 {job_id}/2" data-title="a cat"' in html
+    assert f'data-view="{job_id}/0 {job_id}/2 {job_id}/1/video" data-title="a cat"' in html
+    page = get(f"{site}/jobs/{job_id}")
+    assert re.findall(r'data-view="([^"]+)"', page) == [
+        f"{job_id}/1/video",
+        *(f"{job_id}/{n}" for n in (0, 2)),
+    ]
+    assert "<video controls playsinline hidden></video>" in page.partition('id="lightbox"')[2]
     assert 'href="/images.zip?"' in get(f"{site}/")
