@@ -53,6 +53,15 @@ def test_image_contains_no_secret() -> None:
         assert word not in ("ENV", "ARG") or not SECRET.search(rest)
 
 
+def test_image_has_the_extras_that_settings_ask_for() -> None:
+    texts = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
+    asked = set(re.findall(r"\bimagequeue\[(\w+)\]", texts)) - {
+        "parquet"
+    }  # an option of exports, not a setting
+    (installed,) = re.findall(r"pip wheel .*'\.\[([\w,]+)\]'", DOCKERFILE.read_text())
+    assert asked == {*installed.split(",")}
+
+
 def test_build_context_has_the_package_and_nothing_private() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     patterns = [line for line in lines if line and not line.startswith("#")]
