@@ -14,7 +14,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql import ColumnElement
 
 from ..jobs.filter import JobConditions
 from ..jobs.job import State
@@ -22,21 +21,13 @@ from ..jobs.snapshot import Snapshot
 from .engine import open_engine, reachable
 from .migrate import migrate
 from .rows import build_row
-from .search import (
-    build_conditions,
-    build_order,
-    build_postgres_text,
-    build_sqlite_query,
-    build_sqlite_text,
-)
+from .search import build_conditions, find_ids
 from .tables import deployment, jobs, ledger
 
 ID_NAME = "id"
 PAGE = 500
 # By an expression, so that SQLite counts in the index that has all columns.
 STATE: sa.ColumnClause[str] = sa.literal_column("jobs.state || ''", sa.Text)
-# So many rows that match a text are sorted fast.
-FEW = 10_000
 Entry = tuple[str, str, str]
 """The id of an entry of the ledger, that of its job, and the entry as JSON."""
 
@@ -129,30 +120,11 @@ class Archive:
 
         Oldest first, from above an id on, if that is given. A few of them may not match.
         """
-        conditions = [*build_conditions(chosen, states, since), *self._match_text(chosen)]
-        if below:
-            conditions.append(jobs.c.id < below)
-        order = build_order(chosen, self.engine.dialect.name)
-        if above:
-            conditions.append(jobs.c.id > above)
-            order = jobs.c.id.asc()
-        query = sa.select(jobs.c.id).where(*conditions).order_by(order).limit(limit)
-        ids = [job_id for (job_id,) in self._read(query)]
+        database = self.engine.dialect.name
+        ids = find_ids(self._read_ids, chosen, states, since, limit, below, above, database)
         # Read apart, so that only small rows are sorted.
         records = self.get_many(ids)
         return {job_id: records[job_id] for job_id in ids if job_id in records}
-
-    def _match_text(self, chosen: JobConditions) -> list[ColumnElement[bool]]:
-        if self.engine.dialect.name != "sqlite":
-            return build_postgres_text(chosen)
-        query = build_sqlite_query(chosen)
-        return build_sqlite_text(chosen, query, is_frequent=self._is_frequent(query))
-
-    def _is_frequent(self, query: str) -> bool:
-        if not query:
-            return False
-        found = "SELECT 1 FROM jobs_text WHERE jobs_text MATCH :query LIMIT 1 OFFSET :few"
-        return bool(self._read(sa.text(found).bindparams(query=query, few=FEW)))
 
     def count_by_state(
         self, chosen: JobConditions, since: datetime | None = None
@@ -208,6 +180,9 @@ class Archive:
     def close(self) -> None:
         """Close the connections; they are opened again when they are needed."""
         self.engine.dispose()
+
+    def _read_ids(self, query: sa.Select[Any]) -> list[str]:
+        return [job_id for (job_id,) in self._read(query)]
 
     def _read(self, query: Any) -> Sequence[Any]:
         with reachable(), self.engine.connect() as connection:

@@ -106,6 +106,16 @@ def measure(stack: ExitStack, folder: Path, url: str, archived: int, live: int) 
         "search of a rare word": lambda: search(local, RARE),
         "search of a word of every seventh job": lambda: search(local, "lighthouse0"),
         "search of two such words": lambda: search(local, "lighthouse0 storm0"),
+        "search of two such words, of a caller": lambda: search(
+            local, "lighthouse0 storm0", caller="shop-7"
+        ),
+        "search of two such words, failed": lambda: search(
+            local, "lighthouse0 storm0", state=State.FAILED
+        ),
+        "search of two such words by cost, none": lambda: search(
+            local, "lighthouse0 storm0", min_usd=5
+        ),
+        "search of a rare word, in any state": lambda: search(local, RARE, state=None),
         "search without a hit": lambda: search(local, "submarine"),
         "get an archived job": lambda: local.get(found.jobs[-1].id),
         "counts by state": local.counts,
@@ -125,9 +135,10 @@ def measure(stack: ExitStack, folder: Path, url: str, archived: int, live: int) 
     return figures
 
 
-def search(local: LocalClient, words: str) -> Any:
-    """Read the first page of a search of finished jobs."""
-    return local.list(chosen=JobConditions(words=words, state=State.SUCCEEDED), limit=48)
+def search(local: LocalClient, words: str, **others: Any) -> Any:
+    """Read the first page of a search of jobs, by default of those that have succeeded."""
+    chosen = JobConditions(words=words, **{"state": State.SUCCEEDED, **others})
+    return local.list(chosen=chosen, limit=48)
 
 
 def get(url: str) -> None:
@@ -171,7 +182,7 @@ def iter_rows(count: int) -> Iterator[dict[str, Any]]:
     document = json.loads(template["record"])
     for n in range(count):
         at = start + SPREAD * (n / count)
-        prompt = " ".join(rng.choices(VOCABULARY, k=40) + [RARE] * (n % RARE_EVERY == 0))
+        prompt = " ".join(rng.choices(VOCABULARY, k=40) + [RARE] * (n % RARE_EVERY == 1))
         changed = {
             "id": make_job_id(at),
             "state": "failed" if n % 20 == 0 else "succeeded",

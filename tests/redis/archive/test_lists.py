@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 import redis
 
-from imagequeue.archive import archive as archive_module
+from imagequeue.archive import search
 from imagequeue.archive.archive import Archive
 from imagequeue.errors import InvalidRequestError
 from imagequeue.jobs.filter import JobConditions, parse_conditions
@@ -88,11 +88,12 @@ FILTERS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("few", [10_000, 0])
+@pytest.mark.parametrize("newest", [2, 3])
 def test_filters_select_the_same_jobs_in_both(
-    few: int, client: LocalClient, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+    newest: int, client: LocalClient, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive_module, "FEW", few)
+    monkeypatch.setattr(search, "SAMPLE", 1)
+    monkeypatch.setattr(search, "NEWEST", newest)
     for fields in FILTERS:
         chosen = parse_conditions(fields)
         expected = [job.id for job in jobs if chosen.matches(job)]
