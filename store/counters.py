@@ -21,14 +21,18 @@ BUCKETS_MS = (
 """Upper bounds of a histogram's buckets; the last bucket, `inf`, has none."""
 
 
+def name_bucket(name: str, ms: float) -> str:
+    """Return the counter of the bucket of a duration in the histogram `name`."""
+    at = bisect_left(BUCKETS_MS, ms)
+    return f"{name}.le.{BUCKETS_MS[at] if at < len(BUCKETS_MS) else 'inf'}"
+
+
 class PendingCounts(Counter[str]):
     """Counts of this process that are not added to the sums yet."""
 
     def observe(self, name: str, ms: float) -> None:
         """Count a duration in the histogram `name`."""
-        at = bisect_left(BUCKETS_MS, ms)
-        bound = BUCKETS_MS[at] if at < len(BUCKETS_MS) else "inf"
-        self[f"{name}.le.{bound}"] += 1
+        self[name_bucket(name, ms)] += 1
         self[f"{name}.us"] += round(ms * 1000)
 
 

@@ -182,7 +182,7 @@ class Store:
             if after is before:
                 return after
             if self._write(before, after, durable=durable):
-                trace_transition(after)
+                trace_transition(self.redis, after)
                 return after
             before = self._read_again(before.id)
         raise InvalidTransitionError(f"{before.id} changes too often to be changed")
@@ -214,7 +214,7 @@ class Store:
             if not is_written:
                 outcomes[place] = self._transition_again(*transitions[place])
             elif isinstance(outcome, Job):
-                trace_transition(outcome)
+                trace_transition(self.redis, outcome)
         return outcomes
 
     def _transition_again(self, job: Job, step: Transition) -> Job | Exception:

@@ -23,6 +23,9 @@ STARTS = "iq:starts"
 COUNTERS = "iq:counters"
 """Hash: every counter by its name."""
 
+EXEMPLARS = "iq:exemplars"
+"""Hash: the latest traced job of each bucket of a histogram: its id, milliseconds, and end."""
+
 QUARANTINE = "iq:quarantine"
 """Stream of callbacks that could not be applied: `job`, `reason` and `entry`, in this order."""
 

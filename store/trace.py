@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
+
+import redis
 
 from ..config import tracing
 from ..jobs.job import Job, State
+from . import keys
+from .counters import name_bucket
+from .transition_effects import measure_job_ms
 
 
-def trace_transition(job: Job) -> None:
+def trace_transition(client: redis.Redis, job: Job) -> None:
     """Add to the current span what a job has become; the span of a finished job ends here."""
     if not tracing.is_tracing():
         return
@@ -20,6 +26,12 @@ def trace_transition(job: Job) -> None:
         tracing.record_job(
             job.id, job.created_at, job.updated_at, {"imagequeue.job": job.id, **attributes}, error
         )
+    if job.state is State.SUCCEEDED:
+        ms = measure_job_ms(job)
+        exemplar = f"{job.id} {ms} {job.updated_at.timestamp()}"
+        # Metrics go without it rather than a transition that is done.
+        with suppress(redis.RedisError):
+            client.hset(keys.EXEMPLARS, name_bucket("job", ms), exemplar)
 
 
 def trace_accepted(job: Job) -> None:

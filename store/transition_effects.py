@@ -77,11 +77,16 @@ def _count_transition(before: Job, after: Job) -> PendingCounts:
     duration = after.updated_at - before.updated_at
     counts.observe(f"stage.{before.state}", duration.total_seconds() * 1000)
     if after.state is State.SUCCEEDED:
-        asked_at = max(after.asked_at, after.not_before or after.asked_at)
-        counts.observe("job", (after.updated_at - asked_at).total_seconds() * 1000)
+        counts.observe("job", measure_job_ms(after))
     if after.state is State.FAILED and after.error and after.error.reason:
         counts[f"failed.{after.error.reason}.{after.provider}"] = 1
     return counts
+
+
+def measure_job_ms(job: Job) -> float:
+    """Return how long a job took that has succeeded, from the time when it could be sent."""
+    asked_at = max(job.asked_at, job.not_before or job.asked_at)
+    return (job.updated_at - asked_at).total_seconds() * 1000
 
 
 def _iter_remaining_ms(before: Job, after: Job) -> Iterator[float]:

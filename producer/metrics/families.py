@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily as Counter
+from prometheus_client.core import Exemplar
 from prometheus_client.core import GaugeMetricFamily as Gauge
 from prometheus_client.core import HistogramMetricFamily as Histogram
 from prometheus_client.core import InfoMetricFamily as Info
 
 from ... import __version__
+from ...config.tracing import find_trace_id
 from ...jobs.callback import Outcome
 from ...jobs.job import Reason, State
 from ...providers import PROVIDERS
@@ -27,7 +31,7 @@ ANSWERS = ("accepted", "forged", "oversized", "slow", "not_kept")
 def families(seen: Snapshot, max_queued_messages: int) -> Iterator[Metric]:
     """Yield every metric."""
     yield from _jobs(seen)
-    yield from _durations(seen.sums)
+    yield from _durations(seen.sums, seen.exemplars)
     yield from _callbacks(seen)
     yield from _queues(seen)
     yield Gauge(
@@ -66,7 +70,7 @@ def _jobs(seen: Snapshot) -> Iterator[Metric]:
     yield Gauge("imagequeue_unreadable_jobs", "Jobs with unreadable records.", seen.unreadable)
 
 
-def _durations(sums: Sums) -> Iterator[Metric]:
+def _durations(sums: Sums, exemplars: Mapping[bytes, bytes]) -> Iterator[Metric]:
     stages = Histogram(
         "imagequeue_stage_seconds", "Time spent in a state, counted on leaving.", labels=["state"]
     )
@@ -77,7 +81,7 @@ def _durations(sums: Sums) -> Iterator[Metric]:
     yield Histogram(
         "imagequeue_job_seconds",
         "Time from a request, its `not_before` or a retry to the last saved image of its job.",
-        *_histogram(sums, "job"),
+        *_histogram(sums, "job", exemplars),
     )
     yield Histogram(
         "imagequeue_saved_left_seconds",
@@ -162,11 +166,23 @@ def _fill(family: Gauge | Counter, sums: Sums, kind: str, parts: int) -> Metric:
     return family
 
 
-def _histogram(sums: Sums, name: str) -> tuple[list[tuple[str, float]], float]:
+def _histogram(
+    sums: Sums, name: str, exemplars: Mapping[bytes, bytes] = MappingProxyType({})
+) -> tuple[list[Any], float]:
     """Return the cumulative buckets and the sum, in seconds, of a `PendingCounts` histogram."""
-    count, buckets = 0, []
+    count, buckets = 0, list[Any]()
     for bound in (*BUCKETS_MS, "inf"):
-        count += sums.get(f"{name}.le.{bound}", 0)
+        counter = f"{name}.le.{bound}"
+        count += sums.get(counter, 0)
         at = "+Inf" if isinstance(bound, str) else str(bound / 1000)
-        buckets.append((at, float(count)))
+        buckets.append((at, float(count), _parse_exemplar(exemplars.get(counter.encode()))))
     return buckets, sums.get(f"{name}.us", 0) / 1e6
+
+
+def _parse_exemplar(found: bytes | None) -> Exemplar | None:
+    """Return the trace of a job, and its duration in seconds."""
+    if not found:
+        return None
+    job_id, ms, ended_at = found.decode().split()
+    labels = {"trace_id": f"{find_trace_id(job_id):032x}"}
+    return Exemplar(labels, float(ms) / 1000, float(ended_at))

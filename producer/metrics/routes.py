@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import chain
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, Header, HTTPException
 from fastapi.responses import Response
 from kombu.exceptions import OperationalError
-from prometheus_client import CONTENT_TYPE_LATEST, Metric, generate_latest
+from prometheus_client import Metric
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from ...config.celery import make_celery
@@ -51,13 +52,15 @@ def routes(collector: StoreCollector, access: Access) -> APIRouter:
     known_caller = Depends(access)
 
     @router.get("/metrics")
-    def metrics(caller: Caller = known_caller) -> Response:
+    def metrics(caller: Caller = known_caller, accept: Annotated[str, Header()] = "") -> Response:
         # The metrics count the jobs of every caller, and name the callers.
         if not (caller.is_admin or caller.is_read_only):
             raise HTTPException(
                 403, "/metrics needs a key made with `imagequeue keys add NAME --read-only`"
             )
-        return Response(generate_latest(collector), media_type=CONTENT_TYPE_LATEST)
+        # As OpenMetrics for those that prefer it, which has exemplars.
+        encode, content_type = choose_encoder(accept)
+        return Response(encode(collector), media_type=content_type)
 
     return router
 

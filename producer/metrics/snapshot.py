@@ -35,6 +35,8 @@ class Snapshot(NamedTuple):
 
     sums: dict[str, int]
     """The counters by name."""
+    exemplars: dict[bytes, bytes]
+    """The latest traced job of each bucket, by the name of its counter."""
     wakeups: dict[Queue, Wakeups]
     messages: MessageCounts
     """The number of messages in the broker, by queue and priority."""
@@ -74,6 +76,7 @@ def take_snapshot(
             pipe.zcount(keys.due(queue), "-inf", at)
             pipe.zrange(keys.due(queue), 0, 0, withscores=True)
         pipe.hgetall(keys.COUNTERS)
+        pipe.hgetall(keys.EXEMPLARS)
         pipe.hgetall(keys.OPEN_JOBS)
         pipe.zcard(keys.due(Queue.NOTIFY))
         pipe.xlen(webhook_keys.DEAD_WEBHOOKS)
@@ -84,7 +87,7 @@ def take_snapshot(
         pipe.info()
         answers = iter(pipe.execute())
     wakeups = {queue: _to_wakeups(next(answers), next(answers), at) for queue in Queue}
-    sums, open_jobs, waiting, dead, quarantined, quarantined_bytes, *rest = answers
+    sums, exemplars, open_jobs, waiting, dead, quarantined, quarantined_bytes, *rest = answers
     unreadable, pauses, info = rest
     ledger, day = Ledger(client), now.date()
     periods = {"day": day.isoformat(), "month": f"{day:%Y-%m}"}
@@ -95,6 +98,7 @@ def take_snapshot(
     wakeups[Queue.SUBMIT] = submits._replace(overdue_s=overdue_s)
     return Snapshot(
         decode_numbers(sums),
+        exemplars,
         wakeups,
         broker.count(*Queue),
         decode_numbers(open_jobs),

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from prometheus_client.openmetrics import parser
 
+from imagequeue.config import tracing
 from imagequeue.config.celery import make_celery
 from imagequeue.config.queues import Queue
 from imagequeue.config.settings import Settings, read_settings
@@ -63,6 +65,22 @@ def test_jobs_transitions_and_stage_durations_are_counted(api: str, ctx: Context
     # Four transitions of seven seconds each, from the request to the saved image.
     job = "imagequeue_job_seconds"
     assert (metrics[f"{job}_count{{}}"], metrics[f"{job}_sum{{}}"]) == (1, 28)
+
+
+def test_traced_job_is_the_exemplar_of_its_bucket(
+    api: str, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "is_tracing", lambda: True)
+    job_id = queued(ctx, provider=ACEDATA)
+    move(ctx, job_id, State.SUBMITTING, State.WAITING, State.DOWNLOADING, State.SUCCEEDED)
+    accept = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
+    answer = requests.get(f"{api}/metrics", headers=accept, timeout=30)
+    families = parser.text_string_to_metric_families(answer.text)
+    (sample,) = (each for family in families for each in family.samples if each.exemplar)
+    assert (sample.name, sample.labels) == ("imagequeue_job_seconds_bucket", {"le": "30.0"})
+    assert sample.exemplar.labels == {"trace_id": f"{tracing.find_trace_id(job_id):032x}"}
+    assert sample.exemplar.value == 28
+    assert float(sample.exemplar.timestamp) == ctx.now().timestamp()
 
 
 def test_due_jobs_and_queued_messages_are_counted(api: str, ctx: Context) -> None:
