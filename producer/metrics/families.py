@@ -180,9 +180,10 @@ def _histogram(
 
 
 def _parse_exemplar(found: bytes | None) -> Exemplar | None:
-    """Return the trace of a job, and its duration in seconds."""
-    if not found:
+    """Return the trace of a job, and its duration in seconds; None if that is damaged."""
+    try:
+        job_id, ms, ended_at = (found or b"").decode().split()
+        labels = {"trace_id": f"{find_trace_id(job_id):032x}"}
+        return Exemplar(labels, float(ms) / 1000, float(ended_at))
+    except ValueError:
         return None
-    job_id, ms, ended_at = found.decode().split()
-    labels = {"trace_id": f"{find_trace_id(job_id):032x}"}
-    return Exemplar(labels, float(ms) / 1000, float(ended_at))

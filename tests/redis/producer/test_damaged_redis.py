@@ -6,6 +6,7 @@ import pytest
 from redis import Redis
 
 from imagequeue.store import keys
+from imagequeue.store.counters import BUCKETS_MS
 from imagequeue.worker.context import Context
 from support.callers import REQUEST, Ask
 
@@ -22,6 +23,14 @@ def damage_numbers(client: Redis) -> None:
     for name in (keys.COUNTERS, keys.OPEN_JOBS, *client.keys("iq:batch:*[0-9A-Z]")):
         numbers = {field: "x" for field in client.hkeys(name) if field != b"document"}
         client.hset(name, mapping={**numbers, b"\xff": 1, "": 1, "jobs.x": "nan", "a.b.c.d": "1e9"})
+    bounds = (*BUCKETS_MS, "inf")
+    client.hset(
+        keys.EXEMPLARS,
+        mapping={
+            f"job.le.{bound}": (b"\xff", "job_1 2", "a b c")[n % 3]
+            for n, bound in enumerate(bounds)
+        },
+    )
 
 
 def damage_stream(client: Redis) -> None:
@@ -47,7 +56,8 @@ def test_damage_hides_no_job_and_stops_none(
         ):
             listed = {job["id"] for job in ask(name, "GET", path).json()["jobs"]}
             assert listed >= {*jobs}, path
-    assert ask("admin", "GET", "/metrics").ok
+    for accepted in ("text/plain", "application/openmetrics-text"):
+        assert ask("admin", "GET", "/metrics", headers={"Accept": accepted}).ok
     assert ask("admin", "GET", "/", page=True).ok
     with ask("shop", "GET", "/v1/events", headers={"Last-Event-ID": "1-0"}, stream=True) as events:
         lines = events.iter_lines(1, decode_unicode=True)
