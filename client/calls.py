@@ -77,6 +77,12 @@ def get_batch(batch_id: str) -> Call:
     return Call("GET", f"/v1/batches/{quote(batch_id)}")
 
 
+def list_batches(limit: int, cursor: str | None) -> Call:
+    """Read one page of batches."""
+    given = {"limit": limit, **({"cursor": cursor} if cursor else {})}
+    return Call("GET", "/v1/batches", given)
+
+
 def upload(data: bytes) -> Call:
     """Store an image."""
     headers = {"Content-Type": "application/octet-stream"}

@@ -157,11 +157,22 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """How many of its jobs are in each state."""
     total: int = 0
     ended: int = 0
+    spent_usd: float | None = None
+    """What its jobs cost so far; None unless it is from a list."""
+    estimated_usd: float | None = None
+    """What all of its jobs are expected to cost; None unless it is from a list, and known."""
 
     @property
     def is_finished(self) -> bool:
         """Whether all its jobs are finished."""
         return self.ended >= self.total
+
+
+class BatchPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Batches, newest first, and the cursor of the next page if there is one."""
+
+    batches: list[Batch]
+    cursor: str | None = None
 
 
 class SubmittedJob(msgspec.Struct, frozen=True, kw_only=True):

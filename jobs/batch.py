@@ -42,6 +42,16 @@ class Batch(BaseModel):
         return self.model_dump_json(include={"id", "created_at", "submitted_by"})
 
 
+class ListedBatch(Batch):
+    """A batch, and what it costs in dollars."""
+
+    spent_usd: float = Field(description="What its jobs cost so far.")
+    estimated_usd: float | None = Field(
+        description="What all of its jobs are expected to cost; null if that was not recorded."
+    )
+    unpriced: int = Field(description="How many of its jobs have no known price.")
+
+
 def parse_batch(document: str | bytes, progress: Mapping[State, int]) -> Batch:
     """Return a batch from its stored document and the number of its jobs in each state."""
     batch = Batch.model_validate_json(document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import quote
 
@@ -70,9 +71,9 @@ def is_upload_id(text: str) -> bool:
     return _UPLOAD_ID.fullmatch(text) is not None
 
 
-def check_cursor(cursor: str | None) -> None:
-    """Raise InvalidRequestError for a cursor that no page of jobs can have."""
-    if cursor is not None and not is_job_id(cursor):
+def check_cursor(cursor: str | None, is_id: Callable[[str], bool] = is_job_id) -> None:
+    """Raise InvalidRequestError for a cursor that no page of jobs, or of others, can have."""
+    if cursor is not None and not is_id(cursor):
         raise InvalidRequestError([Problem("cursor", "must be the cursor of the previous page")])
 
 

@@ -12,7 +12,7 @@ from ..config.settings import Settings
 from ..jobs.cost import MICRO
 from ..jobs.delivery import Delivery
 from ..jobs.filter import JobConditions
-from ..jobs.ids import quote_name
+from ..jobs.ids import check_cursor, is_batch_id, quote_name
 from ..jobs.job import Job, State
 from ..store.batches import BatchPage, BatchSummary
 from ..store.deployment.processes import ProcessKind, list_processes
@@ -135,7 +135,11 @@ class Reports:
     def list_batches(
         self, *, limit: int, cursor: str | None = None, submitted_by: str | None = None
     ) -> BatchPage:
-        """Return a page of batches, newest first, with their progress and costs."""
+        """Return a page of batches, newest first, with their progress and costs.
+
+        Raises InvalidRequestError for a cursor of no page.
+        """
+        check_cursor(cursor, is_batch_id)
         return self._store.batches.list_page(limit, cursor, submitted_by)
 
     @reachable()

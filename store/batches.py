@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import redis
 
 from ..errors import NotFoundError, UnknownBatchError, UnreadableRecordError
-from ..jobs.batch import Batch, parse_batch
+from ..jobs.batch import Batch, ListedBatch, parse_batch
 from ..jobs.cost import MICRO
 from ..jobs.ids import first_job_id, is_batch_id
 from ..jobs.job import Job, State
@@ -32,6 +32,11 @@ class BatchSummary(NamedTuple):
     """What all of its jobs are expected to cost; None for a batch of an earlier version."""
     unpriced: int
     """How many jobs have a price that is not known."""
+
+    def to_batch(self) -> ListedBatch:
+        """Return the same as one record."""
+        costs = {name: each for name, each in self._asdict().items() if name != "batch"}
+        return ListedBatch(**dict(self.batch), **costs)
 
 
 class BatchPage(NamedTuple):

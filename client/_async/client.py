@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .. import calls
 from ..config import find_target
-from ..results import Batch, JobEvent, Provider, SubmittedJob
+from ..results import Batch, BatchPage, JobEvent, Provider, SubmittedJob
 from .results import AsyncJob, AsyncPage, OnUpdate, attach
 from .submits import WAIT_TIMEOUT_S, AsyncSubmits
 
@@ -122,6 +122,19 @@ class AsyncClient(AsyncSubmits):
     async def batch(self, batch_id: str) -> Batch:
         """Return the progress of a batch; raises UnknownBatchError."""
         return await self._transport.fetch(calls.get_batch(batch_id), Batch)
+
+    async def batches(self, *, limit: int | None = None) -> AsyncGenerator[Batch]:
+        """Yield the batches of the last 90 days, newest first, all of them or up to `limit`."""
+        cursor, left = None, limit
+        while left is None or left > 0:
+            size = calls.PAGE if left is None else min(left, calls.PAGE)
+            page = await self._transport.fetch(calls.list_batches(size, cursor), BatchPage)
+            for batch in page.batches:
+                yield batch
+            cursor = page.cursor
+            left = None if left is None else left - len(page.batches)
+            if cursor is None:
+                return
 
     async def providers(self) -> tuple[Provider, ...]:
         """Return every provider of the queue."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .. import calls
 from ..config import find_target
-from ..results import Batch, JobEvent, Provider, SubmittedJob
+from ..results import Batch, BatchPage, JobEvent, Provider, SubmittedJob
 from .results import Job, OnUpdate, Page, attach
 from .submits import WAIT_TIMEOUT_S, Submits
 
@@ -123,6 +123,19 @@ class Client(Submits):
     def batch(self, batch_id: str) -> Batch:
         """Return the progress of a batch; raises UnknownBatchError."""
         return self._transport.fetch(calls.get_batch(batch_id), Batch)
+
+    def batches(self, *, limit: int | None = None) -> Generator[Batch]:
+        """Yield the batches of the last 90 days, newest first, all of them or up to `limit`."""
+        cursor, left = None, limit
+        while left is None or left > 0:
+            size = calls.PAGE if left is None else min(left, calls.PAGE)
+            page = self._transport.fetch(calls.list_batches(size, cursor), BatchPage)
+            for batch in page.batches:
+                yield batch
+            cursor = page.cursor
+            left = None if left is None else left - len(page.batches)
+            if cursor is None:
+                return
 
     def providers(self) -> tuple[Provider, ...]:
         """Return every provider of the queue."""

@@ -14,6 +14,7 @@ from ...errors import InvalidRequestError, Problem
 from .printing import (
     as_json,
     describe_batch,
+    dump,
     exit_by_result,
     open_job_client,
     saying_how_to_come_back,
@@ -78,6 +79,23 @@ def batch(
         exit_by_result(jobs)
     if submitted.refused:
         sys.exit(1)
+
+
+@click.command()
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500))
+@as_json
+def batches(limit: int, as_json: bool) -> None:
+    """List the batches of the last 90 days, newest first, with their progress and cost."""
+    client = open_job_client()
+    if isinstance(client, RemoteClient):
+        found: list[Any] = [*client.iter_batches(limit)]
+    else:
+        found = [each.to_batch() for each in client.list_batches(limit=limit).batches]
+    for each in found:
+        costs = f"${each.spent_usd:,.2f} so far"
+        click.echo(dump(each) if as_json else f"{describe_batch(each)}  {costs}")
+    if not found:
+        click.echo("no batches", err=True)
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .action_commands import acknowledge, cancel, retry
-from .batch_commands import batch, wait
+from .batch_commands import batch, batches, wait
 from .filters import read_filters, takes_filters
 from .printing import (
     as_json,
@@ -204,7 +204,7 @@ def list_jobs(limit: int, cursor: str | None, as_json: bool, **filters: Any) -> 
         click.echo(f"more: --cursor {page.cursor}", err=True)
 
 
-JOB_COMMANDS = (submit, upload, batch, status, list_jobs, wait, cancel, retry, acknowledge)
+JOB_COMMANDS = (submit, upload, batch, batches, status, list_jobs, wait, cancel, retry, acknowledge)
 
 
 def _parse_parameter(text: str) -> tuple[str, Any]:

@@ -111,6 +111,10 @@ class RemoteClient:
         """Return the progress of a batch."""
         return self.http.batch(batch_id)
 
+    def iter_batches(self, limit: int) -> Iterator[Batch]:
+        """Yield the newest batches."""
+        return self.http.batches(limit=limit)
+
     def list(self, *, chosen: JobConditions, limit: int, cursor: str | None = None) -> RemotePage:
         """Return the newest jobs of a state and a provider."""
         others = chosen.model_fields_set - {"state", "provider"}

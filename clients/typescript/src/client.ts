@@ -16,6 +16,7 @@ import {
   type Change,
   type Job,
   type JobRequest,
+  type ListedBatch,
   type State,
   type Submitted,
   type Upload,
@@ -161,6 +162,17 @@ export class ImageQueue {
   async batch(batchId: string): Promise<Batch> {
     const path = { batch_id: batchId };
     return (await this.#api.GET("/v1/batches/{batch_id}", { params: { path } })).data!;
+  }
+
+  /** Yield the batches of the last 90 days with their costs, newest first, page by page. */
+  async *batches(): AsyncGenerator<ListedBatch> {
+    let cursor: string | null | undefined;
+    do {
+      const query = { limit: 500, ...(cursor ? { cursor } : {}) };
+      const { data } = await this.#api.GET("/v1/batches", { params: { query } });
+      yield* data!.batches;
+      cursor = data!.cursor;
+    } while (cursor);
   }
 
   /** Store an image, given as its file's path or its bytes; `image_urls` takes its id. */

@@ -11,6 +11,7 @@ export type Image = Schemas["Image"];
 export type State = Schemas["State"];
 export type Reason = Schemas["Reason"];
 export type Batch = Schemas["Batch"];
+export type ListedBatch = Schemas["ListedBatch"];
 export type Upload = Schemas["Upload"];
 export type FieldProblem = Schemas["FieldProblem"];
 export type Problem = Schemas["ProblemDocument"];

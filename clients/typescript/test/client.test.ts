@@ -64,6 +64,11 @@ test("many jobs are submitted, refused and followed to their ends", async () => 
   assert.ok(ended.every((job) => job.state === "succeeded"));
   const batch = await queue.batch(ended[0]!.batch!);
   assert.equal(batch.total, 3);
+  for await (const listed of queue.batches()) {
+    assert.deepEqual([listed.id, listed.total], [batch.id, 3]);
+    assert.equal(typeof listed.spent_usd, "number");
+    break;
+  }
 });
 
 test("the same idempotency key is the same job", async () => {

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from ....errors import InvalidRequestError
-from ....jobs.batch import Batch
+from ....jobs.batch import Batch, ListedBatch
 from ...client import LocalClient
 from ...submission import MAX_IN_BATCH, OnError, SubmittedBatch
 from .. import examples
@@ -66,6 +66,13 @@ class AcceptedBatch(Batch):
     refused: list[RefusedItem]
 
 
+class BatchList(BaseModel):
+    """A page of batches."""
+
+    batches: list[ListedBatch]
+    cursor: str | None = Field(description="Pass it to get the next page.")
+
+
 def routes(client: LocalClient, access: Access) -> APIRouter:
     """Return the routes that submit a batch and report its progress."""
     router = APIRouter(prefix="/v1/batches", tags=["batches"], dependencies=[Depends(access)])
@@ -105,6 +112,21 @@ def routes(client: LocalClient, access: Access) -> APIRouter:
         if submitted.replayed:
             response.headers[REPLAYED] = "true"
         return _to_response(submitted, items)
+
+    @router.get("", summary="List batches", responses=error_responses(422))
+    def list_batches(
+        caller: Annotated[Caller, Depends(access)],
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+        cursor: Annotated[
+            str | None, Query(description="The `cursor` of the previous page.")
+        ] = None,
+    ) -> BatchList:
+        """List the batches of the last 90 days, newest first.
+
+        A page may have fewer than `limit` although there are more: then it has a cursor.
+        """
+        page = client.list_batches(limit=limit, cursor=cursor, submitted_by=caller.sees)
+        return BatchList(batches=[each.to_batch() for each in page.batches], cursor=page.cursor)
 
     @router.get("/{batch_id}", summary="Get a batch", responses=error_responses(404, 422))
     def get_batch(batch_id: str, caller: Annotated[Caller, Depends(access)]) -> Batch:

@@ -31,6 +31,9 @@ def test_requests_are_read_and_accepted_in_batches(client: Client) -> None:
     batch = client.batch(first.batch)
     assert (batch.total, batch.ended, batch.progress) == (3, 0, {"queued": 3})
     assert not batch.is_finished
+    listed = list(client.batches(limit=2))
+    assert [(each.total, each.spent_usd) for each in listed] == [(1, 0), (3, 0)]
+    assert len({each.id for each in client.batches()}) == 3
 
 
 def test_lost_answer_makes_no_second_batch(before: Flaky, settings: Settings) -> None:

@@ -57,6 +57,7 @@ def test_batch_is_submitted_and_its_jobs_are_waited_for(
     assert len(ids) == 2
     move(ctx, ids[0], State.DOWNLOADING, State.SUCCEEDED)
     move(ctx, ids[1], State.CANCELLED)
+    assert "2 of 2 finished" in imagequeue("batches", settings=remote).out
     waited = imagequeue("wait", *ids, settings=remote)
     assert (waited.status, len(waited.out.splitlines())) == (1, 2)
 

@@ -13,6 +13,7 @@ from imagequeue.jobs.job import State
 from imagequeue.producer.api import body_limit
 from imagequeue.producer.submission import MAX_IN_BATCH
 from imagequeue.worker.context import Context
+from support.callers import Ask
 from support.cli import imagequeue
 from support.processes import eventually
 from support.redis import traces
@@ -67,6 +68,34 @@ def test_progress_counts_the_jobs_by_state(api: str, ctx: Context) -> None:
         )
     seen = requests.get(f"{api}/{batch['id']}", timeout=30).json()
     assert (seen["progress"], seen["total"], seen["ended"]) == ({"queued": 2, "failed": 1}, 3, 1)
+
+
+def test_batches_are_listed_newest_first_with_their_costs(api: str, ctx: Context) -> None:
+    ids = [post(api, numbered(count)).json()["id"] for count in (1, 2, 3)][::-1]
+    found, cursor = [], None
+    for size in (2, 1):
+        page = requests.get(api, params={"limit": 2, "cursor": cursor}, timeout=30).json()
+        assert len(page["batches"]) == size
+        found += page["batches"]
+        cursor = page["cursor"]
+    assert ([each["id"] for each in found], cursor) == (ids, None)
+    assert [each["progress"] for each in found] == [{"queued": count} for count in (3, 2, 1)]
+    assert [each["spent_usd"] for each in found] == [0] * 3
+    assert found[0]["estimated_usd"] == pytest.approx(3 * found[2]["estimated_usd"])
+    refused = requests.get(api, params={"cursor": "2"}, timeout=30)
+    assert (refused.status_code, refused.json()["problems"][0]["field"]) == (422, "cursor")
+
+
+def test_batches_of_others_are_not_listed(ask: Ask) -> None:
+    made = {
+        name: ask(name, "POST", "/v1/batches", json={"items": numbered(1)}).json()["id"]
+        for name in ("shop", "other")
+    }
+    listed = [
+        [each["id"] for each in ask(name, "GET", "/v1/batches").json()["batches"]]
+        for name in ("shop", "admin")
+    ]
+    assert listed == [[made["shop"]], [made["other"], made["shop"]]]
 
 
 def test_batch_jobs_are_paged_oldest_first(api: str) -> None:

@@ -43,6 +43,7 @@ OPERATIONS = {
     "acknowledge_job",
     "change_jobs",
     "submit_batch",
+    "list_batches",
     "get_batch",
     "list_batch_jobs",
     "get_budgets",

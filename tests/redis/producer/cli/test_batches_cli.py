@@ -31,6 +31,10 @@ def test_cli_reports_a_batch(overrides: dict[str, str], ctx: Context) -> None:
     assert shown.out == f"{batch_id}  0 of 2 finished  2 queued\n"
     as_json = imagequeue("status", batch_id, "--json", settings=overrides)
     assert json.loads(as_json.out)["progress"] == {"queued": 2}
+    listed = imagequeue("batches", settings=overrides)
+    assert listed.out == f"{batch_id}  0 of 2 finished  2 queued  $0.00 so far\n"
+    as_json = imagequeue("batches", "--json", settings=overrides)
+    assert json.loads(as_json.out)["spent_usd"] == 0
 
 
 def test_file_of_a_windows_editor_loses_no_line(
