@@ -1,10 +1,10 @@
 """The API's documentation in a real browser that reaches no other site."""
 
-from collections.abc import Callable
-
+import redis
 from playwright.sync_api import expect
 
-from imagequeue.config.settings import Settings, read_settings
+from imagequeue.jobs.job import utc_now
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
 from support.dashboard_browser import Tab
 
 
@@ -25,11 +25,11 @@ def test_docs_render_offline_and_send_a_request(site: str, new_tab: Tab) -> None
 
 
 def test_docs_need_the_key_where_there_are_keys(
-    serve: Callable[[Settings], str], overrides: dict[str, str], new_tab: Tab
+    site: str, client: redis.Redis, new_tab: Tab
 ) -> None:
-    site = serve(read_settings(**overrides, api_keys="key-one"))
+    key = ApiKeys(client).add("shop", Limits(), utc_now())
     with new_tab("401") as page:
         page.goto(f"{site}/docs")
-        page.get_by_label("API key").fill("key-one")
+        page.get_by_label("API key").fill(key)
         page.get_by_role("button").click()
         expect(page.get_by_role("heading", name="imagequeue")).to_be_visible()

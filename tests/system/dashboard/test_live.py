@@ -1,36 +1,15 @@
 """The dashboard stays up to date in a real browser, without a reload."""
 
-from conftest import Start
 from playwright.sync_api import Page, expect
 
 from imagequeue.config.settings import Settings
 from imagequeue.jobs.job import State
 from imagequeue.producer.client import LocalClient
-from imagequeue.producer.local.ports import free_port
 from imagequeue.worker.context import Context
 from support.dashboard import beat
-from support.dashboard_browser import SCRIPT, Tab, is_drawn, open_live, submit, was_not_reloaded
+from support.dashboard_browser import Tab, open_live, was_not_reloaded
 from support.jobs import move, queued
-from support.processes import WORKER, Process, answers, eventually
-
-
-def test_image_appears_without_a_reload_and_opens(start: Start, site: str, new_tab: Tab) -> None:
-    start(*WORKER)
-    with new_tab() as page:
-        open_live(page, site)
-        expect(page.locator("#empty")).to_be_visible()
-        job_id = submit(site, f"a cat {SCRIPT}")
-        card = page.locator(f"#{job_id}")
-        expect(card.locator(".state")).to_have_text("succeeded")
-        expect(card.locator("h2")).to_have_text(f"a cat {SCRIPT}")
-        expect(page.locator("#empty")).to_be_hidden()
-        expect(page.locator("#chips")).to_contain_text("succeeded 1")
-        expect(page.locator("#news")).to_have_text(f"a cat {SCRIPT}: succeeded")
-        eventually(lambda: is_drawn(page, f"#{job_id} img"))
-        assert was_not_reloaded(page)
-        card.get_by_role("link").click()
-        page.get_by_role("link", name="Image 1, full size").click()
-        eventually(lambda: is_drawn(page, "#lightbox img"))
+from support.relay import relaying
 
 
 def test_focus_stays_when_its_card_changes(site: str, ctx: Context, new_tab: Tab) -> None:
@@ -90,18 +69,15 @@ def test_new_jobs_push_the_oldest_to_the_next_page(
         expect(page.locator(".card h2")).to_have_text(["0"])
 
 
-def test_missed_changes_are_shown_after_an_outage(start: Start, ctx: Context, new_tab: Tab) -> None:
-    port = free_port()
-    server = serve(start, port)
+def test_missed_changes_are_shown_after_an_outage(site: str, ctx: Context, new_tab: Tab) -> None:
     job_id = queued(ctx)
-    # The browser's error message depends on what it was loading when the server died.
-    with new_tab("net::ERR_") as page:
-        open_live(page, f"http://127.0.0.1:{port}")
-        server.kill()
+    # The browser's error message depends on what it was loading when the connection was lost.
+    with relaying(site) as relay, new_tab("net::ERR_") as page:
+        open_live(page, relay.url)
+        relay.cut()
         expect(page.locator("#stream")).to_have_text("connecting …")
         move(ctx, job_id, State.SUBMITTING)
         new = queued(ctx, prompt="meanwhile")
-        serve(start, port)
         expect(page.locator(f"#{job_id} .state")).to_have_text("submitting")
         expect(page.locator(f"#{new} h2")).to_have_text("meanwhile")
         assert was_not_reloaded(page)
@@ -116,12 +92,6 @@ def test_refused_stream_is_retried(site: str, ctx: Context, new_tab: Tab) -> Non
         job_id = queued(ctx)
         expect(page.locator(f"#{job_id}")).to_be_visible()
         expect(page.locator("#stream")).to_have_text("live")
-
-
-def serve(start: Start, port: int) -> Process:
-    process = start("uvicorn", "imagequeue.producer.api:app", "--port", str(port))
-    eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
-    return process
 
 
 def test_hidden_tab_disconnects_and_catches_up(site: str, ctx: Context, new_tab: Tab) -> None:
