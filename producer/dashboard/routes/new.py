@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -49,7 +50,8 @@ def new_router(client: LocalClient, access: Access) -> APIRouter:
     """Return the routes that show the form of a new job, and submit it."""
     router = APIRouter(route_class=PageRoute)
     login = require_login(access)
-    choices = list_choices(client.settings)
+    # To describe a hundred models takes a second, for which the start of the API does not wait.
+    list_all = cache(lambda: list_choices(client.settings))
 
     @router.get("/new")
     def show(
@@ -58,6 +60,7 @@ def new_router(client: LocalClient, access: Access) -> APIRouter:
         if caller.is_read_only:
             raise HTTPException(403, "a viewer makes no jobs: log in with another role")
         given: dict[str, Any] = {"image_urls": [image]} if image else {}
+        choices = list_all()
         choice = _find(choices, kind)
         if like:
             job = client.get(like, submitted_by=caller.sees)
@@ -74,6 +77,7 @@ def new_router(client: LocalClient, access: Access) -> APIRouter:
             max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_TEXT_BYTES
         ) as sent:
             texts = {name: text for name, text in sent.multi_items() if isinstance(text, str)}
+            choices = await run_in_threadpool(list_all)
             choice = _find(choices, texts.get("kind", ""))
             if choice is None:
                 raise HTTPException(400, "choose a provider and a model first")
