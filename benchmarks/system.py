@@ -174,13 +174,21 @@ class System:
 
     def start(self, name: str) -> None:
         """Start a process; its output is appended to its log file, by default `{name}.log`."""
-        with self.log_files.get(name, self.folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                [*self.host(name).enter, *self.commands[name]],
-                env={**os.environ, **IMPORTS, **self.environment, "PYTHONUNBUFFERED": "1"},
+        self._running[name] = self.launch(
+            [*self.host(name).enter, *self.commands[name]],
+            {**os.environ, **IMPORTS, **self.environment, "PYTHONUNBUFFERED": "1"},
+            self.log_files.get(name, self.folder / f"{name}.log"),
+        )
+
+    def launch(self, command: list[str], env: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+        """Start a command as the leader of a process group."""
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                command,
+                env=env,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )

@@ -50,11 +50,18 @@ KINDS: list[dict[str, Any]] = [
 ]
 
 
-def run(jobs: int, seed: int, folder: Path, setup: Setup = PLAIN, **settings: str) -> Verdict:
+def run(
+    jobs: int,
+    seed: int,
+    folder: Path,
+    setup: Setup = PLAIN,
+    kind: type[System] = System,
+    **settings: str,
+) -> Verdict:
     """Submit jobs during faults, wait until every job has ended, and count."""
     sandbox = (*SANDBOX, "--seed", str(seed), *_fault_flags())
     with ExitStack() as stack:
-        site = open_site(stack, folder, setup, SETTINGS | settings, sandbox)
+        site = open_site(stack, folder, setup, SETTINGS | settings, sandbox, kind)
         system = site.system
         pause_s = PAUSE_OF_HOSTS_S if setup.hosts else PAUSE_S
         faults = Faults(system, seed, pause_s, kills_redis=not setup.sentinel)

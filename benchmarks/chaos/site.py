@@ -73,6 +73,7 @@ def open_site(
     setup: Setup,
     settings: dict[str, str],
     sandbox: tuple[str, ...],
+    kind: type[System] = System,
 ) -> Site:
     """Return what a run consists of; it ends with `stack`."""
     settings = settings | choose_archive(stack, folder, setup.archive)
@@ -96,7 +97,7 @@ def open_site(
         stack.callback(broker.stop)
         broker.start()
     workers = setup.hosts or 2
-    system = System(folder, settings, sandbox, workers, redis=redis, broker=broker, hosts=hosts)
+    system = kind(folder, settings, sandbox, workers, redis=redis, broker=broker, hosts=hosts)
     stack.callback(system.stop)
     apply_mode(setup.mode, system)
     planned = plan_failovers(redis) if isinstance(redis, SentinelRedis) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 
@@ -16,6 +17,7 @@ from imagequeue.producer.local.ports import LOOPBACK
 PIECES, PIECE_PAUSE_S = 10, 0.025
 
 
+@lru_cache(1024)
 def make_image(path: str) -> bytes:
     """Return the bytes behind a path: noise, and always the same."""
     rng = random.Random(path)

@@ -29,13 +29,13 @@ URL_LIFETIME_S = 86400
 CALM_TIMEOUT_S = 60.0
 
 
-def run(kills: int, seed: int, folder: Path) -> Verdict:
+def run(kills: int, seed: int, folder: Path, kind: type[System] = System) -> Verdict:
     """Kill workers at random while they download, and judge when everything has ended."""
     rng = random.Random(seed)
     host = ImageHost()
     try:
         settings = {**SETTINGS, "download_trusted_hosts": host.address}
-        system = System(folder, settings, workers=WORKERS, threads=THREADS, queues="download")
+        system = kind(folder, settings, workers=WORKERS, threads=THREADS, queues="download")
         saved = Path(unquote(urlsplit(system.settings.images_url).path))
         watcher = Watcher(saved)
         try:

@@ -63,7 +63,7 @@ class RabbitMQ:
     def start(self) -> str:
         """Start it and return its URL once it takes connections."""
         self.launch()
-        wait_until(self.answers, START_TIMEOUT_S)
+        wait_until(self.answers, START_TIMEOUT_S, every_s=0.2)
         return self.url
 
     def launch(self) -> None:

@@ -50,12 +50,16 @@ def find_program(command: list[str]) -> Program | None:
 class Forked:
     """A program that runs; as far as it goes, like `subprocess.Popen`."""
 
-    def __init__(self, program: Program, env: Mapping[str, str], folder: Path, log: Path) -> None:
+    def __init__(self, program: Program, env: Mapping[str, str], folder: Path, output: int) -> None:
+        """Start the program; what it prints goes to the descriptor `output`."""
         started, starting = FORKSERVER.Pipe(duplex=False)
+        # A descriptor travels to the other process as a connection does.
+        printed = Connection(os.dup(output))
         self._process = FORKSERVER.Process(
-            target=_run, args=(program, dict(env), folder, log, starting), daemon=True
+            target=_run, args=(program, dict(env), folder, printed, starting), daemon=True
         )
         self._process.start()
+        printed.close()
         starting.close()
         self.pid = self._process.pid or 0
         started.recv()  # Before this it has no process group that could be killed.
@@ -77,18 +81,25 @@ class Forked:
         if self.poll() is None:
             os.kill(self.pid, number)
 
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
 
 def _run(
-    program: Program, env: dict[str, str], folder: Path, log: Path, starting: Connection
+    program: Program,
+    env: dict[str, str],
+    folder: Path,
+    output: Connection,
+    starting: Connection,
 ) -> None:
     os.setsid()
     os.chdir(folder)
-    with log.open("wb") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
+    for number in (1, 2):
+        os.dup2(output.fileno(), number)
+    output.close()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     os.environ.clear()

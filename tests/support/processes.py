@@ -46,16 +46,17 @@ class Process:
         self.log = folder / f"{Path(command[0]).name}-{free_port()}.log"
         environment = {**clean_environment(), **env}
         self.popen: subprocess.Popen[bytes] | Forked
-        if output is None and (program := find_program(command)):
-            self.popen = Forked(program, environment, folder, self.log)
-            return
         with self.log.open("wb") as log:
+            printed = output or log.fileno()
+            if program := find_program(command):
+                self.popen = Forked(program, environment, folder, printed)
+                return
             self.popen = subprocess.Popen(
                 command,
                 env=environment,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
-                stdout=output or log,
+                stdout=printed,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )

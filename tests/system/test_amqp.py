@@ -11,7 +11,7 @@ import requests
 from kombu import pools
 
 from benchmarks.servers.rabbitmq import RabbitMQ, is_installed
-from benchmarks.system import BIN, System, is_up, wait_until
+from benchmarks.system import BIN
 from imagequeue.config.celery import make_celery
 from imagequeue.config.queues import Queue
 from imagequeue.config.redis import connect
@@ -23,7 +23,8 @@ from imagequeue.producer.doctor.broker_check import check_broker
 from imagequeue.producer.local.ports import free_port
 from imagequeue.store.due.dispatcher import Dispatcher, open_dispatcher
 from imagequeue.store.due.wakeups import Priority
-from support.processes import eventually
+from support.forked_system import ForkedSystem
+from support.processes import answers, eventually
 from support.tls import certify
 
 # RabbitMQ starts twice here: seconds each on an idle machine, a minute and more on a busy one.
@@ -38,7 +39,7 @@ SETTINGS = {
 JOBS = 30
 
 
-class ApiSystem(System):
+class ApiSystem(ForkedSystem):
     api_url: str
 
 
@@ -72,7 +73,7 @@ def system(rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPathFactory) -> Iter
     system.commands["api"] = [*api]
     try:
         system.start_all()
-        wait_until(lambda: is_up(f"{system.api_url}/healthz"))
+        eventually(lambda: answers(f"{system.api_url}/healthz"), 60)
         yield system
     finally:
         system.stop()
@@ -139,7 +140,7 @@ def test_killed_broker_delays_jobs_and_loses_none(system: ApiSystem, rabbitmq: R
     client = LocalClient(system.settings)
     for number in range(JOBS):
         client.submit("kie-flux-kontext", f"image {number}")
-    wait_until(lambda: client.counts()[State.SUCCEEDED])
+    eventually(lambda: client.counts()[State.SUCCEEDED], 60)
     rabbitmq.kill()
     # The client's timeout is the bound: each job is stored, and answered, without the broker.
     for number in range(JOBS, 2 * JOBS):
@@ -147,7 +148,7 @@ def test_killed_broker_delays_jobs_and_loses_none(system: ApiSystem, rabbitmq: R
         answer = requests.post(f"{system.api_url}/v1/jobs", json=request, timeout=5)
         assert answer.status_code == 202
     rabbitmq.start()
-    wait_until(lambda: client.counts()[State.SUCCEEDED] == 2 * JOBS, 120)
+    eventually(lambda: client.counts()[State.SUCCEEDED] == 2 * JOBS, 120)
     sold = Counter(json.loads(line)["prompt"] for line in system.accepted.read_text().splitlines())
     assert sold == Counter(f"image {number}" for number in range(2 * JOBS))
 
@@ -156,4 +157,4 @@ def test_killed_broker_delays_jobs_and_loses_none(system: ApiSystem, rabbitmq: R
         with make_celery(system.settings) as celery, celery.connection() as connection:
             return len(celery.control.ping(timeout=5, limit=2, connection=connection))
 
-    wait_until(lambda: count_workers() == 2, 120)
+    eventually(lambda: count_workers() == 2, 120)

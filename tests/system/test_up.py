@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from imagequeue.errors import ConfigError
-from imagequeue.producer.local.ports import require_free
+from imagequeue.producer.local import up as local_up
+from imagequeue.producer.local.ports import free_port, require_free
 from imagequeue.producer.local.supervisor import Supervisor, parse_procfile
 from support.media import validate_file
 from support.processes import BIN, Process, answers, clean_environment, eventually, up
@@ -151,16 +152,18 @@ def check_restarts_and_a_clean_stop(folder: Path, job_id: str) -> None:
 
 
 def test_process_that_cannot_start_stops_all_with_its_reason(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process, _ = up(tmp_path, FLOWER_ADDRESS="0.0.0.0", FLOWER_HOST="0.0.0.0")
-    try:
-        assert process.popen.wait(90) == 2, process.output
-        last = process.output.splitlines()[-1]
-        assert last.startswith("imagequeue: flower cannot start")
-        assert "needs a password" in last
-    finally:
-        process.kill()
+    (flower,) = re.findall(r"^flower:.*\n", local_up.PROCFILE.read_text(), re.M)
+    monkeypatch.setattr(local_up, "PROCFILE", tmp_path / "Procfile")
+    local_up.PROCFILE.write_text(f"other: tail -f {tmp_path}/Procfile\n{flower}")
+    for name in ("FLOWER_ADDRESS", "FLOWER_HOST"):
+        monkeypatch.setenv(name, "0.0.0.0")
+    names = ("api_port", "callback_port", "flower_port")
+    options = local_up.Options(**{name: free_port() for name in names})
+    with pytest.raises(ConfigError, match=r"^flower cannot start \(.* needs a password"):  # noqa: SIM117
+        with local_up.running(options, lambda *_: None):
+            pass
     assert not [c for c in psutil.process_iter(["cmdline"]) if str(tmp_path) in str(c.info)]
 
 
