@@ -8,51 +8,33 @@ Prints medians in milliseconds, the memory of Redis, and the bytes of a job in e
 from __future__ import annotations
 
 import argparse
-import json
-import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import redis
 import requests
-import sqlalchemy as sa
 
+from benchmarks.archive_rows import BATCH, RARE, WORDS, fill_archive
 from benchmarks.chaos.site import add_api
 from benchmarks.postgres import create_database, run_postgres
 from benchmarks.system import System, exit_on_sigterm, is_up, wait_until
 from imagequeue.archive.archive import Archive, open_archive
-from imagequeue.archive.rows import build_row
-from imagequeue.archive.tables import jobs
 from imagequeue.config.celery import make_celery
 from imagequeue.jobs.filter import JobConditions
-from imagequeue.jobs.ids import make_job_id
-from imagequeue.jobs.job import Job, State, add_seconds, new_job, utc_now
-from imagequeue.jobs.snapshot import Snapshot
+from imagequeue.jobs.job import State, add_seconds, new_job, utc_now
 from imagequeue.producer.client import LocalClient
-from imagequeue.store.codec import dump
 from imagequeue.store.jobs import Store
 from imagequeue.worker.archive import Archiver
 from imagequeue.worker.context import open_context
 from imagequeue.worker.sweep import sweep
 
 DATABASES = ("sqlite", "postgresql")
-BATCH = 1000
 REPEAT = 7
-SPREAD = timedelta(days=365)
-WORDS = (
-    *("lighthouse", "storm", "oil", "canvas", "paper", "city", "cat", "mat", "harbour", "winter"),
-    *("red", "glass", "forest", "robot", "portrait", "tower", "bridge", "river", "night", "garden"),
-)
-# A word of these is in every seventh prompt.
-VOCABULARY = [f"{word}{n}" for word in WORDS for n in range(13)]
-RARE = "zeppelin"
-RARE_EVERY = 10_000
 
 
 def main() -> None:
@@ -155,62 +137,6 @@ def time_ms(act: Callable[[], object]) -> float:
         act()
         took.append((time.perf_counter() - started) * 1000)
     return median(took[1:])
-
-
-def fill_archive(archive: Archive, count: int) -> None:
-    """Write finished jobs of a year, oldest first, and index their text at the end."""
-    rows = iter_rows(count)
-    with archive.engine.execution_options(writes=True).begin() as connection:
-        if archive.engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("DROP TRIGGER jobs_text_insert")
-        while chunk := [row for _, row in zip(range(BATCH), rows, strict=False)]:
-            connection.execute(sa.insert(jobs), chunk)
-        if archive.engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("INSERT INTO jobs_text(jobs_text) VALUES ('rebuild')")
-    if archive.engine.dialect.name == "postgresql":
-        with archive.engine.connect() as connection:
-            tune = connection.execution_options(isolation_level="AUTOCOMMIT")
-            tune.exec_driver_sql("VACUUM ANALYZE")
-
-
-def iter_rows(count: int) -> Iterator[dict[str, Any]]:
-    """Yield rows made from one job, with other words, callers and orders."""
-    rng = random.Random(7)
-    start = utc_now() - SPREAD
-    job = make_finished_job()
-    template = build_row(Snapshot(job, dump(job), 0))
-    document = json.loads(template["record"])
-    for n in range(count):
-        at = start + SPREAD * (n / count)
-        prompt = " ".join(rng.choices(VOCABULARY, k=40) + [RARE] * (n % RARE_EVERY == 1))
-        changed = {
-            "id": make_job_id(at),
-            "state": "failed" if n % 20 == 0 else "succeeded",
-            "prompt": prompt,
-            "metadata": {"order": n},
-            "fingerprint": f"{n:032x}",
-        }
-        caller = f"shop-{n % 50}"
-        record = json.dumps({**document, **changed, "submitted_by": caller}, separators=(",", ":"))
-        columns = {"caller": caller, "created_at": at, "finished_at": at, "record": record}
-        yield {**template, **changed, **columns}
-
-
-def make_finished_job() -> Job:
-    """Return a job that has succeeded."""
-    now = utc_now()
-    job = new_job(
-        now,
-        provider="kie",
-        action="generate",
-        prompt="PROMPT",
-        params={"model": "z-image", "aspect_ratio": "16:9"},
-        metadata={"order": 0},
-        delivery="callback",
-    )
-    for state in (State.SUBMITTING, State.WAITING, State.DOWNLOADING, State.SUCCEEDED):
-        job = job.transition_to(state, "test", now, now)
-    return job
 
 
 def add_live_jobs(store: Store, count: int) -> None:
