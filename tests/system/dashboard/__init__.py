@@ -1,0 +1,1 @@
+"""One browser and one API for all of these tests: fixtures of a package last as long as it."""
