@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..jobs.filter import JobConditions
-from ..jobs.job import State
+from ..jobs.job import Job, State
 from ..jobs.snapshot import Snapshot
 from .engine import open_engine, reachable
 from .migrate import migrate
@@ -61,25 +61,32 @@ class Archive:
         self.url = engine.url.render_as_string(hide_password=True)
 
     def put(self, snapshots: Sequence[Snapshot]) -> set[str]:
-        """Write jobs durably, and return the ids of those whose row is this very version.
+        """Write jobs durably, and return the ids of those that have nothing to add to their row.
 
-        Another row is of a later reading: then Redis has changed since this one.
+        Another row is of a later reading: then Redis has changed since this one. A job that has
+        succeeded stays as it is: no other version of it is newer, unless Redis has gone back.
         """
         if not snapshots:
             return set()
         insert = self._insert(jobs)
         others = {c.name: insert.excluded[c.name] for c in jobs.c if c.name not in ("number", "id")}
+        is_newer = jobs.c.read_at <= insert.excluded.read_at
+        goes_back = (jobs.c.state == State.SUCCEEDED) & (insert.excluded.state != State.SUCCEEDED)
         upsert = insert.on_conflict_do_update(
-            index_elements=["id"], set_=others, where=jobs.c.read_at <= insert.excluded.read_at
+            index_elements=["id"], set_=others, where=is_newer & ~goes_back
         )
-        revisions = {each.job.id: each.job.revision for each in snapshots}
+        written = {each.job.id: each.job for each in snapshots}
         with reachable(), self._writer.begin() as connection:
             # In the same order everywhere: two that write the same jobs never wait for each other.
             ordered = sorted(snapshots, key=lambda each: each.job.id)
             connection.execute(upsert, [build_row(each) for each in ordered])
-            query = sa.select(jobs.c.id, jobs.c.revision).where(jobs.c.id.in_(revisions))
-            found = connection.execute(query).all()
-        return {job_id for job_id, revision in found if revisions[job_id] == revision}
+            columns = (jobs.c.id, jobs.c.revision, jobs.c.state)
+            found = connection.execute(sa.select(*columns).where(jobs.c.id.in_(written))).all()
+        return {
+            job_id
+            for job_id, revision, state in found
+            if _has_all_of(revision, state, written[job_id])
+        }
 
     def get_many(self, job_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the records of those of the jobs that are archived."""
@@ -191,3 +198,9 @@ class Archive:
     def _write(self, statement: Any, parameters: Mapping[str, Any] | None = None) -> None:
         with reachable(), self._writer.begin() as connection:
             connection.execute(statement, parameters)
+
+
+def _has_all_of(revision: str, state: str, job: Job) -> bool:
+    """Return whether a row is this version of a job, or the success that this one came before."""
+    has_succeeded = state == State.SUCCEEDED and job.state is not State.SUCCEEDED
+    return revision == job.revision or has_succeeded

@@ -27,7 +27,7 @@ class JobArchive(Protocol):
         """Close the connections; they are opened again when they are needed."""
 
     def put(self, snapshots: Sequence[Snapshot]) -> set[str]:
-        """Write jobs durably, and return the ids of those whose version is there now."""
+        """Write jobs durably, and return the ids of those that have nothing to add to it."""
 
     def get_many(self, job_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the records of those of the jobs that are archived."""

@@ -18,6 +18,7 @@ from imagequeue.worker.archive import Archiver
 from imagequeue.worker.context import Context
 from support.jobs import charged, failed, kie_callback, queued
 from support.jobs import move as bring
+from support.openai_api import finish
 from support.redis import traces
 from support.worker.callbacks import arrive
 from support.worker.hand_overs import succeed
@@ -116,6 +117,26 @@ def test_an_earlier_reading_replaces_no_later_one(ctx: Context, archive: Archive
 
 def snapshot(job: Job, read_at: int) -> Snapshot:
     return Snapshot(job, dump(job), read_at)
+
+
+def test_restored_redis_takes_no_image_out_of_the_archive(
+    ctx: Context, archive: Archive, move: Move
+) -> None:
+    job_id = queued(ctx)
+    client = ctx.store.redis
+    backup = {key: client.dump(key) for key in client.scan_iter()}
+    finish(ctx, job_id)
+    done = ctx.store.get(job_id)
+    move()
+    client.flushdb()
+    for key, value in backup.items():
+        client.restore(key, 0, value)
+    bring(ctx, job_id, State.CANCELLED)
+    move()
+    assert ctx.store.get(job_id) == done
+    assert not in_redis(ctx, job_id)
+    assert counts(archive) == {State.SUCCEEDED: 1}
+    assert not ctx.store.count_by_state()[State.CANCELLED]
 
 
 def test_damaged_record_stays_in_redis(ctx: Context, archive: Archive, move: Move) -> None:
