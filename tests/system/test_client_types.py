@@ -1,6 +1,7 @@
 """Type checkers refuse wrong names, parameters and states, and accept what is right."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -21,9 +22,9 @@ MYPY = """
 [mypy]
 strict = true
 mypy_path = {}
-[mypy-imagequeue.producer.*,imagequeue.store.*,imagequeue.jobs.filter,httpx._main]
+[mypy-imagequeue.producer.*,imagequeue.store.*,imagequeue.jobs.filter,imagequeue.config.settings]
 follow_imports = skip
-[mypy-imagequeue.config.settings]
+[mypy-httpx._main,idna.*,markdown_it.*,multiprocessing.*,opentelemetry.*,rich.*]
 follow_imports = skip
 """
 Errors = set[tuple[str, int]]
@@ -50,7 +51,7 @@ def run(module: str, *arguments: str | Path) -> str:
 def check_by_mypy(package: Path) -> Errors:
     config = package / "mypy.ini"
     config.write_text(MYPY.format(package))
-    options = ("--config-file", config, "--cache-dir", package / "cache")
+    options = ("--config-file", config, "--cache-dir", os.devnull)
     printed = run("mypy", *options, *RIGHT, WRONG)
     assert "Found" in printed, printed
     found = re.findall(r"^(.+?):(\d+): error:", printed, re.MULTILINE)
