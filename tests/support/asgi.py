@@ -13,7 +13,8 @@ from imagequeue.producer.local.ports import free_port
 from support.processes import eventually
 
 Serve = Callable[..., str]
-"""Returns the address of an API with changed settings, which the tests of a file share."""
+"""Returns the address of an API with changed settings, which the tests of a file share; `uvicorn`
+has the options of its server."""
 
 
 @contextmanager
@@ -29,18 +30,18 @@ def serving(app: Any, **options: Any) -> Iterator[str]:
 
 
 @contextmanager
-def serving_apis() -> Iterator[Callable[[Settings], str]]:
-    """Serve one API for equal settings: to build an app takes longer than most tests."""
-    served: list[tuple[Settings, str]] = []
+def serving_apis() -> Iterator[Callable[..., str]]:
+    """Serve one API for equal settings and options of uvicorn: to build an app takes long."""
+    served: list[tuple[Settings, dict[str, Any], str]] = []
     with ExitStack() as stack:
 
-        def serve(settings: Settings) -> str:
-            for known, url in served:
-                if known == settings:
+        def serve(settings: Settings, **options: Any) -> str:
+            for *known, url in served:
+                if known == [settings, options]:
                     return url
             app = create_app(settings)
-            url = stack.enter_context(serving(app, timeout_graceful_shutdown=1))
-            served.append((settings, url))
+            url = stack.enter_context(serving(app, timeout_graceful_shutdown=1, **options))
+            served.append((settings, options, url))
             return url
 
         yield serve

@@ -29,20 +29,24 @@ def overrides(overrides: dict[str, str], folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def served_apis() -> Iterator[Callable[[Settings], str]]:
+def served_apis() -> Iterator[Callable[..., str]]:
     with serving_apis() as serve:
         yield serve
 
 
 @pytest.fixture
 def serve(
-    served_apis: Callable[[Settings], str],
+    served_apis: Callable[..., str],
     overrides: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Serve:
     # No test has the keys of another one.
     monkeypatch.setattr(access, "CACHED_S", 0)
-    return lambda **changed: served_apis(read_settings(**{**overrides, **changed}))
+
+    def serve_one(uvicorn: dict[str, Any] | None = None, **changed: str) -> str:
+        return served_apis(read_settings(**{**overrides, **changed}), **(uvicorn or {}))
+
+    return serve_one
 
 
 @pytest.fixture

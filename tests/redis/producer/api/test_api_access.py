@@ -13,10 +13,9 @@ from imagequeue.errors import ConfigError, RedisUnavailableError
 from imagequeue.jobs.job import utc_now
 from imagequeue.producer.api import access
 from imagequeue.producer.api.access import LOCAL, Caller
-from imagequeue.producer.api.application import create_app
 from imagequeue.store.callers.api_keys import ApiKeys, Limits
 from support.access import opened, request, status_of
-from support.asgi import Serve, serving
+from support.asgi import Serve
 
 
 @pytest.fixture
@@ -71,12 +70,10 @@ def test_ambiguous_api_keys_entry_stops_the_start(overrides: dict[str, str], ent
     ],
     ids=str,
 )
-def test_without_keys_other_machines_are_refused(
-    settings: Settings, headers: dict[str, str]
-) -> None:
-    with serving(create_app(settings), forwarded_allow_ips="*") as url:
-        answer = requests.get(f"{url}/v1/jobs", headers=headers, timeout=30)
-        assert requests.get(f"{url}/v1/jobs", timeout=30).ok
+def test_without_keys_other_machines_are_refused(serve: Serve, headers: dict[str, str]) -> None:
+    url = serve(uvicorn={"forwarded_allow_ips": "*"})
+    answer = requests.get(f"{url}/v1/jobs", headers=headers, timeout=30)
+    assert requests.get(f"{url}/v1/jobs", timeout=30).ok
     assert (answer.status_code, answer.headers["Content-Type"]) == (403, "application/problem+json")
     assert "IMAGEQUEUE_API_KEYS" in answer.json()["detail"]
     assert "imagequeue keys add" in answer.json()["detail"]
@@ -99,28 +96,23 @@ def test_local_requests_are_recognised_by_address(
     assert status_of(opened(overrides), request(peer=peer, host=host)) == status
 
 
-def test_key_is_ignored_while_no_key_exists(overrides: dict[str, str], settings: Settings) -> None:
-    with serving(create_app(settings)) as url:
-        headers = {"Authorization": "Bearer old"}
-        assert requests.get(f"{url}/v1/jobs", headers=headers, timeout=30).ok
+def test_key_is_ignored_while_no_key_exists(overrides: dict[str, str], site: str) -> None:
+    headers = {"Authorization": "Bearer old"}
+    assert requests.get(f"{site}/v1/jobs", headers=headers, timeout=30).ok
     assert opened(overrides)(request()) == LOCAL
 
 
-def test_redis_key_works_until_it_is_removed(
-    settings: Settings, keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(access, "CACHED_S", 0)
+def test_redis_key_works_until_it_is_removed(site: str, keys: ApiKeys) -> None:
     key = keys.add("shop", Limits(open_jobs=3), utc_now())
     headers = {"Authorization": f"Bearer {key}"}
-    with serving(create_app(settings)) as url:
-        assert requests.get(f"{url}/v1/jobs", headers=headers, timeout=30).ok
-        # From now on this machine needs a key too.
-        assert requests.get(f"{url}/v1/jobs", timeout=30).status_code == 401
-        other = keys.add("other", Limits(), utc_now())
-        keys.remove("shop")
-        assert requests.get(f"{url}/v1/jobs", headers=headers, timeout=30).status_code == 401
-        headers = {"Authorization": f"Bearer {other}"}
-        assert requests.get(f"{url}/v1/jobs", headers=headers, timeout=30).ok
+    assert requests.get(f"{site}/v1/jobs", headers=headers, timeout=30).ok
+    # From now on this machine needs a key too.
+    assert requests.get(f"{site}/v1/jobs", timeout=30).status_code == 401
+    other = keys.add("other", Limits(), utc_now())
+    keys.remove("shop")
+    assert requests.get(f"{site}/v1/jobs", headers=headers, timeout=30).status_code == 401
+    headers = {"Authorization": f"Bearer {other}"}
+    assert requests.get(f"{site}/v1/jobs", headers=headers, timeout=30).ok
 
 
 def test_keys_are_cached_for_some_seconds(
