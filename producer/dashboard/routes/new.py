@@ -50,7 +50,7 @@ def new_router(client: LocalClient, access: Access) -> APIRouter:
     """Return the routes that show the form of a new job, and submit it."""
     router = APIRouter(route_class=PageRoute)
     login = require_login(access)
-    # To describe a hundred models takes a second, for which the start of the API does not wait.
+    # To describe all models takes half a second, for which the start of the API does not wait.
     list_all = cache(lambda: list_choices(client.settings))
 
     @router.get("/new")
