@@ -133,8 +133,9 @@ def answers(url: str) -> bool:
 
 def find_command(name: str) -> str:
     """Return the path of a command; without it, skip the test, or fail it in CI."""
-    # Wheels have some, and Debian has servers in a folder that is not on every PATH.
-    path = shutil.which(name, path=f"{BIN}:{os.environ.get('PATH', '')}:/usr/sbin")
+    # Debian has servers in a folder that is not on every PATH. Wheels have some commands as well,
+    # among them an old Redis without TLS: they come last.
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:{BIN}")
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed")
     return path
