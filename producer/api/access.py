@@ -20,6 +20,7 @@ from ...errors import ConfigError
 from ...providers.request import Priority
 from ...store.callers.api_keys import SAFE_NAME, ApiKeys, Limits
 from ...store.callers.hashing import hash_key
+from ...store.callers.login_links import LOCAL as LOCAL_NAME
 from ...store.callers.login_links import LoginLinks
 from ...store.callers.rate_limits import RateLimiter
 from ...store.callers.roles import Role, find_role
@@ -52,7 +53,7 @@ class Caller(NamedTuple):
 
 
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
-LOCAL = Caller("local", is_admin=True, max_priority="high")
+LOCAL = Caller(LOCAL_NAME, is_admin=True, max_priority="high")
 Known = list[tuple[str, Caller]]
 
 

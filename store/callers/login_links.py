@@ -13,6 +13,7 @@ from .roles import Role
 
 LINK_S = 15 * 60
 LOCAL = "local"
+"""The caller on this machine while no key exists, and of links that name none."""
 
 
 class Login(NamedTuple):
@@ -28,13 +29,10 @@ class LoginLinks:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
-    def make(self, url: str, role: Role = Role.ADMIN, caller: str = "") -> str:
-        """Return a link to the API at `url` that logs one browser in, once, within LINK_S.
-
-        Without a caller, its jobs are those of LOCAL.
-        """
+    def make(self, url: str, role: Role = Role.ADMIN, caller: str = LOCAL) -> str:
+        """Return a link to the API at `url` that logs one browser in, once, within LINK_S."""
         token = secrets.token_urlsafe(32)
-        self._redis.set(keys.login_link(hash_key(token)), f"{role}:{caller or LOCAL}", ex=LINK_S)
+        self._redis.set(keys.login_link(hash_key(token)), f"{role}:{caller}", ex=LINK_S)
         return f"{url.rstrip('/')}/login/{token}"
 
     def find(self, token: str) -> Login | None:

@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from imagequeue.jobs.job import JobError, Reason, State
 from imagequeue.worker.context import Context
+from support.jobs import queued
 
 Metrics = Mapping[str, float]
 
@@ -39,3 +40,14 @@ def move(ctx: Context, job_id: str, *states: State, cause: str = "test") -> None
             ctx.store.get(job_id),
             lambda j: j.transition_to(state, cause, ctx.now(), ctx.now(), error=error),  # noqa: B023
         )
+
+
+def add_results(ctx: Context, *causes: str) -> None:
+    """Add a job that has been queued for an hour, and one more whose result each cause reports."""
+    ctx.now.advance(-3600)  # type: ignore[attr-defined]
+    queued(ctx)
+    for cause in causes:
+        job_id = queued(ctx)
+        move(ctx, job_id, State.SUBMITTING, State.WAITING)
+        move(ctx, job_id, State.DOWNLOADING, cause=cause)
+    ctx.now.advance(3600)  # type: ignore[attr-defined]

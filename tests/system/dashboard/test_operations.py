@@ -4,22 +4,15 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from imagequeue.jobs.job import State
 from imagequeue.worker.context import Context
 from support.dashboard import beat
 from support.dashboard_browser import check_page, open_live
-from support.jobs import charged, queued
-from support.metrics import move
+from support.jobs import charged
+from support.metrics import add_results
 
 
 def test_operations_show_what_runs_waits_and_was_spent(site: str, ctx: Context, page: Page) -> None:
-    ctx.now.advance(-3600)  # type: ignore[attr-defined]
-    queued(ctx)
-    for cause in ("callback", "poll", "poll"):
-        job_id = queued(ctx)
-        move(ctx, job_id, State.SUBMITTING, State.WAITING)
-        move(ctx, job_id, State.DOWNLOADING, cause=cause)
-    ctx.now.advance(3600)  # type: ignore[attr-defined]
+    add_results(ctx, "callback", "poll", "poll")
     charged(ctx, "shop")
     open_live(page, site)
     expect(page.locator("#stream")).to_have_text("no worker runs")

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from imagequeue.jobs.job import State, utc_now
+from imagequeue.jobs.job import utc_now
 from imagequeue.store.deployment.processes import ProcessKind
 from imagequeue.worker.context import Context
 from support.callers import Ask
 from support.dashboard import beat, get, post
-from support.jobs import charged, queued
-from support.metrics import move
+from support.jobs import charged
+from support.metrics import add_results
 
 
 @pytest.fixture(autouse=True)
@@ -35,12 +35,7 @@ def test_page_shows_processes_and_what_is_missing(site: str, ctx: Context) -> No
 
 
 def test_page_shows_what_waits_and_how_it_ended(site: str, ctx: Context) -> None:
-    ctx.now.advance(-3600)  # type: ignore[attr-defined]
-    queued(ctx)
-    for cause in ("callback", "poll", "poll"):
-        job_id = queued(ctx)
-        move(ctx, job_id, State.SUBMITTING, State.WAITING)
-        move(ctx, job_id, State.DOWNLOADING, cause=cause)
+    add_results(ctx, "callback", "poll", "poll")
     html = get(f"{site}/operations")
     assert "1 by callback, 2 by poll" in html
     due = {name: int(count) for name, _, count, *_ in rows(html, "Queues")}
