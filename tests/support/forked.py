@@ -96,6 +96,8 @@ def _run(
     starting: Connection,
 ) -> None:
     os.setsid()
+    # It is ignored where the tests are a job in the background of a shell.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     for number in (1, 2):
         os.dup2(output.fileno(), number)
