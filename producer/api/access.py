@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 
 import redis
 from fastapi import Depends, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis.exceptions import RedisError
 
@@ -57,6 +58,14 @@ LOCAL = Caller(LOCAL_NAME, is_admin=True, max_priority="high")
 Known = list[tuple[str, Caller]]
 
 
+class _Cache(NamedTuple):
+    """The callers by the hashes of their keys, as of a time of this machine's clock."""
+
+    read_at: float = float("-inf")
+    day: str = ""
+    known: Known = []  # noqa: RUF012 - it is never changed
+
+
 class Access:
     """Admits callers with an API key or a local login; while no key exists, this machine too.
 
@@ -75,10 +84,26 @@ class Access:
         self.sessions = Sessions(client, self._now)
         self._keys = ApiKeys(client)
         self._limiter = RateLimiter(client)
-        self._cached: tuple[float, Known] = (float("-inf"), [])
+        self._cached = _Cache()
         self._used: dict[str, str] = {}
+        """The day on which each key was last used, by its hash."""
 
-    def __call__(self, request: Request, given: Bearer = None) -> Caller:
+    async def __call__(self, request: Request, given: Bearer = None) -> Caller:
+        """Return the caller; raises what `admit` raises."""
+        # A thread costs a request more than the check, which seldom has to wait for Redis.
+        if self._has_to_ask(request, given):
+            return await run_in_threadpool(self.admit, request, given)
+        return self.admit(request, given)
+
+    def _has_to_ask(self, request: Request, given: Bearer) -> bool:
+        """Whether a request cannot be admitted by what is cached: Redis has to be asked."""
+        if self._is_old():
+            return True
+        if given and self._cached.known:
+            return self._used.get(hash_key(given.credentials)) != self._cached.day
+        return bool(browser.read_cookie(request))
+
+    def admit(self, request: Request, given: Bearer = None) -> Caller:
         """Return the caller; raises HTTPException 401 or 403 for an unknown one."""
         if given and self._known():
             caller = _require_right(request, self.find_caller(given.credentials))
@@ -93,11 +118,11 @@ class Access:
 
         Sessions and keys may be removed meanwhile, and roles may change.
         """
-        sees = self(request, given).sees
+        sees = self.admit(request, given).sees
 
         def recheck() -> bool:
             try:
-                return self(request, given).sees == sees
+                return self.admit(request, given).sees == sees
             except HTTPException:
                 return False
 
@@ -132,7 +157,7 @@ class Access:
             return _make_caller(session.caller, session.role)
         for key_hash, caller in self._known():
             if caller.name == session.caller and session.is_of(cookie, key_hash):
-                self._record_use(caller.name)
+                self._record_use(key_hash, caller.name)
                 return caller
         return None
 
@@ -148,7 +173,7 @@ class Access:
             if hmac.compare_digest(presented, known):
                 found = caller
         if found:
-            self._record_use(found.name)
+            self._record_use(presented, found.name)
         return found
 
     @reachable()
@@ -161,13 +186,17 @@ class Access:
         self._limiter.acquire(caller.name, caller.limits, jobs, self._now())
 
     def _known(self) -> Known:
-        read_at, known = self._cached
-        if time.monotonic() - read_at >= CACHED_S:
+        if self._is_old():
             read_at = time.monotonic()
             # Raises while Redis is unreachable: a stale cache admits nobody.
             known = [*self._environment, *self._read_redis_keys()]
-            self._cached = read_at, known
-        return known
+            with reachable():
+                day = self._now().date().isoformat()
+            self._cached = _Cache(read_at, day, known)
+        return self._cached.known
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._cached.read_at >= CACHED_S
 
     def _read_redis_keys(self) -> Iterator[tuple[str, Caller]]:
         with reachable():
@@ -181,11 +210,11 @@ class Access:
             # No key has this hash. But while there are keys, nobody has access without one.
             yield "", Caller(name)
 
-    def _record_use(self, name: str) -> None:
+    def _record_use(self, key_hash: str, name: str) -> None:
+        day = self._cached.day
         with suppress(RedisError):  # informational: no reason to refuse the request
-            day = self._now().date().isoformat()
-            if self._used.get(name) != day:
-                self._used[name] = day
+            if self._used.get(key_hash) != day:
+                self._used[key_hash] = day
                 self._keys.record_use(name, day)
 
 

@@ -21,7 +21,7 @@ from ...jobs.idempotency import IdempotencyKey
 from ...jobs.ids import quote_name
 from ...jobs.job import Job
 from .. import keys
-from ..callers.api_keys import ApiKeys
+from ..callers.api_keys import ApiKeys, is_key_name
 from ..submit.places import estimate_cost
 from . import keys as money_keys
 
@@ -91,7 +91,7 @@ class BudgetReader:
         """
         caller = jobs[0].submitted_by if jobs else ""
         budgets: list[tuple[str | None, Budget]] = [(None, budget) for budget in self._in_all]
-        if key := ApiKeys(self._redis).find(caller):
+        if is_key_name(caller) and (key := ApiKeys(self._redis).find(caller)):
             budgets += [(caller, budget) for budget in key.budgets]
         uses = self._measure(budgets, now)
         if next(self._find_excess(uses, jobs, now), None):

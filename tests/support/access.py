@@ -17,7 +17,7 @@ def request(method: str = "GET", peer: str = "127.0.0.1", **headers: str) -> Req
 
 def status_of(access_to: Access, asked: Request) -> int:
     try:
-        return 200 if access_to(asked) else 0
+        return 200 if access_to.admit(asked) else 0
     except HTTPException as error:
         return error.status_code
 

@@ -1,11 +1,14 @@
 """Authentication of the HTTP API: API keys, and local access without one."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
 import requests
+from fastapi.security import HTTPAuthorizationCredentials
 
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import Settings
@@ -99,7 +102,7 @@ def test_local_requests_are_recognised_by_address(
 def test_key_is_ignored_while_no_key_exists(overrides: dict[str, str], site: str) -> None:
     headers = {"Authorization": "Bearer old"}
     assert requests.get(f"{site}/v1/jobs", headers=headers, timeout=30).ok
-    assert opened(overrides)(request()) == LOCAL
+    assert opened(overrides).admit(request()) == LOCAL
 
 
 def test_redis_key_works_until_it_is_removed(site: str, keys: ApiKeys) -> None:
@@ -140,7 +143,7 @@ def test_cached_keys_admit_nobody_while_redis_is_away(
     overrides: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = opened(overrides)
-    assert known(request()) == LOCAL
+    assert known.admit(request()) == LOCAL
 
     def away(*_: object) -> None:
         raise redis.ConnectionError("away")
@@ -148,7 +151,35 @@ def test_cached_keys_admit_nobody_while_redis_is_away(
     monkeypatch.setattr(access, "CACHED_S", 0)
     monkeypatch.setattr(known._keys, "read", away)
     with pytest.raises(RedisUnavailableError):
-        known(request())
+        known.admit(request())
+
+
+def test_only_a_request_that_has_to_ask_redis_waits_in_a_thread(
+    overrides: dict[str, str], keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = keys.add("shop", Limits(), utc_now())
+    known = opened(overrides)
+    threads: list[bool] = []
+    admit = known.admit
+
+    def noted(*given: Any) -> Caller:
+        threads.append(threading.current_thread() is not threading.main_thread())
+        return admit(*given)
+
+    monkeypatch.setattr(known, "admit", noted)
+    given = HTTPAuthorizationCredentials(scheme="Bearer", credentials=key)
+
+    async def admit_three_times() -> None:
+        for _ in range(3):
+            assert (await known(request(), given)).name == "shop"
+
+    # The keys and the day of the last use; then nothing, until the keys are read again.
+    monkeypatch.setattr(access, "CACHED_S", 1e9)
+    asyncio.run(admit_three_times())
+    assert threads == [True, False, False]
+    monkeypatch.setattr(access, "CACHED_S", 0)
+    asyncio.run(admit_three_times())
+    assert threads[3:] == [True] * 3
 
 
 def test_day_of_last_use_is_written_once(overrides: dict[str, str], keys: ApiKeys) -> None:
