@@ -189,18 +189,16 @@ class Access:
         if self._is_old():
             read_at = time.monotonic()
             # Raises while Redis is unreachable: a stale cache admits nobody.
-            known = [*self._environment, *self._read_redis_keys()]
             with reachable():
-                day = self._now().date().isoformat()
-            self._cached = _Cache(read_at, day, known)
+                known = [*self._environment, *self._read_redis_keys()]
+                self._cached = _Cache(read_at, self._now().date().isoformat(), known)
         return self._cached.known
 
     def _is_old(self) -> bool:
         return time.monotonic() - self._cached.read_at >= CACHED_S
 
     def _read_redis_keys(self) -> Iterator[tuple[str, Caller]]:
-        with reachable():
-            found, unreadable = self._keys.read()
+        found, unreadable = self._keys.read()
         for name, key in found.items():
             yield (
                 key.hash,
@@ -211,11 +209,10 @@ class Access:
             yield "", Caller(name)
 
     def _record_use(self, key_hash: str, name: str) -> None:
-        day = self._cached.day
         with suppress(RedisError):  # informational: no reason to refuse the request
-            if self._used.get(key_hash) != day:
-                self._used[key_hash] = day
-                self._keys.record_use(name, day)
+            if self._used.get(key_hash) != self._cached.day:
+                self._used[key_hash] = self._cached.day
+                self._keys.record_use(name, self._cached.day)
 
 
 def require_admin(caller: Caller) -> None:
