@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from ...errors import InvalidRequestError, Problem
+from ...errors import (
+    BudgetExceededError,
+    IdempotencyConflictError,
+    InvalidRequestError,
+    LimitError,
+    Problem,
+)
 from ...jobs.upload import Upload
 from ..input_images import MAX_UPLOAD_BYTES, InputImages
 from .images import storage_errors_as_503
@@ -22,6 +29,14 @@ MAX_FILES = 16
 # The texts are held in memory: these bound them together.
 MAX_FIELDS = 100
 MAX_TEXT_BYTES = 128 * 1024
+REFUSALS: tuple[type[Exception], ...] = (
+    BudgetExceededError,
+    HTTPException,
+    IdempotencyConflictError,
+    InvalidRequestError,
+    LimitError,
+)
+"""What says that no job is stored. After any other error one may be, and needs its images."""
 
 
 class Form(NamedTuple):
@@ -77,6 +92,20 @@ async def read_form(
             await run_in_threadpool(images.discard, [upload for _, upload in uploads])
             raise
         return Form(texts, uploads)
+
+
+@asynccontextmanager
+async def discarding(
+    images: InputImages,
+    uploads: Sequence[Upload],
+    refusals: tuple[type[Exception], ...] = REFUSALS,
+) -> AsyncIterator[None]:
+    """Delete uploads if the request that they came with is refused."""
+    try:
+        yield
+    except refusals:
+        await run_in_threadpool(images.discard, uploads)
+        raise
 
 
 async def _read_text(name: str, file: UploadFile, max_bytes: int) -> str:

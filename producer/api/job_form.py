@@ -11,19 +11,14 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
-from ...errors import (
-    BudgetExceededError,
-    IdempotencyConflictError,
-    InvalidRequestError,
-    Problem,
-)
+from ...errors import InvalidRequestError, Problem
 from ...jobs.job import Job
 from ...jobs.upload import Upload
 from ...providers.request import JobRequest, parse_request
-from ..client import LocalClient
+from ..client import LocalClient, Submitted
 from .access import Access, Caller
 from .body_limit import MAX_BYTES, is_form
-from .form import MAX_FILES, Form, read_form
+from .form import MAX_FILES, Form, discarding, read_form
 from .routes.jobs import REPLAYED, IdempotencyKey
 
 REQUEST, IMAGE = "request", "image"
@@ -81,30 +76,21 @@ def routes(client: LocalClient, access: Access) -> APIRouter:
         )
         uploads = [upload for _, upload in form.uploads]
 
-        def submit() -> Job:
-            try:
-                job, replayed = client.submit_request(
-                    _read_request(form, uploads),
-                    idempotency_key=idempotency_key,
-                    submitted_by=caller.name,
-                    sees=caller.sees,
-                    max_priority=caller.max_priority,
-                )
-            except (
-                BudgetExceededError,
-                HTTPException,
-                IdempotencyConflictError,
-                InvalidRequestError,
-            ):
-                # Other errors do not say whether the job is stored, and may need its images.
-                images.discard(uploads)
-                raise
-            if replayed:
-                response.headers[REPLAYED] = "true"
-                images.discard(uploads)
-            return job
+        def submit() -> Submitted:
+            return client.submit_request(
+                _read_request(form, uploads),
+                idempotency_key=idempotency_key,
+                submitted_by=caller.name,
+                sees=caller.sees,
+                max_priority=caller.max_priority,
+            )
 
-        return await run_in_threadpool(submit)
+        async with discarding(images, uploads):
+            job, replayed = await run_in_threadpool(submit)
+        if replayed:
+            response.headers[REPLAYED] = "true"
+            await run_in_threadpool(images.discard, uploads)
+        return job
 
     return router
 

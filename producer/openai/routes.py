@@ -1,8 +1,10 @@
 """OpenAI's endpoints of images and models, answered by jobs of the queue."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request
@@ -17,12 +19,12 @@ from ...providers.model_names import list_model_names
 from ...storage import Storage
 from ..api import images
 from ..api.access import Access, Caller
-from ..api.form import read_form
+from ..api.form import REFUSALS, Form, discarding, read_form
 from ..client import LocalClient
 from . import documents, examples
 from .acceptance import Acceptance, Accepted
 from .body import ImageRequest, parse_form
-from .errors import OpenAIRoute, error_responses, refuse
+from .errors import OpenAIError, OpenAIRoute, error_responses, refuse
 from .prefer import parse_preferences
 from .translate import translate
 from .waiting import Waiting
@@ -84,21 +86,27 @@ def routes(
     async def accept_and_answer(
         request: Request,
         caller: Caller,
-        body: ImageRequest,
-        jobs: list[dict[str, Any]],
-        files: list[tuple[str, str]],
         headers: SubmitHeaders,
+        read: Callable[[], tuple[ImageRequest, list[dict[str, Any]]]],
+        form: Form | None = None,
     ) -> Response:
+        """Accept what `read` returns, and answer; the request of a form is counted already."""
         preferences = parse_preferences(headers.prefer, settings.images_wait_s)
-        sent = {"files": files, **body.model_dump(mode="json")}
+        uploads = form.uploads if form else []
 
-        def accept() -> Accepted:
-            access.acquire(caller, len(jobs))
+        def accept(body: ImageRequest, jobs: list[dict[str, Any]]) -> Accepted:
+            access.acquire(caller, len(jobs) - (1 if form else 0))
+            files = [(name, each.sha256) for name, each in uploads]
+            sent = {"files": files, **body.model_dump(mode="json")}
             is_new = headers.retry_count == "0"
             return acceptance.accept(jobs, sent, caller, headers.idempotency_key, is_new)
 
-        with waiting.hold(caller, preferences):
-            accepted = await run_in_threadpool(accept)
+        with ExitStack() as held:
+            stored = [upload for _, upload in uploads]
+            async with discarding(client.input_images, stored, (*REFUSALS, OpenAIError)):
+                body, jobs = read()
+                held.enter_context(waiting.hold(caller, preferences))
+                accepted = await run_in_threadpool(accept, body, jobs)
             return await waiting.answer(
                 request, caller, accepted, preferences, body.response_format
             )
@@ -114,8 +122,11 @@ def routes(
 
         A request that is sent again gets the same images, and is paid once.
         """
-        jobs = translate(body, "generate")
-        return await accept_and_answer(request, caller, body, jobs, [], headers)
+
+        def read() -> tuple[ImageRequest, list[dict[str, Any]]]:
+            return body, translate(body, "generate")
+
+        return await accept_and_answer(request, caller, headers, read)
 
     @router.post(
         "/edits",
@@ -130,17 +141,10 @@ def routes(
         headers: Annotated[SubmitHeaders, Depends()],
     ) -> Response:
         """Queue an edit of the images in a form, and answer with its images once they are made."""
+        # Before anything is stored. Whether it is for several images is known afterwards.
+        await run_in_threadpool(access.acquire, caller, 1)
         form = await read_form(request, client.input_images, caller.name)
-        body = parse_form(form.texts)
-        given = [each.id for name, each in form.uploads if name in IMAGE_FIELDS]
-        masks = [each.id for name, each in form.uploads if name == "mask"]
-        if unknown := {name for name, _ in form.uploads} - {*IMAGE_FIELDS, "mask"}:
-            raise refuse("files may be image, image[] and mask", min(unknown))
-        if not given:
-            raise InvalidRequestError([Problem("image", "is required: send one file or several")])
-        jobs = translate(body, "edit", given, next(iter(masks), None), is_form=True)
-        files = [(name, each.sha256) for name, each in form.uploads]
-        return await accept_and_answer(request, caller, body, jobs, files, headers)
+        return await accept_and_answer(request, caller, headers, partial(_read_edit, form), form)
 
     @router.get("/{job}", summary="Get the images of a job", responses=answered)
     async def get_images(
@@ -158,6 +162,18 @@ def routes(
             )
 
     return router
+
+
+def _read_edit(form: Form) -> tuple[ImageRequest, list[dict[str, Any]]]:
+    """Return the request in a form, and its jobs; raises OpenAIError or InvalidRequestError."""
+    body = parse_form(form.texts)
+    given = [each.id for name, each in form.uploads if name in IMAGE_FIELDS]
+    masks = [each.id for name, each in form.uploads if name == "mask"]
+    if unknown := {name for name, _ in form.uploads} - {*IMAGE_FIELDS, "mask"}:
+        raise refuse("files may be image, image[] and mask", min(unknown))
+    if not given:
+        raise InvalidRequestError([Problem("image", "is required: send one file or several")])
+    return body, translate(body, "edit", given, next(iter(masks), None), is_form=True)
 
 
 def file_routes(

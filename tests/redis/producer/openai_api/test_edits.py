@@ -8,7 +8,10 @@ import pytest
 import requests
 from openai import OpenAI
 
-from imagequeue.jobs.job import Job
+from imagequeue.jobs.job import Job, utc_now
+from imagequeue.producer.api.listeners import Listeners
+from imagequeue.store.callers.api_keys import ApiKeys, Limits
+from imagequeue.store.images import keys as image_keys
 from imagequeue.store.images.uploads import Uploads
 from imagequeue.worker.context import Context
 from support.openai_api import KEY, PNG, ending
@@ -21,6 +24,10 @@ HAT: dict[str, Any] = {"model": "openai-images/gpt-image-2", "prompt": "a hat"}
 def only_job(ctx: Context) -> Job:
     (job,) = ctx.store.list().jobs
     return job
+
+
+def count_uploads(ctx: Context) -> int:
+    return int(ctx.store.redis.zcard(image_keys.UPLOADS))
 
 
 def test_one_image_is_edited(sdk: OpenAI, ctx: Context) -> None:
@@ -78,6 +85,29 @@ def test_field_that_cannot_be_used_is_named(
         sdk.images.edit(**{"image": ("a.png", PNG), **HAT, **fields})
     assert (caught.value.param, words in caught.value.message) == (param, True), caught.value
     assert not ctx.store.list().jobs
+    assert not count_uploads(ctx)
+
+
+def test_edits_beyond_the_limit_of_the_key_store_no_file(site: str, ctx: Context) -> None:
+    secret = ApiKeys(ctx.store.redis).add("limited", Limits(per_minute=3), utc_now())
+    edit = {"image": ("a.png", PNG), "model": "kie-flux-kontext", "prompt": "a hat"}
+    with OpenAI(base_url=f"{site}/v1", api_key=secret, max_retries=0) as sdk:
+        with ending(ctx):
+            assert sdk.images.edit(**edit, n=2).data
+        stored = count_uploads(ctx)
+        # The first is one image too many, and what it counts leaves nothing to the second.
+        for images in (2, 1):
+            with pytest.raises(openai.RateLimitError):
+                sdk.images.edit(**edit, n=images)
+    assert (stored, count_uploads(ctx)) == (1, 1)
+
+
+def test_edit_that_cannot_wait_leaves_no_file(sdk: OpenAI, ctx: Context) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Listeners, "count", lambda _: 10**6)
+        with pytest.raises(openai.InternalServerError):
+            sdk.images.edit(image=("a.png", PNG), **HAT)
+    assert not count_uploads(ctx)
 
 
 def test_edit_that_is_sent_again_is_known_by_its_files(site: str, ctx: Context) -> None:
