@@ -15,11 +15,11 @@ from ..jobs.idempotency import IdempotencyKey
 from ..jobs.job import QUEUE_OF, Job
 from ..providers.request import JobRequest
 from ..store.callers.reuse import claim_keys, find_by_keys, find_made, store_keys
+from ..store.callers.terms import Terms, read_terms
 from ..store.due.background import Dispatches
 from ..store.images.uploads import Uploads
 from ..store.jobs import Store
 from ..store.money.budgets import BudgetReader
-from ..store.webhooks.caller_webhooks import CallerWebhooks
 from .idempotency import batch_key, build_fingerprint, place_key, request_key
 from .uploads import upload_files
 from .validation import Fields, RefusedRequest, RequestValidator, ValidRequest, refuse_all
@@ -59,7 +59,6 @@ class Submitter:
         self._settings = settings
         self._store = store
         self._budgets = BudgetReader(store.redis, settings)
-        self._webhooks = CallerWebhooks(store.redis)
         self._dispatcher = dispatcher
         self._now = now
 
@@ -76,16 +75,19 @@ class Submitter:
         RequestValidator.
         """
         own, complete = (None, key) if isinstance(key, IdempotencyKey) else (key, None)
-        valid = self._validator(caller, **options).check(given, own)
-        stored = self._store_jobs([valid], [complete] if complete else _keys([valid], caller))
+        terms = read_terms(self._store.redis, caller)
+        valid = self._validator(caller, terms, **options).check(given, own)
+        known = [complete] if complete else _keys([valid], caller)
+        stored = self._store_jobs([valid], known, terms)
         return (stored.new[0], False) if stored.new else (self._store.get(stored.ids[0]), True)
 
     def submit_many(self, requests: Iterable[Fields], caller: str) -> list[Job]:
         """Return the jobs of all requests, accepted all or none; they form no batch."""
-        valid, refused = self._validator(caller).check_each(requests)
+        terms = read_terms(self._store.redis, caller)
+        valid, refused = self._validator(caller, terms).check_each(requests)
         if refused:
             raise refuse_all(refused)
-        stored = self._store_jobs(valid, _keys(valid, caller))
+        stored = self._store_jobs(valid, _keys(valid, caller), terms)
         jobs = {job.id: job for job in stored.new}
         return [jobs.get(job_id) or self._store.get(job_id) for job_id in stored.ids]
 
@@ -105,14 +107,16 @@ class Submitter:
             words = f"a batch has 1 to {MAX_IN_BATCH} items, and this one {len(items)}"
             raise InvalidRequestError([Problem("items", words)])
         batch = new_batch(self._now(), caller)
-        valid, refused = self._validator(caller, batch=batch.id, **options).check_each(items)
+        terms = read_terms(self._store.redis, caller)
+        validator = self._validator(caller, terms, batch=batch.id, **options)
+        valid, refused = validator.check_each(items)
         if refused and (on_error == "refuse" or not valid):
             raise refuse_all(refused)
         whole = batch_key(key, items, valid, caller) if isinstance(key, str) else key
         batch_at = place_key(whole, "batch") if whole else None
         # Raises before anything is stored if the key belongs to another batch.
         (original,) = find_by_keys(self._store.redis, [batch_at])
-        stored = self._store_jobs(valid, _keys(valid, caller, whole), batch)
+        stored = self._store_jobs(valid, _keys(valid, caller, whole), terms, batch)
         jobs: list[str | None] = [None] * len(items)
         for each, job_id in zip(valid, stored.ids, strict=True):
             jobs[each.index] = job_id
@@ -127,14 +131,14 @@ class Submitter:
             if ids := [job.id for job in jobs if QUEUE_OF[job.state] is queue]:
                 self._dispatcher.dispatch(queue, ids, self._now())
 
-    def _validator(self, caller: str, **options: Any) -> RequestValidator:
+    def _validator(self, caller: str, terms: Terms, **options: Any) -> RequestValidator:
         return RequestValidator(
             settings=self._settings,
             now=self._now,
             find_jobs=self._store.get_many,
             find_uploads=Uploads(self._store.redis).get_many,
             caller=caller,
-            webhook=self._webhooks.find(caller),
+            webhook=terms.webhook,
             **options,
         )
 
@@ -142,6 +146,7 @@ class Submitter:
         self,
         requests: Sequence[ValidRequest],
         keys: Sequence[IdempotencyKey | None],
+        terms: Terms,
         batch: Batch | None = None,
     ) -> _StoredJobs:
         """Store and dispatch the jobs of requests that no earlier job answers."""
@@ -156,7 +161,8 @@ class Submitter:
         made = self._find_made(requests, fingerprints, by_key)
         unknown = [place for place in range(len(requests)) if not (by_key[place] or made[place])]
         new_keys = [keys[place] for place in unknown]
-        self._budgets.check([requests[place].job for place in unknown], new_keys, self._now())
+        new_jobs = [requests[place].job for place in unknown]
+        self._budgets.check(new_jobs, new_keys, terms.budgets, self._now())
         jobs = [self._upload_files(requests[place], fingerprints[place]) for place in unknown]
         with _locate_conflicts(requests):
             reused = claim_keys(self._store.redis, keys, made)

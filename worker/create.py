@@ -10,6 +10,7 @@ from ..errors import InvalidRequestError, Problem
 from ..jobs.build import build_job
 from ..jobs.idempotency import build_idempotency_key
 from ..providers.request import parse_request
+from ..store.callers.terms import read_terms
 from .context import Context
 
 
@@ -25,11 +26,10 @@ def create(ctx: Context, request: Mapping[str, Any], message_id: str) -> str:
     if parsed.reuse is not None:
         words = "cannot be used in a message, which has no answer with the earlier job's id"
         raise InvalidRequestError([Problem("reuse", words)])
-    job = build_job(
-        ctx.settings, parsed, now, submitted_by=caller, webhook=ctx.caller_webhooks.find(caller)
-    )
+    terms = read_terms(ctx.store.redis, caller)
+    job = build_job(ctx.settings, parsed, now, submitted_by=caller, webhook=terms.webhook)
     key = build_idempotency_key(f"message {message_id}", fields)
-    ctx.budgets.check([job], [key], now)
+    ctx.budgets.check([job], [key], terms.budgets, now)
     (job_id,) = ctx.store.add([job], [key])
     ctx.dispatcher.dispatch(Queue.SUBMIT, [job_id], now)
     return job_id

@@ -103,14 +103,6 @@ class ApiKeys:
         """Return every key that can be read by its name."""
         return self.read().keys
 
-    def find(self, name: str) -> ApiKey | None:
-        """Return a key, if there is one that can be read."""
-        record: Any = self._redis.hget(keys.API_KEYS, name)
-        try:
-            return None if record is None else _parse_key(name, record)
-        except UnreadableRecordError:
-            return None
-
     def add(
         self,
         name: str,
@@ -207,6 +199,14 @@ class ApiKeys:
             name: KeyUse(key, decode_id(used.get(name.encode(), b"")), jobs.get(name, 0))
             for name, key in known.items()
         }
+
+
+def find_budgets(name: str, record: bytes | None) -> tuple[Budget, ...]:
+    """Return the budgets in the record of a key; none without a record that can be read."""
+    try:
+        return _parse_key(name, record).budgets if record else ()
+    except UnreadableRecordError:
+        return ()
 
 
 def _parse_key(name: str, record: bytes) -> ApiKey:

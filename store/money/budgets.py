@@ -21,7 +21,7 @@ from ...jobs.idempotency import IdempotencyKey
 from ...jobs.ids import quote_name
 from ...jobs.job import Job
 from .. import keys
-from ..callers.api_keys import ApiKeys, is_key_name
+from ..callers.api_keys import ApiKeys
 from ..submit.places import estimate_cost
 from . import keys as money_keys
 
@@ -81,18 +81,21 @@ class BudgetReader:
         return self._measure(budgets, now)
 
     def check(
-        self, jobs: Sequence[Job], idempotency_keys: Sequence[IdempotencyKey | None], now: datetime
+        self,
+        jobs: Sequence[Job],
+        idempotency_keys: Sequence[IdempotencyKey | None],
+        own: Iterable[Budget],
+        now: datetime,
     ) -> None:
         """Raise BudgetExceededError for new jobs of one caller that must not be accepted.
 
-        One job that costs more than a budget is always refused: it would wait forever. With
-        `BUDGET_EXCEEDED=refuse`, so is what does not fit at present. Jobs whose idempotency key is
-        known are not paid again.
+        `own` has the budgets of the caller's key. One job that costs more than a budget is always
+        refused: it would wait forever. With `BUDGET_EXCEEDED=refuse`, so is what does not fit at
+        present. Jobs whose idempotency key is known are not paid again.
         """
         caller = jobs[0].submitted_by if jobs else ""
         budgets: list[tuple[str | None, Budget]] = [(None, budget) for budget in self._in_all]
-        if is_key_name(caller) and (key := ApiKeys(self._redis).find(caller)):
-            budgets += [(caller, budget) for budget in key.budgets]
+        budgets += [(caller, budget) for budget in own]
         uses = self._measure(budgets, now)
         if next(self._find_excess(uses, jobs, now), None):
             new = self._drop_known(jobs, idempotency_keys)

@@ -33,7 +33,7 @@ class CallerWebhooks:
         if not is_key_name(caller):
             return CallerWebhook()
         record: Any = self._redis.hget(webhook_keys.CALLER_WEBHOOKS, caller)
-        return CallerWebhook() if record is None else _parse(caller, record)
+        return parse_webhook(caller, record)
 
     def change(
         self, caller: str, now: datetime, url: str | None = None, *, new_secret: bool = False
@@ -48,7 +48,7 @@ class CallerWebhooks:
             if not pipe.hexists(keys.API_KEYS, caller):
                 raise ApiKeyError(f"no key is named {caller}; `imagequeue keys list` shows all")
             record = pipe.hget(webhook_keys.CALLER_WEBHOOKS, caller)
-            webhook = CallerWebhook() if record is None else _parse(caller, record)
+            webhook = parse_webhook(caller, record)
             if url is not None:
                 webhook = webhook.evolve(url=url)
             secret = ""
@@ -77,9 +77,10 @@ def make_secret() -> str:
     return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
-def _parse(caller: str, record: bytes) -> CallerWebhook:
+def parse_webhook(caller: str, record: bytes | None) -> CallerWebhook:
+    """Return a stored webhook, empty for None; raises ConfigError for a damaged one."""
     try:
-        return CallerWebhook.model_validate_json(record)
+        return CallerWebhook() if record is None else CallerWebhook.model_validate_json(record)
     except ValueError:
         # pydantic's message would quote the record.
         words = "is damaged: remove it with `imagequeue keys webhook"
