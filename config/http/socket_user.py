@@ -15,37 +15,38 @@ Endpoint = tuple[str, int]
 # sock_diag(7)
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST = 4, 20, 1
 ANY_STATE = NO_COOKIE = 0xFFFFFFFF
-TIME_WAIT, LISTENING = 6, 10
-WITHOUT_PROCESS = {TIME_WAIT, LISTENING}
-"""The states of a socket that nobody sends requests with; that of TIME_WAIT counts as root's."""
+LISTENING = 10
 HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, sender
 QUERY = struct.Struct("=BBBxI")  # family, protocol, extensions, states
 ENDS = struct.Struct("!HH16s16s")  # ports and addresses
 ANY_SOCKET = struct.pack("=III", 0, NO_COOKIE, NO_COOKIE)  # of any interface
-ANSWER = struct.Struct("=4xH10xxB62xI4x")  # type, state, user
+ANSWER = struct.Struct("=4xH10xxB62xII")  # type, state, user, inode
+NOBODY = -1
+"""The user of an end that its process has closed. The kernel calls it root, and its inode 0."""
 
 
 def find_user(peer: Endpoint, server: Endpoint | None) -> int | None:
-    """Return the user whose process connected from `peer` to `server`; None where it is unknown.
+    """Return the user whose process is connected from `peer` to `server`, if that is known.
 
-    A proxy that adds no header at all usually runs as a user of its own.
+    NOBODY if the process has closed its end: any user may have sent what came before. None where
+    the system does not tell. A proxy that adds no header at all usually runs as a user of its own.
     """
     user = _ask_kernel(peer, server) if server else None
     # The kernel may lack sock_diag. The list of all sockets takes it milliseconds to write.
-    return _search_list(*peer) if user is None else user
+    return _search_list(peer, server) if user is None else user
 
 
 def _ask_kernel(peer: Endpoint, server: Endpoint) -> int | None:
-    """Return the user of one socket; None if the kernel lacks sock_diag, or the socket is gone."""
+    """Return the user of one socket; None if the kernel lacks sock_diag, or has no such socket."""
     with suppress(OSError, ValueError, AttributeError):  # other systems have no AF_NETLINK
         query = _build_query(peer, server)
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
             kernel.send(query)
             answer = kernel.recv(4096)
         if len(answer) >= ANSWER.size:
-            kind, state, user = ANSWER.unpack_from(answer)
-            if kind == SOCK_DIAG_BY_FAMILY and state not in WITHOUT_PROCESS:
-                return int(user)
+            kind, state, user, inode = ANSWER.unpack_from(answer)
+            if kind == SOCK_DIAG_BY_FAMILY and state != LISTENING:
+                return int(user) if inode else NOBODY
     return None
 
 
@@ -58,27 +59,37 @@ def _build_query(peer: Endpoint, server: Endpoint) -> bytes:
     return HEADER.pack(length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 0, 0) + query
 
 
-def _search_list(host: str, port: int) -> int | None:
-    """Return the user of the socket with this address, which may be on either list."""
-    packed = ipaddress.ip_address(host).packed
-    # IPv4 addresses have two forms: an IPv6 socket writes them with a prefix.
-    forms = (packed, packed[-4:], bytes(10) + b"\xff\xff" + packed[-4:])
-    wanted = {f"{_to_hex(each)}:{port:04X}" for each in forms}
-    users = (
-        int(user)
-        for local, state, user in _iter_sockets()
-        if local in wanted and int(state, 16) not in WITHOUT_PROCESS
-    )
-    return next(users, None)
+def _search_list(peer: Endpoint, server: Endpoint | None) -> int | None:
+    """Return the user of the socket with these addresses, which may be on either list."""
+    local, remote = _list_forms(peer), _list_forms(server) if server else set()
+    is_told = False
+    for found_local, found_remote, state, user, inode in _iter_sockets():
+        is_told = True
+        # Another user may be connected to another server from the same port.
+        is_it = found_local in local and (not remote or found_remote in remote)
+        if is_it and int(state, 16) != LISTENING and int(inode):
+            return int(user)
+    return NOBODY if is_told else None
 
 
-def _iter_sockets() -> Iterator[tuple[str, str, str]]:
-    """Yield the local address, state and user id of each TCP socket of this machine."""
+def _iter_sockets() -> Iterator[tuple[str, ...]]:
+    """Yield the two addresses, state, user id and inode of each TCP socket of this machine."""
     for table in ("tcp", "tcp6"):
         with suppress(OSError):
             for line in Path("/proc/net", table).read_text().splitlines()[1:]:
                 fields = line.split()
-                yield fields[1], fields[3], fields[7]
+                yield (*fields[1:4], fields[7], fields[9])
+
+
+def _list_forms(endpoint: Endpoint) -> set[str]:
+    """Return what the lists may call an address: IPv6 sockets write IPv4 with a prefix."""
+    host, port = endpoint
+    try:
+        packed = ipaddress.ip_address(host).packed
+    except ValueError:  # a name, such as that of a server whose address is not known
+        return set()
+    forms = (packed, packed[-4:], bytes(10) + b"\xff\xff" + packed[-4:])
+    return {f"{_to_hex(each)}:{port:04X}" for each in forms}
 
 
 def _to_hex(packed: bytes) -> str:

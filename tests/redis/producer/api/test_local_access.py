@@ -1,19 +1,31 @@
 """Without keys, this user's programs on this machine have access, and no proxy in front."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
+from typing import Any
 
 import pytest
 import requests
 
 from imagequeue.config.settings import Settings
 from imagequeue.producer.api.application import create_app
+from imagequeue.worker.context import Context
 from support.asgi import serving
 from support.reverse_proxy import reverse_proxying
 
 REQUEST = {"provider": "acedata-flux", "prompt": "a stranger's cat"}
+HURRIED = f"""
+import encodings.idna, os, socket, sys
+os.setuid(65534)
+body = {json.dumps(REQUEST)!r}.encode()
+head = "POST /v1/jobs HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Type: application/json\\r\\n"
+with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
+    connection.sendall(f"{{head}}Content-Length: {{len(body)}}\\r\\n\\r\\n".encode() + body)
+"""
 
 
 @pytest.mark.parametrize(
@@ -89,3 +101,22 @@ def test_another_user_of_this_machine_is_refused(settings: Settings, host: str) 
         for user, status in ((65534, "403"), (0, "200")):
             ran = subprocess.run([*command, str(user)], capture_output=True, text=True)
             assert ran.stdout.strip() == status, ran.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts a program as another user")
+def test_another_user_that_waits_for_no_answer_submits_nothing(
+    settings: Settings, ctx: Context
+) -> None:
+    """The end that a program has closed has no user any more."""
+    answered = threading.Event()
+    app = create_app(settings)
+
+    async def notice(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+        if scope["type"] == "http":
+            answered.set()
+
+    with serving(notice) as url:
+        subprocess.run([sys.executable, "-c", HURRIED, url.rpartition(":")[2]], check=True)
+        assert answered.wait(30)
+    assert not ctx.store.list().jobs
