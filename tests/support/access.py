@@ -1,10 +1,17 @@
 """Requests to check for access, without a server."""
 
+import functools
+import socket
+from contextlib import suppress
+
 from fastapi import HTTPException, Request
 
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import read_settings
 from imagequeue.producer.api.access import Access
+
+# What is not referred to is closed.
+_open: list[socket.socket] = []
 
 
 def request(method: str = "GET", peer: str = "127.0.0.1", **headers: str) -> Request:
@@ -12,7 +19,22 @@ def request(method: str = "GET", peer: str = "127.0.0.1", **headers: str) -> Req
     named = {"host": "localhost:8000", **headers}
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in named.items()]
     scope = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": raw}
-    return Request({**scope, "scheme": "http", "client": (peer, 50000)})
+    return Request({**scope, "scheme": "http", "client": (peer, find_port(peer))})
+
+
+@functools.cache
+def find_port(peer: str) -> int:
+    """Return a port at which a connection from an address of this machine stays open."""
+    with suppress(OSError):
+        listener = socket.create_server((peer, 0), family=_find_family(peer))
+        connection = socket.create_connection(listener.getsockname()[:2])
+        _open.extend((listener, connection))
+        return int(connection.getsockname()[1])
+    return 50000
+
+
+def _find_family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def status_of(access_to: Access, asked: Request) -> int:
