@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import gc
 import os
+import secrets
 import tempfile
 import time
 from collections import Counter
@@ -44,11 +45,11 @@ def read_rss(pid: int) -> float:
     return float(psutil.Process(pid).memory_info().rss / MIB)
 
 
-async def measure(system: FullSystem, waves: int, jobs: int) -> None:
-    """Run the waves, and print a row for each."""
+async def measure(system: FullSystem, key: str, waves: int, jobs: int) -> None:
+    """Run the waves with an API key, or without any, and print a row for each."""
     print(f"| wave of {jobs} runs | succeeded | s | requests | {_heads()} | client, MB | API, MB |")
     print("|---|---|---|---|---|---|---|---|---|")
-    async with AsyncClient(system.api_url) as client:
+    async with AsyncClient(system.api_url, key or None) as client:
         for wave in range(waves):
             started = time.monotonic()
             finished = await run_wave(client, wave, jobs)
@@ -82,16 +83,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Concurrent runs of one client.")
     parser.add_argument("--jobs", type=int, default=1000, help="in each wave")
     parser.add_argument("--waves", type=int, default=3)
+    parser.add_argument("--with-key", action="store_true", help="by an API key, as other machines")
     options = parser.parse_args()
     exit_on_sigterm()
     with tempfile.TemporaryDirectory() as folder:
-        system = FullSystem(Path(folder), provider=("--image-kb", "20"))
+        key = secrets.token_urlsafe(32) if options.with_key else ""
+        settings = {"api_keys": f"shop:{key}"} if key else {}
+        system = FullSystem(Path(folder), settings, provider=("--image-kb", "20"))
         port = system.api_url.rpartition(":")[2]
         api = [str(BIN / "uvicorn"), "benchmarks.timed_api:app", "--no-access-log"]
         system.commands["api"] = [*api, "--port", port]
         try:
             system.start_all()
-            asyncio.run(measure(system, options.waves, options.jobs))
+            asyncio.run(measure(system, key, options.waves, options.jobs))
         finally:
             system.stop()
 
