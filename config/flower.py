@@ -41,8 +41,9 @@ find_any_handler = Flower.find_handler
 def find_handler(self: Any, request: Any, **options: Any) -> Any:
     """Answer 403 to what is not a local request: a proxy, or a page that rebinds its name."""
     connection, version = request.connection, request.version.removeprefix("HTTP/")
-    peer, server = connection.context.address[:2], connection.stream.socket.getsockname()[:2]
-    if not is_local_request(peer, server, version, request.headers):
+    end = connection.stream.socket
+    peer, server = connection.context.address[:2], end.getsockname()[:2]
+    if not is_local_request(peer, server, version, request.headers, end):
         return self.get_handler_delegate(request, ErrorHandler, {"status_code": 403})
     return find_any_handler(self, request, **options)
 

@@ -2,8 +2,8 @@
 
 uvicorn waits for a request head without limit, and has no setting to change that. So its protocol
 is extended here. It relies on attributes that uvicorn does not document: `conn` (h11's connection),
-`connections`, `limit_concurrency`, `cycle`, `transport`, `loop` and `logger` of H11Protocol, and
-`response_complete` of its cycle.
+`connections`, `limit_concurrency`, `cycle`, `transport`, `loop`, `app_state` and `logger` of
+H11Protocol, and `response_complete` of its cycle.
 pyproject.toml therefore pins uvicorn to the minor version that the tests ran with.
 """
 
@@ -15,6 +15,8 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+SERVER_END = "imagequeue_server_end"
+"""The name of the server's socket in the state of a request."""
 HEAD_TIMEOUT_S = 10.0
 MAX_HEAD_BYTES = 16 * 1024
 
@@ -34,6 +36,7 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer for the first head, or hang up on an excess connection."""
+        self.app_state = {**self.app_state, SERVER_END: transport.get_extra_info("socket")}
         super().connection_made(transport)
         # Above the limit, uvicorn answers 503 only once a head has arrived: some wait for that.
         limit: int | None = self.limit_concurrency

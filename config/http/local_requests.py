@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from .socket_user import Endpoint, find_user
@@ -37,14 +38,25 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+class ServerEnd(Protocol):
+    """The server's end of a connection, as of `socket.socket`."""
+
+    def getpeername(self) -> Any:
+        """Return the address of the other end; raises OSError once the connection was reset."""
+
+
 def is_local_request(
-    peer: Endpoint | None, server: Endpoint | None, http_version: str, headers: Mapping[str, str]
+    peer: Endpoint | None,
+    server: Endpoint | None,
+    http_version: str,
+    headers: Mapping[str, str],
+    end: ServerEnd | None,
 ) -> bool:
     """Return whether a program of this user sent the request itself.
 
     `peer` is the address that connected, None for a Unix socket, which only proxies use; `server`
-    is the one it connected to, if known. A foreign Host is refused, because DNS rebinding can
-    point a browser on this machine at it.
+    is the one it connected to, and `end` the server's socket, if known. A foreign Host is refused,
+    because DNS rebinding can point a browser on this machine at it.
     """
     if peer is None or not is_loopback(peer[0]):
         return False
@@ -57,7 +69,16 @@ def is_local_request(
         return False
     if len(hosts) != 1 or not is_loopback(_to_hostname(hosts[0])):
         return False
-    return find_user(peer, server) in (None, os.geteuid())
+    # After a reset, a program of this user may have got the address of another user's.
+    return find_user(peer, server) in (None, os.geteuid()) and (end is None or _is_open(end))
+
+
+def _is_open(end: ServerEnd) -> bool:
+    try:
+        end.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def _is_of_proxy(header: str) -> bool:

@@ -15,7 +15,9 @@ Endpoint = tuple[str, int]
 # sock_diag(7)
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST = 4, 20, 1
 ANY_STATE = NO_COOKIE = 0xFFFFFFFF
-LISTENING = 10
+SYN_SENT, LISTENING = 2, 10
+WITHOUT_REQUESTS = {SYN_SENT, LISTENING}
+"""The states of a socket that has sent nothing: it has the address of an earlier one."""
 HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, sender
 QUERY = struct.Struct("=BBBxI")  # family, protocol, extensions, states
 ENDS = struct.Struct("!HH16s16s")  # ports and addresses
@@ -45,7 +47,7 @@ def _ask_kernel(peer: Endpoint, server: Endpoint) -> int | None:
             answer = kernel.recv(4096)
         if len(answer) >= ANSWER.size:
             kind, state, user, inode = ANSWER.unpack_from(answer)
-            if kind == SOCK_DIAG_BY_FAMILY and state != LISTENING:
+            if kind == SOCK_DIAG_BY_FAMILY and state not in WITHOUT_REQUESTS:
                 return int(user) if inode else NOBODY
     return None
 
@@ -67,7 +69,7 @@ def _search_list(peer: Endpoint, server: Endpoint | None) -> int | None:
         is_told = True
         # Another user may be connected to another server from the same port.
         is_it = found_local in local and (not remote or found_remote in remote)
-        if is_it and int(state, 16) != LISTENING and int(inode):
+        if is_it and int(state, 16) not in WITHOUT_REQUESTS and int(inode):
             return int(user)
     return NOBODY if is_told else None
 

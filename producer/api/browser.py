@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
 
+from ...config.http.bounded_protocol import SERVER_END
 from ...config.http.local_requests import is_local_request
 from ...config.settings import PREFIX
 
@@ -74,7 +75,8 @@ def require_local(request: Request) -> None:
     """
     scope = request.scope
     version, server = scope.get("http_version", "1.1"), scope.get("server")
-    if not is_local_request(request.client, server, version, request.headers):
+    end = scope.get("state", {}).get(SERVER_END)
+    if not is_local_request(request.client, server, version, request.headers, end):
         raise HTTPException(
             403,
             "without API keys only programs of this user on this machine have access, at "

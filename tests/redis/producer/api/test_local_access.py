@@ -1,8 +1,10 @@
 """Without keys, this user's programs on this machine have access, and no proxy in front."""
 
+import asyncio
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from imagequeue.config.http.bounded_protocol import BoundedProtocol
 from imagequeue.config.settings import Settings
 from imagequeue.producer.api.application import create_app
 from imagequeue.worker.context import Context
@@ -119,4 +122,40 @@ def test_another_user_that_waits_for_no_answer_submits_nothing(
     with serving(notice) as url:
         subprocess.run([sys.executable, "-c", HURRIED, url.rpartition(":")[2]], check=True)
         assert answered.wait(30)
+    assert not ctx.store.list().jobs
+
+
+def test_address_of_a_connection_that_was_reset_opens_nothing(
+    settings: Settings, ctx: Context
+) -> None:
+    """A program of this user may get the port of another one that did not wait for the answer."""
+    app = create_app(settings)
+    sent, checked, answered = (threading.Event() for _ in range(3))
+
+    async def hold(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+
+        async def receive_and_hold() -> Any:
+            message = await receive()  # with the whole body
+            sent.set()
+            await asyncio.to_thread(checked.wait, 30)
+            return message
+
+        await app(scope, receive_and_hold, send)
+        answered.set()
+
+    body = json.dumps(REQUEST).encode()
+    head = "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with serving(hold, http=BoundedProtocol) as url:
+        server = ("127.0.0.1", int(url.rpartition(":")[2]))
+        with socket.create_connection(server) as first:
+            port = first.getsockname()[1]
+            first.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            assert sent.wait(30)
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with socket.create_connection(server, source_address=("127.0.0.1", port)):
+            checked.set()
+            assert answered.wait(30)
     assert not ctx.store.list().jobs
