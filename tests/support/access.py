@@ -1,5 +1,6 @@
 """Requests to check for access, without a server."""
 
+import atexit
 import functools
 import socket
 from contextlib import suppress
@@ -9,9 +10,6 @@ from fastapi import HTTPException, Request
 from imagequeue.config.redis import connect
 from imagequeue.config.settings import read_settings
 from imagequeue.producer.api.access import Access
-
-# What is not referred to is closed.
-_open: list[socket.socket] = []
 
 
 def request(method: str = "GET", peer: str = "127.0.0.1", **headers: str) -> Request:
@@ -28,7 +26,8 @@ def find_port(peer: str) -> int:
     with suppress(OSError):
         listener = socket.create_server((peer, 0), family=_find_family(peer))
         connection = socket.create_connection(listener.getsockname()[:2])
-        _open.extend((listener, connection))
+        for each in (listener, connection):
+            atexit.register(each.close)
         return int(connection.getsockname()[1])
     return 50000
 
