@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from ..errors import ArchiveUnavailableError, ConfigError
 
 BUSY_TIMEOUT_S = 20
+BUSY_PAUSE_S = 0.02
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "ceph", "glusterfs", "lustre")
@@ -91,13 +94,29 @@ def _open_sqlite(url: sa.URL) -> sa.Engine:
 def _set_up_connection(connection: Any, _: object) -> None:
     # The driver would begin transactions by itself, and too late for what reads before it writes.
     connection.isolation_level = None
+    _switch_to_wal(connection)
     for pragma in (
-        "journal_mode = WAL",
         "synchronous = FULL",  # Redis forgets a job as soon as it is committed here
         "cache_size = -32000",
         "mmap_size = 1073741824",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer go on beside each other, once for the file.
+
+    For the connections that do it at the same time, SQLite does not wait by itself.
+    """
+    ends_at = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > ends_at:
+                raise
+        time.sleep(BUSY_PAUSE_S)
 
 
 def _begin(connection: sa.Connection) -> None:
